@@ -1,14 +1,20 @@
-// The record: one fixed-size slot per process through which agent and shim speak, and which outlives both.
+// The record: one fixed-size slot per process through which agent and shim speak, and which
+// outlives both.
 //
-// Ownership:     the agent creates the file and hands out slots. Each half of a slot has exactly one writer:
+// Ownership:     the agent creates the file and hands out slots. Each half of a slot has exactly
+// one writer:
 //                AgentHalf the agent, ShimHalf the shim that holds the slot's lock.
-// Thread-safety: plain data. A half is written whole by one pwrite after SealHalf(); a reader that finds a wrong
-//                checksum reads again (a write was in flight) and, if it stays wrong, treats the half as damaged.
-// Liveness:      an OFD write lock (fcntl(2) F_OFD_SETLK) on the bytes of the slot. The agent opens the file anew,
-//                takes the lock, starts the shim with that descriptor and closes its own: locked = a shim lives
-//                or will; unlocked without kFinal = no shim will ever run.
-//                Slot 0 is the header; its lock is the agent lock: held = an agent serves this file.
-// Versions:      kRecordVersion changes with any change of layout; a reader leaves slots of another version alone.
+// Thread-safety: plain data. A half is written whole by one pwrite after SealHalf(); a reader that
+// finds a wrong
+//                checksum reads again (a write was in flight) and, if it stays wrong, treats the
+//                half as damaged.
+// Liveness:      an OFD write lock (fcntl(2) F_OFD_SETLK) on the bytes of the slot. The agent opens
+// the file anew,
+//                takes the lock, starts the shim with that descriptor and closes its own: locked =
+//                a shim lives or will; unlocked without kFinal = no shim will ever run. Slot 0 is
+//                the header; its lock is the agent lock: held = an agent serves this file.
+// Versions:      kRecordVersion changes with any change of layout; a reader leaves slots of another
+// version alone.
 //
 // Included by the shim, which has no standard library: C headers only.
 #ifndef SHOAL_AGENT_RECORD_RECORD_LAYOUT_H_
@@ -28,13 +34,17 @@ inline constexpr int kMaxSurvivors = 8;
 inline constexpr int kStreams = 2;  // 0 stdout, 1 stderr
 
 // Descriptors that a shim is started with. All others are closed.
-inline constexpr int kNullFd = 0;     // /dev/null, also 1; 2 is where a shim may say why it cannot go on
-inline constexpr int kRecordFd = 3;   // the record file, own open file description, holds the slot's lock
-inline constexpr int kReportFd = 4;   // the FIFO, O_RDWR | O_NONBLOCK
-inline constexpr int kOutputFd = 5;   // directory of the output files
-inline constexpr int kCgroupFd = 6;   // directory of the process's cgroup v2; absent if kNoCgroup is set
+inline constexpr int kNullFd =
+    0;  // /dev/null, also 1; 2 is where a shim may say why it cannot go on
+inline constexpr int kRecordFd =
+    3;  // the record file, own open file description, holds the slot's lock
+inline constexpr int kReportFd = 4;  // the FIFO, O_RDWR | O_NONBLOCK
+inline constexpr int kOutputFd = 5;  // directory of the output files
+inline constexpr int kCgroupFd =
+    6;  // directory of the process's cgroup v2; absent if kNoCgroup is set
 
-// argv of a shim: {"shoal-shim", decimal slot number, argv of the process…}; its environment is the process's.
+// argv of a shim: {"shoal-shim", decimal slot number, argv of the process…}; its environment is the
+// process's.
 inline constexpr int kShimArgs = 2;
 
 enum AgentFlags : uint32_t {
@@ -47,46 +57,47 @@ enum AgentFlags : uint32_t {
 // Why an end is wanted; also what the shim says it acted upon.
 enum class EndCause : uint32_t {
   kNone = 0,
-  kRequested = 1,       // Terminate; the agent knows by whom
-  kTimeLimit = 2,       // found by the shim
+  kRequested = 1,  // Terminate; the agent knows by whom
+  kTimeLimit = 2,  // found by the shim
   kSessionClosed = 3,
   kSessionExpired = 4,
-  kDeadMan = 5,         // found by the shim
-  kDescendants = 6,     // the main process ended, its descendants had their grace; found by the shim
+  kDeadMan = 5,      // found by the shim
+  kDescendants = 6,  // the main process ended, its descendants had their grace; found by the shim
 };
 
 // Desired state. The shim reads it at start and at each SIGUSR1.
 struct AgentHalf {
   uint32_t magic;
   uint32_t version;
-  uint32_t checksum;            // over the half with this field 0
-  uint32_t sequence;            // grows with each write
-  char id[kIdBytes];            // not terminated
+  uint32_t checksum;  // over the half with this field 0
+  uint32_t sequence;  // grows with each write
+  char id[kIdBytes];  // not terminated
   uint8_t boot_id[kBootIdBytes];
-  uint32_t flags;               // AgentFlags
-  uint32_t terminate_serial;    // 0 = no end wanted; a new request has a higher one
+  uint32_t flags;             // AgentFlags
+  uint32_t terminate_serial;  // 0 = no end wanted; a new request has a higher one
   EndCause terminate_cause;
   int32_t terminate_signal;
-  int64_t terminate_grace_ns;   // from the moment the shim reads it
-  int64_t grace_ns;             // the spec's: for time limit, dead-man time and descendants
-  int64_t time_limit_ns;        // CLOCK_BOOTTIME instant; 0 = none
-  int64_t limit_from_exec_ns;   // a span, counted by the shim from execve on; 0 = none. The earlier of both holds
-  int64_t dead_man_ns;          // CLOCK_BOOTTIME instant; 0 = none
-  int64_t cap_bytes;            // per stream
-  int64_t segment_bytes;        // size of an output file; constant for the life of the process
+  int64_t terminate_grace_ns;  // from the moment the shim reads it
+  int64_t grace_ns;            // the spec's: for time limit, dead-man time and descendants
+  int64_t time_limit_ns;       // CLOCK_BOOTTIME instant; 0 = none
+  int64_t limit_from_exec_ns;  // a span, counted by the shim from execve on; 0 = none. The earlier
+                               // of both holds
+  int64_t dead_man_ns;         // CLOCK_BOOTTIME instant; 0 = none
+  int64_t cap_bytes;           // per stream
+  int64_t segment_bytes;       // size of an output file; constant for the life of the process
   int64_t acknowledged[kStreams];
-  char cwd_in_argv;             // 1: the argument after the slot number is the working directory
+  char cwd_in_argv;  // 1: the argument after the slot number is the working directory
   char pad[7];
 };
 
 // Stages of a start, in order. kStageNone with an errno cannot be.
 enum class Stage : uint32_t {
   kNone = 0,
-  kSetup = 1,    // the shim itself: record, signalfd, epoll
+  kSetup = 1,  // the shim itself: record, signalfd, epoll
   kPipe = 2,
-  kFork = 3,     // clone3
+  kFork = 3,  // clone3
   kChdir = 4,
-  kExec = 5,     // execve
+  kExec = 5,  // execve
 };
 
 enum ShimFlags : uint32_t {
@@ -103,8 +114,8 @@ enum ShimFlags : uint32_t {
 };
 
 struct StreamState {
-  int64_t begin;       // oldest byte kept
-  int64_t end;         // one past the newest byte in the files
+  int64_t begin;  // oldest byte kept
+  int64_t end;    // one past the newest byte in the files
 };
 
 struct Usage {
@@ -123,24 +134,25 @@ struct ShimHalf {
   uint32_t version;
   uint32_t checksum;
   uint32_t sequence;
-  char id[kIdBytes];            // copied from AgentHalf: a half left by an earlier user of the slot has another
-  uint32_t flags;               // ShimFlags
+  char id[kIdBytes];  // copied from AgentHalf: a half left by an earlier user of the slot has
+                      // another
+  uint32_t flags;     // ShimFlags
   int32_t shim_pid;
-  uint64_t shim_start_ticks;    // field 22 of /proc/PID/stat
-  int32_t pid;                  // main process, 0 before the fork
+  uint64_t shim_start_ticks;  // field 22 of /proc/PID/stat
+  int32_t pid;                // main process, 0 before the fork
   Stage fail_stage;
   uint64_t start_ticks;
   int32_t fail_errno;
-  int32_t wait_status;          // as wait4(2) gave it
-  EndCause end_cause;           // the first end that the shim began, if any
-  uint32_t terminate_serial;    // the last request that the shim has seen
+  int32_t wait_status;        // as wait4(2) gave it
+  EndCause end_cause;         // the first end that the shim began, if any
+  uint32_t terminate_serial;  // the last request that the shim has seen
   int64_t started_ns;
-  int64_t end_began_ns;         // first signal of the end sent
-  int64_t killed_ns;            // SIGKILL sent
+  int64_t end_began_ns;  // first signal of the end sent
+  int64_t killed_ns;     // SIGKILL sent
   int64_t exited_ns;
   int64_t empty_ns;
-  int32_t end_signal;           // first signal of the end
-  int32_t survivor_count;       // may exceed kMaxSurvivors
+  int32_t end_signal;      // first signal of the end
+  int32_t survivor_count;  // may exceed kMaxSurvivors
   int32_t survivors[kMaxSurvivors];
   Usage usage;
   StreamState streams[kStreams];
@@ -158,17 +170,18 @@ static_assert(offsetof(Slot, shim) == 384);
 inline constexpr size_t kAgentHalfOffset = 0;
 inline constexpr size_t kShimHalfOffset = 384;
 
-// What a shim writes into the FIFO after each change of its half. 16 bytes: below PIPE_BUF, so never torn.
+// What a shim writes into the FIFO after each change of its half. 16 bytes: below PIPE_BUF, so
+// never torn.
 struct Report {
   uint32_t slot;
-  uint32_t flags;      // ShimFlags as of this change
+  uint32_t flags;  // ShimFlags as of this change
   uint32_t shim_pid;
   uint32_t id_prefix;  // first four bytes of the id
 };
 static_assert(sizeof(Report) == 16);
 
-// One row of the time index <id>.idx: bytes of `stream` from `offset` on were read at `time_ns` (CLOCK_REALTIME)
-// or later. At most one per stream per 10 ms.
+// One row of the time index <id>.idx: bytes of `stream` from `offset` on were read at `time_ns`
+// (CLOCK_REALTIME) or later. At most one per stream per 10 ms.
 struct IndexRow {
   uint64_t stream;
   int64_t offset;
@@ -176,8 +189,8 @@ struct IndexRow {
 };
 static_assert(sizeof(IndexRow) == 24);
 
-// Output files in the output directory: "<id>.<0|1>.<start offset, 16 hex digits>", segment_bytes each but the
-// last; and "<id>.idx".
+// Output files in the output directory: "<id>.<0|1>.<start offset, 16 hex digits>", segment_bytes
+// each but the last; and "<id>.idx".
 inline constexpr size_t kOutputNameBytes = kIdBytes + 1 + 1 + 1 + 16;
 
 inline constexpr int64_t kDefaultCapBytes = int64_t{64} << 20;

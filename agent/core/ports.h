@@ -1,0 +1,164 @@
+// What the state machine needs of the outside, as plain nouns; the system implements them in
+// agent/os and agent/store, tests in tests/support.
+//
+// Thread-safety: loop thread only.
+// Blocking:      as said at each method; nothing here waits for a process.
+#ifndef SHOAL_AGENT_CORE_PORTS_H_
+#define SHOAL_AGENT_CORE_PORTS_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/core/model.h"
+#include "agent/record/record_layout.h"
+
+namespace shoal::agent {
+
+// Time, injected.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual absl::Time Now() = 0;           // CLOCK_REALTIME
+  virtual absl::Duration BootTime() = 0;  // CLOCK_BOOTTIME since boot
+};
+
+// Everything a shim is started with.
+struct ShimStart {
+  std::string id;
+  std::vector<std::string> argv;
+  std::vector<std::string> env;  // complete
+  std::string cwd;
+  record::AgentHalf
+      desired{};  // flags, caps, limits; id, boot id, kNoCgroup and seal are filled in by Start
+};
+
+// What a slot says of its shim.
+struct ShimView {
+  bool locked = false;                     // a shim lives or will
+  std::optional<record::AgentHalf> agent;  // absent when damaged, of another version or free
+  std::optional<record::ShimHalf>
+      shim;              // absent when damaged, not written yet, or left by an earlier user
+  bool damaged = false;  // a half failed its checksum after re-reading
+};
+
+enum class SignalScope { kProcess, kGroup, kTree };
+
+// The shims of this host, by slot number.
+class Shims {
+ public:
+  virtual ~Shims() = default;
+
+  // Takes a free slot and its lock, writes the agent half, makes the cgroup, starts the shim.
+  // Blocks for one posix_spawn (about 0.2 ms). The shim's death is reported through the death
+  // handler, once. RESOURCE_EXHAUSTED (EAGAIN, ENOMEM, fds, cgroup limits): nothing is left behind.
+  virtual absl::StatusOr<int> Start(const ShimStart& start) = 0;
+
+  // Changes the agent half; `wake` sends SIGUSR1 so that the shim looks at once. Nothing happens if
+  // the slot is no longer that of `id`.
+  virtual void Tell(int slot, const std::string& id,
+                    absl::AnyInvocable<void(record::AgentHalf&) const> change, bool wake) = 0;
+
+  virtual ShimView Look(int slot, const std::string& id) = 0;
+
+  // Every slot in use, at start: (slot, id). Watches the deaths of the shims that live.
+  virtual std::vector<std::pair<int, std::string>> Recover() = 0;
+
+  // The slot's process is over and stored: removes its cgroup, makes the slot free.
+  virtual void Free(int slot, const std::string& id) = 0;
+
+  // Kills what is left of the tree of a lost shim by its cgroup. OK: the cgroup was seen empty
+  // within 2 s and is removed (`done` runs later on the loop); FAILED_PRECONDITION: no cgroup,
+  // nothing is proven.
+  virtual void EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) = 0;
+
+  // To the main process (pid, start time checked, by pidfd), its group, or every member of the
+  // tree. FAILED_PRECONDITION: it has exited.
+  virtual absl::Status Signal(const ProcessEntry& process, int signal, SignalScope scope) = 0;
+
+  // The kernel's word on whether memory ran out in the process's cgroup; false where it does not
+  // say.
+  virtual bool WasOutOfMemory(const std::string& id) = 0;
+
+  // What survives, for people: /proc/PID/{comm,wchan}.
+  virtual std::vector<Survivor> Describe(const std::vector<int>& pids) = 0;
+
+  // Members of the tree now, main process included, by cgroup or by walking /proc.
+  virtual std::vector<int> Members(const ProcessEntry& process) = 0;
+
+  // `on_report(slot)`: the shim of the slot changed its half. `on_overflow`: reports were lost,
+  // look at all. `on_death(slot, id)`: the shim is gone (its last words, if any, are in the
+  // record).
+  virtual void SetHandlers(absl::AnyInvocable<void(int slot)> on_report,
+                           absl::AnyInvocable<void()> on_overflow,
+                           absl::AnyInvocable<void(int slot, const std::string& id)> on_death) = 0;
+};
+
+// The files of output; see agent/record/record_layout.h for their names.
+class OutputFiles {
+ public:
+  virtual ~OutputFiles() = default;
+  // Up to the last `max_bytes` of a stream. Blocks on the disk; small.
+  virtual std::string Tail(const std::string& id, int stream, const record::StreamState& state,
+                           int64_t segment_bytes, size_t max_bytes) = 0;
+  // Removes everything of `id`, on a helper thread.
+  virtual void Remove(const std::string& id) = 0;
+  // For recovery: removes files of ids that `keep` does not know, on a helper thread.
+  virtual void RemoveAllBut(const std::vector<std::string>& keep) = 0;
+  // For a lost shim: the ends of the streams by what is in the directory.
+  virtual std::array<record::StreamState, record::kStreams> Measure(const std::string& id,
+                                                                    int64_t segment_bytes) = 0;
+};
+
+// A request whose process was deleted; keeps a retry from starting it again.
+struct Tombstone {
+  std::string owner;
+  std::string request_id;
+  absl::Time time;
+};
+
+// Durable facts. Puts and deletes join the open transaction; nothing is durable before Commit.
+class Store {
+ public:
+  struct Content {
+    std::vector<ProcessEntry> processes;  // specs parsed; rank_env empty
+    std::vector<SessionEntry> sessions;   // expires_boottime unset
+    std::vector<Tombstone> tombstones;
+    int64_t revision = 0;  // high-water mark
+    std::string agent_id;  // made at the first start
+  };
+  virtual ~Store() = default;
+  virtual absl::StatusOr<Content> Load() = 0;
+  virtual void PutProcess(const ProcessEntry& process) = 0;
+  virtual void DeleteProcess(const std::string& id) = 0;
+  virtual void PutSession(const SessionEntry& session) = 0;
+  virtual void DeleteSession(const std::string& id) = 0;
+  virtual void PutTombstone(const Tombstone& tombstone) = 0;
+  virtual void DeleteTombstonesBefore(absl::Time time) = 0;
+  virtual void PutRevision(int64_t high_water_mark) = 0;
+  virtual bool IsDirty() const = 0;
+  // One transaction. On failure everything since the last Commit is dropped; RESOURCE_EXHAUSTED
+  // (disk full) or UNAVAILABLE (I/O error, read-only).
+  virtual absl::Status Commit() = 0;
+};
+
+// Runs closures on the loop thread later.
+class Scheduler {
+ public:
+  using TimerId = uint64_t;
+  virtual ~Scheduler() = default;
+  // `delay` counts on CLOCK_BOOTTIME. Never runs the closure before returning.
+  virtual TimerId After(absl::Duration delay, absl::AnyInvocable<void()> closure) = 0;
+  virtual void Cancel(TimerId timer) = 0;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_PORTS_H_

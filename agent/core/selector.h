@@ -1,0 +1,39 @@
+// Names processes: by name, glob, id, label, session or state. The core's form of
+// shoal.v1.Selector.
+//
+// Thread-safety: plain data; Matches is thread-safe.
+#ifndef SHOAL_AGENT_CORE_SELECTOR_H_
+#define SHOAL_AGENT_CORE_SELECTOR_H_
+
+#include <string>
+#include <vector>
+
+#include "agent/core/model.h"
+
+namespace shoal::agent {
+
+struct Selector {
+  std::vector<std::string> terms;
+  Labels labels;
+  std::string session_id;
+  bool all = false;
+  std::vector<State> states;
+
+  bool IsEmpty() const { return terms.empty() && labels.empty() && session_id.empty() && !all; }
+  // Processes to come may match, too: labels, globs, sessions, all.
+  bool IsOpen() const;
+};
+
+bool IsGlob(const std::string& term);
+
+// Whether a term alone fits an entry: equal name, glob over the name, id or id prefix of at least 4
+// characters.
+bool TermMatches(const std::string& term, const ProcessEntry& process);
+
+// Whether the selector fits the entry, without the rule that a name means one process (see
+// ProcessTable::Select).
+bool Matches(const Selector& selector, const ProcessEntry& process);
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_SELECTOR_H_

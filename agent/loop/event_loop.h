@@ -1,0 +1,80 @@
+// The one thread that owns the agent's state: descriptors, timers and closures from other threads.
+//
+// Ownership:     created by main; outlives everything that posts to it. Does not own watched
+// descriptors. Thread-safety: Post and Stop from any thread; everything else on the loop thread (or
+// before Run). Blocking:      Run blocks until Stop; handlers must not block. Turns:         epoll
+// → all ready handlers, due timers and posted closures → the turn-end hook, once. Wake-ups: none at
+// rest: no tick, the timerfd (CLOCK_BOOTTIME) is armed only for the nearest timer.
+#ifndef SHOAL_AGENT_LOOP_EVENT_LOOP_H_
+#define SHOAL_AGENT_LOOP_EVENT_LOOP_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/unique_fd.h"
+
+namespace shoal::agent {
+
+class EventLoop {
+ public:
+  using Closure = absl::AnyInvocable<void()>;
+  using TimerId = uint64_t;
+
+  static absl::StatusOr<std::unique_ptr<EventLoop>> Create();
+
+  // Runs `closure` in a turn to come. Closures of one thread run in their order.
+  void Post(Closure closure);
+
+  // Calls `handler(epoll events)` while `fd` is ready for `events` (level-triggered). The handler
+  // may call Unwatch.
+  absl::Status Watch(int fd, uint32_t events, absl::AnyInvocable<void(uint32_t)> handler);
+  void Unwatch(int fd);
+
+  // `delay` counts on CLOCK_BOOTTIME.
+  TimerId After(absl::Duration delay, Closure closure);
+  void Cancel(TimerId timer);
+
+  // Runs at the end of every turn in which something ran.
+  void SetTurnEnd(Closure hook) { turn_end_ = std::move(hook); }
+
+  void Run();
+  void Stop();  // Run returns after the turn; closures posted before it have run.
+
+ private:
+  EventLoop(UniqueFd epoll, UniqueFd wake, UniqueFd timer);
+  void RunPosted();
+  void RunDueTimers();
+  void ArmTimer();
+  void Dispatch(int fd, uint32_t events);
+
+  // Constant after construction.
+  const UniqueFd epoll_, wake_, timer_;
+  Closure turn_end_;
+
+  absl::Mutex mu_;
+  std::vector<Closure> posted_ ABSL_GUARDED_BY(mu_);
+  bool stop_ ABSL_GUARDED_BY(mu_) = false;
+
+  // Loop thread only.
+  using Handler = absl::AnyInvocable<void(uint32_t)>;
+  absl::flat_hash_map<int, std::shared_ptr<Handler>>
+      handlers_;  // shared: a handler may unwatch itself while it runs
+  std::map<std::pair<int64_t, TimerId>, Closure> timers_;  // by CLOCK_BOOTTIME nanoseconds
+  absl::flat_hash_map<TimerId, int64_t> timer_times_;
+  TimerId last_timer_ = 0;
+  int64_t armed_ns_ = 0;  // 0 = not armed
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_LOOP_EVENT_LOOP_H_
