@@ -1,0 +1,52 @@
+// How calls to an agent are bounded, answered and ended.
+#ifndef SHOAL_CLIENT_SHOAL_CALL_H_
+#define SHOAL_CLIENT_SHOAL_CALL_H_
+
+#include <functional>
+#include <memory>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace shoal {
+
+struct CallOptions {
+  // Until the answer, retries included.
+  absl::Duration timeout = absl::Seconds(30);
+  // Retry what fails with UNAVAILABLE, with the same request_id, until `timeout`.
+  bool retry = true;
+};
+
+// Gets the answer of an asynchronous call, exactly once, on a thread of gRPC: it must not block,
+// nor make a blocking call. It may start other asynchronous calls.
+template <typename T>
+using Done = absl::AnyInvocable<void(absl::StatusOr<T>)>;
+
+// A stream of an agent that goes on over broken connections until it is cancelled or complete.
+//
+// Ownership:     the caller's. The destructor cancels and waits for the last callback to return, so
+//                it must not run inside one.
+// Thread-safety: thread-safe.
+class Subscription {
+ public:
+  virtual ~Subscription() = default;
+
+  // Asks for the end; `on_end` comes with CANCELLED unless the stream ended before. Never blocks.
+  virtual void Cancel() = 0;
+
+  // Goes on after an observer returned Flow::kPause. Without effect when not paused. Never blocks.
+  virtual void Resume() = 0;
+};
+
+// What an observer says after each message.
+enum class Flow {
+  kGoOn,
+  kPause,  // no further message is read until Subscription::Resume(): the agent's queue fills,
+           // bounded
+};
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_CALL_H_

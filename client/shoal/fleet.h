@@ -1,0 +1,117 @@
+// Hosts that are addressed together.
+//
+// Ownership:     a value; its Hosts are shared with whoever took them from it.
+// Thread-safety: const methods are thread-safe.
+// Blocking:      Connect() asks every host once, all at the same time, unless told not to.
+#ifndef SHOAL_CLIENT_SHOAL_FLEET_H_
+#define SHOAL_CLIENT_SHOAL_FLEET_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "shoal/call.h"
+#include "shoal/host.h"
+#include "shoal/host_list.h"
+
+namespace shoal {
+
+struct FleetOptions {
+  HostOptions host;
+  GroupLookup groups;
+  // Ask each host for its facts: slots, load, identity. Without, nothing is sent, hosts() is
+  // everything that was named, and slots() is empty. One host that is only spawned upon saves a
+  // round trip so.
+  bool ask_facts = true;
+  // Connect() fails if a host cannot be reached, naming each with its reason; otherwise they stand
+  // in unreachable().
+  bool require_all = true;
+};
+
+// Room for one process, by default one usable core.
+struct Slot {
+  std::shared_ptr<Host> host;
+  int index = 0;  // 0…slots−1 on its host
+};
+
+// A host of a fleet that answered.
+struct FleetHost {
+  std::shared_ptr<Host> host;
+  v1::Host facts;  // empty without FleetOptions.ask_facts
+
+  const std::string& name() const { return host->name(); }
+};
+
+// A host of a fleet that did not.
+struct UnreachableHost {
+  HostAddress address;
+  absl::Status reason;
+};
+
+// What one host answered to a call that was made to many.
+template <typename T>
+struct HostResult {
+  std::shared_ptr<Host> host;
+  absl::StatusOr<T> result;
+};
+
+class Fleet {
+ public:
+  // `hosts` as for ParseHostList; empty means DefaultHosts(). INVALID_ARGUMENT: the list is
+  // malformed. FAILED_PRECONDITION: credentials are missing. UNAVAILABLE: see require_all, or no
+  // host answered.
+  static absl::StatusOr<Fleet> Connect(absl::string_view hosts, FleetOptions options = {});
+  static absl::StatusOr<Fleet> Connect(std::vector<HostAddress> addresses,
+                                       FleetOptions options = {});
+
+  // In the order named.
+  const std::vector<FleetHost>& hosts() const { return hosts_; }
+  const std::vector<UnreachableHost>& unreachable() const { return unreachable_; }
+  // One per slot of each host, host by host.
+  std::vector<Slot> slots() const;
+  // Slots by host, parallel to hosts(), as the placement functions of job.h take them.
+  std::vector<int> slot_counts() const;
+
+  // Makes one asynchronous call to every host at the same time and waits for all: `start(host,
+  // done)` starts it. Results are parallel to hosts(); a failure is in its place, never dropped.
+  //   fleet.FanOut<v1::TerminateResponse>([&](Host& host, Done<v1::TerminateResponse> done) {
+  //     host.Terminate(request, {}, std::move(done));
+  //   });
+  template <typename T>
+  std::vector<HostResult<T>> FanOut(const std::function<void(Host&, Done<T>)>& start) const;
+
+ private:
+  Fleet() = default;
+
+  std::vector<FleetHost> hosts_;
+  std::vector<UnreachableHost> unreachable_;
+};
+
+template <typename T>
+std::vector<HostResult<T>> Fleet::FanOut(const std::function<void(Host&, Done<T>)>& start) const {
+  std::vector<HostResult<T>> results;
+  results.reserve(hosts_.size());
+  for (const FleetHost& entry : hosts_) {
+    results.push_back({entry.host, absl::UnknownError("no answer")});
+  }
+  absl::BlockingCounter pending(static_cast<int>(results.size()));
+  for (HostResult<T>& slot : results) {
+    start(*slot.host, [&slot, &pending](absl::StatusOr<T> result) {
+      slot.result = std::move(result);
+      pending.DecrementCount();
+    });
+  }
+  pending.Wait();
+  return results;
+}
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_FLEET_H_

@@ -1,0 +1,176 @@
+// One agent, and every call that can be made to it.
+//
+// Each call exists twice: one that blocks and returns the answer, one that takes a Done<> and
+// returns at once, for fan-out over hundreds of hosts without a thread for each. Both retry
+// UNAVAILABLE with the same request_id and growing pauses until their time is over; a host that has
+// never answered fails at the first refusal, or after HostOptions.connect_timeout of silence.
+//
+// The first answer that says so pins agent_id and boot_id: what changes something on another agent,
+// or after a reboot, is ABORTED from then on.
+//
+// Ownership:     shared by a Fleet, its Slots and the Processes, Sessions and Jobs that run on it.
+// Owns
+//                the channel, which every call holds until its last callback.
+// Thread-safety: thread-safe.
+// Blocking:      Create() does not connect; the first call does.
+// Errors:        as the proto says, with the host's name before the message; UNAVAILABLE host
+// cannot be
+//                reached; DEADLINE_EXCEEDED no answer in time, which says nothing of whether it was
+//                done.
+#ifndef SHOAL_CLIENT_SHOAL_HOST_H_
+#define SHOAL_CLIENT_SHOAL_HOST_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "shoal/call.h"
+#include "shoal/credentials.h"
+#include "shoal/host_list.h"
+#include "shoal/v1/host_service.pb.h"
+#include "shoal/v1/process_service.pb.h"
+#include "shoal/v1/session_service.pb.h"
+
+namespace shoal {
+
+struct HostOptions {
+  Credentials credentials;
+  // How long a host that has never answered may be silent.
+  absl::Duration connect_timeout = absl::Seconds(5);
+  // Try again within `connect_timeout` when the first connection is refused: for an agent that was
+  // started a moment ago.
+  bool wait_for_agent = false;
+};
+
+// What a Watch tells. Calls come one at a time, on threads of gRPC; none may block.
+struct WatchObserver {
+  // Every upsert, deletion, `synced` and heartbeat.
+  absl::AnyInvocable<Flow(const v1::WatchResponse&)> on_event;
+  // A fresh snapshot begins: events were missed, forget what is not in it. Not at the first one.
+  absl::AnyInvocable<void()> on_reset;
+  // The connection broke (not OK), and stands again (OK).
+  absl::AnyInvocable<void(const absl::Status&)> on_connection;
+  // The last call, once.
+  absl::AnyInvocable<void(const absl::Status&)> on_end;
+};
+
+// What a ReadOutput tells. Calls come one at a time, on threads of gRPC; none may block.
+struct OutputObserver {
+  // Data, gaps and ends; per process and stream in order of offset, without repetition.
+  absl::AnyInvocable<Flow(const v1::ReadOutputResponse&)> on_frame;
+  absl::AnyInvocable<void(const absl::Status&)> on_connection;
+  // The last call, once; OK when there is nothing more to come.
+  absl::AnyInvocable<void(const absl::Status&)> on_end;
+};
+
+struct ReadOutputOptions {
+  // Tell the agent every 4 MiB per stream that on_frame has had them: for the owning reader of
+  // processes whose output overflow is BLOCK.
+  bool acknowledge = false;
+  // Give up, with UNAVAILABLE, when the connection was broken for so long.
+  absl::Duration patience = absl::InfiniteDuration();
+};
+
+struct WatchOptions {
+  absl::Duration patience = absl::InfiniteDuration();
+};
+
+// Which agent answered.
+struct AgentIdentity {
+  std::string agent_id;  // empty: not known yet
+  std::string boot_id;
+};
+
+class Host {
+ public:
+  // FAILED_PRECONDITION: the credentials do not allow to speak to `address`. INVALID_ARGUMENT: the
+  // path of the Unix socket is longer than the 107 bytes that Linux allows.
+  static absl::StatusOr<std::shared_ptr<Host>> Create(HostAddress address,
+                                                      HostOptions options = {});
+  // Waits for calls that are under way to end; cancels them first.
+  ~Host();
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  const std::string& name() const;
+  const HostAddress& address() const;
+  AgentIdentity identity() const;
+
+  // HostService.
+  absl::StatusOr<v1::Host> GetFacts(CallOptions options = {});
+  void GetFacts(CallOptions options, Done<v1::Host> done);
+
+  // ProcessService. An empty request_id is filled, as are agent_id and boot_id once known.
+  absl::StatusOr<v1::SpawnResponse> Spawn(v1::SpawnRequest request, CallOptions options = {});
+  void Spawn(v1::SpawnRequest request, CallOptions options, Done<v1::SpawnResponse> done);
+  absl::StatusOr<v1::SpawnBatchResponse> SpawnBatch(v1::SpawnBatchRequest request,
+                                                    CallOptions options = {});
+  void SpawnBatch(v1::SpawnBatchRequest request, CallOptions options,
+                  Done<v1::SpawnBatchResponse> done);
+  absl::StatusOr<v1::Process> Get(absl::string_view selector, bool live_usage = false,
+                                  CallOptions options = {});
+  void Get(absl::string_view selector, bool live_usage, CallOptions options,
+           Done<v1::Process> done);
+  // All pages; `page_size` of the request is a hint, page_token is overwritten.
+  absl::StatusOr<std::vector<v1::Process>> List(v1::ListRequest request, CallOptions options = {});
+  void List(v1::ListRequest request, CallOptions options, Done<std::vector<v1::Process>> done);
+  // Waits until options.timeout, which may be infinite; then `timed_out` is set. request.timeout is
+  // overwritten.
+  absl::StatusOr<v1::WaitResponse> Wait(v1::WaitRequest request, CallOptions options = {});
+  void Wait(v1::WaitRequest request, CallOptions options, Done<v1::WaitResponse> done);
+  absl::StatusOr<v1::SignalResponse> Signal(v1::SignalRequest request, CallOptions options = {});
+  void Signal(v1::SignalRequest request, CallOptions options, Done<v1::SignalResponse> done);
+  // Takes as long as request.grace and request.timeout say, at least options.timeout.
+  absl::StatusOr<v1::TerminateResponse> Terminate(v1::TerminateRequest request,
+                                                  CallOptions options = {});
+  void Terminate(v1::TerminateRequest request, CallOptions options,
+                 Done<v1::TerminateResponse> done);
+  absl::StatusOr<v1::UpdateResponse> Update(v1::UpdateRequest request, CallOptions options = {});
+  void Update(v1::UpdateRequest request, CallOptions options, Done<v1::UpdateResponse> done);
+  absl::StatusOr<v1::DeleteResponse> Delete(v1::DeleteRequest request, CallOptions options = {});
+  void Delete(v1::DeleteRequest request, CallOptions options, Done<v1::DeleteResponse> done);
+  absl::Status AcknowledgeOutput(v1::AcknowledgeOutputRequest request, CallOptions options = {});
+  void AcknowledgeOutput(v1::AcknowledgeOutputRequest request, CallOptions options,
+                         Done<v1::AcknowledgeOutputResponse> done);
+
+  // Goes on after a broken connection from the last revision seen; where the agent no longer has
+  // that, with a fresh snapshot, announced by on_reset.
+  std::unique_ptr<Subscription> Watch(v1::WatchRequest request, WatchObserver observer,
+                                      WatchOptions options = {});
+  // Goes on after a broken connection at the offsets it has come to.
+  std::unique_ptr<Subscription> ReadOutput(v1::ReadOutputRequest request, OutputObserver observer,
+                                           ReadOutputOptions options = {});
+
+  // SessionService. See session.h for a session that is kept alive.
+  absl::StatusOr<v1::OpenResponse> OpenSession(v1::OpenRequest request, CallOptions options = {});
+  void OpenSession(v1::OpenRequest request, CallOptions options, Done<v1::OpenResponse> done);
+  absl::StatusOr<v1::KeepAliveResponse> KeepAlive(v1::KeepAliveRequest request,
+                                                  CallOptions options = {});
+  void KeepAlive(v1::KeepAliveRequest request, CallOptions options,
+                 Done<v1::KeepAliveResponse> done);
+  absl::StatusOr<v1::CloseResponse> CloseSession(v1::CloseRequest request,
+                                                 CallOptions options = {});
+  void CloseSession(v1::CloseRequest request, CallOptions options, Done<v1::CloseResponse> done);
+  absl::StatusOr<std::vector<v1::Session>> ListSessions(CallOptions options = {});
+  void ListSessions(CallOptions options, Done<std::vector<v1::Session>> done);
+
+  // The channel and its stubs, for the other files of this library; nothing for users.
+  struct Rep;
+  const std::shared_ptr<Rep>& rep() const { return rep_; }
+
+ private:
+  explicit Host(std::shared_ptr<Rep> rep);
+
+  // Shared with every call under way, so that the channel outlives them.
+  const std::shared_ptr<Rep> rep_;
+};
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_HOST_H_

@@ -1,0 +1,150 @@
+// One fan-out: the same command many times over the hosts of a fleet, attached; what `shoal run`
+// does.
+//
+//   1. a session is opened on each host that gets ranks Job::OpenSessions
+//   2. output and state of each session are subscribed to, so that nothing is missed Job::Subscribe
+//   3. each host gets one SpawnBatch with its ranks Job::Spawn
+//   4. events come to the sink until every rank has ended and all its output was given out
+//   Job::Pump
+//   5. the sessions are closed, which proves every tree empty or names the survivors
+//   Job::CloseSessions
+//
+// The first failure is kept as *the* failure. What is ended because of it, or because of an
+// interrupt, is a count.
+//
+// Ownership:     the caller's; the sink must live until Run() has returned.
+// Thread-safety: Run() once, on one thread; Interrupt(), Detach() and Resize-like calls from any
+// other. Blocking:      Run() returns when the job is over. The sink may block as long as it likes:
+// leases are kept
+//                alive by another thread, and readers wait with bounded queues.
+#ifndef SHOAL_CLIENT_SHOAL_JOB_H_
+#define SHOAL_CLIENT_SHOAL_JOB_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "shoal/fleet.h"
+#include "shoal/halt_rule.h"
+#include "shoal/v1/process_service.pb.h"
+
+namespace shoal {
+
+struct JobSpec {
+  // What to run; `name` names the job, ranks are <name>.<rank>. `lifetime` must be unset or
+  // SESSION.
+  v1::ProcessSpec process;
+  // Ranks by host, parallel to Fleet::hosts(): see placement.h. A host with 0 takes no part.
+  std::vector<int> counts;
+  HaltRule halt = HaltRule::NowOnFirstFailure();
+  std::string session_name;
+  absl::Duration session_ttl = absl::Seconds(15);
+  // False: output is neither read nor acknowledged.
+  bool read_output = true;
+  // A host that was not heard of for so long is given up: its ranks are LOST.
+  absl::Duration host_patience = absl::Seconds(60);
+};
+
+// Which process of the job.
+struct RankId {
+  int rank = 0;
+  int host = 0;  // index into Fleet::hosts()
+};
+
+// Hears of everything that happens. Calls come on the thread of Run(), one at a time.
+class JobSink {
+ public:
+  virtual ~JobSink() = default;
+
+  // execve succeeded; `process` has id, name and PID.
+  virtual void OnStarted(RankId rank, const v1::Process& process);
+  // Bytes at an absolute offset, without repetition; what lies between two of them is an OnGap.
+  virtual void OnOutput(RankId rank, v1::StreamKind stream, int64_t offset, absl::string_view data);
+  virtual void OnGap(RankId rank, v1::StreamKind stream, const v1::Gap& gap);
+  // The main process ended: EXITED or LOST. Output may still follow.
+  virtual void OnExited(RankId rank, const v1::Process& process);
+  // Nothing more of this rank will come: it ended, and every byte was given out.
+  virtual void OnComplete(RankId rank, const v1::Process& process);
+  // No program ran.
+  virtual void OnFailedToStart(RankId rank, const v1::RequestError& error);
+  // The connection to a host broke, or stands again.
+  virtual void OnHostLost(int host, const absl::Status& reason);
+  virtual void OnHostRegained(int host);
+  // The halt rule was met: what still runs is being ended (`now`), or waited for (`soon`).
+  virtual void OnHalt(bool now);
+};
+
+// The failure that a user is told of.
+struct JobFailure {
+  RankId rank;
+  std::string host;
+  // state, exit with stderr_tail, start_failure, times. Of a host that was lost: as last seen.
+  v1::Process process;
+  // Not OK when the host failed, not the process; the reason.
+  absl::Status host_status;
+};
+
+struct HostSurvivors {
+  std::string host;
+  std::vector<std::string> process_ids;
+  // Not OK: the host could not be asked, so whether something is left is not known.
+  absl::Status status;
+};
+
+struct JobResult {
+  int world_size = 0;
+  int succeeded = 0;
+  int failed = 0;           // by themselves, failed starts and unknown exits included
+  int failed_to_start = 0;  // part of `failed`
+  int unknown = 0;          // part of `failed`: the exit cannot be known
+  int ended_by_us = 0;      // by the halt rule or an interrupt; not part of `failed`
+  std::optional<JobFailure> first_failure;
+  // The rank that ran longest, from its start to its exit.
+  std::optional<RankId> slowest;
+  absl::Duration slowest_time;
+  absl::Duration elapsed;
+  bool halted = false;
+  bool interrupted = false;
+  bool detached = false;
+  // Hosts on which something is, or may be, left. Empty: every tree was seen empty.
+  std::vector<HostSurvivors> survivors;
+  // Every rank as last seen, by rank.
+  std::vector<v1::Process> processes;
+};
+
+class Job {
+ public:
+  // INVALID_ARGUMENT: counts do not fit the fleet, or are all 0.
+  static absl::StatusOr<std::unique_ptr<Job>> Create(const Fleet& fleet, JobSpec spec,
+                                                     JobSink* sink);
+  ~Job();
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
+
+  // The whole job. An error only if nothing was started: a session could not be opened on some
+  // host, which the message names. Everything else is in the result.
+  absl::StatusOr<JobResult> Run();
+
+  // Terminates every rank, with the spec's grace; called again, kills. Never blocks. Not for signal
+  // handlers.
+  void Interrupt();
+
+  // Makes every living rank DETACHED and lets Run() return with `detached`, leaving them alone.
+  void Detach();
+
+ private:
+  class Rep;
+  explicit Job(std::unique_ptr<Rep> rep);
+
+  const std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_JOB_H_

@@ -1,0 +1,34 @@
+// What a Process message says about the end of the process, as one value.
+//
+// Thread-safety: thread-safe.
+#ifndef SHOAL_CLIENT_SHOAL_OUTCOME_H_
+#define SHOAL_CLIENT_SHOAL_OUTCOME_H_
+
+#include <optional>
+#include <string>
+
+#include "shoal/v1/process.pb.h"
+
+namespace shoal {
+
+// EXITED, FAILED_TO_START or LOST: nothing of the main process is still to come.
+bool HasEnded(const v1::Process& process);
+
+// Exited by itself or on request with code 0.
+bool Succeeded(const v1::Process& process);
+
+// As Python's exitcode: the code, or −signal; nothing while it lives or if the exit is unknown.
+std::optional<int> PythonExitCode(const v1::Process& process);
+
+// For a shell: the code; 128 + signal; 70 if the exit is unknown; 127 and 126 as a shell has them
+// for a program that was not found or not executable, 125 for any other failure to start.
+// REQUIRES: HasEnded(process)
+int ShellExitStatus(const v1::Process& process);
+
+// "exited with code 3", "killed by the kernel, out of memory", "ended by SIGTERM on request of
+// uid:1000", "did not start: exec: No such file or directory", …
+std::string DescribeOutcome(const v1::Process& process);
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_OUTCOME_H_

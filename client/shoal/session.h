@@ -1,0 +1,80 @@
+// A lease on one agent that owns processes: while it is kept alive they may live.
+//
+// It is renewed every third of its TTL by one thread of the library that serves all sessions and
+// does nothing else, so that neither a blocked callback nor a busy program lets it lapse. Bound to
+// a token, not to a connection: a broken one, or a restarted agent, does no harm within the TTL.
+//
+// Ownership:     the caller's; holds its Host. The destructor abandons: the lease then lapses at
+// the TTL. Thread-safety: thread-safe. Blocking:      Open() and Close() wait for the agent; the
+// rest never blocks.
+#ifndef SHOAL_CLIENT_SHOAL_SESSION_H_
+#define SHOAL_CLIENT_SHOAL_SESSION_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "shoal/call.h"
+#include "shoal/host.h"
+
+namespace shoal {
+
+struct SessionOptions {
+  // For people, such as "run ./solve from ant".
+  std::string name;
+  absl::Duration ttl = absl::Seconds(15);
+  // The session is over though nobody here closed it: NOT_FOUND from the agent, with the reason, or
+  // UNAVAILABLE when none of its answers came for a whole TTL. Called at most once, on a thread of
+  // the library; must not block.
+  std::function<void(const absl::Status&)> on_lost;
+};
+
+class Session {
+ public:
+  static absl::StatusOr<std::unique_ptr<Session>> Open(std::shared_ptr<Host> host,
+                                                       SessionOptions options = {},
+                                                       CallOptions call = {});
+  static void Open(std::shared_ptr<Host> host, SessionOptions options, CallOptions call,
+                   Done<std::unique_ptr<Session>> done);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const std::string& id() const;
+  const std::string& token() const;
+  absl::Duration ttl() const;
+  const std::shared_ptr<Host>& host() const;
+
+  struct CloseOptions {
+    // Its ended processes were read: the agent may forget them and their output.
+    bool forget = true;
+    absl::Duration grace = absl::InfiniteDuration();    // infinite: each spec's
+    absl::Duration timeout = absl::InfiniteDuration();  // infinite: grace + 10 s
+  };
+  // Ends what lives in it and waits for the trees to be empty; survivors are named in the answer.
+  // No longer kept alive, whatever the answer. A session that is over already is OK.
+  absl::StatusOr<v1::CloseResponse> Close(CloseOptions options);
+  absl::StatusOr<v1::CloseResponse> Close() { return Close(CloseOptions()); }
+  void Close(CloseOptions options, Done<v1::CloseResponse> done);
+
+  // No longer kept alive: the agent ends what it still owns when the TTL has passed. What was made
+  // DETACHED by Update before lives on.
+  void Abandon();
+
+  // OK while the lease stands, as far as is known here.
+  absl::Status status() const;
+
+ private:
+  struct Rep;
+  explicit Session(std::shared_ptr<Rep> rep);
+
+  // Shared with the thread that renews it.
+  const std::shared_ptr<Rep> rep_;
+};
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_SESSION_H_
