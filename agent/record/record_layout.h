@@ -86,6 +86,8 @@ struct AgentHalf {
   int64_t cap_bytes;           // per stream
   int64_t segment_bytes;       // size of an output file; constant for the life of the process
   int64_t acknowledged[kStreams];
+  uint64_t nofile_soft;  // soft RLIMIT_NOFILE of the process (the agent raised its own); 0 = as
+                         // inherited
   char cwd_in_argv;  // 1: the argument after the slot number is the working directory
   char pad[7];
 };
