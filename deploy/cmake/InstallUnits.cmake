@@ -1,0 +1,30 @@
+# Run by `cmake --install`: writes the systemd units with the paths of this installation, and shoald.toml where
+# the unit looks for it, unless there is one. Expects shoal_deploy_dir and shoal_sbindir.
+set(prefix "${CMAKE_INSTALL_PREFIX}")
+set(sbindir "${prefix}/${shoal_sbindir}")
+if(prefix MATCHES "^/usr(/local)?/?$")
+  set(confdir "/etc/shoal")
+else()
+  set(confdir "${prefix}/etc/shoal")
+endif()
+set(staging "$ENV{DESTDIR}")
+
+function(shoal_install_unit source scope name)
+  set(directory "${staging}${prefix}/lib/systemd/${scope}")
+  file(MAKE_DIRECTORY "${directory}")
+  configure_file("${shoal_deploy_dir}/systemd/${source}" "${directory}/${name}" @ONLY)
+  file(CHMOD "${directory}/${name}" PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+  message(STATUS "Installed: ${directory}/${name}")
+endfunction()
+
+shoal_install_unit(shoald.service.in system shoald.service)
+shoal_install_unit(shoal-processes.service system shoal-processes.service)
+shoal_install_unit(shoald-user.service.in user shoald.service)
+shoal_install_unit(shoal-processes-user.service user shoal-processes.service)
+
+if(NOT EXISTS "${staging}${confdir}/shoald.toml")
+  file(MAKE_DIRECTORY "${staging}${confdir}")
+  configure_file("${shoal_deploy_dir}/shoald.toml.example" "${staging}${confdir}/shoald.toml" COPYONLY)
+  file(CHMOD "${staging}${confdir}/shoald.toml" PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+  message(STATUS "Installed: ${staging}${confdir}/shoald.toml")
+endif()
