@@ -1,0 +1,57 @@
+#include "client/cli/exit_status.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "common/escape.h"
+
+namespace shoal::cli {
+namespace {
+
+constexpr size_t kMaxMessageBytes = 2048;
+
+bool IsUnreachable(const absl::Status& status) {
+  return absl::IsUnavailable(status) ||
+         (absl::IsNotFound(status) && absl::StrContains(status.message(), "does not resolve"));
+}
+
+// What to do about it, for the few cases where the message alone does not say.
+absl::string_view HintFor(const absl::Status& status) {
+  absl::string_view message = status.message();
+  if (absl::StrContains(message, "exec: No such file or directory")) {
+    return "Is it on that host, and in the PATH there?";
+  }
+  if (absl::IsAlreadyExists(status) && absl::StrContains(message, "held") &&
+      !absl::StrContains(message, "Stop it")) {
+    return "Stop it first, or choose another.";
+  }
+  return "";
+}
+
+}  // namespace
+
+int ExitStatusOf(const absl::Status& status) {
+  if (IsUnreachable(status)) return kExitUnreachable;
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return 0;
+    case absl::StatusCode::kInvalidArgument:
+      return kExitUsage;
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kAborted:
+      return kExitTryAgain;
+    default:
+      return kExitFailure;
+  }
+}
+
+std::string ToSentence(const absl::Status& status) {
+  std::string text = EscapeForMessage(status.message(), kMaxMessageBytes);
+  if (text.empty()) text = absl::StatusCodeToString(status.code());
+  absl::string_view hint = HintFor(status);
+  bool ended = absl::EndsWith(text, ".") || absl::EndsWith(text, "!") || absl::EndsWith(text, "?");
+  return absl::StrCat(text, ended ? "" : ".", hint.empty() ? "" : " ", hint);
+}
+
+}  // namespace shoal::cli

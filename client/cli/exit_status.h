@@ -1,0 +1,29 @@
+// The exit status of `shoal`, where it is not a process's own (sysexits(3) where it has one).
+//
+// Thread-safety: thread-safe.
+#ifndef SHOAL_CLIENT_CLI_EXIT_STATUS_H_
+#define SHOAL_CLIENT_CLI_EXIT_STATUS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace shoal::cli {
+
+inline constexpr int kExitFailure = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitUnreachable = 69;
+inline constexpr int kExitUnknown = 70;
+inline constexpr int kExitTryAgain = 75;
+
+// What went wrong, as scripts are told: 2 for what the caller wrote, 69 for a host that cannot be
+// reached, 75 for what may work when tried again, 1 for everything else.
+int ExitStatusOf(const absl::Status& status);
+
+// The message of `status` as one line for a person, a full stop at its end and a hint where one
+// helps.
+std::string ToSentence(const absl::Status& status);
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_EXIT_STATUS_H_

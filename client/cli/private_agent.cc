@@ -1,0 +1,261 @@
+// EnsureAgent, step by step:
+//   1. somebody answers: done                                    IsAnswering
+//   2. the directory of the socket exists and is ours alone      MakePrivateDirectory
+//   3. the lock beside the socket is taken; who waited for it looks again whether somebody answers
+//   4. shoald is started in a session of its own                 Spawn
+//   5. its one line on the readiness descriptor is waited for    AwaitReady
+#include "client/cli/private_agent.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/file.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/escape.h"
+#include "common/status.h"
+#include "common/unique_fd.h"
+
+namespace shoal::cli {
+namespace {
+
+constexpr absl::Duration kReadyPatience = absl::Seconds(20);
+constexpr int kReadyFd = 3;
+constexpr size_t kMaxReadyBytes = 4096;
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::string DirectoryOf(const std::string& path) {
+  return std::filesystem::path(path).parent_path().string();
+}
+
+// Makes `path` with mode 0700, its parents as usual, and proves that nobody else can write there.
+absl::Status MakePrivateDirectory(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return ErrnoStatus(errno, absl::StrCat("cannot make the directory ", path));
+  }
+  struct stat status = {};
+  if (lstat(path.c_str(), &status) != 0) return ErrnoStatus(errno, absl::StrCat("stat ", path));
+  if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & 022) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, " is not a directory of uid ", geteuid(),
+                     " that nobody else can write to; remove it, or set XDG_RUNTIME_DIR"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<UniqueFd> TakeLock(const std::string& path) {
+  UniqueFd lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock) return ErrnoStatus(errno, absl::StrCat("cannot open the lock ", path));
+  while (flock(lock.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) return ErrnoStatus(errno, absl::StrCat("cannot lock ", path));
+  }
+  return lock;
+}
+
+// What of our environment an agent needs; the rest, secrets among it, is none of its business.
+std::vector<std::string> AgentEnvironment() {
+  constexpr absl::string_view kNames[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ"};
+  constexpr absl::string_view kPrefixes[] = {"XDG_",  "SHOAL_", "LC_",   "GRPC_",
+                                             "ASAN_", "TSAN_",  "UBSAN_"};
+  std::vector<std::string> kept;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    absl::string_view name =
+        absl::string_view(*entry).substr(0, absl::string_view(*entry).find('='));
+    bool keep = false;
+    for (absl::string_view wanted : kNames) keep = keep || name == wanted;
+    for (absl::string_view prefix : kPrefixes) keep = keep || absl::StartsWith(name, prefix);
+    if (keep) kept.push_back(*entry);
+  }
+  return kept;
+}
+
+std::vector<char*> Pointers(std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// shoald with cwd /, stdin /dev/null, stdout and stderr in `log`, and kReadyFd. It leads a session,
+// and has no signal blocked or ignored that we have.
+absl::StatusOr<pid_t> Spawn(const std::string& program, std::vector<std::string> arguments, int log,
+                            int ready) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigset_t all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  // `log` and `ready` are above kReadyFd, so that neither is overwritten before it is used.
+  posix_spawn_file_actions_adddup2(&actions, log, 1);
+  posix_spawn_file_actions_adddup2(&actions, log, 2);
+  posix_spawn_file_actions_adddup2(&actions, ready, kReadyFd);
+  posix_spawn_file_actions_addclosefrom_np(&actions, kReadyFd + 1);
+  posix_spawn_file_actions_addchdir_np(&actions, "/");
+  std::vector<std::string> environment = AgentEnvironment();
+  pid_t pid = 0;
+  int error = posix_spawn(&pid, program.c_str(), &actions, &attributes, Pointers(arguments).data(),
+                          Pointers(environment).data());
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (error != 0) return ErrnoStatus(error, absl::StrCat("cannot start ", program));
+  return pid;
+}
+
+// A descriptor above those that Spawn gives away, closed on exec.
+UniqueFd Lift(UniqueFd fd) { return UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 16)); }
+
+// The last line that shoald wrote into its log from `begin` on; it says why it ended.
+std::string LastLogLine(const std::string& path, off_t begin) {
+  UniqueFd log(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text(kMaxReadyBytes, '\0');
+  ssize_t size = log ? pread(log.get(), text.data(), text.size(), begin) : -1;
+  text.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipWhitespace());
+  return lines.empty() ? "" : EscapeForMessage(lines.back(), 512);
+}
+
+// Reads the one line that shoald writes when it is ready or gives up.
+absl::Status AwaitReady(int ready, const std::string& log_path, off_t log_begin) {
+  std::string line;
+  absl::Time deadline = absl::Now() + kReadyPatience;
+  while (!absl::StrContains(line, "\n") && line.size() < kMaxReadyBytes) {
+    pollfd wait = {ready, POLLIN, 0};
+    int milliseconds = static_cast<int>(absl::ToInt64Milliseconds(deadline - absl::Now()));
+    int count = poll(&wait, 1, std::max(0, milliseconds));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("the agent that was started does not get ready; its log is ", log_path));
+    }
+    char bytes[512];
+    ssize_t size = read(ready, bytes, sizeof(bytes));
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) break;
+    line.append(bytes, static_cast<size_t>(size));
+  }
+  if (absl::StartsWith(line, "ready")) return absl::OkStatus();
+  std::string why = EscapeForMessage(absl::StripAsciiWhitespace(line), 512);
+  if (why.empty()) why = LastLogLine(log_path, log_begin);
+  return absl::FailedPreconditionError(
+      absl::StrCat("the agent ended before it was ready: ", why.empty() ? "it said nothing" : why,
+                   " (log: ", log_path, ")"));
+}
+
+absl::Status StartAgent(const std::string& socket_path,
+                        const std::vector<std::string>& extra_flags) {
+  SHOAL_ASSIGN_OR_RETURN(std::string program, FindAgentProgram());
+  std::string log_path = AgentLogPath();
+  SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(DirectoryOf(log_path)));
+  UniqueFd log =
+      Lift(UniqueFd(open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)));
+  if (!log) return ErrnoStatus(errno, absl::StrCat("cannot open ", log_path));
+  off_t log_begin = lseek(log.get(), 0, SEEK_END);
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe2 for the agent's readiness");
+  UniqueFd ready_in(ends[0]);
+  UniqueFd ready_out = Lift(UniqueFd(ends[1]));
+  std::vector<std::string> arguments = {program, "--socket",   socket_path,           "--idle-exit",
+                                        "10m",   "--ready-fd", absl::StrCat(kReadyFd)};
+  arguments.insert(arguments.end(), extra_flags.begin(), extra_flags.end());
+  SHOAL_RETURN_IF_ERROR(Spawn(program, std::move(arguments), log.get(), ready_out.get()).status());
+  ready_out.Reset();
+  return AwaitReady(ready_in.get(), log_path, log_begin);
+}
+
+}  // namespace
+
+bool IsAnswering(const std::string& socket_path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (socket_path.size() >= sizeof(address.sun_path)) return false;
+  std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
+  UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return probe && connect(probe.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+}
+
+absl::StatusOr<bool> EnsureAgent(const std::string& socket_path,
+                                 const std::vector<std::string>& extra_flags) {
+  if (IsAnswering(socket_path)) return false;
+  std::string directory = DirectoryOf(socket_path);
+  SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(directory));
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd lock, TakeLock(absl::StrCat(directory, "/start.lock")));
+  if (IsAnswering(socket_path)) return false;
+  SHOAL_RETURN_IF_ERROR(StartAgent(socket_path, extra_flags));
+  return true;
+}
+
+absl::StatusOr<std::string> FindAgentProgram() {
+  std::string named = Environment("SHOAL_SHOALD");
+  if (!named.empty()) return named;
+  std::error_code error;
+  std::string self = DirectoryOf(std::filesystem::read_symlink("/proc/self/exe", error).string());
+  std::vector<std::string> directories = {self, absl::StrCat(self, "/../sbin")};
+  for (absl::string_view directory : absl::StrSplit(Environment("PATH"), ':')) {
+    if (absl::StartsWith(directory, "/")) directories.emplace_back(directory);
+  }
+  for (const std::string& directory : directories) {
+    std::string program = absl::StrCat(directory, "/shoald");
+    if (access(program.c_str(), X_OK) == 0) return program;
+  }
+  return absl::NotFoundError(
+      absl::StrCat("no agent runs on this machine, and there is no shoald to start one in ", self,
+                   ", ", self, "/../sbin or PATH; SHOAL_SHOALD may name it"));
+}
+
+std::string AgentLogPath() {
+  if (geteuid() == 0) return "/var/lib/shoal/shoald.log";
+  std::string base = Environment("XDG_STATE_HOME");
+  if (base.empty()) base = absl::StrCat(Environment("HOME"), "/.local/state");
+  return absl::StrCat(base, "/shoal/shoald.log");
+}
+
+absl::Status EndAgent(pid_t pid, absl::Duration patience) {
+  UniqueFd handle(pidfd_open(pid, 0));
+  if (!handle) return ErrnoStatus(errno, absl::StrCat("cannot reach the agent with PID ", pid));
+  if (pidfd_send_signal(handle.get(), SIGTERM, nullptr, 0) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("cannot signal the agent with PID ", pid));
+  }
+  absl::Time deadline = absl::Now() + patience;
+  pollfd wait = {handle.get(), POLLIN, 0};
+  for (;;) {
+    int milliseconds = static_cast<int>(absl::ToInt64Milliseconds(deadline - absl::Now()));
+    int count = poll(&wait, 1, std::max(0, milliseconds));
+    if (count > 0) return absl::OkStatus();
+    if (count < 0 && errno == EINTR) continue;
+    return absl::DeadlineExceededError(absl::StrCat("the agent with PID ", pid, " has not ended ",
+                                                    absl::FormatDuration(patience),
+                                                    " after SIGTERM; its log is ", AgentLogPath()));
+  }
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,214 @@
+#include "client/cli/story.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/cli/units.h"
+#include "client/cli/wording.h"
+#include "common/escape.h"
+#include "common/ids.h"
+#include "common/signals.h"
+#include "shoal/outcome.h"
+
+namespace shoal::cli {
+namespace {
+
+using shoal::v1::ExitStatus;
+using shoal::v1::Process;
+
+// Tells one process; each method appends its sentences.
+class Teller {
+ public:
+  Teller(const Process& process, absl::Time now) : process_(process), now_(now) {}
+
+  std::string Tell() {
+    Beginning();
+    Signals();
+    End();
+    Tree();
+    Output();
+    Flags();
+    return absl::StrJoin(sentences_, " ");
+  }
+
+ private:
+  std::string Clock(const google::protobuf::Timestamp& timestamp) const {
+    return FormatClock(ToTime(true, timestamp), now_);
+  }
+
+  template <typename... Parts>
+  void Say(const Parts&... parts) {
+    sentences_.push_back(absl::StrCat(parts...));
+  }
+
+  bool HasFlag(shoal::v1::Flag flag) const {
+    return std::find(process_.flags().begin(), process_.flags().end(), flag) !=
+           process_.flags().end();
+  }
+
+  void Beginning();
+  void Signals();
+  void End();
+  std::string RequestedEnd() const;
+  void Tree();
+  void Output();
+  void Flags();
+
+  const Process& process_;
+  const absl::Time now_;
+  std::vector<std::string> sentences_;
+};
+
+void Teller::Beginning() {
+  std::string who =
+      absl::StrCat(process_.name(), " (", process_.id().substr(0, kShortIdLength), ")");
+  std::string by = DescribeIdentity(process_.owner());
+  if (process_.state() == shoal::v1::STATE_FAILED_TO_START) {
+    Say(who, " was to be started on ", process_.host(), " at ", Clock(process_.create_time()),
+        " by ", by, " (", CommandLine(process_, 200),
+        "), but no program ran: ", EscapeForMessage(process_.start_failure().message(), 512), ".");
+  } else if (process_.pid() == 0 && !process_.has_start_time()) {
+    Say(who, " was asked for on ", process_.host(), " at ", Clock(process_.create_time()), " by ",
+        by,
+        HasEnded(process_) ? "; it is not known to have started." : " and has not started yet.");
+  } else {
+    Say(who, " was started on ", process_.host(), " at ",
+        Clock(process_.has_start_time() ? process_.start_time() : process_.create_time()), " by ",
+        by, " as PID ", process_.pid(), " (", CommandLine(process_, 200), ").");
+  }
+}
+
+void Teller::Signals() {
+  for (const shoal::v1::SignalEvent& event : process_.signals()) {
+    Say("At ", Clock(event.time()), " ", DescribeIdentity(event.requested_by()), " sent it ",
+        SignalName(event.signal()), ".");
+  }
+}
+
+// "At 16:40:02 uid 1000 asked for its end (SIGTERM, grace 5 s)", or why Shoal did by itself.
+std::string Teller::RequestedEnd() const {
+  const shoal::v1::Termination& termination = process_.termination();
+  std::string how = absl::StrCat(" (", SignalName(termination.signal()), ", grace ",
+                                 FormatSpan(ToSpan(termination.grace())), ")");
+  std::string at = absl::StrCat("At ", Clock(termination.request_time()), " ");
+  switch (termination.cause()) {
+    case shoal::v1::CAUSE_TIME_LIMIT:
+      return absl::StrCat(at, "its time limit of ",
+                          FormatSpan(ToSpan(process_.spec().time_limit())), " was reached", how);
+    case shoal::v1::CAUSE_SESSION_CLOSED:
+      return absl::StrCat(at, "its session was closed by ",
+                          DescribeIdentity(termination.requested_by()), how);
+    case shoal::v1::CAUSE_SESSION_EXPIRED:
+      return absl::StrCat(at, "its session lapsed, its client was not heard of any more", how);
+    case shoal::v1::CAUSE_DEAD_MAN:
+      return absl::StrCat(at, "its agent had been gone for too long", how);
+    default:
+      return absl::StrCat(at, DescribeIdentity(termination.requested_by()), " asked for its end",
+                          how);
+  }
+}
+
+void Teller::End() {
+  const ExitStatus& exit = process_.exit();
+  if (process_.state() == shoal::v1::STATE_FAILED_TO_START) return;
+  if (!HasEnded(process_)) {
+    if (process_.has_termination()) {
+      Say(RequestedEnd(), "; it has not ended yet.");
+    } else if (process_.has_start_time()) {
+      Say("It has been running for ", FormatSpan(now_ - ToTime(true, process_.start_time())), ".");
+    }
+    return;
+  }
+  std::string at =
+      process_.has_exit_time() ? absl::StrCat(" at ", Clock(process_.exit_time())) : "";
+  bool asked = process_.has_termination() && exit.outcome_case() != ExitStatus::kUnknown;
+  if (asked && process_.termination().has_kill_time()) {
+    std::string killed = Clock(process_.termination().kill_time());
+    bool by_kill = exit.outcome_case() == ExitStatus::kSignal && exit.signal() == 9;
+    Say(RequestedEnd(), "; it did not react; SIGKILL at ", killed,
+        by_kill ? " ended it."
+                : absl::StrCat(" was sent to what was left; ", DescribeEnd(process_), at, "."));
+  } else if (asked) {
+    Say(RequestedEnd(), "; ", DescribeEnd(process_), at, ".");
+  } else if (exit.outcome_case() == ExitStatus::kCode) {
+    Say("It ended by itself", at, " with exit code ", exit.code(), ", after ",
+        FormatSpan(RunTime(process_)), ".");
+  } else if (exit.outcome_case() == ExitStatus::kSignal &&
+             exit.cause() == shoal::v1::CAUSE_SIGNALED) {
+    Say(SignalName(exit.signal()), " from elsewhere, not from Shoal, ended it", at,
+        exit.core_dumped() ? " (core dumped)" : "", ", after ", FormatSpan(RunTime(process_)), ".");
+  } else if (exit.outcome_case() == ExitStatus::kSignal) {
+    Say("It was ", DescribeEnd(process_), at, ", after ", FormatSpan(RunTime(process_)), ".");
+  } else {
+    std::string end = DescribeEnd(process_);
+    Say("I", end.substr(1), at, ".");
+  }
+}
+
+void Teller::Tree() {
+  if (!HasEnded(process_) || process_.state() == shoal::v1::STATE_FAILED_TO_START) return;
+  if (process_.tree_empty()) {
+    Say("Its tree was seen empty",
+        process_.has_empty_time()
+            ? absl::StrCat(" at ",
+                           absl::FormatTime("%H:%M:%E3S", ToTime(true, process_.empty_time()),
+                                            absl::LocalTimeZone()))
+            : "",
+        ".");
+    return;
+  }
+  if (process_.exit().survivors().empty()) {
+    Say("Its tree has not been seen empty.");
+    return;
+  }
+  std::vector<std::string> who;
+  for (const shoal::v1::Survivor& survivor : process_.exit().survivors()) {
+    who.push_back(absl::StrCat(survivor.pid(), " ", EscapeForMessage(survivor.command()),
+                               survivor.wait_channel().empty() ? "" : " in ",
+                               EscapeForMessage(survivor.wait_channel())));
+  }
+  Say("Survivors: ", absl::StrJoin(who, ", "), ".");
+}
+
+void Teller::Output() {
+  if (process_.state() == shoal::v1::STATE_FAILED_TO_START) return;
+  std::vector<std::string> parts;
+  int64_t dropped = 0;
+  for (const shoal::v1::StreamPosition& position : process_.output()) {
+    parts.push_back(
+        absl::StrCat(position.stream() == shoal::v1::STREAM_KIND_STDERR ? "stderr " : "stdout ",
+                     FormatBytes(position.end_offset())));
+    dropped += position.begin_offset();
+  }
+  if (parts.empty()) return;
+  bool truncated = HasFlag(shoal::v1::FLAG_OUTPUT_TRUNCATED);
+  Say(absl::StrJoin(parts, ", "),
+      dropped > 0 ? absl::StrCat(", the first ", FormatBytes(dropped), " dropped")
+                  : ", nothing dropped",
+      truncated ? "; what its shim had not moved yet is lost" : "",
+      process_.output_complete() || !HasEnded(process_) || truncated
+          ? ""
+          : "; somebody still holds them open",
+      ".");
+}
+
+void Teller::Flags() {
+  if (HasFlag(shoal::v1::FLAG_OUTPUT_STALLED)) {
+    Say("It waits for room for its output: the disk is full or its cap is reached.");
+  }
+  if (HasFlag(shoal::v1::FLAG_SHIM_STALLED)) Say("Its shim does not react.");
+  if (HasFlag(shoal::v1::FLAG_UNKILLABLE)) Say("Members of its tree outlived SIGKILL.");
+  if (HasFlag(shoal::v1::FLAG_LEAKED)) {
+    Say("Its shim is gone and nobody can prove that its tree is empty.");
+  }
+}
+
+}  // namespace
+
+std::string TellStory(const Process& process, absl::Time now) {
+  return Teller(process, now).Tell();
+}
+
+}  // namespace shoal::cli

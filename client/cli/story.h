@@ -1,0 +1,21 @@
+// What became of a process, in one paragraph for a person.
+//
+// Thread-safety: thread-safe.
+#ifndef SHOAL_CLIENT_CLI_STORY_H_
+#define SHOAL_CLIENT_CLI_STORY_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "shoal/v1/process.pb.h"
+
+namespace shoal::cli {
+
+// Who started it, what it was sent and by whom, how and when it ended, when its tree was seen
+// empty, who survived, what became of its output. Says only what `process` says; `now` decides
+// where a date is needed.
+std::string TellStory(const shoal::v1::Process& process, absl::Time now);
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_STORY_H_

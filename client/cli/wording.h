@@ -1,0 +1,39 @@
+// Processes in words: for a column and for a sentence.
+//
+// Thread-safety: thread-safe.
+#ifndef SHOAL_CLIENT_CLI_WORDING_H_
+#define SHOAL_CLIENT_CLI_WORDING_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "shoal/v1/process.pb.h"
+
+namespace shoal::cli {
+
+// For a column: "running", "exited(3)", "killed(SIGTERM)", "failed", "lost".
+std::string StateWord(const shoal::v1::Process& process);
+
+// What fits behind "rank 3 on node1 failed first: " and "web ": "exit code 3", "ended by SIGTERM",
+// "killed by the kernel, out of memory (peak 4.0 GiB)", "did not start: …", "its exit is unknown:
+// …".
+std::string DescribeEnd(const shoal::v1::Process& process);
+
+// "uid 1000" for "uid:1000"; other identities as they are.
+std::string DescribeIdentity(absl::string_view identity);
+
+// From execve, or the request if it came to none, to the end; zero while it lives.
+absl::Duration RunTime(const shoal::v1::Process& process);
+
+// The program and its arguments, quoted as a shell needs them and at most `max_bytes` long.
+std::string CommandLine(const shoal::v1::Process& process, size_t max_bytes);
+
+// Time of a protobuf timestamp; InfinitePast when absent.
+absl::Time ToTime(bool present, const google::protobuf::Timestamp& timestamp);
+absl::Duration ToSpan(const google::protobuf::Duration& duration);
+google::protobuf::Duration FromSpan(absl::Duration span);
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_WORDING_H_
