@@ -151,8 +151,10 @@ struct ProcessEntry {
     return state == State::kPending || state == State::kStarting || state == State::kRunning ||
            state == State::kStopping;
   }
-  // Nothing about it will change any more but its deletion; its name is free.
-  bool IsOver() const { return !IsLive() && tree_empty && output_complete; }
+  // Nothing more will come of it; its name is free. LEAKED: its tree is unproven and will stay so.
+  bool IsOver() const {
+    return !IsLive() && output_complete && (tree_empty || (flags & kFlagLeaked) != 0);
+  }
 };
 
 struct SessionEntry {

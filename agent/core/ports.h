@@ -71,6 +71,15 @@ class Shims {
   // Every slot in use, at start: (slot, id). Watches the deaths of the shims that live.
   virtual std::vector<std::pair<int, std::string>> Recover() = 0;
 
+  // The records were not there at this start: what ran before in this boot cannot be known.
+  virtual bool WereLost() const { return false; }
+
+  // What a person should know about a start that the kernel refused, such as "interpreter of '/x'
+  // not found"; empty when errno says it all.
+  virtual std::string Explain(const Spec& /*spec*/, record::Stage /*stage*/, int /*error_number*/) {
+    return "";
+  }
+
   // The slot's process is over and stored: removes its cgroup, makes the slot free.
   virtual void Free(int slot, const std::string& id) = 0;
 

@@ -61,7 +61,7 @@ struct SpawnOutcome {
   const ProcessEntry* process = nullptr;
 };
 
-enum class Until { kExited, kOutputComplete, kEmpty };
+enum class Until { kStarted, kExited, kOutputComplete, kEmpty };  // kStarted: or failed to
 
 // What became of a bulk call for one process, valid during the callback.
 struct Outcome {
@@ -180,6 +180,10 @@ class Supervisor {
 
  private:
   class Impl;
+
+  absl::Status Send(ProcessEntry* process, const std::string& owner, int signal, SignalScope scope);
+  absl::Status Apply(const UpdateCommand& command, ProcessEntry* process);
+
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,48 @@
+// The last changes by revision, so that a watcher can go on where it stopped.
+//
+// Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: never.
+// Holds ids, not states: a watcher that comes late gets the state of now.
+#ifndef SHOAL_AGENT_CORE_EVENT_RING_H_
+#define SHOAL_AGENT_CORE_EVENT_RING_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace shoal::agent {
+
+class EventRing {
+ public:
+  struct Event {
+    int64_t revision;
+    std::string id;
+    bool deleted;
+  };
+
+  explicit EventRing(size_t capacity) : capacity_(capacity) {}
+
+  // Revisions begin above `revision`; nothing before is kept.
+  void StartAt(int64_t revision) { floor_ = revision_ = revision; }
+  int64_t revision() const { return revision_; }
+
+  // Adds a change; its revision.
+  int64_t Add(const std::string& id, bool deleted);
+
+  // Changes after `revision`, oldest first, the latest of each id only. OUT_OF_RANGE: older than
+  // what is kept, or newer than what is.
+  absl::StatusOr<std::vector<Event>> Since(int64_t revision) const;
+
+ private:
+  const size_t capacity_;
+  int64_t revision_ = 0;
+  int64_t floor_ = 0;  // events up to this one are gone
+  std::deque<Event> events_;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_EVENT_RING_H_

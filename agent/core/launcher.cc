@@ -1,0 +1,293 @@
+#include "agent/core/launcher.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <set>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "agent/core/sessions.h"
+#include "agent/core/start_failure.h"
+#include "agent/core/transitions.h"
+#include "common/failpoint.h"
+#include "common/ids.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr int kStartsPerTurn = 16;
+
+// The last part of a path as a name: characters that a name may not have become '_'.
+std::string ProgramName(absl::string_view path) {
+  absl::string_view base = path.substr(path.rfind('/') + 1);
+  std::string name;
+  for (char c : base.substr(0, 64)) {
+    bool plain =
+        absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+    name += plain ? c : '_';
+  }
+  if (name.empty() || name[0] == '.') name.insert(0, "_");
+  return name;
+}
+
+}  // namespace
+
+void Launcher::Refuse(const SpawnCommand& command, const absl::Status& status,
+                      Supervisor::SpawnCallback& done) {
+  done(std::vector<SpawnOutcome>(command.items.size(), SpawnOutcome{status, nullptr}), false);
+}
+
+void Launcher::Spawn(SpawnCommand command, Supervisor::SpawnCallback done) {
+  std::vector<ProcessEntry*> known = core_->table.OfRequest(command.owner, command.request_id);
+  if (!known.empty()) return Replay(command, known, std::move(done));
+  if (IsBuried(command.owner, command.request_id)) {
+    return Refuse(command,
+                  absl::FailedPreconditionError("request_id was served before and what it started "
+                                                "was deleted since; use a new one"),
+                  done);
+  }
+  std::vector<std::string> names = NamesFor(command);
+  if (absl::Status status = Check(command, names); !status.ok()) {
+    return Refuse(command, status, done);
+  }
+  std::vector<ProcessEntry*> processes = Admit(command, names);
+  std::vector<std::string> ids;
+  for (const ProcessEntry* process : processes) ids.push_back(process->id);
+  core_->ledger.Then([this, ids, command = std::move(command),
+                      done = std::move(done)](const absl::Status& committed) mutable {
+    SHOAL_FAILPOINT("spawn:after-intent");
+    std::vector<ProcessEntry*> admitted;
+    for (const std::string& id : ids) {
+      if (committed.ok()) {
+        admitted.push_back(core_->table.Find(id));
+      } else {
+        core_->table.Remove(id);
+      }
+    }
+    if (!committed.ok()) return Refuse(command, committed, done);
+    ReplyWhenStarted(admitted, /*replayed=*/false, std::move(done));
+    Enqueue(ids);
+  });
+}
+
+void Launcher::Replay(const SpawnCommand& command, const std::vector<ProcessEntry*>& processes,
+                      Supervisor::SpawnCallback done) {
+  if (processes[0]->fingerprint != command.fingerprint) {
+    return Refuse(
+        command,
+        absl::AlreadyExistsError(absl::StrCat("request_id reused with a different spec (",
+                                              processes[0]->fingerprint.substr(0, 12), " then, ",
+                                              command.fingerprint.substr(0, 12), " now)")),
+        done);
+  }
+  if (processes.size() != command.items.size()) {
+    return Refuse(command,
+                  absl::FailedPreconditionError("request_id was served before and some of what it "
+                                                "started was deleted since; use a new one"),
+                  done);
+  }
+  ReplyWhenStarted(processes, /*replayed=*/true, std::move(done));
+}
+
+std::vector<std::string> Launcher::NamesFor(const SpawnCommand& command) {
+  std::vector<std::string> names;
+  std::string batch_base;  // unnamed ranks of one request share one number
+  for (const SpawnItem& item : command.items) {
+    std::string name = item.spec->name;
+    if (name.empty() && (!item.rank || batch_base.empty())) {
+      name = batch_base = core_->table.MakeName(ProgramName(item.spec->argv[0]));
+    } else if (name.empty()) {
+      name = batch_base;
+    }
+    names.push_back(item.rank ? absl::StrCat(name, ".", *item.rank) : name);
+  }
+  return names;
+}
+
+absl::Status Launcher::Check(const SpawnCommand& command,
+                             const std::vector<std::string>& names) const {
+  if (!command.session_id.empty()) {
+    absl::Status open = sessions_->CheckMaySpawn(command.session_id, command.owner);
+    if (!open.ok()) return open;
+  }
+  std::set<std::pair<std::string, std::string>> own;
+  for (size_t i = 0; i < names.size(); ++i) {
+    bool detached = command.items[i].spec->lifetime == Lifetime::kDetached;
+    if (!detached && command.session_id.empty()) {
+      return absl::InvalidArgumentError("session_id is required for LIFETIME_SESSION");
+    }
+    std::string scope = detached ? "" : command.session_id;
+    if (absl::Status free = core_->table.CheckNameIsFree(scope, names[i]); !free.ok()) return free;
+    if (!own.insert({scope, names[i]}).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("name \"", names[i], "\" stands twice in this request"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<ProcessEntry*> Launcher::Admit(const SpawnCommand& command,
+                                           const std::vector<std::string>& names) {
+  std::vector<ProcessEntry*> admitted;
+  for (size_t i = 0; i < command.items.size(); ++i) {
+    const SpawnItem& item = command.items[i];
+    auto process = std::make_unique<ProcessEntry>();
+    process->id = NewId();
+    process->name = names[i];
+    process->spec = item.spec;
+    process->rank = item.rank;
+    process->rank_env = item.rank_env;
+    process->owner = command.owner;
+    process->request_id = command.request_id;
+    process->request_index = static_cast<int>(i);
+    process->fingerprint = command.fingerprint;
+    process->boot_id = core_->options.boot_id;
+    process->create_time = core_->clock->Now();
+    process->lifetime = item.spec->lifetime;
+    if (process->lifetime == Lifetime::kSession) process->session_id = command.session_id;
+    process->labels = item.spec->labels;
+    process->segment_bytes = record::SegmentBytesFor(item.spec->cap_bytes);
+    if (!core_->options.has_cgroup) process->flags |= kFlagNoCgroup;
+    ProcessEntry* entry = core_->table.Add(std::move(process));
+    core_->ledger.Save(*entry);
+    core_->ledger.Changed(entry);
+    admitted.push_back(entry);
+  }
+  return admitted;
+}
+
+void Launcher::Enqueue(const std::vector<std::string>& ids) {
+  bool was_idle = queue_.empty();
+  queue_.insert(queue_.end(), ids.begin(), ids.end());
+  if (was_idle && !start_scheduled_) StartSome();
+}
+
+void Launcher::StartSome() {
+  start_scheduled_ = false;
+  for (int i = 0; i < kStartsPerTurn && !queue_.empty(); ++i) {
+    ProcessEntry* process = core_->table.Find(queue_.front());
+    queue_.pop_front();
+    // Its end may have been asked for while it waited.
+    if (process != nullptr && process->state == State::kPending) StartOne(process);
+  }
+  if (queue_.empty()) return;
+  start_scheduled_ = true;
+  core_->scheduler->After(absl::ZeroDuration(), [this] { StartSome(); });
+}
+
+void Launcher::StartOne(ProcessEntry* process) {
+  ShimStart start{.id = process->id,
+                  .argv = process->spec->argv,
+                  .env = EnvironmentFor(*process),
+                  .cwd = process->spec->cwd,
+                  .desired = DesiredFor(*process)};
+  SHOAL_FAILPOINT("spawn:before-start");
+  absl::StatusOr<int> slot = core_->shims->Start(start);
+  SHOAL_FAILPOINT("spawn:after-start");
+  if (!slot.ok()) {
+    StartFailure failure{
+        .stage = "shim", .error_number = EAGAIN, .message = std::string(slot.status().message())};
+    return FailToStart(core_, process, std::move(failure));
+  }
+  core_->table.SetSlot(process, *slot);
+  Advance(process, State::kStarting);
+  process->rank_env.clear();
+  process->rank_env.shrink_to_fit();
+  core_->ledger.Changed(process);
+}
+
+record::AgentHalf Launcher::DesiredFor(const ProcessEntry& process) const {
+  const Spec& spec = *process.spec;
+  record::AgentHalf desired{};
+  desired.flags = (spec.keep_descendants ? record::kKeepDescendants : 0u) |
+                  (spec.merge_stderr ? record::kMergeStderr : 0u) |
+                  (spec.drop_oldest ? record::kDropOldest : 0u);
+  desired.grace_ns = absl::ToInt64Nanoseconds(spec.grace);
+  if (spec.time_limit) desired.limit_from_exec_ns = absl::ToInt64Nanoseconds(*spec.time_limit);
+  desired.cap_bytes = spec.cap_bytes;
+  desired.segment_bytes = process.segment_bytes;
+  if (!process.session_id.empty()) {
+    desired.dead_man_ns = sessions_->DeadManOf(process.session_id);
+  }
+  return desired;
+}
+
+std::vector<std::string> Launcher::EnvironmentFor(const ProcessEntry& process) const {
+  std::vector<std::string> variables = core_->options.base_env;
+  const std::vector<std::string>& given = process.spec->env;
+  variables.insert(variables.end(), given.begin(), given.end());
+  variables.insert(variables.end(), process.rank_env.begin(), process.rank_env.end());
+  variables.push_back(absl::StrCat("SHOAL_NAME=", process.name));
+  variables.push_back(absl::StrCat("SHOAL_ID=", process.id));
+  // A later one of the same key replaces an earlier one, in its place.
+  std::vector<std::string> environment;
+  std::map<std::string, size_t, std::less<>> position;
+  for (std::string& variable : variables) {
+    std::string key = variable.substr(0, variable.find('='));
+    auto [found, added] = position.try_emplace(std::move(key), environment.size());
+    if (added) {
+      environment.push_back(std::move(variable));
+    } else {
+      environment[found->second] = std::move(variable);
+    }
+  }
+  return environment;
+}
+
+void Launcher::ReplyWhenStarted(const std::vector<ProcessEntry*>& processes, bool replayed,
+                                Supervisor::SpawnCallback done) {
+  core_->waits.Add(processes, Until::kStarted, /*any=*/false, absl::InfiniteDuration(),
+                   [this, replayed, done = std::move(done)](const std::vector<std::string>& ids,
+                                                            bool /*timed_out*/) mutable {
+                     Reply(ids, replayed, done);
+                   });
+}
+
+void Launcher::Reply(const std::vector<std::string>& ids, bool replayed,
+                     Supervisor::SpawnCallback& done) {
+  SHOAL_FAILPOINT("spawn:before-reply");
+  std::vector<SpawnOutcome> outcomes;
+  std::vector<std::string> transient;
+  for (const std::string& id : ids) {
+    const ProcessEntry* process = core_->table.Find(id);
+    SpawnOutcome outcome{absl::OkStatus(), process};
+    if (process == nullptr) {
+      outcome.status = absl::NotFoundError("the process was deleted");
+    } else if (process->start_failure) {
+      outcome.status = StatusOf(*process->start_failure);
+      if (IsTransient(*process->start_failure)) transient.push_back(id);
+    }
+    outcomes.push_back(outcome);
+  }
+  done(outcomes, replayed);
+  // What was refused for want of something is forgotten, so that the same request may be tried
+  // afresh.
+  for (const std::string& id : transient) {
+    const ProcessEntry* process = core_->table.Find(id);
+    if (process->slot != 0) continue;
+    core_->table.Remove(id);
+    core_->ledger.Forget(id);
+    core_->ledger.Deleted(id);
+  }
+}
+
+void Launcher::Bury(const ProcessEntry& process) {
+  // A session's request cannot start anything once the session is over.
+  if (process.lifetime == Lifetime::kSession || process.request_id.empty()) return;
+  BurySignal(process.owner, process.request_id);
+}
+
+void Launcher::BurySignal(const std::string& owner, const std::string& request_id) {
+  absl::Time now = core_->clock->Now();
+  if (!buried_.try_emplace({owner, request_id}, now).second) return;
+  core_->ledger.Bury({.owner = owner, .request_id = request_id, .time = now});
+}
+
+void Launcher::ForgetBuriedBefore(absl::Time time) {
+  std::erase_if(buried_, [&](const auto& entry) { return entry.second < time; });
+  core_->ledger.ForgetTombstonesBefore(time);
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,73 @@
+// Spawns: from a request to running processes, never twice.
+//
+// Ownership:     by the supervisor. Thread-safety: loop thread only.
+// Blocking:      one posix_spawn per process started; at most kStartsPerTurn of them in a turn.
+// Story:  1 Spawn: a request seen before is answered with what it did (Replay); else session and
+// names are checked and
+//         the intents saved (Admit) → 2 after the commit: queued (Enqueue); a failed commit undoes
+//         the intents → 3 StartSome: environment and desired state built, shim started (StartOne) →
+//         4 the record says that execve succeeded or failed (RecordReader) → 5 Reply, when that is
+//         so for every process of the request.
+#ifndef SHOAL_AGENT_CORE_LAUNCHER_H_
+#define SHOAL_AGENT_CORE_LAUNCHER_H_
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/core/core.h"
+
+namespace shoal::agent {
+
+class Sessions;
+
+class Launcher {
+ public:
+  Launcher(Core* core, Sessions* sessions) : core_(core), sessions_(sessions) {}
+
+  void Spawn(SpawnCommand command, Supervisor::SpawnCallback done);
+
+  // A process that had started nothing when it was deleted must not be started again by a retry of
+  // its request.
+  void Bury(const ProcessEntry& process);
+  void BurySignal(const std::string& owner, const std::string& request_id);
+  bool IsBuried(const std::string& owner, const std::string& request_id) const {
+    return buried_.contains({owner, request_id});
+  }
+  void Remember(const Tombstone& tombstone) {
+    buried_[{tombstone.owner, tombstone.request_id}] = tombstone.time;
+  }
+  // A request_id from before `time` is refused as too old anyway.
+  void ForgetBuriedBefore(absl::Time time);
+
+ private:
+  void Replay(const SpawnCommand& command, const std::vector<ProcessEntry*>& processes,
+              Supervisor::SpawnCallback done);
+  absl::Status Check(const SpawnCommand& command, const std::vector<std::string>& names) const;
+  std::vector<std::string> NamesFor(const SpawnCommand& command);
+  std::vector<ProcessEntry*> Admit(const SpawnCommand& command,
+                                   const std::vector<std::string>& names);
+  void Enqueue(const std::vector<std::string>& ids);
+  void StartSome();
+  void StartOne(ProcessEntry* process);
+  record::AgentHalf DesiredFor(const ProcessEntry& process) const;
+  std::vector<std::string> EnvironmentFor(const ProcessEntry& process) const;
+  void ReplyWhenStarted(const std::vector<ProcessEntry*>& processes, bool replayed,
+                        Supervisor::SpawnCallback done);
+  void Reply(const std::vector<std::string>& ids, bool replayed, Supervisor::SpawnCallback& done);
+  static void Refuse(const SpawnCommand& command, const absl::Status& status,
+                     Supervisor::SpawnCallback& done);
+
+  Core* const core_;
+  Sessions* const sessions_;
+  std::deque<std::string> queue_;
+  bool start_scheduled_ = false;
+  std::map<std::pair<std::string, std::string>, absl::Time> buried_;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_LAUNCHER_H_

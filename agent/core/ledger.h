@@ -1,0 +1,96 @@
+// One loop turn's bookkeeping: what must be durable, what waits for that, and who is told
+// afterwards.
+//
+// Ownership:     by the supervisor; owns the event ring. Thread-safety: loop thread only.
+// Blocking:      FinishTurn blocks for one SQLite transaction if something durable changed.
+// The rule:      Save…, Changed and Then in any order during a turn; FinishTurn commits, runs the
+// actions with the
+//                commit's status, then tells waits and observers what had changed before that
+//                commit.
+// Errors:        after a failed commit the actions undo what they can; saved processes that still
+// exist are saved
+//                again a second later, until it works.
+#ifndef SHOAL_AGENT_CORE_LEDGER_H_
+#define SHOAL_AGENT_CORE_LEDGER_H_
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "agent/core/event_ring.h"
+#include "agent/core/ports.h"
+#include "agent/core/process_table.h"
+#include "agent/core/supervisor.h"
+#include "agent/core/waits.h"
+
+namespace shoal::agent {
+
+class Ledger {
+ public:
+  using Action = absl::AnyInvocable<void(const absl::Status& committed)>;
+
+  Ledger(Store* store, Scheduler* scheduler, ProcessTable* table, Waits* waits);
+
+  // Durable facts of this turn.
+  void Save(const ProcessEntry& process);
+  void Forget(const std::string& process_id);
+  void SaveSession(const SessionEntry& session) { store_->PutSession(session); }
+  void ForgetSession(const std::string& session_id) { store_->DeleteSession(session_id); }
+  void Bury(const Tombstone& tombstone) { store_->PutTombstone(tombstone); }
+  void ForgetTombstonesBefore(absl::Time time) { store_->DeleteTombstonesBefore(time); }
+
+  // News of this turn. Changed gives the entry its new revision.
+  void Changed(ProcessEntry* process);
+  void Deleted(const std::string& process_id);
+  void OutputMoved(const ProcessEntry& process) { moved_.insert(process.id); }
+  void SessionOver(const std::string& session_id) { sessions_over_.push_back(session_id); }
+
+  // Runs after this turn's commit.
+  void Then(Action action) { actions_.push_back(std::move(action)); }
+
+  void FinishTurn();
+
+  EventRing& ring() { return ring_; }
+  const EventRing& ring() const { return ring_; }
+  void StartAt(int64_t revision);
+  void AddObserver(ProcessObserver* observer) { observers_.push_back(observer); }
+  void RemoveObserver(ProcessObserver* observer) { std::erase(observers_, observer); }
+
+ private:
+  struct News {
+    std::set<std::string> changed;
+    std::vector<std::pair<std::string, int64_t>> deleted;
+    std::set<std::string> moved;
+    std::vector<std::string> sessions_over;
+  };
+
+  absl::Status Commit();
+  void SaveAgain();
+  void ReserveRevisions();
+  bool HasWork() const;
+  News TakeNews();
+  void Tell(const News& news);
+
+  Store* const store_;
+  Scheduler* const scheduler_;
+  ProcessTable* const table_;
+  Waits* const waits_;
+  EventRing ring_;
+  std::vector<ProcessObserver*> observers_;
+
+  std::vector<Action> actions_;
+  std::set<std::string> changed_;
+  std::vector<std::pair<std::string, int64_t>> deleted_;
+  std::set<std::string> moved_;
+  std::vector<std::string> sessions_over_;
+
+  std::set<std::string> saved_;    // in the open transaction
+  std::set<std::string> unsaved_;  // lost with a failed commit
+  int64_t reserved_revision_ = 0;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_LEDGER_H_

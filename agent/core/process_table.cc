@@ -1,0 +1,224 @@
+#include "agent/core/process_table.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "agent/core/transitions.h"
+#include "common/escape.h"
+#include "common/ids.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr size_t kMinIdPrefix = 4;
+
+template <typename Map, typename Key>
+void EraseFrom(Map* map, const Key& key, ProcessEntry* process) {
+  auto found = map->find(key);
+  if (found == map->end()) return;
+  found->second.erase(process);
+  if (found->second.empty()) map->erase(found);
+}
+
+// The newest of those that share a name.
+bool IsNewer(const ProcessEntry* a, const ProcessEntry* b) {
+  return std::tie(a->create_time, a->id) > std::tie(b->create_time, b->id);
+}
+
+}  // namespace
+
+std::string Describe(const ProcessEntry& process) {
+  std::string text = absl::StrCat(process.name, " (", process.id.substr(0, kShortIdLength), ", ",
+                                  NameOf(process.state));
+  if (process.IsLive() && process.pid != 0) absl::StrAppend(&text, ", PID ", process.pid);
+  return absl::StrCat(text, ")");
+}
+
+std::string ProcessTable::ScopeOf(const ProcessEntry& process) {
+  return process.lifetime == Lifetime::kDetached ? "" : process.session_id;
+}
+
+ProcessEntry* ProcessTable::Add(std::unique_ptr<ProcessEntry> process) {
+  ProcessEntry* entry = process.get();
+  entries_[entry->id] = std::move(process);
+  by_name_.emplace(entry->name, entry);
+  if (!entry->IsOver()) holders_[{ScopeOf(*entry), entry->name}] = entry;
+  if (entry->slot != 0) by_slot_[entry->slot] = entry;
+  if (!entry->request_id.empty()) {
+    by_request_[{entry->owner, entry->request_id}][entry->request_index] = entry;
+  }
+  if (!entry->session_id.empty()) by_session_[entry->session_id].insert(entry);
+  return entry;
+}
+
+std::unique_ptr<ProcessEntry> ProcessTable::Remove(const std::string& id) {
+  auto found = entries_.find(id);
+  if (found == entries_.end()) return nullptr;
+  std::unique_ptr<ProcessEntry> process = std::move(found->second);
+  entries_.erase(found);
+  ReleaseName(*process);
+  auto [first, last] = by_name_.equal_range(process->name);
+  for (auto it = first; it != last; ++it) {
+    if (it->second == process.get()) {
+      by_name_.erase(it);
+      break;
+    }
+  }
+  if (process->slot != 0) by_slot_.erase(process->slot);
+  std::pair<std::string, std::string> request(process->owner, process->request_id);
+  if (auto ranks = by_request_.find(request); ranks != by_request_.end()) {
+    ranks->second.erase(process->request_index);
+    if (ranks->second.empty()) by_request_.erase(ranks);
+  }
+  EraseFrom(&by_session_, process->session_id, process.get());
+  return process;
+}
+
+ProcessEntry* ProcessTable::Find(absl::string_view id) const {
+  auto found = entries_.find(id);
+  return found == entries_.end() ? nullptr : found->second.get();
+}
+
+ProcessEntry* ProcessTable::FindBySlot(int slot) const {
+  auto found = by_slot_.find(slot);
+  return found == by_slot_.end() ? nullptr : found->second;
+}
+
+void ProcessTable::SetSlot(ProcessEntry* process, int slot) {
+  if (process->slot != 0) by_slot_.erase(process->slot);
+  process->slot = slot;
+  if (slot != 0) by_slot_[slot] = process;
+}
+
+void ProcessTable::SetSession(ProcessEntry* process, const std::string& session_id) {
+  ReleaseName(*process);
+  EraseFrom(&by_session_, process->session_id, process);
+  process->session_id = session_id;
+  process->lifetime = session_id.empty() ? Lifetime::kDetached : Lifetime::kSession;
+  if (!session_id.empty()) by_session_[session_id].insert(process);
+  if (!process->IsOver()) holders_[{ScopeOf(*process), process->name}] = process;
+}
+
+void ProcessTable::ReleaseName(const ProcessEntry& process) {
+  auto found = holders_.find({ScopeOf(process), process.name});
+  if (found != holders_.end() && found->second->id == process.id) holders_.erase(found);
+}
+
+ProcessEntry* ProcessTable::HolderOf(const std::string& scope, const std::string& name) const {
+  auto found = holders_.find({scope, name});
+  return found == holders_.end() ? nullptr : found->second;
+}
+
+absl::Status ProcessTable::CheckNameIsFree(const std::string& scope,
+                                           const std::string& name) const {
+  const ProcessEntry* holder = HolderOf(scope, name);
+  if (holder == nullptr) return absl::OkStatus();
+  std::string state(NameOf(holder->state));
+  if (holder->IsLive() && holder->pid != 0) absl::StrAppend(&state, ", PID ", holder->pid);
+  if (!holder->IsLive()) absl::StrAppend(&state, ", its tree is not empty yet");
+  return absl::AlreadyExistsError(absl::StrCat("name \"", name, "\" is held by process ",
+                                               holder->id.substr(0, kShortIdLength), " (", state,
+                                               ")"));
+}
+
+std::string ProcessTable::MakeName(absl::string_view base) {
+  while (true) {
+    std::string name = absl::StrCat(base, "-", ++last_number_);
+    if (by_name_.find(name) == by_name_.end()) return name;
+  }
+}
+
+std::vector<ProcessEntry*> ProcessTable::OfRequest(const std::string& owner,
+                                                   const std::string& request_id) const {
+  std::vector<ProcessEntry*> processes;
+  auto found = by_request_.find({owner, request_id});
+  if (found == by_request_.end()) return processes;
+  for (const auto& [index, process] : found->second) processes.push_back(process);
+  return processes;
+}
+
+std::vector<ProcessEntry*> ProcessTable::OfSession(const std::string& session_id) const {
+  auto found = by_session_.find(session_id);
+  if (found == by_session_.end()) return {};
+  return {found->second.begin(), found->second.end()};
+}
+
+absl::Status ProcessTable::SelectById(const std::string& term, std::set<ProcessEntry*>* out) const {
+  std::string prefix = absl::AsciiStrToUpper(term);
+  auto first = entries_.lower_bound(prefix);
+  if (term.size() < kMinIdPrefix || first == entries_.end() ||
+      !absl::StartsWith(first->first, prefix)) {
+    return absl::NotFoundError(
+        absl::StrCat("no process is called \"", EscapeForMessage(term), "\" or has such an id"));
+  }
+  auto second = std::next(first);
+  if (second != entries_.end() && absl::StartsWith(second->first, prefix)) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", term, "\" fits several ids, such as ",
+                                                   first->first, " and ", second->first));
+  }
+  out->insert(first->second.get());
+  return absl::OkStatus();
+}
+
+absl::Status ProcessTable::SelectTerm(const std::string& term, std::set<ProcessEntry*>* out) const {
+  auto [first, last] = by_name_.equal_range(term);
+  if (first != last) {
+    ProcessEntry* newest = nullptr;
+    bool held = false;
+    for (auto it = first; it != last; ++it) {
+      ProcessEntry* process = it->second;
+      if (HolderOf(ScopeOf(*process), process->name) == process) {
+        out->insert(process);  // one for each session that has a holder
+        held = true;
+      } else if (newest == nullptr || IsNewer(process, newest)) {
+        newest = process;
+      }
+    }
+    if (!held) out->insert(newest);
+    return absl::OkStatus();
+  }
+  if (!IsGlob(term)) return SelectById(term, out);
+  bool any = false;
+  for (const auto& [name, process] : by_name_) {
+    if (fnmatch(term.c_str(), name.c_str(), 0) != 0) continue;
+    out->insert(process);
+    any = true;
+  }
+  if (any) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat("no process has a name like \"", EscapeForMessage(term), "\""));
+}
+
+absl::StatusOr<std::vector<ProcessEntry*>> ProcessTable::Select(const Selector& selector) const {
+  if (selector.IsEmpty()) {
+    return absl::InvalidArgumentError("selector is empty: give a name, an id, a label or all");
+  }
+  std::set<ProcessEntry*> chosen;
+  for (const std::string& term : selector.terms) {
+    if (absl::Status status = SelectTerm(term, &chosen); !status.ok()) return status;
+  }
+  Selector rest = selector;
+  rest.terms.clear();
+  rest.all = rest.all || !selector.terms.empty();
+  std::vector<ProcessEntry*> result;
+  auto consider = [&](ProcessEntry* process) {
+    if (Matches(rest, *process)) result.push_back(process);
+  };
+  if (!selector.terms.empty()) {
+    std::for_each(chosen.begin(), chosen.end(), consider);
+  } else if (!selector.session_id.empty()) {
+    for (ProcessEntry* process : OfSession(selector.session_id)) consider(process);
+  } else {
+    for (const auto& [id, process] : entries_) consider(process.get());
+  }
+  std::sort(result.begin(), result.end(),
+            [](const ProcessEntry* a, const ProcessEntry* b) { return a->id < b->id; });
+  return result;
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,84 @@
+// All processes that the agent knows, with their indexes: id, name, slot, request, session.
+//
+// Ownership:     owns the entries; by the supervisor. Thread-safety: loop thread only. Blocking:
+// never. Names:         held by a live process, and until its tree is empty, in the scope of its
+// session, or of the agent for
+//                DETACHED ones.
+#ifndef SHOAL_AGENT_CORE_PROCESS_TABLE_H_
+#define SHOAL_AGENT_CORE_PROCESS_TABLE_H_
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "agent/core/model.h"
+#include "agent/core/selector.h"
+
+namespace shoal::agent {
+
+class ProcessTable {
+ public:
+  using Entries = std::map<std::string, std::unique_ptr<ProcessEntry>, std::less<>>;
+
+  // REQUIRES: the id is new. Indexes the entry; takes its name if it is not over.
+  ProcessEntry* Add(std::unique_ptr<ProcessEntry> process);
+  // Takes the entry out of every index.
+  std::unique_ptr<ProcessEntry> Remove(const std::string& id);
+
+  ProcessEntry* Find(absl::string_view id) const;
+  ProcessEntry* FindBySlot(int slot) const;
+  const Entries& entries() const { return entries_; }
+
+  // Slot 0 takes the entry out of the slot index.
+  void SetSlot(ProcessEntry* process, int slot);
+  // Changes owner scope; the caller has checked that the name is free there.
+  void SetSession(ProcessEntry* process, const std::string& session_id);
+  // The name may be taken again. Harmless when it was free.
+  void ReleaseName(const ProcessEntry& process);
+
+  // Who holds `name` in the scope, or null.
+  ProcessEntry* HolderOf(const std::string& scope, const std::string& name) const;
+  // OK, or ALREADY_EXISTS naming the holder.
+  absl::Status CheckNameIsFree(const std::string& scope, const std::string& name) const;
+  // "<base>-<number>" that is free in the scope.
+  std::string MakeName(absl::string_view base);
+
+  // The processes of one request in the order of their request_index.
+  std::vector<ProcessEntry*> OfRequest(const std::string& owner,
+                                       const std::string& request_id) const;
+  std::vector<ProcessEntry*> OfSession(const std::string& session_id) const;
+
+  // NOT_FOUND for a term that fits nothing, INVALID_ARGUMENT for an id prefix that fits several.
+  // Each once, by id.
+  absl::StatusOr<std::vector<ProcessEntry*>> Select(const Selector& selector) const;
+
+  // The scope in which a process holds its name.
+  static std::string ScopeOf(const ProcessEntry& process);
+
+ private:
+  absl::Status SelectTerm(const std::string& term, std::set<ProcessEntry*>* out) const;
+  absl::Status SelectById(const std::string& term, std::set<ProcessEntry*>* out) const;
+
+  Entries entries_;
+  absl::flat_hash_map<std::pair<std::string, std::string>, ProcessEntry*> holders_;
+  std::multimap<std::string, ProcessEntry*, std::less<>> by_name_;
+  absl::flat_hash_map<int, ProcessEntry*> by_slot_;
+  absl::flat_hash_map<std::pair<std::string, std::string>, std::map<int, ProcessEntry*>>
+      by_request_;
+  absl::flat_hash_map<std::string, std::set<ProcessEntry*>> by_session_;
+  uint64_t last_number_ = 0;
+};
+
+// "web (7KQ2MD, running, PID 4711)".
+std::string Describe(const ProcessEntry& process);
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_PROCESS_TABLE_H_

@@ -1,0 +1,46 @@
+#include "agent/core/selector.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr size_t kMinIdPrefix = 4;
+
+}  // namespace
+
+bool IsGlob(const std::string& term) { return term.find_first_of("*?[") != std::string::npos; }
+
+bool Selector::IsOpen() const {
+  return all || !labels.empty() || !session_id.empty() ||
+         std::any_of(terms.begin(), terms.end(), IsGlob);
+}
+
+bool TermMatches(const std::string& term, const ProcessEntry& process) {
+  if (process.name == term) return true;
+  if (IsGlob(term)) return fnmatch(term.c_str(), process.name.c_str(), 0) == 0;
+  return term.size() >= kMinIdPrefix && absl::StartsWith(process.id, absl::AsciiStrToUpper(term));
+}
+
+bool Matches(const Selector& selector, const ProcessEntry& process) {
+  if (selector.IsEmpty()) return false;
+  if (!selector.states.empty() && std::find(selector.states.begin(), selector.states.end(),
+                                            process.state) == selector.states.end()) {
+    return false;
+  }
+  if (!selector.session_id.empty() && process.session_id != selector.session_id) return false;
+  for (const auto& [key, value] : selector.labels) {
+    auto found = process.labels.find(key);
+    if (found == process.labels.end() || found->second != value) return false;
+  }
+  return selector.terms.empty() ||
+         std::any_of(selector.terms.begin(), selector.terms.end(),
+                     [&](const std::string& term) { return TermMatches(term, process); });
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,92 @@
+#include "agent/core/start_failure.h"
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "agent/core/transitions.h"
+#include "common/escape.h"
+#include "common/status.h"
+
+namespace shoal::agent {
+namespace {
+
+absl::string_view NameOf(record::Stage stage) {
+  switch (stage) {
+    case record::Stage::kNone:
+      break;
+    case record::Stage::kSetup:
+      return "setup";
+    case record::Stage::kPipe:
+      return "pipe";
+    case record::Stage::kFork:
+      return "fork";
+    case record::Stage::kChdir:
+      return "chdir";
+    case record::Stage::kExec:
+      return "execve";
+  }
+  return "start";
+}
+
+}  // namespace
+
+StartFailure MakeStartFailure(Shims* shims, const Spec& spec, record::Stage stage,
+                              int error_number) {
+  StartFailure failure;
+  failure.stage = std::string(NameOf(stage));
+  failure.error_number = error_number;
+  const std::string& object = stage == record::Stage::kChdir ? spec.cwd : spec.argv[0];
+  absl::string_view verb =
+      stage == record::Stage::kExec ? "exec" : absl::string_view(failure.stage);
+  std::string operation = stage == record::Stage::kChdir || stage == record::Stage::kExec
+                              ? absl::StrCat(verb, " ", EscapeForMessage(object))
+                              : std::string(verb);
+  failure.message = std::string(ErrnoStatus(error_number, operation).message());
+  if (std::string detail = shims->Explain(spec, stage, error_number); !detail.empty()) {
+    absl::StrAppend(&failure.message, " (", detail, ")");
+  }
+  return failure;
+}
+
+bool IsTransient(const StartFailure& failure) {
+  switch (failure.error_number) {
+    case EAGAIN:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+    case ENOSPC:
+    case ETXTBSY:
+      return true;
+    default:
+      return false;
+  }
+}
+
+absl::Status StatusOf(const StartFailure& failure) {
+  absl::StatusCode code = !IsTransient(failure)             ? absl::StatusCode::kFailedPrecondition
+                          : failure.error_number == ETXTBSY ? absl::StatusCode::kUnavailable
+                                                            : absl::StatusCode::kResourceExhausted;
+  absl::Status status(code, failure.message);
+  status.SetPayload(kStartFailurePayload,
+                    absl::Cord(absl::StrCat(failure.stage, "\n", failure.error_number, "\n")));
+  return status;
+}
+
+void FailToStart(Core* core, ProcessEntry* process, StartFailure failure) {
+  if (!Advance(process, State::kFailedToStart)) return;
+  process->start_failure = std::move(failure);
+  process->exit_time = core->clock->Now();
+  process->empty_time = process->exit_time;
+  process->tree_empty = true;
+  process->output_complete = true;
+  core->table.ReleaseName(*process);
+  core->ledger.Changed(process);
+  if (process->slot != 0) return;  // saved when the shim is final
+  core->ledger.Save(*process);
+  core->on_over(process);
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,31 @@
+// A start that the kernel refused: its sentence, its status, and what it does to the process.
+//
+// Thread-safety: loop thread only.
+#ifndef SHOAL_AGENT_CORE_START_FAILURE_H_
+#define SHOAL_AGENT_CORE_START_FAILURE_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "agent/core/core.h"
+
+namespace shoal::agent {
+
+// Type of the status payload: "<stage>\n<errno>\n".
+inline constexpr absl::string_view kStartFailurePayload = "shoal.dev/StartFailure";
+
+StartFailure MakeStartFailure(Shims* shims, const Spec& spec, record::Stage stage,
+                              int error_number);
+
+// FAILED_PRECONDITION; RESOURCE_EXHAUSTED or UNAVAILABLE when trying again may help.
+absl::Status StatusOf(const StartFailure& failure);
+
+// Whether the same request may be tried afresh.
+bool IsTransient(const StartFailure& failure);
+
+// Ends a process that never ran: state, empty tree, complete output, saved; its slot stays until
+// the shim is final.
+void FailToStart(Core* core, ProcessEntry* process, StartFailure failure);
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_START_FAILURE_H_

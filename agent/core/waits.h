@@ -1,0 +1,69 @@
+// Callers who wait until processes have come to a point.
+//
+// Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: never.
+// Each wait calls back exactly once: satisfied, timed out, or never when cancelled.
+#ifndef SHOAL_AGENT_CORE_WAITS_H_
+#define SHOAL_AGENT_CORE_WAITS_H_
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+#include "agent/core/ports.h"
+#include "agent/core/supervisor.h"
+
+namespace shoal::agent {
+
+class Waits {
+ public:
+  using Callback = absl::AnyInvocable<void(const std::vector<std::string>& ids, bool timed_out)>;
+  using Id = uint64_t;
+
+  explicit Waits(Scheduler* scheduler) : scheduler_(scheduler) {}
+
+  // Whether the process has come to `until`.
+  static bool HasCome(const ProcessEntry& process, Until until);
+
+  // Waits for any or all of `processes`; never calls back before returning, so Settle() must follow
+  // in this turn.
+  Id Add(const std::vector<ProcessEntry*>& processes, Until until, bool any, absl::Duration timeout,
+         Callback done);
+  void Cancel(Id wait);
+
+  void OnChanged(const ProcessEntry& process);
+  void OnDeleted(const std::string& id);
+
+  // Calls back the waits that are satisfied. True if there were any.
+  bool Settle();
+
+ private:
+  struct Wait {
+    std::vector<std::string> ids;
+    std::set<std::string> missing;
+    Until until;
+    bool any;
+    Scheduler::TimerId timer = 0;
+    Callback done;
+  };
+
+  bool IsSatisfied(const Wait& wait) const {
+    return wait.missing.empty() || (wait.any && wait.missing.size() < wait.ids.size());
+  }
+  void Come(const std::string& process_id, Id wait_id);
+  void Finish(Id wait_id, bool timed_out);
+  void Unlink(Id wait_id, const Wait& wait);
+
+  Scheduler* const scheduler_;
+  absl::flat_hash_map<Id, Wait> waits_;
+  absl::flat_hash_map<std::string, std::set<Id>> by_process_;
+  std::vector<Id> satisfied_;
+  Id last_id_ = 0;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_WAITS_H_
