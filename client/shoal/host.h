@@ -13,10 +13,10 @@
 //                the channel, which every call holds until its last callback.
 // Thread-safety: thread-safe.
 // Blocking:      Create() does not connect; the first call does.
-// Errors:        as the proto says, with the host's name before the message; UNAVAILABLE host
-// cannot be
-//                reached; DEADLINE_EXCEEDED no answer in time, which says nothing of whether it was
-//                done.
+// Errors:        as the proto says, with the agent's own sentence and its ErrorInfo (error.h);
+// UNAVAILABLE
+//                `host "node3" cannot be reached: connection refused (10.0.0.3:7420)`;
+//                DEADLINE_EXCEEDED no answer in time, which says nothing of whether it was done.
 #ifndef SHOAL_CLIENT_SHOAL_HOST_H_
 #define SHOAL_CLIENT_SHOAL_HOST_H_
 

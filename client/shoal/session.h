@@ -26,9 +26,9 @@ struct SessionOptions {
   // For people, such as "run ./solve from ant".
   std::string name;
   absl::Duration ttl = absl::Seconds(15);
-  // The session is over though nobody here closed it: NOT_FOUND from the agent, with the reason, or
-  // UNAVAILABLE when none of its answers came for a whole TTL. Called at most once, on a thread of
-  // the library; must not block.
+  // The session is over though nobody here closed it; the reason as the agent gave it. Silence is
+  // no such reason: while the agent is down or cannot be reached, renewal goes on. Called at most
+  // once, on the thread that renews; must not block.
   std::function<void(const absl::Status&)> on_lost;
 };
 
@@ -64,7 +64,8 @@ class Session {
   // DETACHED by Update before lives on.
   void Abandon();
 
-  // OK while the lease stands, as far as is known here.
+  // OK while the lease stands, as far as is known here; UNAVAILABLE when no renewal succeeded for a
+  // TTL; else why it is over.
   absl::Status status() const;
 
  private:

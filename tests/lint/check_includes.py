@@ -15,7 +15,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 # Where gRPC may be seen. A generated .grpc.pb.h costs 3 s to compile, and a state machine or a public header
 # that knows gRPC cannot be tested or used without it.
-GRPC_ROOMS = ["agent/rpc/*", "agent/main.cc", "client/shoal/*.cc", "tests/*"]
+GRPC_ROOMS = ["agent/rpc/*", "agent/main.cc", "client/shoal/*.cc", "client/shoal/wire/*", "tests/*"]
 
 
 def is_grpc(target):

@@ -1,0 +1,22 @@
+// What an agent said about a failed call beyond its code and its sentence.
+//
+// Thread-safety: thread-safe.
+#ifndef SHOAL_CLIENT_SHOAL_ERROR_H_
+#define SHOAL_CLIENT_SHOAL_ERROR_H_
+
+#include <optional>
+
+#include "absl/status/status.h"
+#include "shoal/v1/error_detail.pb.h"
+
+namespace shoal {
+
+// The payload of a Status that holds a serialized google.rpc.ErrorInfo.
+inline constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
+
+// Why the agent refused: reason, and for START_FAILED the metadata "stage" and "errno".
+std::optional<v1::ErrorInfo> ErrorInfoOf(const absl::Status& status);
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_ERROR_H_

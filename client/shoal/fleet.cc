@@ -1,0 +1,75 @@
+#include "shoal/fleet.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace shoal {
+namespace {
+
+// One sentence for all hosts that did not answer; the code is that of the first.
+absl::Status Unreachable(const std::vector<UnreachableHost>& hosts) {
+  constexpr size_t kNamed = 4;
+  std::vector<absl::string_view> reasons;
+  for (const UnreachableHost& host : hosts) {
+    if (reasons.size() < kNamed) reasons.push_back(host.reason.message());
+  }
+  std::string rest = hosts.size() > kNamed
+                         ? absl::StrCat("; and ", hosts.size() - kNamed, " other hosts")
+                         : std::string();
+  return absl::Status(hosts[0].reason.code(), absl::StrCat(absl::StrJoin(reasons, "; "), rest));
+}
+
+}  // namespace
+
+absl::StatusOr<Fleet> Fleet::Connect(absl::string_view hosts, FleetOptions options) {
+  std::string text = hosts.empty() ? DefaultHosts() : std::string(hosts);
+  absl::StatusOr<std::vector<HostAddress>> addresses = ParseHostList(text, options.groups);
+  if (!addresses.ok()) return addresses.status();
+  return Connect(*std::move(addresses), std::move(options));
+}
+
+absl::StatusOr<Fleet> Fleet::Connect(std::vector<HostAddress> addresses, FleetOptions options) {
+  if (addresses.empty()) return absl::InvalidArgumentError("hosts: the list is empty");
+  Fleet fleet;
+  for (HostAddress& address : addresses) {
+    absl::StatusOr<std::shared_ptr<Host>> host = Host::Create(std::move(address), options.host);
+    if (!host.ok()) return host.status();
+    fleet.hosts_.push_back({*std::move(host), v1::Host()});
+  }
+  if (!options.ask_facts) return fleet;
+
+  std::vector<HostResult<v1::Host>> answers = fleet.FanOut<v1::Host>(
+      [](Host& host, Done<v1::Host> done) { host.GetFacts({}, std::move(done)); });
+  std::vector<FleetHost> reached;
+  for (HostResult<v1::Host>& answer : answers) {
+    if (answer.result.ok()) {
+      reached.push_back({answer.host, *std::move(answer.result)});
+    } else {
+      fleet.unreachable_.push_back({answer.host->address(), answer.result.status()});
+    }
+  }
+  if (reached.empty() || (options.require_all && !fleet.unreachable_.empty())) {
+    return Unreachable(fleet.unreachable_);
+  }
+  fleet.hosts_ = std::move(reached);
+  return fleet;
+}
+
+std::vector<int> Fleet::slot_counts() const {
+  std::vector<int> counts;
+  for (const FleetHost& host : hosts_) counts.push_back(std::max(0, host.facts.slots()));
+  return counts;
+}
+
+std::vector<Slot> Fleet::slots() const {
+  std::vector<Slot> slots;
+  for (const FleetHost& host : hosts_) {
+    for (int i = 0; i < host.facts.slots(); ++i) slots.push_back({host.host, i});
+  }
+  return slots;
+}
+
+}  // namespace shoal

@@ -1,0 +1,90 @@
+#include "shoal/session.h"
+
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "shoal/duration.h"
+#include "shoal/wire/host_rep.h"
+#include "shoal/wire/lease_keeper.h"
+#include "shoal/wire/unary_call.h"
+
+namespace shoal {
+
+struct Session::Rep {
+  Rep(std::shared_ptr<Host> session_host, const v1::OpenResponse& opened,
+      const SessionOptions& options)
+      : host(std::move(session_host)),
+        id(opened.session().id()),
+        token(opened.token()),
+        ttl(opened.session().has_ttl() ? FromProto(opened.session().ttl()) : options.ttl),
+        keeper(LeaseKeeper::Get()),
+        lease(keeper->Keep(
+            {host->rep()->channel, host->address(), id, token, ttl, options.on_lost})) {}
+
+  const std::shared_ptr<Host> host;
+  const std::string id;
+  const std::string token;
+  const absl::Duration ttl;
+  const std::shared_ptr<LeaseKeeper> keeper;
+  const std::shared_ptr<LeaseKeeper::Lease> lease;
+};
+
+Session::Session(std::shared_ptr<Rep> rep) : rep_(std::move(rep)) {}
+Session::~Session() { Abandon(); }
+
+void Session::Open(std::shared_ptr<Host> host, SessionOptions options, CallOptions call,
+                   Done<std::unique_ptr<Session>> done) {
+  v1::OpenRequest request;
+  request.set_name(options.name);
+  *request.mutable_ttl() = ToProto(options.ttl);
+  Host* target = host.get();
+  target->OpenSession(std::move(request), call,
+                      [host = std::move(host), options = std::move(options),
+                       done = std::move(done)](absl::StatusOr<v1::OpenResponse> opened) mutable {
+                        if (!opened.ok()) return std::move(done)(opened.status());
+                        auto rep = std::make_shared<Rep>(std::move(host), *opened, options);
+                        std::move(done)(std::unique_ptr<Session>(new Session(std::move(rep))));
+                      });
+}
+
+absl::StatusOr<std::unique_ptr<Session>> Session::Open(std::shared_ptr<Host> host,
+                                                       SessionOptions options, CallOptions call) {
+  return Await<std::unique_ptr<Session>>([&](Done<std::unique_ptr<Session>> done) {
+    Open(std::move(host), std::move(options), call, std::move(done));
+  });
+}
+
+const std::string& Session::id() const { return rep_->id; }
+const std::string& Session::token() const { return rep_->token; }
+absl::Duration Session::ttl() const { return rep_->ttl; }
+const std::shared_ptr<Host>& Session::host() const { return rep_->host; }
+
+void Session::Close(CloseOptions options, Done<v1::CloseResponse> done) {
+  Abandon();
+  v1::CloseRequest request;
+  request.set_session_id(rep_->id);
+  request.set_token(rep_->token);
+  request.set_forget(options.forget);
+  if (options.grace != absl::InfiniteDuration()) *request.mutable_grace() = ToProto(options.grace);
+  if (options.timeout != absl::InfiniteDuration()) {
+    *request.mutable_timeout() = ToProto(options.timeout);
+  }
+  rep_->host->CloseSession(
+      std::move(request), CallOptions(),
+      [done = std::move(done)](absl::StatusOr<v1::CloseResponse> closed) mutable {
+        if (absl::IsNotFound(closed.status())) closed = v1::CloseResponse();
+        std::move(done)(std::move(closed));
+      });
+}
+
+absl::StatusOr<v1::CloseResponse> Session::Close(CloseOptions options) {
+  return Await<v1::CloseResponse>(
+      [&](Done<v1::CloseResponse> done) { Close(options, std::move(done)); });
+}
+
+void Session::Abandon() { rep_->keeper->Drop(rep_->lease); }
+
+absl::Status Session::status() const { return rep_->keeper->StatusOf(*rep_->lease); }
+
+}  // namespace shoal

@@ -1,0 +1,49 @@
+// The calls that are under way on one channel, so that the channel is not destroyed under them.
+//
+// gRPC aborts when the last reference to a channel is dropped on one of its own threads; hence a
+// host cancels its calls, waits for them here, and drops the channel itself.
+//
+// Thread-safety: thread-safe. No call of this class is made with the mutex of a call held.
+// Blocking:      CancelAllAndWait() waits for the last callback to return; the rest never blocks.
+#ifndef SHOAL_CLIENT_SHOAL_WIRE_ACTIVE_CALLS_H_
+#define SHOAL_CLIENT_SHOAL_WIRE_ACTIVE_CALLS_H_
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/synchronization/mutex.h"
+
+namespace shoal {
+
+class Cancellable {
+ public:
+  virtual ~Cancellable() = default;
+  // Asks for the end; never blocks, never calls back on this thread.
+  virtual void CancelNow() = 0;
+};
+
+class ActiveCalls {
+ public:
+  // The call is under way until Remove(), which is the last thing that it does.
+  void Add(Cancellable* call);
+  void Remove(Cancellable* call);
+
+  // REQUIRES: nobody adds from outside any more; what is added from callbacks is cancelled, too.
+  void CancelAllAndWait();
+
+ private:
+  absl::Mutex mu_;
+  absl::flat_hash_set<Cancellable*> calls_ ABSL_GUARDED_BY(mu_);
+  bool closing_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+// Marks this thread as being inside a user's callback.
+class CallbackScope {
+ public:
+  CallbackScope();
+  ~CallbackScope();
+  static bool IsInside();
+};
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_WIRE_ACTIVE_CALLS_H_

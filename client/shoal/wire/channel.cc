@@ -1,0 +1,57 @@
+#include "shoal/wire/channel.h"
+
+#include <grpc/impl/codegen/grpc_types.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include "absl/time/time.h"
+
+namespace shoal {
+namespace {
+
+constexpr int kMaxReceiveBytes = 64 << 20;  // a page of 1,000 processes with long command lines
+constexpr int kFirstReconnectMs = 50;
+constexpr int kLastReconnectMs = 1000;
+// The agent must allow pings at least this often
+// (GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS).
+constexpr int kKeepAliveMs = 20000;
+constexpr int kKeepAliveTimeoutMs = 10000;
+
+std::shared_ptr<grpc::ChannelCredentials> CredentialsFor(const HostAddress& address,
+                                                         const Credentials& credentials) {
+  if (address.is_unix() || !credentials.has_certificate()) {
+    return grpc::InsecureChannelCredentials();
+  }
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = credentials.ca_pem();
+  options.pem_private_key = credentials.key_pem();
+  options.pem_cert_chain = credentials.cert_pem();
+  return grpc::SslCredentials(options);
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> MakeChannel(const HostAddress& address, const HostOptions& options) {
+  grpc::ChannelArguments args;
+  // Neither is wanted, and each costs set-up time: retries are ours (they keep the request_id), and
+  // no service configuration is ever published for an agent.
+  args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  args.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  args.SetInt(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, kMaxReceiveBytes);
+  args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
+  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLastReconnectMs);
+  // Despite its name also how long one attempt to connect may take.
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
+              static_cast<int>(absl::ToInt64Milliseconds(options.connect_timeout)));
+  // Two hosts never share a connection: each ends with its own Host.
+  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  if (!address.is_unix()) {
+    args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMs);
+    args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepAliveTimeoutMs);
+  }
+  return grpc::CreateCustomChannel(address.target(), CredentialsFor(address, options.credentials),
+                                   args);
+}
+
+}  // namespace shoal

@@ -1,0 +1,21 @@
+// The gRPC channel to one agent.
+//
+// Thread-safety: thread-safe.
+// Blocking:      never blocks; the first call connects.
+#ifndef SHOAL_CLIENT_SHOAL_WIRE_CHANNEL_H_
+#define SHOAL_CLIENT_SHOAL_WIRE_CHANNEL_H_
+
+#include <grpcpp/channel.h>
+
+#include <memory>
+
+#include "shoal/host.h"
+
+namespace shoal {
+
+// REQUIRES: options.credentials.MaySpeakTo(address).
+std::shared_ptr<grpc::Channel> MakeChannel(const HostAddress& address, const HostOptions& options);
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_WIRE_CHANNEL_H_

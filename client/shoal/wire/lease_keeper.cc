@@ -1,0 +1,191 @@
+#include "shoal/wire/lease_keeper.h"
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/async_unary_call.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "shoal/v1/session_service.grpc.pb.h"
+#include "shoal/wire/wire_status.h"
+
+namespace shoal {
+namespace {
+
+// How long the thread may be deaf to new leases while answers are outstanding; a third of the
+// shortest TTL.
+constexpr absl::Duration kSlice = absl::Milliseconds(300);
+
+bool SaysNothing(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+         status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
+         status.error_code() == grpc::StatusCode::CANCELLED ||
+         status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+}
+
+}  // namespace
+
+struct LeaseKeeper::Lease {
+  explicit Lease(Terms lease_terms)
+      : terms(std::move(lease_terms)), stub(v1::SessionService::NewStub(terms.channel)) {}
+
+  const Terms terms;
+  const std::unique_ptr<v1::SessionService::Stub> stub;
+
+  // Guarded by LeaseKeeper::mu_.
+  absl::Time renewed = absl::Now();
+  absl::Time due = absl::Now() + terms.ttl / 3;
+  bool is_dropped = false;
+  bool is_telling = false;  // on_lost runs
+  absl::Status over;
+  Call* call = nullptr;  // under way
+};
+
+struct LeaseKeeper::Call {
+  std::shared_ptr<Lease> lease;
+  absl::Time start = absl::Now();
+  grpc::ClientContext context;
+  v1::KeepAliveResponse response;
+  grpc::Status status;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<v1::KeepAliveResponse>> reader;
+};
+
+std::shared_ptr<LeaseKeeper> LeaseKeeper::Get() {
+  static absl::Mutex* const mu = new absl::Mutex;
+  static std::weak_ptr<LeaseKeeper>* const current = new std::weak_ptr<LeaseKeeper>;
+  absl::MutexLock lock(mu);
+  std::shared_ptr<LeaseKeeper> keeper = current->lock();
+  if (keeper == nullptr) {
+    keeper = std::shared_ptr<LeaseKeeper>(new LeaseKeeper);
+    *current = keeper;
+  }
+  return keeper;
+}
+
+LeaseKeeper::LeaseKeeper() : thread_([this] { Loop(); }) {}
+
+LeaseKeeper::~LeaseKeeper() {
+  {
+    absl::MutexLock lock(&mu_);
+    is_stopping_ = true;
+    changed_.SignalAll();
+  }
+  thread_.join();
+  queue_.Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_.Next(&tag, &ok)) {
+  }
+}
+
+std::shared_ptr<LeaseKeeper::Lease> LeaseKeeper::Keep(Terms terms) {
+  auto lease = std::make_shared<Lease>(std::move(terms));
+  absl::MutexLock lock(&mu_);
+  leases_.push_back(lease);
+  changed_.SignalAll();
+  return lease;
+}
+
+void LeaseKeeper::Drop(const std::shared_ptr<Lease>& lease) {
+  absl::MutexLock lock(&mu_);
+  lease->is_dropped = true;
+  if (lease->call != nullptr) lease->call->context.TryCancel();
+  leases_.erase(std::remove(leases_.begin(), leases_.end(), lease), leases_.end());
+  if (std::this_thread::get_id() == thread_.get_id()) return;
+  while (lease->is_telling) changed_.Wait(&mu_);
+}
+
+absl::Status LeaseKeeper::StatusOf(const Lease& lease) const {
+  absl::MutexLock lock(&mu_);
+  if (!lease.over.ok()) return lease.over;
+  absl::Duration silence = absl::Now() - lease.renewed;
+  if (silence <= lease.terms.ttl) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("host \"", lease.terms.address.name, "\" has not renewed the session for ",
+                   absl::FormatDuration(absl::Trunc(silence, absl::Seconds(1)))));
+}
+
+// Sleeps without polling while no answer is outstanding: a second poller costs every other call a
+// wake-up.
+void LeaseKeeper::Loop() {
+  while (true) {
+    absl::Time next;
+    {
+      absl::MutexLock lock(&mu_);
+      StartDue(absl::Now());
+      next = NextDue();
+      if (calls_ == 0) {
+        if (is_stopping_) return;
+        changed_.WaitWithDeadline(&mu_, next);
+        continue;
+      }
+    }
+    next = std::min(next, absl::Now() + kSlice);
+    void* tag = nullptr;
+    bool ok = false;
+    if (queue_.AsyncNext(&tag, &ok, absl::ToChronoTime(next)) == grpc::CompletionQueue::GOT_EVENT) {
+      OnAnswer(std::unique_ptr<Call>(static_cast<Call*>(tag)));
+    }
+  }
+}
+
+absl::Time LeaseKeeper::NextDue() const {
+  absl::Time next = absl::InfiniteFuture();
+  for (const std::shared_ptr<Lease>& lease : leases_) {
+    if (lease->call == nullptr && lease->over.ok()) next = std::min(next, lease->due);
+  }
+  return next;
+}
+
+void LeaseKeeper::StartDue(absl::Time now) {
+  if (is_stopping_) return;
+  for (const std::shared_ptr<Lease>& lease : leases_) {
+    if (lease->call == nullptr && lease->over.ok() && lease->due <= now) Start(lease);
+  }
+}
+
+void LeaseKeeper::Start(const std::shared_ptr<Lease>& lease) {
+  v1::KeepAliveRequest request;
+  request.set_session_id(lease->terms.session_id);
+  request.set_token(lease->terms.token);
+  auto* call = new Call;
+  call->lease = lease;
+  call->context.set_deadline(absl::ToChronoTime(call->start + lease->terms.ttl / 3));
+  lease->call = call;
+  ++calls_;
+  call->reader = lease->stub->AsyncKeepAlive(&call->context, request, &queue_);
+  call->reader->Finish(&call->response, &call->status, call);
+}
+
+void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
+  const std::shared_ptr<Lease>& lease = call->lease;
+  {
+    absl::MutexLock lock(&mu_);
+    --calls_;
+    lease->call = nullptr;
+    absl::Duration third = lease->terms.ttl / 3;
+    if (call->status.ok()) {
+      // From when it was asked: the agent counts from some moment after that.
+      lease->renewed = call->start;
+      lease->due = call->start + third;
+      return;
+    }
+    if (SaysNothing(call->status)) {
+      lease->due = absl::Now() + std::min(third / 3, absl::Seconds(1));
+      return;
+    }
+    if (lease->is_dropped) return;
+    lease->over = FromWire(lease->terms.address, call->status);
+    if (!lease->terms.on_lost) return;
+    lease->is_telling = true;
+  }
+  lease->terms.on_lost(lease->over);
+  absl::MutexLock lock(&mu_);
+  lease->is_telling = false;
+  changed_.SignalAll();
+}
+
+}  // namespace shoal

@@ -1,0 +1,76 @@
+// Renews every lease of this program, from one thread that does nothing else.
+//
+// It does not use the callback threads of gRPC: those run what users wrote, and a user who blocks
+// them must not lose his processes for it.
+//
+//   1. sleep until a lease is due, at a third of its TTL          Loop
+//   2. start KeepAlive for each that is due, on a queue of its own  StartDue
+//   3. take the answers: renewed, silent (again soon), or over     OnAnswer
+//
+// Ownership:     shared by the Sessions that are open; the last one ends the thread.
+// Thread-safety: thread-safe.
+// Blocking:      Drop() waits for a call of on_lost that is under way, unless it is made in there.
+#ifndef SHOAL_CLIENT_SHOAL_WIRE_LEASE_KEEPER_H_
+#define SHOAL_CLIENT_SHOAL_WIRE_LEASE_KEEPER_H_
+
+#include <grpcpp/channel.h>
+#include <grpcpp/completion_queue.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "shoal/host_list.h"
+
+namespace shoal {
+
+class LeaseKeeper {
+ public:
+  // What is to be renewed.
+  struct Terms {
+    std::shared_ptr<grpc::Channel> channel;
+    HostAddress address;
+    std::string session_id;
+    std::string token;
+    absl::Duration ttl;
+    std::function<void(const absl::Status&)> on_lost;
+  };
+  struct Lease;
+
+  // The one of this program; made when there is none.
+  static std::shared_ptr<LeaseKeeper> Get();
+  ~LeaseKeeper();
+
+  std::shared_ptr<Lease> Keep(Terms terms);
+  // No longer renewed; on_lost is not called after this.
+  void Drop(const std::shared_ptr<Lease>& lease);
+  absl::Status StatusOf(const Lease& lease) const;
+
+ private:
+  struct Call;
+
+  LeaseKeeper();
+  void Loop();
+  void StartDue(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Start(const std::shared_ptr<Lease>& lease) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Time NextDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnAnswer(std::unique_ptr<Call> call);
+
+  grpc::CompletionQueue queue_;
+  mutable absl::Mutex mu_;
+  absl::CondVar changed_;
+  bool is_stopping_ ABSL_GUARDED_BY(mu_) = false;
+  int calls_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<std::shared_ptr<Lease>> leases_ ABSL_GUARDED_BY(mu_);
+  std::thread thread_;
+};
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_WIRE_LEASE_KEEPER_H_

@@ -1,0 +1,75 @@
+#include "shoal/wire/wire_status.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "common/escape.h"
+#include "shoal/v1/error_detail.pb.h"
+
+namespace shoal {
+namespace {
+
+constexpr size_t kMaxMessageBytes = 1024;
+
+// gRPC: "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.3:7420: Failed to
+// connect to remote host: Connection refused". Of that, the last part and the address are worth
+// reading.
+std::string ReasonOf(absl::string_view message) {
+  if (absl::StrContains(message, "DNS resolution failed") ||
+      absl::StrContains(message, "C-ares status")) {
+    return "the name does not resolve";
+  }
+  size_t last = message.find("last error: ");
+  if (last == absl::string_view::npos) {
+    if (absl::StrContains(message, "Socket closed") ||
+        absl::StrContains(message, "Connection reset")) {
+      return "the connection was closed by the other side";
+    }
+    return std::string(message);
+  }
+  absl::string_view detail = message.substr(last + 12);
+  if (size_t code = detail.find(": "); code != absl::string_view::npos)
+    detail.remove_prefix(code + 2);
+  size_t end = detail.find(": ");
+  if (end == absl::string_view::npos) return std::string(detail);
+  absl::string_view where = detail.substr(0, end);
+  for (absl::string_view scheme : {"ipv4:", "ipv6:", "unix:"}) absl::ConsumePrefix(&where, scheme);
+  std::vector<absl::string_view> parts = absl::StrSplit(detail.substr(end + 2), ": ");
+  std::string reason(parts.back());
+  if (!reason.empty()) reason[0] = absl::ascii_tolower(static_cast<unsigned char>(reason[0]));
+  return absl::StrCat(reason, " (", where, ")");
+}
+
+void CopyDetails(const std::string& serialized, absl::Status* status) {
+  v1::ErrorDetails details;
+  if (serialized.empty() || !details.ParseFromString(serialized)) return;
+  for (const google::protobuf::Any& any : details.details()) {
+    status->SetPayload(any.type_url(), absl::Cord(any.value()));
+  }
+}
+
+}  // namespace
+
+absl::Status FromWire(const HostAddress& address, const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  auto code = static_cast<absl::StatusCode>(status.error_code());
+  std::string message = status.error_message();
+  if (code == absl::StatusCode::kUnavailable) {
+    message = absl::StrCat("host \"", address.name, "\" cannot be reached: ", ReasonOf(message));
+  } else if (code == absl::StatusCode::kDeadlineExceeded && message == "Deadline Exceeded") {
+    message = absl::StrCat("host \"", address.name, "\" did not answer in time");
+  } else if (message.empty()) {
+    message = absl::StrCat("host \"", address.name, "\" gave no reason");
+  }
+  absl::Status result(code, EscapeForMessage(message, kMaxMessageBytes));
+  CopyDetails(status.error_details(), &result);
+  return result;
+}
+
+}  // namespace shoal

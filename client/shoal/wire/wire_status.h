@@ -1,0 +1,20 @@
+// From grpc::Status to absl::Status, worded for the person who named the host.
+//
+// Thread-safety: thread-safe.
+#ifndef SHOAL_CLIENT_SHOAL_WIRE_WIRE_STATUS_H_
+#define SHOAL_CLIENT_SHOAL_WIRE_WIRE_STATUS_H_
+
+#include <grpcpp/support/status.h>
+
+#include "absl/status/status.h"
+#include "shoal/host_list.h"
+
+namespace shoal {
+
+// What the agent said stays as it is, with its details as payloads. What gRPC itself says when the
+// host is not reached becomes `host "node3" cannot be reached: connection refused (10.0.0.3:7420)`.
+absl::Status FromWire(const HostAddress& address, const grpc::Status& status);
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_WIRE_WIRE_STATUS_H_
