@@ -112,7 +112,8 @@ enum ShimFlags : uint32_t {
   kEscalated = 1u << 6,       // SIGKILL was sent after the grace
   kUnkillable = 1u << 7,      // survivors[] outlived SIGKILL by 2 s
   kOutputStalled = 1u << 8,
-  kOutputDropped = 1u << 9,
+  kOutputDropped = 1u << 9,   // segments were removed, under kDropOldest or by acknowledgement; see begin
+  kCgroupRefused = 1u << 10,  // it could not be cloned into its cgroup; emptiness is proven by reaping alone
 };
 
 struct StreamState {

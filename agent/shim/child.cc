@@ -1,0 +1,177 @@
+#include "agent/shim/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/shim/clock.h"
+#include "agent/shim/text.h"
+
+namespace shoal::shim {
+namespace {
+
+using record::Stage;
+
+constexpr int kSignals = 64;
+constexpr int64_t kTickNs = 10 * kMillisecond;  // USER_HZ is 100 in the kernel's interface
+constexpr int kBusyRetries = 3;                 // ETXTBSY: somebody still writes the program
+constexpr unsigned kCloseRangeCloexec = 4;      // CLOSE_RANGE_CLOEXEC, Linux 5.11
+
+// The libc's sigaction keeps some real-time signals to itself; the kernel's does not.
+struct KernelSigaction {
+  void (*handler)(int);
+  unsigned long flags;
+  void (*restorer)();
+  uint64_t mask;
+};
+
+[[noreturn]] void FailAsyncSafe(int start_pipe, Stage stage, int error_number) {
+  const StartError error = {stage, error_number};
+  [[maybe_unused]] ssize_t written = write(start_pipe, &error, sizeof(error));
+  _exit(127);  // seen by nobody: the shim reports the StartError
+}
+
+// CLONE_CLEAR_SIGHAND leaves what is ignored ignored, and a program that inherits SIGCHLD ignored
+// loses exits.
+void ResetSignalsAsyncSafe() {
+  KernelSigaction action = {};
+  for (int number = 1; number <= kSignals; ++number) {
+    syscall(SYS_rt_sigaction, number, &action, nullptr, sizeof(action.mask));
+  }
+  const uint64_t none = 0;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof(none));
+}
+
+int ExecuteAsyncSafe(const char* path, char** argv) {
+  const struct timespec pause = {0, static_cast<long>(10 * kMillisecond)};
+  for (int attempt = 0;; ++attempt) {
+    execve(path, argv, environ);
+    if (errno != ETXTBSY || attempt == kBusyRetries) return errno;
+    nanosleep(&pause, nullptr);
+  }
+}
+
+// As execvp(3), by the PATH of the process's own environment, but never through a shell. Returns
+// why not.
+int SearchAndExecuteAsyncSafe(char** argv) {
+  const char* name = argv[0];
+  if (*name == 0) return ENOENT;
+  if (strchr(name, '/') != nullptr) return ExecuteAsyncSafe(name, argv);
+  const char* path = getenv("PATH");
+  if (path == nullptr) path = "/bin:/usr/bin";
+  int verdict = ENOENT;
+  for (;;) {
+    const size_t length = strcspn(path, ":");
+    Text<4096> candidate;
+    if (length > 0) candidate.Add(path, length).Add("/");
+    candidate.Add(name);
+    const bool fits = length + 1 + strlen(name) < 4096;
+    const int error = fits ? ExecuteAsyncSafe(candidate.c_str(), argv) : ENAMETOOLONG;
+    if (error == EACCES) {
+      verdict = EACCES;
+    } else if (error != ENOENT && error != ENOTDIR && error != ESTALE && error != ENODEV &&
+               error != ETIMEDOUT && error != ENAMETOOLONG) {
+      return error;
+    }
+    if (path[length] == 0) return verdict;
+    path += length + 1;
+  }
+}
+
+[[noreturn]] void RunChildAsyncSafe(const ChildPlan& plan, int start_pipe, pid_t shim) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != shim) _exit(127);  // the shim died before the line above
+  setsid();
+  if (dup2(plan.stdout_fd, STDOUT_FILENO) < 0 || dup2(plan.stderr_fd, STDERR_FILENO) < 0) {
+    FailAsyncSafe(start_pipe, Stage::kPipe, errno);
+  }
+  syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, kCloseRangeCloexec);
+  ResetSignalsAsyncSafe();
+  umask(022);
+  if (plan.cwd != nullptr && chdir(plan.cwd) != 0) FailAsyncSafe(start_pipe, Stage::kChdir, errno);
+  FailAsyncSafe(start_pipe, Stage::kExec, SearchAndExecuteAsyncSafe(plan.argv));
+}
+
+pid_t Clone(int cgroup_fd) {
+  struct clone_args args = {};
+  args.flags = CLONE_CLEAR_SIGHAND;
+  args.exit_signal = SIGCHLD;
+  if (cgroup_fd >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(cgroup_fd);
+  }
+  return static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof(args)));
+}
+
+// True if a clone failed for its cgroup's sake and is worth trying without. EAGAIN is not: that is
+// a limit.
+bool CgroupRefused(int error_number) {
+  return error_number == EACCES || error_number == EBUSY || error_number == ENODEV ||
+         error_number == ENOENT || error_number == EOPNOTSUPP || error_number == EBADF;
+}
+
+}  // namespace
+
+StartError StartChild(const ChildPlan& plan, Child* child) {
+  int start_pipe[2];
+  if (pipe2(start_pipe, O_CLOEXEC) != 0) return {Stage::kPipe, errno};
+  const pid_t shim = getpid();
+  const int64_t before = BootNow();
+  pid_t pid = Clone(plan.cgroup_fd);
+  if (pid < 0 && plan.cgroup_fd >= 0 && CgroupRefused(errno)) {
+    child->outside_cgroup = true;
+    pid = Clone(-1);
+  }
+  if (pid == 0) RunChildAsyncSafe(plan, start_pipe[1], shim);
+  const int error_number = errno;
+  const int64_t after = BootNow();
+  close(start_pipe[1]);
+  if (pid < 0) {
+    close(start_pipe[0]);
+    return {Stage::kFork, error_number};
+  }
+  child->pid = pid;
+  child->start_pipe = start_pipe[0];
+  // The start time is between both readings; in one tick, it is known without /proc.
+  child->start_ticks = before / kTickNs == after / kTickNs ? static_cast<uint64_t>(after / kTickNs)
+                                                           : StartTicksOf(pid);
+  return {};
+}
+
+StartError FinishStart(Child* child) {
+  StartError error;
+  const ssize_t size = read(child->start_pipe, &error, sizeof(error));
+  close(child->start_pipe);
+  child->start_pipe = -1;
+  if (size == sizeof(error)) return error;
+  return {};
+}
+
+uint64_t StartTicksOf(pid_t pid) {
+  Text<32> path;
+  path.Add("/proc/").Number(static_cast<uint64_t>(pid)).Add("/stat");
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  char stat[1024];
+  const ssize_t size = read(fd, stat, sizeof(stat) - 1);
+  close(fd);
+  if (size <= 0) return 0;
+  stat[size] = 0;
+  // The command in parentheses may hold anything; field 3 comes after the last ')'.
+  const char* p = strrchr(stat, ')');
+  for (int field = 2; p != nullptr && field < 22; ++field) p = strchr(p + 1, ' ');
+  if (p == nullptr) return 0;
+  uint64_t ticks = 0;
+  for (++p; *p >= '0' && *p <= '9'; ++p) ticks = ticks * 10 + static_cast<uint64_t>(*p - '0');
+  return ticks;
+}
+
+}  // namespace shoal::shim

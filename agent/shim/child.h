@@ -1,0 +1,56 @@
+// From clone3 to execve: the start of the process.
+//
+// Thread-safety: single-threaded process only.
+// Blocking:      never; execve may take long (a cold disk, NFS), the shim goes on meanwhile.
+// Errors:        a {stage, errno} that reaches the shim through a close-on-exec pipe; never an exit
+// code.
+#ifndef SHOAL_AGENT_SHIM_CHILD_H_
+#define SHOAL_AGENT_SHIM_CHILD_H_
+
+#include <sys/types.h>
+
+#include "agent/record/record_layout.h"
+
+namespace shoal::shim {
+
+// What a process is started with.
+struct ChildPlan {
+  char** argv;
+  const char* cwd;  // nullptr: the shim's
+  int stdout_fd;
+  int stderr_fd;
+  int cgroup_fd;  // -1: the shim's own cgroup
+};
+
+// Why no program runs. kNone: it does.
+struct StartError {
+  record::Stage stage = record::Stage::kNone;
+  int error_number = 0;
+};
+
+struct Child {
+  pid_t pid = 0;
+  // At EOF: execve succeeded. Else it has a StartError.
+  int start_pipe = -1;
+  uint64_t start_ticks = 0;     // field 22 of /proc/PID/stat; 0 = unknown
+  bool outside_cgroup = false;  // it could not be cloned into cgroup_fd
+};
+
+// Clones the process into its cgroup. On failure nothing is left behind.
+//
+// The process has a session of its own, descriptors 0-2 only, every disposition SIG_DFL, an empty
+// mask, umask 022, and is killed by the kernel should the shim die (which, single-threaded, may use
+// PDEATHSIG).
+StartError StartChild(const ChildPlan& plan, Child* child);
+
+// Takes what the start pipe has to say and closes it. REQUIRES: it is readable, at EOF, or the
+// child is dead.
+StartError FinishStart(Child* child);
+
+// Start time of a process as /proc/PID/stat has it, in clock ticks since boot; 0 if there is no
+// /proc.
+uint64_t StartTicksOf(pid_t pid);
+
+}  // namespace shoal::shim
+
+#endif  // SHOAL_AGENT_SHIM_CHILD_H_

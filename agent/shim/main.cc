@@ -1,0 +1,51 @@
+// shoal-shim: parent, sub-reaper and output collector of one process. Started by the agent only;
+// how they speak is agent/record/record_layout.h.
+//
+// Exit status: 0 when the record is final; 64 when started by hand; 65 when the slot has no agent
+// half to work by.
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "agent/shim/failpoint.h"
+#include "agent/shim/record_slot.h"
+#include "agent/shim/supervisor.h"
+#include "agent/shim/text.h"
+
+namespace {
+
+int Refuse(int status, const char* why) {
+  shoal::shim::Text<128> message;
+  message.Add("shoal-shim: ").Add(why).Add("\n");
+  [[maybe_unused]] ssize_t written = write(STDERR_FILENO, message.c_str(), message.size());
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using shoal::record::kShimArgs;
+  if (argc < kShimArgs) return Refuse(64, "is started by shoald, not by hand");
+  const int64_t slot = shoal::shim::ParseNumber(argv[1]);
+  if (slot <= 0 || slot > UINT32_MAX) return Refuse(64, "the first argument is not a slot number");
+
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  setsid();  // fails if the agent's posix_spawn has done it
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  shoal::shim::ArmFailpoint();
+
+  static shoal::shim::RecordSlot record;
+  if (!record.Open(static_cast<uint32_t>(slot))) {
+    return Refuse(65, "the record slot has no intact agent half of this version");
+  }
+  shoal::shim::Reach(shoal::shim::Step::kAgentRead);
+  char** process_argv = argv + kShimArgs;
+  const char* cwd = nullptr;
+  if (record.agent().cwd_in_argv && *process_argv != nullptr) cwd = *process_argv++;
+  shoal::shim::Supervisor supervisor(&record, process_argv, cwd);
+  supervisor.Run();
+  return 0;
+}

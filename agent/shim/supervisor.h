@@ -1,0 +1,117 @@
+// The life of one process, from the agent's half of its record to kFinal.
+//
+// The story, with the functions that tell it:
+//   1. Start:     signalfd, first half written, pipes, clone3 into the cgroup            Start()
+//   2. Started:   execve succeeded or the {stage, errno} is known OnStarted()
+//   3. Running:   output moves, desired state is read at SIGUSR1, deadlines are watched   Turn()
+//   4. End:       signal → grace → SIGKILL, repeated until nobody is left BeginEnd(), DriveEnd()
+//   5. Exited:    the main process is reaped; written before any file is touched          OnExit()
+//   6. Empty:     ECHILD, and nobody in the cgroup CheckEmpty()
+//   7. Complete:  both pipes at EOF, or drained once the tree is empty MoveOutput()
+//   8. Final:     exited (or not started), complete and empty CheckFinal()
+// 5, 6 and 7 are three events and come in any order; what comes together is written by one pwrite.
+//
+// Ownership:     everything the shim has; the record outlives it.
+// Thread-safety: single-threaded process only. All signals must be blocked.
+// Blocking:      Run() blocks in one ppoll(2); without deadlines, output or signals it never wakes.
+// Errors:        whatever prevents the start is written as {stage, errno}; later ones are waited
+// out.
+#ifndef SHOAL_AGENT_SHIM_SUPERVISOR_H_
+#define SHOAL_AGENT_SHIM_SUPERVISOR_H_
+
+#include <poll.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include "agent/record/record_layout.h"
+#include "agent/shim/child.h"
+#include "agent/shim/clock.h"
+#include "agent/shim/output.h"
+#include "agent/shim/record_slot.h"
+#include "agent/shim/tree.h"
+
+namespace shoal::shim {
+
+class Supervisor {
+ public:
+  // `record` is open; `argv` is the process's, `cwd` its working directory or nullptr. All outlive
+  // this.
+  Supervisor(RecordSlot* record, char** argv, const char* cwd);
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  // Runs the process to the end; returns when the record is final.
+  void Run();
+
+ private:
+  enum class Phase { kRunning, kAsked, kKilling };
+  enum Watched { kSignals, kStartPipe, kTimer, kStdout, kStderr, kWatchedCount };
+
+  // 1, 2, 5
+  StartError Start();
+  StartError OpenPipesAndFork();
+  void OnStarted();
+  void FailStart(StartError error);
+  bool Reap();
+  void OnExit(int status, const struct rusage& usage);
+
+  // 3
+  void Turn();
+  void Wait();
+  void OnSignals();
+  void ReadDesired();
+  int64_t NextWake() const;
+  void ArmTimer(int64_t at);
+
+  // 4
+  void CheckDeadlines();
+  int64_t NextDeadline() const;
+  void BeginEnd(record::EndCause cause, int number, int64_t grace_ns);
+  void DriveEnd();
+  void StartKilling();
+  void KillRound();
+  void NoteSurvivors();
+
+  // 6, 7, 8
+  void CheckEmpty();
+  void MoveOutput();
+  void NoteStreams();
+  void CheckFinal();
+
+  bool Ended() const { return record_->Has(record::kExited | record::kStartFailed); }
+  bool Readable(int watched) const { return watched_[watched].revents != 0; }
+  // A change of the half that is written at the end of this turn.
+  void Changed(uint32_t flags);
+  void PublishNow();
+  OutputLimits LimitsOf(int stream) const;
+
+  RecordSlot* const record_;
+  char** const argv_;
+  const char* const cwd_;
+  Child child_;
+  Tree tree_;
+  TimeIndex index_;
+  OutputStream streams_[record::kStreams];
+  struct pollfd watched_[kWatchedCount];
+  int64_t now_ = 0;  // BootNow() of this turn
+
+  bool no_children_ = false;  // the last wait4 said ECHILD
+  bool changed_ = false;      // to be published at once
+  bool moved_ = false;        // to be published 1 ms after the last report
+  bool unread_ = false;       // the agent's half was torn when it was read last
+  int64_t published_at_ = 0;
+  int64_t timer_at_ = kNever;  // what the timerfd is armed for
+
+  Phase phase_ = Phase::kRunning;
+  int64_t limit_at_ = kNever;        // from the span that runs from execve on
+  int64_t dead_man_check_at_ = 0;    // not before, while an agent holds its lock
+  int64_t descendants_at_ = kNever;  // end of the descendants' grace
+  int64_t kill_at_ = kNever;
+  int64_t unkillable_at_ = kNever;
+  int64_t check_at_ = kNever;  // next round of SIGKILL, or look at the cgroup
+  int64_t pause_ = 0;          // between such rounds, growing
+};
+
+}  // namespace shoal::shim
+
+#endif  // SHOAL_AGENT_SHIM_SUPERVISOR_H_

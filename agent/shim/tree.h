@@ -1,0 +1,57 @@
+// The process and its descendants: told, killed, proven to be none.
+//
+// The shim is their sub-reaper, so every orphan of the tree becomes its child. Where the process
+// has a cgroup, its members belong to the tree too.
+//
+// Ownership:     owns the descriptors of cgroup.events and cgroup.kill that it opens.
+// Thread-safety: single-threaded process only. Children must not be reaped while a method runs: the
+// number of an
+//                unreaped child cannot be reused, any other number is used through a verified pidfd
+//                only.
+// Blocking:      reads of /proc and of the cgroup.
+// Errors:        without /proc and without a cgroup only the process, its group and nothing else
+// can be told; the
+//                proof of emptiness stands all the same.
+#ifndef SHOAL_AGENT_SHIM_TREE_H_
+#define SHOAL_AGENT_SHIM_TREE_H_
+
+#include <stdint.h>
+#include <sys/types.h>
+
+namespace shoal::shim {
+
+class Tree {
+ public:
+  // `cgroup_fd`: the process's cgroup, -1 for none.
+  explicit Tree(int cgroup_fd) : cgroup_fd_(cgroup_fd) {}
+
+  // The process, while it is not reaped; 0 afterwards.
+  void set_main(pid_t pid) { main_ = pid; }
+  // The process is not in the cgroup after all.
+  void ForgetCgroup() { cgroup_fd_ = -1; }
+
+  // Sends `number` once to every member, whatever is born meanwhile included as far as a few rounds
+  // go.
+  void Signal(int number);
+
+  // One round of SIGKILL: the cgroup as a whole, and every child of the shim.
+  void Kill();
+
+  // True if the cgroup has members. Without one, or when it is gone: false.
+  bool CgroupPopulated();
+
+  // Up to `capacity` living members into `pids`; returns how many there are.
+  int Survivors(int32_t* pids, int capacity);
+
+ private:
+  int OpenInCgroup(const char* name, int flags) const;
+
+  int cgroup_fd_;
+  int events_fd_ = -1;
+  int kill_fd_ = -1;
+  pid_t main_ = 0;
+};
+
+}  // namespace shoal::shim
+
+#endif  // SHOAL_AGENT_SHIM_TREE_H_

@@ -1,0 +1,159 @@
+// Output: every byte at its offset, caps, full disks, and who may hold a pipe open.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+
+#include "tests/shim/shim_harness.h"
+
+namespace shoal::testing {
+namespace {
+
+using OutputTest = ShimTest;
+INSTANTIATE_TEST_SUITE_P(Shim, OutputTest, ::testing::Bool(), NameOfParam);
+
+constexpr int64_t kKiB = 1024;
+constexpr int64_t kMiB = 1024 * kKiB;
+
+// 64 KiB in segments of 16.
+void UseSmallCap(ShimHarness& shim) {
+  shim.agent.cap_bytes = 64 * kKiB;
+  shim.agent.segment_bytes = record::SegmentBytesFor(shim.agent.cap_bytes);
+}
+
+TEST_P(OutputTest, BothStreamsArriveInTheirFiles) {
+  shim().StartChild({"print", "to stdout", "eprint", "to stderr"});
+  const record::ShimHalf half = shim().AwaitFinal();
+  EXPECT_EQ(shim().Output(0), "to stdout");
+  EXPECT_EQ(shim().Output(1), "to stderr");
+  EXPECT_EQ(half.streams[0].end, 9);
+  EXPECT_EQ(half.streams[1].end, 9);
+  EXPECT_EQ(half.flags, record::kStarted | record::kExited | record::kOutputComplete | record::kEmpty | record::kFinal);
+}
+
+TEST_P(OutputTest, ASilentProcessMakesNoFile) {
+  shim().StartChild({"exit", "0"});
+  shim().AwaitFinal();
+  EXPECT_TRUE(shim().OutputFiles().empty());
+}
+
+TEST_P(OutputTest, FilesAreReadableByTheirOwnerOnly) {
+  shim().StartChild({"print", "x"});
+  shim().AwaitFinal();
+  struct stat file = {};
+  ASSERT_EQ(stat((shim().output_dir + "/" + shim().Id() + ".0.0000000000000000").c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 0777, 0600u);
+}
+
+TEST_P(OutputTest, MergedStderrKeepsItsPlace) {
+  shim().agent.flags |= record::kMergeStderr;
+  shim().StartChild({"print", "1", "eprint", "2", "print", "3", "eprint", "4"});
+  shim().AwaitFinal();
+  EXPECT_EQ(shim().Output(0), "1234");
+  EXPECT_EQ(shim().Output(1), "");
+}
+
+TEST_P(OutputTest, AFloodIsByteExactAcrossSegments) {
+  constexpr int64_t kBytes = 33 * kMiB + 12345;
+  shim().StartChild({"fork", "flood", "1", std::to_string(kBytes), "--", "flood", "0", std::to_string(kBytes)});
+  const record::ShimHalf half = shim().AwaitFinal();
+  for (int stream : {0, 1}) {
+    EXPECT_EQ(half.streams[stream].begin, 0);
+    ASSERT_EQ(half.streams[stream].end, kBytes);
+    EXPECT_TRUE(shim().Output(stream) == PatternBytes(0, kBytes)) << "stream " << stream;
+  }
+  EXPECT_EQ(shim().OutputFiles().count(shim().Id() + ".0.0000000002000000"), 1u);
+}
+
+TEST_P(OutputTest, TruncatingDevStdoutWipesNothing) {
+  shim().StartChild({"print", "before ", "truncate-stdout", "print", " after"});
+  shim().AwaitFinal();
+  EXPECT_EQ(shim().Output(0), "before truncated after");
+}
+
+TEST_P(OutputTest, AGrandchildThatHoldsStdoutDelaysNeitherExitNorReport) {
+  shim().StartChild({"fork", "ignore", "15", "pause", "--", "print", "main", "exit", "7"});
+  const record::ShimHalf half = shim().AwaitFlags(record::kExited);
+  EXPECT_EQ(WEXITSTATUS(half.wait_status), 7);
+  EXPECT_FALSE(half.flags & (record::kOutputComplete | record::kEmpty));
+  shim().AwaitOutput(0, "main");
+  shim().Terminate(SIGKILL, 0);
+  EXPECT_EQ(WEXITSTATUS(shim().AwaitFinal().wait_status), 7);
+}
+
+TEST_P(OutputTest, OutputMayBeCompleteBeforeTheExit) {
+  shim().StartChild({"print", "bye", "close-output", "pause"});
+  const record::ShimHalf half = shim().AwaitFlags(record::kOutputComplete);
+  EXPECT_FALSE(half.flags & record::kExited);
+  shim().Terminate(SIGTERM, kSec);
+  EXPECT_EQ(WTERMSIG(shim().AwaitFinal().wait_status), SIGTERM);
+  EXPECT_EQ(shim().Output(0), "bye");
+}
+
+TEST_P(OutputTest, DropOldestKeepsTheNewestBytesAndSaysWhereTheyBegin) {
+  UseSmallCap(shim());
+  shim().agent.flags |= record::kDropOldest;
+  constexpr int64_t kBytes = 1000 * kKiB + 77;
+  shim().StartChild({"flood", "0", std::to_string(kBytes)});
+  const record::ShimHalf half = shim().AwaitFinal();
+  EXPECT_TRUE(half.flags & record::kOutputDropped);
+  EXPECT_EQ(half.streams[0].end, kBytes);
+  EXPECT_GT(half.streams[0].begin, kBytes - 64 * kKiB - kKiB);
+  EXPECT_EQ(half.streams[0].begin % shim().agent.segment_bytes, 0);
+  EXPECT_TRUE(shim().Output(0) == PatternBytes(static_cast<uint64_t>(half.streams[0].begin), kBytes));
+  EXPECT_LE(shim().OutputFiles().size(), 5u);
+}
+
+TEST_P(OutputTest, BlockMakesTheWriterWaitUntilAcknowledged) {
+  UseSmallCap(shim());
+  constexpr int64_t kBytes = 500 * kKiB;
+  shim().StartChild({"flood", "0", std::to_string(kBytes), "print", "done"});
+  std::string bytes;
+  while (static_cast<int64_t>(bytes.size()) < kBytes + 4) {
+    record::ShimHalf half = shim().Await(
+        [&](const record::ShimHalf& now) {
+          return (now.flags & record::kOutputStalled) || (now.flags & record::kOutputComplete);
+        },
+        "stall");
+    ASSERT_LE(half.streams[0].end - half.streams[0].begin, 64 * kKiB + 64 * kKiB) << "cap, and the pipe's rest";
+    const std::string kept = shim().Output(0);
+    bytes += kept.substr(bytes.size() - static_cast<size_t>(half.streams[0].begin));
+    if (half.flags & record::kFinal) break;
+    const int64_t before = half.streams[0].end;
+    shim().agent.acknowledged[0] = static_cast<int64_t>(bytes.size());
+    shim().Tell();
+    shim().Await([&](const record::ShimHalf& now) { return now.streams[0].end > before || (now.flags & record::kFinal); },
+                 "room");
+  }
+  shim().AwaitFinal();
+  EXPECT_TRUE(bytes == PatternBytes(0, kBytes) + "done");
+}
+
+TEST_P(OutputTest, AStalledProcessThatIsEndedLosesNoByteOfItsPipe) {
+  UseSmallCap(shim());
+  shim().StartChild({"flood", "0", std::to_string(kMiB)});
+  shim().AwaitFlags(record::kOutputStalled);
+  shim().Terminate(SIGTERM, 10 * kSec);
+  const record::ShimHalf half = shim().AwaitFinal();
+  EXPECT_GE(half.streams[0].end, 64 * kKiB);
+  EXPECT_FALSE(half.flags & record::kOutputStalled);
+  EXPECT_TRUE(shim().Output(0) == PatternBytes(0, static_cast<uint64_t>(half.streams[0].end)));
+}
+
+TEST_P(OutputTest, ARaisedCapLetsAStalledWriterGoOn) {
+  UseSmallCap(shim());
+  shim().StartChild({"flood", "1", std::to_string(200 * kKiB)});
+  shim().AwaitFlags(record::kOutputStalled);
+  shim().agent.cap_bytes = kMiB;
+  shim().Tell();
+  shim().AwaitFinal();
+  EXPECT_TRUE(shim().Output(1) == PatternBytes(0, 200 * kKiB));
+}
+
+}  // namespace
+}  // namespace shoal::testing

@@ -1,0 +1,335 @@
+#include "tests/shim/shim_harness.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tests/support/pattern.h"
+
+namespace shoal::testing {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr uint32_t kSlot = 3;
+constexpr int kHighFd = 200;  // sources of the shim's descriptors; must not be among 3…6
+
+int64_t NowNs(clockid_t clock) {
+  timespec now;
+  clock_gettime(clock, &now);
+  return now.tv_sec * kSec + now.tv_nsec;
+}
+
+int Raise(int fd) {
+  const int high = fcntl(fd, F_DUPFD_CLOEXEC, kHighFd);
+  close(fd);
+  return high;
+}
+
+struct flock LockOf(uint32_t slot, short type) {
+  struct flock lock = {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(slot * record::kSlotBytes);
+  lock.l_len = record::kSlotBytes;
+  return lock;
+}
+
+size_t CountDescriptors() {
+  size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator("/proc/self/fd")) ++count;
+  return count;
+}
+
+std::vector<char*> Pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  for (const std::string& text : strings) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+}  // namespace
+
+ShimHarness::ShimHarness(bool use_cgroup) {
+  char dir[] = "/tmp/shoal-shim-test-XXXXXX";
+  EXPECT_NE(mkdtemp(dir), nullptr);
+  dir_ = dir;
+  output_dir = dir_ + "/output";
+  mkdir(output_dir.c_str(), 0700);
+  record_ = open((dir_ + "/records").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  EXPECT_EQ(ftruncate(record_, record::kSlotBytes * 8), 0);
+  EXPECT_EQ(mkfifo((dir_ + "/fifo").c_str(), 0600), 0);
+  fifo_ = open((dir_ + "/fifo").c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (use_cgroup) {
+    cgroup_ = std::make_unique<CgroupDir>();
+    if (!cgroup_->exists()) cgroup_.reset();
+  }
+  memcpy(agent.id, "ABCDEFGHIJKLMNOP", record::kIdBytes);
+  if (!cgroup_) agent.flags |= record::kNoCgroup;
+  agent.grace_ns = 5 * kSec;
+  agent.cap_bytes = record::kDefaultCapBytes;
+  agent.segment_bytes = record::kDefaultSegmentBytes;
+}
+
+ShimHarness::~ShimHarness() {
+  if (shim_pid_ > 0 && shim_status_ < 0) {
+    kill(shim_pid_, SIGKILL);
+    AwaitShimEnd();
+  }
+  EXPECT_TRUE(!cgroup_ || cgroup_->Remove()) << "members are left in the cgroup";
+  for (int fd : {record_, fifo_, agent_lock_, shim_pidfd_}) {
+    if (fd >= 0) close(fd);
+  }
+  fs::remove_all(dir_);
+}
+
+int ShimHarness::OpenLocked() {
+  const int fd = Raise(open((dir_ + "/records").c_str(), O_RDWR | O_CLOEXEC));
+  struct flock lock = LockOf(kSlot, F_WRLCK);
+  EXPECT_EQ(fcntl(fd, F_OFD_SETLK, &lock), 0) << strerror(errno);
+  return fd;
+}
+
+void ShimHarness::Start(const std::vector<std::string>& argv) {
+  agent.cwd_in_argv = cwd.empty() ? 0 : 1;
+  Write();
+  std::vector<std::string> shim_argv = {"shoal-shim", std::to_string(kSlot)};
+  if (!cwd.empty()) shim_argv.push_back(cwd);
+  shim_argv.insert(shim_argv.end(), argv.begin(), argv.end());
+  std::vector<std::pair<int, int>> fds = {
+      {OpenLocked(), record::kRecordFd},
+      {Raise(fcntl(fifo_, F_DUPFD_CLOEXEC, 0)), record::kReportFd},
+      {Raise(open(output_dir.c_str(), O_RDONLY | O_DIRECTORY)), record::kOutputFd}};
+  if (cgroup_)
+    fds.push_back(
+        {Raise(open(cgroup_->path().c_str(), O_RDONLY | O_DIRECTORY)), record::kCgroupFd});
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
+  posix_spawn_file_actions_adddup2(&actions, 0, 1);
+  for (auto [from, to] : fds) posix_spawn_file_actions_adddup2(&actions, from, to);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t all;
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+  for (int number : ignored_signals) signal(number, SIG_IGN);
+  EXPECT_EQ(posix_spawn(&shim_pid_, SHOAL_SHIM, &actions, &attributes, Pointers(shim_argv).data(),
+                        Pointers(env).data()),
+            0);
+  for (int number : ignored_signals) signal(number, SIG_DFL);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  for (auto [from, to] : fds) close(from);
+  shim_pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, shim_pid_, 0));
+}
+
+void ShimHarness::StartChild(const std::vector<std::string>& verbs) {
+  std::vector<std::string> argv = {SHOAL_TEST_CHILD};
+  argv.insert(argv.end(), verbs.begin(), verbs.end());
+  Start(argv);
+}
+
+void ShimHarness::Write() {
+  record::SealHalf(&agent);
+  EXPECT_EQ(pwrite(record_, &agent, sizeof(agent), kSlot * record::kSlotBytes),
+            static_cast<ssize_t>(sizeof(agent)));
+}
+
+void ShimHarness::Tell() {
+  Write();
+  kill(shim_pid_, SIGUSR1);
+}
+
+void ShimHarness::Terminate(int signal, int64_t grace_ns) {
+  ++agent.terminate_serial;
+  agent.terminate_cause = record::EndCause::kRequested;
+  agent.terminate_signal = signal;
+  agent.terminate_grace_ns = grace_ns;
+  Tell();
+}
+
+void ShimHarness::LockAgent(bool locked) {
+  if (agent_lock_ < 0) agent_lock_ = open((dir_ + "/records").c_str(), O_RDWR | O_CLOEXEC);
+  struct flock lock = LockOf(0, static_cast<short>(locked ? F_WRLCK : F_UNLCK));
+  EXPECT_EQ(fcntl(agent_lock_, F_OFD_SETLK, &lock), 0);
+}
+
+// Takes what is in the FIFO, waiting for something to come or for the shim's end. False at the
+// timeout.
+bool ShimHarness::DrainReports(int timeout_ms) {
+  pollfd watched[2] = {{fifo_, POLLIN, 0}, {shim_status_ < 0 ? shim_pidfd_ : -1, POLLIN, 0}};
+  if (poll(watched, 2, timeout_ms) <= 0) return false;
+  record::Report report;
+  while (read(fifo_, &report, sizeof(report)) == sizeof(report)) ++reports_;
+  return true;
+}
+
+record::ShimHalf ShimHarness::Await(const std::function<bool(const record::ShimHalf&)>& done,
+                                    const char* what) {
+  const int64_t deadline = NowNs(CLOCK_MONOTONIC) + kDeadlineSeconds * kSec;
+  for (;;) {
+    record::ShimHalf half = Read();
+    if (done(half)) return half;
+    const int64_t left = deadline - NowNs(CLOCK_MONOTONIC);
+    if (left <= 0 || !DrainReports(static_cast<int>(left / kMs) + 1)) {
+      ADD_FAILURE() << "no " << what << " in " << kDeadlineSeconds << " s; " << Describe(Read());
+      return half;
+    }
+    if (shim_pidfd_ >= 0 && shim_status_ < 0) {
+      siginfo_t info = {};
+      waitid(P_PID, static_cast<id_t>(shim_pid_), &info, WEXITED | WNOHANG | WNOWAIT);
+      if (info.si_pid == shim_pid_ && !done(Read())) {
+        ADD_FAILURE() << "the shim ended without " << what << "; " << Describe(Read());
+        return half;
+      }
+    }
+  }
+}
+
+record::ShimHalf ShimHarness::AwaitFlags(uint32_t flags) {
+  char what[32];
+  snprintf(what, sizeof(what), "flags %#x", flags);
+  return Await([flags](const record::ShimHalf& half) { return (half.flags & flags) == flags; },
+               what);
+}
+
+record::ShimHalf ShimHarness::AwaitFinal() {
+  record::ShimHalf half = AwaitFlags(record::kFinal);
+  const int status = AwaitShimEnd();
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "shim's wait status " << status;
+  return half;
+}
+
+int ShimHarness::AwaitShimEnd() {
+  if (shim_status_ >= 0) return shim_status_;
+  pollfd watched = {shim_pidfd_, POLLIN, 0};
+  if (poll(&watched, 1, kDeadlineSeconds * 1000) <= 0) {
+    ADD_FAILURE() << "the shim does not end; " << Describe(Read());
+    kill(shim_pid_, SIGKILL);
+  }
+  EXPECT_EQ(waitpid(shim_pid_, &shim_status_, 0), shim_pid_);
+  return shim_status_;
+}
+
+void ShimHarness::AwaitOutput(int stream, const std::string& text) {
+  Await([&](const record::ShimHalf&) { return Output(stream).find(text) != std::string::npos; },
+        text.c_str());
+}
+
+record::ShimHalf ShimHarness::Read() const {
+  record::ShimHalf half = {};
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const ssize_t size =
+        pread(record_, &half, sizeof(half), kSlot * record::kSlotBytes + record::kShimHalfOffset);
+    if (size == sizeof(half) && record::IsIntact(half) &&
+        memcmp(half.id, agent.id, sizeof(half.id)) == 0)
+      return half;
+  }
+  return {};
+}
+
+bool ShimHarness::SlotLocked() const {
+  struct flock lock = LockOf(kSlot, F_WRLCK);
+  EXPECT_EQ(fcntl(record_, F_OFD_GETLK, &lock), 0);
+  return lock.l_type != F_UNLCK;
+}
+
+std::string ShimHarness::Output(int stream) const {
+  const record::StreamState state = Read().streams[stream];
+  std::string bytes;
+  for (int64_t at = state.begin; at < state.end; at += agent.segment_bytes) {
+    char name[64];
+    snprintf(name, sizeof(name), "%s.%d.%016llx", Id().c_str(), stream,
+             static_cast<unsigned long long>(at));
+    std::stringstream segment;
+    segment << std::ifstream(output_dir + "/" + name, std::ios::binary).rdbuf();
+    bytes += segment.str();
+  }
+  bytes.resize(std::min(bytes.size(), static_cast<size_t>(state.end - state.begin)));
+  return bytes;
+}
+
+std::vector<record::IndexRow> ShimHarness::Index() const {
+  std::vector<record::IndexRow> rows;
+  std::ifstream file(output_dir + "/" + Id() + ".idx", std::ios::binary);
+  for (record::IndexRow row; file.read(reinterpret_cast<char*>(&row), sizeof(row));)
+    rows.push_back(row);
+  return rows;
+}
+
+std::set<std::string> ShimHarness::OutputFiles() const {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(output_dir))
+    names.insert(entry.path().filename());
+  return names;
+}
+
+std::string ShimHarness::Describe(const record::ShimHalf& half) const {
+  std::ostringstream text;
+  text << std::hex << "flags 0x" << half.flags << std::dec << " pid " << half.pid << " stage "
+       << static_cast<int>(half.fail_stage) << " errno " << half.fail_errno << " status "
+       << half.wait_status << " cause " << static_cast<int>(half.end_cause) << " survivors "
+       << half.survivor_count;
+  for (const record::StreamState& stream : half.streams)
+    text << " [" << stream.begin << "," << stream.end << ")";
+  return text.str();
+}
+
+void ShimTest::SetUp() {
+  ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  descriptors_ = CountDescriptors();
+  if (GetParam() && !CgroupDir().exists()) GTEST_SKIP() << "no writable cgroup v2 here";
+}
+
+void ShimTest::TearDown() {
+  harness_.reset();
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "a descendant is left";
+  EXPECT_EQ(errno, ECHILD);
+  EXPECT_EQ(CountDescriptors(), descriptors_);
+}
+
+ShimHarness& ShimTest::shim() {
+  if (!harness_) harness_ = std::make_unique<ShimHarness>(GetParam());
+  return *harness_;
+}
+
+std::vector<pid_t> PidsIn(const std::string& text) {
+  std::vector<pid_t> pids;
+  std::istringstream lines(text);
+  for (pid_t pid; lines >> pid;) pids.push_back(pid);
+  return pids;
+}
+
+bool IsAlive(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(stat, text);
+  const size_t end = text.rfind(')');
+  return end != std::string::npos && end + 2 < text.size() && text[end + 2] != 'Z' &&
+         text[end + 2] != 'X';
+}
+
+std::string PatternBytes(uint64_t from, uint64_t to) {
+  std::string bytes;
+  for (uint64_t offset = from; offset < to; ++offset)
+    bytes += static_cast<char>(PatternByte(offset));
+  return bytes;
+}
+
+}  // namespace shoal::testing

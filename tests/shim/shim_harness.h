@@ -1,0 +1,128 @@
+// Plays the agent for one shim: record file, FIFO, output directory, lock, cgroup, desired state.
+//
+// Ownership:     everything it makes is gone at its end, the shim and its tree included.
+// Thread-safety: one thread.
+// Blocking:      the Await functions, until what they wait for or kDeadline; then they fail the
+// test and print the
+//                state.
+#ifndef SHOAL_TESTS_SHIM_SHIM_HARNESS_H_
+#define SHOAL_TESTS_SHIM_SHIM_HARNESS_H_
+
+#include <gtest/gtest.h>
+#include <sys/types.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/record/record_layout.h"
+#include "tests/shim/cgroup_dir.h"
+
+namespace shoal::testing {
+
+class ShimHarness {
+ public:
+  // With a cgroup of its own for the process, or without.
+  explicit ShimHarness(bool use_cgroup);
+  ~ShimHarness();
+  ShimHarness(const ShimHarness&) = delete;
+  ShimHarness& operator=(const ShimHarness&) = delete;
+
+  // What the next Write() or Start() writes.
+  record::AgentHalf agent = {};
+  std::vector<std::string> env = {"PATH=/usr/bin:/bin"};
+  std::string cwd;                    // empty: none is given
+  std::string output_dir;             // may be replaced before Start()
+  std::function<void()> before_exec;  // not used by posix_spawn: runs just before it
+  std::set<int> ignored_signals;      // what the shim inherits as SIG_IGN
+
+  // Writes the agent's half, locks the slot and starts a shim for `argv`.
+  void Start(const std::vector<std::string>& argv);
+  // As above, with verbs for shoal-test-child.
+  void StartChild(const std::vector<std::string>& verbs);
+
+  // Writes the agent's half, and tells the shim.
+  void Tell();
+  void Write();
+  void Terminate(int signal, int64_t grace_ns);
+  // Takes or leaves the agent lock.
+  void LockAgent(bool locked);
+
+  // Waits until the shim's half satisfies `done`; returns that half.
+  record::ShimHalf Await(const std::function<bool(const record::ShimHalf&)>& done,
+                         const char* what);
+  record::ShimHalf AwaitFlags(uint32_t flags);
+  // Waits for kFinal and for the shim's own end, which must be exit status 0.
+  record::ShimHalf AwaitFinal();
+  // Waits for the shim's end, however it comes; returns its wait status.
+  int AwaitShimEnd();
+  // Waits until stream `stream` has `text` in it.
+  void AwaitOutput(int stream, const std::string& text);
+
+  // The shim's half as it is; all zero while there is none.
+  record::ShimHalf Read() const;
+  bool SlotLocked() const;
+  // Kept bytes of a stream, from `begin` on, straight from the segment files.
+  std::string Output(int stream) const;
+  std::vector<record::IndexRow> Index() const;
+  std::set<std::string> OutputFiles() const;
+  std::string Id() const { return std::string(agent.id, record::kIdBytes); }
+
+  pid_t shim_pid() const { return shim_pid_; }
+  int reports() const { return reports_; }
+  CgroupDir* cgroup() { return cgroup_.get(); }
+  const std::string& dir() const { return dir_; }
+
+ private:
+  int OpenLocked();
+  bool DrainReports(int timeout_ms);
+  std::string Describe(const record::ShimHalf& half) const;
+
+  std::string dir_;
+  std::unique_ptr<CgroupDir> cgroup_;
+  int record_ = -1;
+  int fifo_ = -1;
+  int agent_lock_ = -1;
+  pid_t shim_pid_ = 0;
+  int shim_pidfd_ = -1;
+  int shim_status_ = -1;
+  int reports_ = 0;
+};
+
+// Every shim test: parameter true with a cgroup, false without. At the end nothing may be left: no
+// descriptor, no child (the test is a sub-reaper), no zombie.
+class ShimTest : public ::testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+
+  // The harness of the test; made on first use.
+  ShimHarness& shim();
+  // Ends it early.
+  void Reset() { harness_.reset(); }
+
+  std::unique_ptr<ShimHarness> harness_;
+  size_t descriptors_ = 0;
+};
+
+// "WithCgroup" or "WithoutCgroup", for INSTANTIATE_TEST_SUITE_P.
+inline std::string NameOfParam(const ::testing::TestParamInfo<bool>& param) {
+  return param.param ? "WithCgroup" : "WithoutCgroup";
+}
+
+// Pids that `text` has, one a line.
+std::vector<pid_t> PidsIn(const std::string& text);
+// False once the process is gone or a zombie.
+bool IsAlive(pid_t pid);
+std::string PatternBytes(uint64_t from, uint64_t to);
+
+inline constexpr int64_t kMs = 1'000'000;
+inline constexpr int64_t kSec = 1'000'000'000;
+inline constexpr int kDeadlineSeconds = 60;
+
+}  // namespace shoal::testing
+
+#endif  // SHOAL_TESTS_SHIM_SHIM_HARNESS_H_

@@ -1,0 +1,280 @@
+// shoal-test-child: a process that does as it is told, for tests of every level.
+//
+// Its arguments are verbs with their operands, done one after another; at the end it exits with 0.
+//   exit N              raise S             pause               sleep SECONDS
+//   print TEXT          eprint TEXT         print-pid           flood STREAM BYTES
+//   (tests/support/pattern.h) ignore S            on-signal S TEXT N  (prints TEXT, exits with N)
+//   stop (SIGSTOP to itself) list                what it was started with, one "key=value" a line
+//   truncate-stdout     opens /dev/stdout with O_TRUNC and prints "truncated"
+//   close-output        stdout and stderr become /dev/null
+//   core                permits itself a core file of any size
+//   fork … --           a child does the verbs up to "--"; the parent goes on behind
+//   daemon N … --       as fork, N times, double-forked and in sessions of their own
+//   chain-fork          forks, exits in the parent, and so on in the child, for ever
+//   leader-exits N      the leading thread exits at once; another one reads a line's worth of time
+//   and exits with N leave-cgroup DIR    moves itself into another cgroup open-fifo PATH blocks
+//   until somebody has the FIFO open for writing kill-parent         SIGKILL to its parent: the
+//   shim touch PATH          creates a file
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/support/pattern.h"
+
+namespace {
+
+const char* signal_text = "";
+int signal_code = 0;
+
+[[noreturn]] void Fail(const char* what) {
+  perror(what);
+  _exit(125);
+}
+
+void WriteAll(int fd, const char* data, size_t size) {
+  while (size > 0) {
+    const ssize_t written = write(fd, data, size);
+    if (written < 0) Fail("write");
+    data += written;
+    size -= static_cast<size_t>(written);
+  }
+}
+
+void Print(int fd, const char* text) { WriteAll(fd, text, strlen(text)); }
+
+void Flood(int fd, uint64_t bytes) {
+  static char block[65536];
+  for (uint64_t offset = 0; offset < bytes;) {
+    const uint64_t size = bytes - offset < sizeof(block) ? bytes - offset : sizeof(block);
+    for (uint64_t i = 0; i < size; ++i) {
+      block[i] = static_cast<char>(shoal::testing::PatternByte(offset + i));
+    }
+    WriteAll(fd, block, size);
+    offset += size;
+  }
+}
+
+void OnSignal(int) {
+  Print(STDOUT_FILENO, signal_text);
+  _exit(signal_code);
+}
+
+void ListStatusLines() {
+  FILE* status = fopen("/proc/self/status", "r");
+  if (status == nullptr) return;
+  char line[512];
+  while (fgets(line, sizeof(line), status) != nullptr) {
+    char* colon = strchr(line, ':');
+    if (strncmp(line, "Sig", 3) != 0 || colon == nullptr) continue;
+    *colon = 0;
+    printf("%s=%s", line, colon + 1 + strspn(colon + 1, " \t"));
+  }
+  fclose(status);
+}
+
+void List(int argc, char** argv) {
+  DIR* fds = opendir("/proc/self/fd");
+  if (fds == nullptr) Fail("/proc/self/fd");
+  while (const dirent* entry = readdir(fds)) {
+    if (entry->d_name[0] == '.' || atoi(entry->d_name) == dirfd(fds)) continue;
+    char path[64], target[4096];
+    snprintf(path, sizeof(path), "/proc/self/fd/%.16s", entry->d_name);
+    const ssize_t size = readlink(path, target, sizeof(target));
+    printf("fd=%s %.*s\n", entry->d_name, static_cast<int>(size), target);
+  }
+  closedir(fds);
+  ListStatusLines();
+  const mode_t mask = umask(0);
+  umask(mask);
+  char cwd[4096];
+  printf("umask=%03o\ncwd=%s\npid=%d\nppid=%d\nsid=%d\npgid=%d\n", mask, getcwd(cwd, sizeof(cwd)),
+         getpid(), getppid(), getsid(0), getpgid(0));
+  for (int i = 0; i < argc; ++i) printf("argv=%s\n", argv[i]);
+  for (char** entry = environ; *entry != nullptr; ++entry) printf("env=%s\n", *entry);
+  fflush(stdout);
+}
+
+void TruncateStdout() {
+  const int fd = open("/dev/stdout", O_WRONLY | O_TRUNC);
+  if (fd < 0) Fail("/dev/stdout");
+  Print(fd, "truncated");
+  close(fd);
+}
+
+void CloseOutput() {
+  const int null = open("/dev/null", O_RDWR);
+  dup2(null, STDOUT_FILENO);
+  dup2(null, STDERR_FILENO);
+  close(null);
+}
+
+void LeaveCgroup(const char* dir) {
+  char path[4096];
+  snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+  const int fd = open(path, O_WRONLY);
+  if (fd < 0 || write(fd, "0", 1) != 1) Fail(path);
+  close(fd);
+}
+
+[[noreturn]] void ChainFork() {
+  for (;;) {
+    const pid_t pid = fork();
+    if (pid > 0) _exit(0);
+    if (pid < 0) usleep(1000);  // the pids cgroup holds it back
+  }
+}
+
+[[noreturn]] void ExitLeaderFirst(int code) {
+  static int exit_code;
+  exit_code = code;
+  pthread_t thread;
+  pthread_create(
+      &thread, nullptr,
+      [](void*) -> void* {
+        usleep(100'000);  // long after the leader
+        _exit(exit_code);
+      },
+      nullptr);
+  pthread_exit(nullptr);
+}
+
+// Index behind the "--" that belongs to the block at `from`.
+int EndOfBlock(int argc, char** argv, int from) {
+  int depth = 1;
+  for (int i = from; i < argc; ++i) {
+    if (strcmp(argv[i], "fork") == 0 || strcmp(argv[i], "daemon") == 0) ++depth;
+    if (strcmp(argv[i], "--") == 0 && --depth == 0) return i;
+  }
+  return argc;
+}
+
+[[noreturn]] void RunVerbs(int argc, char** argv, int at, int end);
+
+int ForkBlock(int argc, char** argv, int from) {
+  const int end = EndOfBlock(argc, argv, from);
+  const pid_t pid = fork();
+  if (pid < 0) Fail("fork");
+  if (pid == 0) RunVerbs(argc, argv, from, end);
+  return end + 1;
+}
+
+int DaemonBlock(int argc, char** argv, int count, int from) {
+  const int end = EndOfBlock(argc, argv, from);
+  for (int i = 0; i < count; ++i) {
+    const pid_t pid = fork();
+    if (pid < 0) Fail("fork");
+    if (pid == 0) {
+      setsid();
+      const pid_t daemon = fork();
+      if (daemon < 0) Fail("fork");
+      if (daemon > 0) _exit(0);
+      RunVerbs(argc, argv, from, end);
+    }
+    waitpid(pid, nullptr, 0);
+  }
+  return end + 1;
+}
+
+// Verbs that end or wait; false if `verb` is another.
+bool RunEnding(const char* verb, const char* operand) {
+  if (strcmp(verb, "pause") == 0) {
+    for (;;) pause();
+  } else if (strcmp(verb, "stop") == 0) {
+    raise(SIGSTOP);
+  } else if (strcmp(verb, "chain-fork") == 0) {
+    ChainFork();
+  } else if (strcmp(verb, "kill-parent") == 0) {
+    kill(getppid(), SIGKILL);
+  } else if (operand != nullptr && strcmp(verb, "exit") == 0) {
+    _exit(atoi(operand));
+  } else if (operand != nullptr && strcmp(verb, "leader-exits") == 0) {
+    ExitLeaderFirst(atoi(operand));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool RunWithoutOperand(int argc, char** argv, const char* verb) {
+  char number[16];
+  if (strcmp(verb, "list") == 0) {
+    List(argc, argv);
+  } else if (strcmp(verb, "truncate-stdout") == 0) {
+    TruncateStdout();
+  } else if (strcmp(verb, "close-output") == 0) {
+    CloseOutput();
+  } else if (strcmp(verb, "print-pid") == 0) {
+    snprintf(number, sizeof(number), "%d\n", getpid());
+    Print(STDOUT_FILENO, number);
+  } else if (strcmp(verb, "core") == 0) {
+    const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+    setrlimit(RLIMIT_CORE, &all);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool RunWithOperand(const char* verb, const char* operand) {
+  if (strcmp(verb, "raise") == 0) {
+    raise(atoi(operand));
+  } else if (strcmp(verb, "sleep") == 0) {
+    usleep(static_cast<useconds_t>(atof(operand) * 1e6));
+  } else if (strcmp(verb, "print") == 0) {
+    Print(STDOUT_FILENO, operand);
+  } else if (strcmp(verb, "eprint") == 0) {
+    Print(STDERR_FILENO, operand);
+  } else if (strcmp(verb, "ignore") == 0) {
+    signal(atoi(operand), SIG_IGN);
+  } else if (strcmp(verb, "leave-cgroup") == 0) {
+    LeaveCgroup(operand);
+  } else if (strcmp(verb, "open-fifo") == 0) {
+    close(open(operand, O_RDONLY));
+  } else if (strcmp(verb, "touch") == 0) {
+    close(open(operand, O_WRONLY | O_CREAT, 0600));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void RunVerbs(int argc, char** argv, int at, int end) {
+  while (at < end) {
+    const char* verb = argv[at++];
+    const int operands = end - at;
+    if (strcmp(verb, "fork") == 0) {
+      at = ForkBlock(argc, argv, at);
+    } else if (strcmp(verb, "daemon") == 0 && operands >= 1) {
+      at = DaemonBlock(argc, argv, atoi(argv[at]), at + 1);
+    } else if (strcmp(verb, "flood") == 0 && operands >= 2) {
+      Flood(atoi(argv[at]) + 1, strtoull(argv[at + 1], nullptr, 10));
+      at += 2;
+    } else if (strcmp(verb, "on-signal") == 0 && operands >= 3) {
+      signal_text = argv[at + 1];
+      signal_code = atoi(argv[at + 2]);
+      signal(atoi(argv[at]), OnSignal);
+      at += 3;
+    } else if (RunEnding(verb, operands >= 1 ? argv[at] : nullptr) ||
+               RunWithoutOperand(argc, argv, verb)) {
+      continue;
+    } else if (operands >= 1 && RunWithOperand(verb, argv[at])) {
+      ++at;
+    } else {
+      fprintf(stderr, "shoal-test-child: unknown verb or missing operand: %s\n", verb);
+      _exit(125);
+    }
+  }
+  _exit(0);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { RunVerbs(argc, argv, 1, argc); }
