@@ -1,0 +1,71 @@
+#include "agent/os/directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <utility>
+
+#include "common/unique_fd.h"
+
+namespace shoal::agent {
+namespace {
+
+// A user may nest his cgroups as deep as he likes; each level costs a descriptor here.
+constexpr int kMaxDepth = 32;
+
+UniqueFd OpenBelow(int directory, const char* name) {
+  return UniqueFd(openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+void VisitDirectories(int directory, int depth, absl::FunctionRef<void(int)> visit) {
+  visit(directory);
+  if (depth >= kMaxDepth) return;
+  for (const std::string& name : SubdirectoriesOf(directory)) {
+    UniqueFd below = OpenBelow(directory, name.c_str());
+    if (below) VisitDirectories(below.get(), depth + 1, visit);
+  }
+}
+
+void RemoveBelow(int directory, int depth) {
+  for (const std::string& name : SubdirectoriesOf(directory)) {
+    if (depth < kMaxDepth) {
+      UniqueFd below = OpenBelow(directory, name.c_str());
+      if (below) RemoveBelow(below.get(), depth + 1);
+    }
+    unlinkat(directory, name.c_str(), AT_REMOVEDIR);
+  }
+}
+
+}  // namespace
+
+void ForEachName(int directory,
+                 absl::FunctionRef<void(const char* name, bool is_directory)> visit) {
+  UniqueFd fd = OpenBelow(directory, ".");
+  if (!fd) return;
+  DIR* stream = fdopendir(fd.get());
+  if (stream == nullptr) return;
+  fd.Release();
+  while (const dirent* entry = readdir(stream)) {
+    if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
+    visit(entry->d_name, entry->d_type == DT_DIR);
+  }
+  closedir(stream);
+}
+
+std::vector<std::string> SubdirectoriesOf(int directory) {
+  std::vector<std::string> names;
+  ForEachName(directory, [&names](const char* name, bool is_directory) {
+    if (is_directory) names.emplace_back(name);
+  });
+  return names;
+}
+
+void ForEachDirectory(int directory, absl::FunctionRef<void(int)> visit) {
+  VisitDirectories(directory, 0, visit);
+}
+
+void RemoveEmptyBelow(int directory) { RemoveBelow(directory, 0); }
+
+}  // namespace shoal::agent

@@ -1,0 +1,97 @@
+#include "agent/os/process_tree.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "agent/os/descriptor.h"
+#include "agent/os/directory.h"
+#include "agent/os/proc_files.h"
+#include "common/unique_fd.h"
+
+namespace shoal::agent {
+namespace {
+
+// Children of every thread of `pid` by /proc/PID/task/TID/children (CONFIG_PROC_CHILDREN). False
+// where the kernel does not have it.
+bool AppendChildren(int pid, std::vector<int>* children) {
+  absl::StatusOr<UniqueFd> tasks =
+      OpenAt(AT_FDCWD, absl::StrCat("/proc/", pid, "/task"), O_RDONLY | O_DIRECTORY);
+  if (!tasks.ok()) return true;  // Gone: it has none.
+  bool known = true;
+  for (const std::string& task : SubdirectoriesOf(tasks->get())) {
+    const absl::StatusOr<std::string> text =
+        ReadSmallFile(tasks->get(), absl::StrCat(task, "/children"));
+    if (!text.ok()) {
+      known = known && ReadProcStat(pid) == std::nullopt;
+      continue;
+    }
+    for (absl::string_view word : absl::StrSplit(*text, ' ', absl::SkipEmpty())) {
+      int child = 0;
+      if (absl::SimpleAtoi(word, &child) && child > 0) children->push_back(child);
+    }
+  }
+  return known;
+}
+
+bool IsAlive(int pid) {
+  const std::optional<ProcStat> stat = ReadProcStat(pid);
+  return stat && stat->state != 'Z' && stat->state != 'X';
+}
+
+// The same from the parents of every process of the host.
+std::vector<int> DescendantsByParents(int root) {
+  absl::flat_hash_map<int, std::vector<int>> children;
+  for (int pid : ListPids()) {
+    if (const std::optional<ProcStat> stat = ReadProcStat(pid)) {
+      children[stat->parent].push_back(pid);
+    }
+  }
+  std::vector<int> found = {root};
+  for (size_t i = 0; i < found.size(); ++i) {
+    const std::vector<int> below = std::exchange(children[found[i]], {});
+    found.insert(found.end(), below.begin(), below.end());
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<int> DescendantsOf(int root) {
+  std::vector<int> found = {root};
+  bool known = true;
+  // A pid may be met twice while processes come and go; its children are looked at once.
+  for (size_t i = 0; i < found.size() && known; ++i) {
+    std::vector<int> children;
+    known = AppendChildren(found[i], &children);
+    for (int child : children) {
+      if (std::find(found.begin(), found.end(), child) == found.end()) found.push_back(child);
+    }
+  }
+  if (!known) found = DescendantsByParents(root);
+  found.erase(found.begin());
+  found.erase(std::remove_if(found.begin(), found.end(), [](int pid) { return !IsAlive(pid); }),
+              found.end());
+  return found;
+}
+
+LiveUsage UsageOf(int pid, const std::vector<int>& members) {
+  LiveUsage usage;
+  if (const std::optional<ProcStat> stat = ReadProcStat(pid)) {
+    usage.cpu_time = stat->cpu_time;
+    usage.rss_bytes = stat->rss_bytes;
+  }
+  usage.descendants = static_cast<int>(
+      std::count_if(members.begin(), members.end(), [pid](int member) { return member != pid; }));
+  return usage;
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,121 @@
+#include "agent/os/shim_watch.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/os/process_signals.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr absl::Duration kPollInterval = absl::Milliseconds(100);
+
+// REQUIRES: `child` was not reaped yet, so the pid is its.
+absl::StatusOr<UniqueFd> OpenChild(pid_t child) {
+  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
+  if (!pidfd) return absl::ResourceExhaustedError("no pidfd");
+  return pidfd;
+}
+
+}  // namespace
+
+ShimWatch::ShimWatch(EventLoop* loop, const RecordFile* records,
+                     absl::AnyInvocable<void(int slot)> on_death)
+    : loop_(loop), records_(records), on_death_(std::move(on_death)) {}
+
+ShimWatch::~ShimWatch() {
+  if (poll_) loop_->Cancel(*poll_);
+  for (auto& [slot, shim] : shims_) {
+    if (shim.pidfd) loop_->Unwatch(shim.pidfd.get());
+  }
+}
+
+void ShimWatch::AddChild(int slot, pid_t pid) {
+  Shim& shim = shims_[slot];
+  shim.child = pid;
+  if (!Reach(slot, &shim)) {
+    unreached_.insert(slot);
+    ArmPoll();
+  }
+}
+
+void ShimWatch::AddRecovered(int slot) {
+  if (!Reach(slot, &shims_[slot])) {
+    unreached_.insert(slot);
+    ArmPoll();
+  }
+}
+
+bool ShimWatch::Reach(int slot, Shim* shim) {
+  absl::StatusOr<UniqueFd> pidfd = absl::UnavailableError("has not written its half yet");
+  if (shim->child != 0) {
+    pidfd = OpenChild(shim->child);
+  } else if (const RecordFile::Halves halves = records_->Read(slot); halves.shim) {
+    pidfd = OpenProcess(halves.shim->shim_pid, halves.shim->shim_start_ticks);
+  }
+  if (!pidfd.ok()) return false;
+  const absl::Status watched =
+      loop_->Watch(pidfd->get(), EPOLLIN, [this, slot](uint32_t) { OnReadable(slot); });
+  if (!watched.ok()) return false;
+  shim->pidfd = *std::move(pidfd);
+  return true;
+}
+
+void ShimWatch::Wake(int slot) {
+  const auto found = shims_.find(slot);
+  if (found == shims_.end() || !found->second.pidfd) return;
+  SendSignal(found->second.pidfd.get(), SIGUSR1).IgnoreError();  // Gone: its death is on its way.
+}
+
+void ShimWatch::OnReadable(int slot) {
+  Forget(slot);
+  on_death_(slot);
+}
+
+void ShimWatch::Forget(int slot) {
+  const auto found = shims_.find(slot);
+  if (found == shims_.end()) return;
+  Shim& shim = found->second;
+  if (shim.pidfd) loop_->Unwatch(shim.pidfd.get());
+  if (shim.child != 0) waitpid(shim.child, nullptr, WNOHANG);
+  shims_.erase(found);
+  unreached_.erase(slot);
+}
+
+bool ShimWatch::IsGone(int slot, const Shim& shim) const {
+  if (shim.child == 0) return !records_->IsLocked(slot);
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(shim.child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == shim.child;
+}
+
+void ShimWatch::Poll() {
+  poll_.reset();
+  const std::vector<int> slots(unreached_.begin(), unreached_.end());
+  for (int slot : slots) {
+    const auto found = shims_.find(slot);
+    if (found == shims_.end()) continue;
+    if (Reach(slot, &found->second)) {
+      unreached_.erase(slot);
+      Wake(slot);
+    } else if (IsGone(slot, found->second)) {
+      OnReadable(slot);
+    }
+  }
+  ArmPoll();
+}
+
+void ShimWatch::ArmPoll() {
+  if (poll_ || unreached_.empty()) return;
+  poll_ = loop_->After(kPollInterval, [this] { Poll(); });
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,63 @@
+// Knows which shims live, and says when one is gone.
+//
+// A child of this agent is watched by its pidfd and reaped; a shim of an agent before this one by a
+// pidfd whose start time was checked. Where neither can be had (no descriptor left, no /proc, a
+// shim that has not written its pid yet) its lock is asked every 100 ms until it can.
+//
+// Ownership:     owns pidfds and its timer; `loop` and `records` outlive it.
+// Thread-safety: loop thread only.
+// Blocking:      never blocks.
+#ifndef SHOAL_AGENT_OS_SHIM_WATCH_H_
+#define SHOAL_AGENT_OS_SHIM_WATCH_H_
+
+#include <sys/types.h>
+
+#include <optional>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/functional/any_invocable.h"
+#include "agent/loop/event_loop.h"
+#include "agent/os/record_file.h"
+#include "common/unique_fd.h"
+
+namespace shoal::agent {
+
+class ShimWatch {
+ public:
+  // `on_death(slot)` is called once per shim, from the loop; the slot is no longer watched then.
+  ShimWatch(EventLoop* loop, const RecordFile* records,
+            absl::AnyInvocable<void(int slot)> on_death);
+  ~ShimWatch();
+
+  void AddChild(int slot, pid_t pid);
+  // REQUIRES: the slot was seen locked.
+  void AddRecovered(int slot);
+
+  bool IsAlive(int slot) const { return shims_.contains(slot); }
+  // SIGUSR1: look at the agent half. A shim that is not reached yet is woken as soon as it is.
+  void Wake(int slot);
+
+ private:
+  struct Shim {
+    pid_t child = 0;  // 0: not a child of this agent
+    UniqueFd pidfd;
+  };
+  bool Reach(int slot, Shim* shim);
+  bool IsGone(int slot, const Shim& shim) const;
+  void OnReadable(int slot);
+  void Forget(int slot);
+  void Poll();
+  void ArmPoll();
+
+  EventLoop* const loop_;
+  const RecordFile* const records_;
+  absl::AnyInvocable<void(int slot)> on_death_;
+  absl::flat_hash_map<int, Shim> shims_;
+  absl::flat_hash_set<int> unreached_;
+  std::optional<EventLoop::TimerId> poll_;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_OS_SHIM_WATCH_H_

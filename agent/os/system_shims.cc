@@ -1,0 +1,234 @@
+#include "agent/os/system_shims.h"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "agent/os/lost_tree.h"
+#include "agent/os/proc_files.h"
+#include "agent/os/process_signals.h"
+#include "common/status.h"
+
+namespace shoal::agent {
+namespace {
+
+using record::AgentHalf;
+using record::ShimHalf;
+
+template <typename Half>
+bool HasId(const Half& half, const std::string& id) {
+  return id.size() == record::kIdBytes && std::memcmp(half.id, id.data(), record::kIdBytes) == 0;
+}
+
+}  // namespace
+
+SystemShims::SystemShims(EventLoop* loop, SystemShimsOptions options)
+    : loop_(loop), options_(std::move(options)) {}
+
+SystemShims::~SystemShims() {
+  if (fifo_ != nullptr) loop_->Unwatch(fifo_->fd());
+}
+
+absl::StatusOr<std::unique_ptr<SystemShims>> SystemShims::Open(EventLoop* loop,
+                                                               SystemShimsOptions options) {
+  auto shims = absl::WrapUnique(new SystemShims(loop, std::move(options)));
+  SHOAL_RETURN_IF_ERROR(shims->Prepare());
+  return shims;
+}
+
+absl::Status SystemShims::Prepare() {
+  SHOAL_ASSIGN_OR_RETURN(records_, RecordFile::Open(options_.run_dir, options_.boot_id));
+  SHOAL_ASSIGN_OR_RETURN(spawner_, ShimSpawner::Open(options_.shim_path));
+  FindCgroupBase();
+  watch_ =
+      std::make_unique<ShimWatch>(loop_, records_.get(), [this](int slot) { OnShimGone(slot); });
+  SHOAL_ASSIGN_OR_RETURN(fifo_, ReportFifo::Open(options_.run_dir));
+  return loop_->Watch(fifo_->fd(), EPOLLIN, [this](uint32_t) { OnReports(); });
+}
+
+void SystemShims::FindCgroupBase() {
+  const std::string recorded = records_->cgroup_base();
+  absl::StatusOr<std::unique_ptr<CgroupBase>> base =
+      CgroupBase::Find({options_.cgroup_base, recorded, options_.unique});
+  cgroup_status_ = base.status();
+  if (!base.ok()) return;
+  cgroups_ = *std::move(base);
+  if (cgroups_->path() != recorded) cgroup_status_ = records_->SetCgroupBase(cgroups_->path());
+}
+
+absl::StatusOr<int> SystemShims::Start(const ShimStart& start) {
+  SHOAL_ASSIGN_OR_RETURN(RecordFile::TakenSlot taken, records_->Take());
+  const int slot = taken.slot;
+  absl::StatusOr<int> started = StartIn(std::move(taken), start);
+  if (!started.ok()) {
+    RemoveCgroup(start.id);
+    records_->Clear(slot);
+  }
+  return started;
+}
+
+// 1. The slot is locked by Take. 2. The half is written. 3. The shim starts with the lock's
+// descriptor. 4. Ours is closed on return, and makes room for the pidfd.
+absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const ShimStart& start) {
+  SHOAL_ASSIGN_OR_RETURN(const UniqueFd cgroup, MakeCgroup(start.id));
+  AgentHalf desired = start.desired;
+  std::memcpy(desired.id, start.id.data(), std::min(start.id.size(), sizeof(desired.id)));
+  desired.cwd_in_argv = 1;
+  desired.nofile_soft = options_.nofile_soft;
+  if (!cgroup) desired.flags |= record::kNoCgroup;
+  SHOAL_RETURN_IF_ERROR(records_->Write(taken.slot, desired));
+  SHOAL_ASSIGN_OR_RETURN(const pid_t pid,
+                         spawner_->Spawn(taken.slot, start,
+                                         {taken.fd.get(), fifo_->fd(), options_.output_directory,
+                                          cgroup ? cgroup.get() : -1}));
+  taken.fd.Reset();
+  uses_[taken.slot] = Use{start.id};
+  watch_->AddChild(taken.slot, pid);
+  return taken.slot;
+}
+
+absl::StatusOr<UniqueFd> SystemShims::MakeCgroup(const std::string& id) {
+  if (cgroups_ == nullptr) return UniqueFd();
+  absl::StatusOr<UniqueFd> directory = cgroups_->Create(id);
+  if (absl::IsFailedPrecondition(directory.status())) return UniqueFd();
+  return directory;
+}
+
+bool SystemShims::IsOf(int slot, const std::string& id) const {
+  const auto use = uses_.find(slot);
+  return use != uses_.end() && !use->second.freed && use->second.id == id;
+}
+
+void SystemShims::Tell(int slot, const std::string& id,
+                       absl::AnyInvocable<void(record::AgentHalf&) const> change, bool wake) {
+  if (!IsOf(slot, id)) return;
+  RecordFile::Halves halves = records_->Read(slot);
+  if (!halves.agent || !HasId(*halves.agent, id)) return;
+  change(*halves.agent);
+  // The page is there already, so that writing it cannot want for space.
+  records_->Write(slot, *halves.agent).IgnoreError();
+  if (wake) watch_->Wake(slot);
+}
+
+ShimView SystemShims::Look(int slot, const std::string& id) {
+  ShimView view;
+  if (slot <= 0 || slot > records_->slot_count()) return view;
+  RecordFile::Halves halves = records_->Read(slot);
+  view.damaged = halves.damaged;
+  if (halves.agent && !HasId(*halves.agent, id)) return ShimView();  // Another process's by now.
+  view.agent = halves.agent;
+  if (halves.shim && HasId(*halves.shim, id)) view.shim = halves.shim;
+  view.locked = watch_->IsAlive(slot) || records_->IsLocked(slot);
+  return view;
+}
+
+std::vector<std::pair<int, std::string>> SystemShims::Recover() {
+  std::vector<std::pair<int, std::string>> found;
+  for (int slot = 1; slot <= records_->slot_count(); ++slot) {
+    const RecordFile::Halves halves = records_->Read(slot);
+    if (halves.IsFree() || halves.other_version) continue;
+    uses_[slot] = Use{halves.Id()};
+    if (records_->IsLocked(slot)) {
+      watch_->AddRecovered(slot);
+      watch_->Wake(slot);  // The agent before may have died between writing and waking.
+    }
+    if (const std::string id = halves.Id(); !id.empty()) found.emplace_back(slot, id);
+  }
+  return found;
+}
+
+void SystemShims::Free(int slot, const std::string& id) {
+  for (const std::string& busy : std::exchange(unremoved_, {})) RemoveCgroup(busy);
+  RemoveCgroup(id);
+  const auto use = uses_.find(slot);
+  const bool ours = use != uses_.end() && (use->second.id == id || use->second.id.empty());
+  if (!ours || use->second.freed) return;
+  use->second.freed = true;
+  if (!watch_->IsAlive(slot)) OnShimGone(slot);
+}
+
+void SystemShims::RemoveCgroup(const std::string& id) {
+  if (cgroups_ != nullptr && !cgroups_->Remove(id).ok()) unremoved_.push_back(id);
+}
+
+void SystemShims::RemoveCgroupBase() {
+  if (cgroups_ != nullptr) cgroups_->RemoveBase();
+}
+
+void SystemShims::OnShimGone(int slot) {
+  const auto use = uses_.find(slot);
+  if (use == uses_.end()) return;
+  if (!use->second.freed) {
+    on_death_(slot, std::string(use->second.id));  // A copy: the handler may free the slot.
+    return;
+  }
+  uses_.erase(use);
+  records_->Clear(slot);
+}
+
+void SystemShims::OnReports() {
+  const ReportFifo::Batch batch = fifo_->Read();
+  if (batch.overflowed) {
+    on_overflow_();
+    return;
+  }
+  for (int slot : batch.slots) {
+    const auto use = uses_.find(slot);
+    if (use != uses_.end() && !use->second.freed) on_report_(slot);
+  }
+}
+
+void SystemShims::EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) {
+  agent::EndLostTree(loop_, cgroups_.get(), id, std::move(done));
+}
+
+std::vector<int> SystemShims::Members(const ProcessEntry& process) {
+  if (cgroups_ != nullptr) {
+    absl::StatusOr<UniqueFd> directory = cgroups_->Open(process.id);
+    if (directory.ok()) return CgroupMembers(directory->get());
+  }
+  if (!IsOf(process.slot, process.id)) return {};
+  const RecordFile::Halves halves = records_->Read(process.slot);
+  if (!halves.shim || !HasId(*halves.shim, process.id)) return {};
+  const std::optional<ProcStat> shim = ReadProcStat(halves.shim->shim_pid);
+  if (!shim || shim->start_ticks != halves.shim->shim_start_ticks) return {};
+  return DescendantsOf(halves.shim->shim_pid);
+}
+
+absl::Status SystemShims::Signal(const ProcessEntry& process, int signal, SignalScope scope) {
+  switch (scope) {
+    case SignalScope::kProcess:
+      return SignalProcess(process.pid, process.start_ticks, signal);
+    case SignalScope::kGroup:
+      return SignalGroup(process.pid, process.start_ticks, signal);
+    case SignalScope::kTree:
+      return SignalMembers([this, &process] { return Members(process); }, signal);
+  }
+  return absl::InvalidArgumentError(absl::StrCat("unknown signal scope ", static_cast<int>(scope)));
+}
+
+bool SystemShims::WasOutOfMemory(const std::string& id) {
+  if (cgroups_ == nullptr || !cgroups_->has_memory()) return false;
+  absl::StatusOr<UniqueFd> directory = cgroups_->Open(id);
+  return directory.ok() && CountOomKills(directory->get()) > 0;
+}
+
+std::vector<Survivor> SystemShims::Describe(const std::vector<int>& pids) {
+  std::vector<Survivor> survivors;
+  survivors.reserve(pids.size());
+  for (int pid : pids) survivors.push_back({pid, ReadComm(pid), ReadWaitChannel(pid)});
+  return survivors;
+}
+
+void SystemShims::SetHandlers(absl::AnyInvocable<void(int slot)> on_report,
+                              absl::AnyInvocable<void()> on_overflow,
+                              absl::AnyInvocable<void(int slot, const std::string& id)> on_death) {
+  on_report_ = std::move(on_report);
+  on_overflow_ = std::move(on_overflow);
+  on_death_ = std::move(on_death);
+}
+
+}  // namespace shoal::agent

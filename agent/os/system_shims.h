@@ -1,0 +1,109 @@
+// Shims of the real system: record file, cgroups, spawner, FIFO and pidfds put together.
+//
+// Ownership:     created by main; `loop` outlives it. Owns record file (and with it the agent
+//                lock), FIFO and cgroup base.
+// Thread-safety: loop thread only, or before the loop runs.
+// Blocking:      Start for one posix_spawn; everything else a few system calls.
+#ifndef SHOAL_AGENT_OS_SYSTEM_SHIMS_H_
+#define SHOAL_AGENT_OS_SYSTEM_SHIMS_H_
+
+#include <sys/resource.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "agent/core/ports.h"
+#include "agent/loop/event_loop.h"
+#include "agent/os/cgroup.h"
+#include "agent/os/process_tree.h"
+#include "agent/os/record_file.h"
+#include "agent/os/report_fifo.h"
+#include "agent/os/shim_spawner.h"
+#include "agent/os/shim_watch.h"
+
+namespace shoal::agent {
+
+struct SystemShimsOptions {
+  std::string run_dir;
+  std::string shim_path;
+  std::string boot_id;
+  int output_directory = -1;  // SystemOutputFiles::directory()
+  std::string cgroup_base;    // of the user; empty: look for one
+  std::string unique;         // something that only this state directory has, [a-z0-9]+
+  rlim_t nofile_soft = 0;     // RaiseDescriptorLimit()
+};
+
+class SystemShims : public Shims {
+ public:
+  // FAILED_PRECONDITION: the run directory is another agent's. No cgroup is no error.
+  static absl::StatusOr<std::unique_ptr<SystemShims>> Open(EventLoop* loop,
+                                                           SystemShimsOptions options);
+  ~SystemShims() override;
+
+  absl::StatusOr<int> Start(const ShimStart& start) override;
+  void Tell(int slot, const std::string& id,
+            absl::AnyInvocable<void(record::AgentHalf&) const> change, bool wake) override;
+  ShimView Look(int slot, const std::string& id) override;
+  std::vector<std::pair<int, std::string>> Recover() override;
+  void Free(int slot, const std::string& id) override;
+  void EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) override;
+  absl::Status Signal(const ProcessEntry& process, int signal, SignalScope scope) override;
+  bool WasOutOfMemory(const std::string& id) override;
+  std::vector<Survivor> Describe(const std::vector<int>& pids) override;
+  std::vector<int> Members(const ProcessEntry& process) override;
+  void SetHandlers(absl::AnyInvocable<void(int slot)> on_report,
+                   absl::AnyInvocable<void()> on_overflow,
+                   absl::AnyInvocable<void(int slot, const std::string& id)> on_death) override;
+
+  LiveUsage Usage(const ProcessEntry& process) { return UsageOf(process.pid, Members(process)); }
+
+  bool has_cgroup() const { return cgroups_ != nullptr; }
+  const CgroupBase* cgroups() const { return cgroups_.get(); }
+  // Why there is none; OK if there is.
+  const absl::Status& cgroup_status() const { return cgroup_status_; }
+
+  // For a clean shutdown: removes the cgroup base if nothing lives in it.
+  void RemoveCgroupBase();
+
+ private:
+  SystemShims(EventLoop* loop, SystemShimsOptions options);
+  absl::Status Prepare();
+  void FindCgroupBase();
+  // The directory for the process, or an invalid descriptor where it must do without.
+  absl::StatusOr<UniqueFd> MakeCgroup(const std::string& id);
+  absl::StatusOr<int> StartIn(RecordFile::TakenSlot taken, const ShimStart& start);
+  bool IsOf(int slot, const std::string& id) const;
+  void OnReports();
+  void OnShimGone(int slot);
+  void RemoveCgroup(const std::string& id);
+
+  struct Use {
+    std::string id;      // empty: unreadable
+    bool freed = false;  // becomes free when its shim has ended
+  };
+
+  // Constant after construction.
+  EventLoop* const loop_;
+  const SystemShimsOptions options_;
+  std::unique_ptr<RecordFile> records_;
+  std::unique_ptr<ReportFifo> fifo_;
+  std::unique_ptr<ShimSpawner> spawner_;
+  std::unique_ptr<CgroupBase> cgroups_;  // null: none is writable
+  absl::Status cgroup_status_;
+
+  // Loop thread only.
+  std::unique_ptr<ShimWatch> watch_;
+  absl::flat_hash_map<int, Use> uses_;
+  std::vector<std::string> unremoved_;  // ids whose cgroup was still busy
+  absl::AnyInvocable<void(int slot)> on_report_ = [](int) {};
+  absl::AnyInvocable<void()> on_overflow_ = [] {};
+  absl::AnyInvocable<void(int slot, const std::string& id)> on_death_ = [](int,
+                                                                           const std::string&) {};
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_OS_SYSTEM_SHIMS_H_
