@@ -1,11 +1,10 @@
 // Ends processes: tells their shims, and waits for empty trees on behalf of who asked.
 //
 // Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: never.
-// Story:  1 End: the wish is saved (Termination) → 2 after the commit: written into the record, the
-// shim woken (Tell) →
-//         3 the shim does signal → grace → SIGKILL → empty by itself, agent or no agent → 4 the
-//         record says so (RecordReader). A shim that has not seen the wish after 2 s is flagged
-//         SHIM_STALLED.
+// Story:         1 End: the wish is saved (Termination) → 2 after the commit: written into the
+//                record, the shim woken (Tell) → 3 the shim does signal → grace → SIGKILL → empty
+//                by itself, agent or no agent → 4 the record says so (RecordReader). A shim that
+//                has not seen the wish after 2 s is flagged SHIM_STALLED.
 #ifndef SHOAL_AGENT_CORE_ENDER_H_
 #define SHOAL_AGENT_CORE_ENDER_H_
 

@@ -1,7 +1,7 @@
 // The last changes by revision, so that a watcher can go on where it stopped.
 //
-// Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: never.
-// Holds ids, not states: a watcher that comes late gets the state of now.
+// Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: never. Holds ids,
+//                not states: a watcher that comes late gets the state of now.
 #ifndef SHOAL_AGENT_CORE_EVENT_RING_H_
 #define SHOAL_AGENT_CORE_EVENT_RING_H_
 

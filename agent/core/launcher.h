@@ -2,12 +2,12 @@
 //
 // Ownership:     by the supervisor. Thread-safety: loop thread only.
 // Blocking:      one posix_spawn per process started; at most kStartsPerTurn of them in a turn.
-// Story:  1 Spawn: a request seen before is answered with what it did (Replay); else session and
-// names are checked and
-//         the intents saved (Admit) → 2 after the commit: queued (Enqueue); a failed commit undoes
-//         the intents → 3 StartSome: environment and desired state built, shim started (StartOne) →
-//         4 the record says that execve succeeded or failed (RecordReader) → 5 Reply, when that is
-//         so for every process of the request.
+// Story:         1 Spawn: a request seen before is answered with what it did (Replay); else session
+//                and names are checked and the intents saved (Admit) → 2 after the commit: queued
+//                (Enqueue); a failed commit undoes the intents → 3 StartSome: environment and
+//                desired state built, shim started (StartOne) → 4 the record says that execve
+//                succeeded or failed (RecordReader) → 5 Reply, when that is so for every process of
+//                the request.
 #ifndef SHOAL_AGENT_CORE_LAUNCHER_H_
 #define SHOAL_AGENT_CORE_LAUNCHER_H_
 

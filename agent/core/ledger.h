@@ -4,12 +4,10 @@
 // Ownership:     by the supervisor; owns the event ring. Thread-safety: loop thread only.
 // Blocking:      FinishTurn blocks for one SQLite transaction if something durable changed.
 // The rule:      Save…, Changed and Then in any order during a turn; FinishTurn commits, runs the
-// actions with the
-//                commit's status, then tells waits and observers what had changed before that
-//                commit.
+//                actions with the commit's status, then tells waits and observers what had changed
+//                before that commit.
 // Errors:        after a failed commit the actions undo what they can; saved processes that still
-// exist are saved
-//                again a second later, until it works.
+//                exist are saved again a second later, until it works.
 #ifndef SHOAL_AGENT_CORE_LEDGER_H_
 #define SHOAL_AGENT_CORE_LEDGER_H_
 

@@ -1,8 +1,7 @@
 // The nouns of the agent: what it knows of a process and of a session.
 //
 // Ownership:     plain data. ProcessTable and SessionTable own the entries; everybody else sees
-// them by const
-//                reference, on the loop thread, for the length of a call.
+//                them by const reference, on the loop thread, for the length of a call.
 // Thread-safety: loop thread only, but for Spec, which is constant once built and may be shared.
 #ifndef SHOAL_AGENT_CORE_MODEL_H_
 #define SHOAL_AGENT_CORE_MODEL_H_

@@ -1,9 +1,8 @@
 // All processes that the agent knows, with their indexes: id, name, slot, request, session.
 //
 // Ownership:     owns the entries; by the supervisor. Thread-safety: loop thread only. Blocking:
-// never. Names:         held by a live process, and until its tree is empty, in the scope of its
-// session, or of the agent for
-//                DETACHED ones.
+//                never. Names:         held by a live process, and until its tree is empty, in the
+//                scope of its session, or of the agent for DETACHED ones.
 #ifndef SHOAL_AGENT_CORE_PROCESS_TABLE_H_
 #define SHOAL_AGENT_CORE_PROCESS_TABLE_H_
 

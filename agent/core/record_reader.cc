@@ -154,7 +154,13 @@ bool RecordReader::ApplyStart(ProcessEntry* process, const ShimHalf& shim) {
 
 bool RecordReader::ApplyFlags(ProcessEntry* process, const ShimHalf& shim) {
   uint32_t* flags = &process->flags;
-  bool changed = Raise(flags, kFlagOutputStalled, Has(shim, record::kOutputStalled));
+  bool stalled = Has(shim, record::kOutputStalled);
+  bool changed = Raise(flags, kFlagOutputStalled, stalled);
+  // What was acknowledged just before it stalled was written without waking it.
+  if (changed && stalled) {
+    core_->shims->Tell(
+        process->slot, process->id, [](record::AgentHalf&) {}, /*wake=*/true);
+  }
   changed |= Raise(flags, kFlagOutputDropped, Has(shim, record::kOutputDropped));
   changed |= Raise(flags, kFlagEscalated, Has(shim, record::kEscalated));
   bool unkillable = Has(shim, record::kUnkillable) && !Has(shim, record::kEmpty);

@@ -1,13 +1,11 @@
 // Turns what a record says into the state of its process.
 //
 // Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: never but for a
-// small read of the last
-//                bytes of stderr.
-// Story:  a shim reports (OnReport) or dies (OnDeath) → Look at the slot → Apply: started, failed,
-// exited, output
-//         complete, empty, each at most once → final: save, and after the commit free the slot. A
-//         shim that died without being final is lost: Lose() says what cannot be known and ends
-//         what is left of its tree.
+//                small read of the last bytes of stderr.
+// Story:         a shim reports (OnReport) or dies (OnDeath) → Look at the slot → Apply: started,
+//                failed, exited, output complete, empty, each at most once → final: save, and after
+//                the commit free the slot. A shim that died without being final is lost: Lose()
+//                says what cannot be known and ends what is left of its tree.
 #ifndef SHOAL_AGENT_CORE_RECORD_READER_H_
 #define SHOAL_AGENT_CORE_RECORD_READER_H_
 

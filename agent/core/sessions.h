@@ -1,13 +1,11 @@
 // Sessions: leases that own processes.
 //
 // Ownership:     owns the entries; by the supervisor. Thread-safety: loop thread only. Blocking:
-// never. Story of an end:  Close or a missed renewal → over (nothing new may start) → every living
-// process is ended (Ender),
-//                   kEndsPerTurn in a turn → once all are over: forgotten if the client said so,
-//                   the session with them.
-// Lateness:         a timer that fires late because this agent was stopped or starved ends nothing:
-// the lease gets its
-//                   full TTL again.
+//                never. Story of an end:  Close or a missed renewal → over (nothing new may start)
+//                → every living process is ended (Ender), kEndsPerTurn in a turn → once all are
+//                over: forgotten if the client said so, the session with them.
+// Lateness:      a timer that fires late because this agent was stopped or starved ends nothing:
+//                the lease gets its full TTL again.
 #ifndef SHOAL_AGENT_CORE_SESSIONS_H_
 #define SHOAL_AGENT_CORE_SESSIONS_H_
 

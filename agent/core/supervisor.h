@@ -4,10 +4,10 @@
 // Thread-safety: loop thread only; callbacks run on the loop thread, observers are called there.
 // Blocking:      never blocks but for one posix_spawn per started process.
 // Durability:    effects and callbacks wait for the commit of their loop turn: main calls
-// FinishTurn() once after
-//                the closures of a turn. No shim starts and no reply leaves before.
+//                FinishTurn() once after the closures of a turn. No shim starts and no reply leaves
+//                before.
 // Errors:        callbacks get the codes of DESIGN §4; a failed commit fails the turn's requests
-// and undoes them.
+//                and undoes them.
 #ifndef SHOAL_AGENT_CORE_SUPERVISOR_H_
 #define SHOAL_AGENT_CORE_SUPERVISOR_H_
 

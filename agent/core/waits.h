@@ -1,7 +1,7 @@
 // Callers who wait until processes have come to a point.
 //
-// Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: never.
-// Each wait calls back exactly once: satisfied, timed out, or never when cancelled.
+// Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: never. Each wait
+//                calls back exactly once: satisfied, timed out, or never when cancelled.
 #ifndef SHOAL_AGENT_CORE_WAITS_H_
 #define SHOAL_AGENT_CORE_WAITS_H_
 

@@ -2,19 +2,17 @@
 // outlives both.
 //
 // Ownership:     the agent creates the file and hands out slots. Each half of a slot has exactly
-// one writer:
-//                AgentHalf the agent, ShimHalf the shim that holds the slot's lock.
+//                one writer: AgentHalf the agent, ShimHalf the shim that holds the slot's lock.
 // Thread-safety: plain data. A half is written whole by one pwrite after SealHalf(); a reader that
-// finds a wrong
-//                checksum reads again (a write was in flight) and, if it stays wrong, treats the
-//                half as damaged.
+//                finds a wrong checksum reads again (a write was in flight) and, if it stays wrong,
+//                treats the half as damaged.
 // Liveness:      an OFD write lock (fcntl(2) F_OFD_SETLK) on the bytes of the slot. The agent opens
-// the file anew,
-//                takes the lock, starts the shim with that descriptor and closes its own: locked =
-//                a shim lives or will; unlocked without kFinal = no shim will ever run. Slot 0 is
-//                the header; its lock is the agent lock: held = an agent serves this file.
+//                the file anew, takes the lock, starts the shim with that descriptor and closes its
+//                own: locked = a shim lives or will; unlocked without kFinal = no shim will ever
+//                run. Slot 0 is the header; its lock is the agent lock: held = an agent serves this
+//                file.
 // Versions:      kRecordVersion changes with any change of layout; a reader leaves slots of another
-// version alone.
+//                version alone.
 //
 // Included by the shim, which has no standard library: C headers only.
 #ifndef SHOAL_AGENT_RECORD_RECORD_LAYOUT_H_
