@@ -245,7 +245,8 @@ TEST_F(EventLoopTest, AHandlerMayUnwatchAnotherThatIsReadyInTheSameTurn) {
     Pipe* other = pipe == &a ? &b : &a;
     ASSERT_TRUE(loop_
                     ->Watch(pipe->in.get(), EPOLLIN,
-                            [&, other](uint32_t) {
+                            [&, pipe, other](uint32_t) {
+                              pipe->Drain();
                               notes_.push_back("one");
                               loop_->Unwatch(other->in.get());
                               loop_->Stop();
