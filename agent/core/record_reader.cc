@@ -162,6 +162,7 @@ bool RecordReader::ApplyFlags(ProcessEntry* process, const ShimHalf& shim) {
         process->slot, process->id, [](record::AgentHalf&) {}, /*wake=*/true);
   }
   changed |= Raise(flags, kFlagOutputDropped, Has(shim, record::kOutputDropped));
+  if (Has(shim, record::kCgroupRefused)) changed |= Raise(flags, kFlagNoCgroup, true);
   changed |= Raise(flags, kFlagEscalated, Has(shim, record::kEscalated));
   bool unkillable = Has(shim, record::kUnkillable) && !Has(shim, record::kEmpty);
   if (Raise(flags, kFlagUnkillable, unkillable)) {

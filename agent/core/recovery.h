@@ -1,13 +1,16 @@
 // The start of an agent: what the store remembers meets what the records say.
 //
-// Thread-safety: before the loop serves anything. Blocking: reads the store and every record. For
-//                each stored process:
-//   over → taken over as it is
-//   of another boot → LOST (HOST_REBOOT), nothing is signalled
-//   of this boot, its slot is there → taken over from the record; a dead shim that was not
-//   final → SHIM_LOST of this boot, no slot, records lost → LOST (SHIM_LOST) of this boot, no slot,
-//   or one that no shim ever wrote or will → an intent that came to nothing: forgotten, so that the
-//       same request_id starts afresh
+// Thread-safety: before the loop serves anything.
+// Blocking:      reads the store and every record.
+//
+// What becomes of each stored process:
+//   over                     taken over as it is
+//   of another boot          LOST (HOST_REBOOT); nothing is signalled
+//   with a slot              taken over from its record; a dead shim that was not final: SHIM_LOST
+//   without, records lost    LOST (SHIM_LOST)
+//   without, or with a slot that no shim ever wrote or will
+//                            an intent that came to nothing: forgotten, so that the same request_id
+//                            starts afresh
 #ifndef SHOAL_AGENT_CORE_RECOVERY_H_
 #define SHOAL_AGENT_CORE_RECOVERY_H_
 

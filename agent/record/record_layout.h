@@ -86,7 +86,7 @@ struct AgentHalf {
   int64_t acknowledged[kStreams];
   uint64_t nofile_soft;  // soft RLIMIT_NOFILE of the process (the agent raised its own); 0 = as
                          // inherited
-  char cwd_in_argv;  // 1: the argument after the slot number is the working directory
+  char cwd_in_argv;      // 1: the argument after the slot number is the working directory
   char pad[7];
 };
 
@@ -110,8 +110,8 @@ enum ShimFlags : uint32_t {
   kEscalated = 1u << 6,       // SIGKILL was sent after the grace
   kUnkillable = 1u << 7,      // survivors[] outlived SIGKILL by 2 s
   kOutputStalled = 1u << 8,
-  kOutputDropped = 1u << 9,   // segments were removed, under kDropOldest or by acknowledgement; see begin
-  kCgroupRefused = 1u << 10,  // it could not be cloned into its cgroup; emptiness is proven by reaping alone
+  kOutputDropped = 1u << 9,   // segments were removed; see StreamState.begin
+  kCgroupRefused = 1u << 10,  // it runs outside its cgroup: emptiness is proven by reaping alone
 };
 
 struct StreamState {
