@@ -1,13 +1,11 @@
 // One fan-out: the same command many times over the hosts of a fleet, attached; what `shoal run`
 // does.
 //
-//   1. a session is opened on each host that gets ranks Job::OpenSessions
-//   2. output and state of each session are subscribed to, so that nothing is missed Job::Subscribe
-//   3. each host gets one SpawnBatch with its ranks Job::Spawn
+//   1. a session is opened on each host that gets ranks
+//   2. output and state of each session are subscribed to, so that nothing is missed
+//   3. each host gets one SpawnBatch with its ranks
 //   4. events come to the sink until every rank has ended and all its output was given out
-//   Job::Pump
 //   5. the sessions are closed, which proves every tree empty or names the survivors
-//   Job::CloseSessions
 //
 // The first failure is kept as *the* failure. What is ended because of it, or because of an
 // interrupt, is a count.
@@ -73,7 +71,8 @@ class JobSink {
   virtual void OnComplete(RankId rank, const v1::Process& process);
   // No program ran.
   virtual void OnFailedToStart(RankId rank, const v1::RequestError& error);
-  // The connection to a host broke, or stands again.
+  // The connection to a host broke, or its output can no longer be read; the connection stands
+  // again.
   virtual void OnHostLost(int host, const absl::Status& reason);
   virtual void OnHostRegained(int host);
   // The halt rule was met: what still runs is being ended (`now`), or waited for (`soon`).
@@ -84,8 +83,10 @@ class JobSink {
 struct JobFailure {
   RankId rank;
   std::string host;
-  // state, exit with stderr_tail, start_failure, times. Of a host that was lost: as last seen.
+  // state, exit with stderr_tail, start_failure, times. Of a host that was lost: LOST.
   v1::Process process;
+  // Why it was not started: code and message of the agent.
+  v1::RequestError error;
   // Not OK when the host failed, not the process; the reason.
   absl::Status host_status;
 };
