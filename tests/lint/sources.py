@@ -17,5 +17,5 @@ def source_files(root, suffixes):
     else:
         names = [path.relative_to(root).as_posix() for path in root.rglob("*")]
     return sorted(name for name in names
-                  if name.endswith(tuple(suffixes)) and not name.startswith(("build/", "."))
+                  if name.endswith(tuple(suffixes)) and not name.startswith(("build/", ".git/"))
                   and "/node_modules/" not in name and (root / name).is_file())
