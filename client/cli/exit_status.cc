@@ -10,11 +10,6 @@ namespace {
 
 constexpr size_t kMaxMessageBytes = 2048;
 
-bool IsUnreachable(const absl::Status& status) {
-  return absl::IsUnavailable(status) ||
-         (absl::IsNotFound(status) && absl::StrContains(status.message(), "does not resolve"));
-}
-
 // What to do about it, for the few cases where the message alone does not say.
 absl::string_view HintFor(const absl::Status& status) {
   absl::string_view message = status.message();
@@ -29,6 +24,11 @@ absl::string_view HintFor(const absl::Status& status) {
 }
 
 }  // namespace
+
+bool IsUnreachable(const absl::Status& status) {
+  return absl::IsUnavailable(status) ||
+         (absl::IsNotFound(status) && absl::StrContains(status.message(), "does not resolve"));
+}
 
 int ExitStatusOf(const absl::Status& status) {
   if (IsUnreachable(status)) return kExitUnreachable;

@@ -20,6 +20,9 @@ inline constexpr int kExitTryAgain = 75;
 // reached, 75 for what may work when tried again, 1 for everything else.
 int ExitStatusOf(const absl::Status& status);
 
+// Whether a host cannot be reached, rather than having answered.
+bool IsUnreachable(const absl::Status& status);
+
 // The message of `status` as one line for a person, a full stop at its end and a hint where one
 // helps.
 std::string ToSentence(const absl::Status& status);

@@ -57,18 +57,25 @@ bool Selection::has_free_terms() const {
          absl::c_any_of(terms_, [](const Term& term) { return term.host.empty(); });
 }
 
-std::optional<shoal::v1::Selector> Selection::ForHost(absl::string_view host) const {
+std::vector<shoal::v1::Selector> Selection::ForHost(absl::string_view host) const {
+  std::vector<shoal::v1::Selector> selectors;
   shoal::v1::Selector selector;
-  if (empty()) {
-    selector.set_all(true);
-    return selector;
+  selector.mutable_labels()->insert(labels_.begin(), labels_.end());
+  if (terms_.empty()) {
+    selector.set_all(labels_.empty());
+    selectors.push_back(selector);
   }
   for (const Term& term : terms_) {
-    if (term.host.empty() || term.host == host) selector.add_terms(term.text);
+    if (!term.host.empty() && term.host != host) continue;
+    selectors.push_back(selector);
+    selectors.back().add_terms(term.text);
   }
-  if (!terms_.empty() && selector.terms().empty()) return std::nullopt;
-  selector.mutable_labels()->insert(labels_.begin(), labels_.end());
-  return selector;
+  return selectors;
+}
+
+bool Selection::IsOpen() const {
+  return terms_.empty() ||
+         absl::c_any_of(terms_, [](const Term& term) { return IsGlob(term.text); });
 }
 
 std::vector<std::string> Selection::ExactTerms() const {

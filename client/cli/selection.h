@@ -6,7 +6,6 @@
 #define SHOAL_CLIENT_CLI_SELECTION_H_
 
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,9 +30,12 @@ class Selection {
   // True if some term may be about any host.
   bool has_free_terms() const;
 
-  // What to ask the host called `host`; nothing if no term is about it. An empty selection is
-  // `all`.
-  std::optional<shoal::v1::Selector> ForHost(absl::string_view host) const;
+  // What to ask the host called `host`: one selector for each term that is about it, since an agent
+  // refuses a selector of which one term matches nothing. An empty selection is `all`.
+  std::vector<shoal::v1::Selector> ForHost(absl::string_view host) const;
+
+  // Processes to come may match, too: labels and globs.
+  bool IsOpen() const;
 
   // Terms that name one process at most each (no glob), as written: each has to match on some host.
   std::vector<std::string> ExactTerms() const;

@@ -1,0 +1,155 @@
+// `shoal agent`: starts, ends and shows the agent of this machine.
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/cli/bulk.h"
+#include "client/cli/command.h"
+#include "client/cli/exit_status.h"
+#include "client/cli/json.h"
+#include "client/cli/private_agent.h"
+#include "client/cli/table.h"
+#include "client/cli/units.h"
+#include "client/cli/wording.h"
+
+namespace shoal::cli {
+namespace {
+
+constexpr absl::Duration kEndPatience = absl::Seconds(30);
+
+absl::Status RefuseHosts(const Context& context) {
+  if (context.hosts.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "`shoal agent` is about this machine only; -H has no meaning here");
+}
+
+absl::StatusOr<Fleet> ConnectHere() {
+  return Fleet::Connect({UnixAddress(DefaultSocketPath())}, {});
+}
+
+int RunStart(const std::vector<std::string>& flags, Context& context) {
+  if (absl::Status status = RefuseHosts(context); !status.ok()) return context.Fail(status);
+  std::string socket = DefaultSocketPath();
+  absl::StatusOr<bool> started = EnsureAgent(socket, flags);
+  if (!started.ok()) return context.Fail(started.status());
+  absl::StatusOr<Fleet> fleet = ConnectHere();
+  if (!fleet.ok()) return context.Fail(fleet.status());
+  const v1::Host& facts = fleet->hosts()[0].facts;
+  if (context.json()) {
+    Print(JsonLine(facts));
+    return 0;
+  }
+  context.Note(absl::StrCat(
+      *started ? "started an agent on unix:" : "an agent runs already on unix:", socket, " (PID ",
+      facts.agent_pid(), ", ", Count(facts.slots(), "slot"), ")."));
+  if (!*started && !flags.empty()) context.Note("it was not given the flags; stop it first.");
+  return 0;
+}
+
+int RunStatus(Context& context) {
+  if (absl::Status status = RefuseHosts(context); !status.ok()) return context.Fail(status);
+  std::string socket = DefaultSocketPath();
+  if (!IsAnswering(socket)) {
+    context.Note(absl::StrCat("no agent answers on unix:", socket, "."));
+    return kExitUnreachable;
+  }
+  absl::StatusOr<Fleet> fleet = ConnectHere();
+  if (!fleet.ok()) return context.Fail(fleet.status());
+  const v1::Host& facts = fleet->hosts()[0].facts;
+  if (context.json()) {
+    Print(JsonLine(facts));
+    return 0;
+  }
+  Table table(
+      {"PID", "SOCKET", "VERSION", "SLOTS", "PROCESSES", "SESSIONS", "SINCE", "STATE DIRECTORY"});
+  absl::Time start = ToTime(facts.has_agent_start_time(), facts.agent_start_time());
+  table.Add({absl::StrCat(facts.agent_pid()), socket, facts.agent_version(),
+             absl::StrCat(facts.slots()), absl::StrCat(facts.live_processes()),
+             absl::StrCat(facts.open_sessions()), FormatAge(absl::Now() - start),
+             facts.state_dir()});
+  Print(table.Render(context.colours()));
+  return 0;
+}
+
+// Ends every process of the agent; false, with complaints, if some could not be.
+bool StopAll(const Fleet& fleet, Context& context) {
+  v1::TerminateRequest request;
+  request.mutable_selector()->set_all(true);
+  absl::StatusOr<v1::TerminateResponse> response =
+      fleet.hosts()[0].host->Terminate(std::move(request));
+  if (absl::IsNotFound(response.status())) return true;
+  if (!response.ok()) {
+    context.Fail(response.status());
+    return false;
+  }
+  bool all_ended = true;
+  for (v1::ProcessResult& result : *response->mutable_results()) {
+    if (!result.has_error()) continue;
+    context.Fail(StatusOf(result.error(), result.process()));
+    all_ended = false;
+  }
+  return all_ended;
+}
+
+int RunStop(bool all, Context& context) {
+  if (absl::Status status = RefuseHosts(context); !status.ok()) return context.Fail(status);
+  if (!IsAnswering(DefaultSocketPath())) {
+    context.Note("no agent is running on this machine.");
+    return 0;
+  }
+  absl::StatusOr<Fleet> fleet = ConnectHere();
+  if (!fleet.ok()) return context.Fail(fleet.status());
+  if (all && !StopAll(*fleet, context)) {
+    context.Note("the agent was left running, since not all processes have ended.");
+    return kExitTryAgain;
+  }
+  const v1::Host& facts = fleet->hosts()[0].facts;
+  if (absl::Status ended = EndAgent(facts.agent_pid(), kEndPatience); !ended.ok())
+    return context.Fail(ended);
+  bool left = !all && facts.live_processes() > 0;
+  context.Note(
+      absl::StrCat("the agent (PID ", facts.agent_pid(), ") has ended",
+                   left ? absl::StrCat("; ", Count(facts.live_processes(), "process", "es"),
+                                       " of its keep running, and the next agent finds them again.")
+                        : "; no process is left."));
+  return 0;
+}
+
+CLI::App* AddVerb(CLI::App* agent, Context& context, const std::string& name,
+                  const std::string& description, const std::string& example) {
+  CLI::App* verb = agent->add_subcommand(name, description);
+  verb->add_option("-o,--output", context.format, "table, or json: one object per line")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->type_name("FORMAT");
+  verb->footer("Example:\n" + example);
+  return verb;
+}
+
+}  // namespace
+
+void AddAgent(Parser& parser) {
+  CLI::App* agent =
+      parser.app.add_subcommand("agent", "Start, end or show the agent of this machine");
+  agent->require_subcommand(1);
+  agent->footer("Example:\n  shoal agent status");
+  auto flags = std::make_shared<std::vector<std::string>>();
+  auto all = std::make_shared<bool>(false);
+  CLI::App* start = AddVerb(agent, parser.context, "start", "Start it, unless it runs",
+                            "  shoal agent start\n  shoal agent start -- --slots 4");
+  start->add_option("flags", *flags, "Further flags of shoald")->type_name("-- FLAGS");
+  start->callback([&parser, flags] {
+    parser.chosen = [&context = parser.context, flags] { return RunStart(*flags, context); };
+  });
+  CLI::App* stop = AddVerb(agent, parser.context, "stop",
+                           "End it; processes keep running without it", "  shoal agent stop --all");
+  stop->add_flag("--all", *all, "End every process first");
+  stop->callback([&parser, all] {
+    parser.chosen = [&context = parser.context, all] { return RunStop(*all, context); };
+  });
+  CLI::App* status = AddVerb(agent, parser.context, "status", "Show it; exit 69 if there is none",
+                             "  shoal agent status -o json");
+  status->callback(
+      [&parser] { parser.chosen = [&context = parser.context] { return RunStatus(context); }; });
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,46 @@
+#include "client/cli/bulk.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/exit_status.h"
+#include "client/cli/table.h"
+#include "common/ids.h"
+
+namespace shoal::cli {
+
+absl::Status StatusOf(const v1::RequestError& error, const v1::Process& process) {
+  return absl::Status(static_cast<absl::StatusCode>(error.code()),
+                      absl::StrCat(process.name(), " (", process.id().substr(0, kShortIdLength),
+                                   ") on ", process.host(), ": ", error.message()));
+}
+
+int Report(const std::vector<BulkAnswer>& answers,
+           const std::function<std::string(const BulkAnswer&)>& sentence, Context& context) {
+  std::set<std::string> hosts;
+  for (const BulkAnswer& answer : answers) hosts.insert(answer.result.process().host());
+  auto label = [&](const v1::Process& process) {
+    return hosts.size() > 1 ? absl::StrCat(process.host(), "/", process.name()) : process.name();
+  };
+  size_t width = 0;
+  for (const BulkAnswer& answer : answers) {
+    width = std::max(width, DisplayWidth(label(answer.result.process())));
+  }
+  int status = 0;
+  for (const BulkAnswer& answer : answers) {
+    const v1::Process& process = answer.result.process();
+    if (context.json()) {
+      Print(JsonLine(answer.result));
+      if (answer.result.has_error())
+        status = ExitStatusOf(StatusOf(answer.result.error(), process));
+    } else if (answer.result.has_error()) {
+      status = context.Fail(StatusOf(answer.result.error(), process));
+    } else {
+      Print(absl::StrCat(Pad(label(process), width), "  ", sentence(answer), "\n"));
+    }
+  }
+  return status;
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,67 @@
+// Calls that are made for every process that was selected, and what each of them answered.
+//
+// Thread-safety: main thread only.
+// Blocking:      until every host has answered.
+#ifndef SHOAL_CLIENT_CLI_BULK_H_
+#define SHOAL_CLIENT_CLI_BULK_H_
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/cli/context.h"
+#include "client/cli/json.h"
+#include "client/cli/lookup.h"
+#include "shoal/v1/process_service.pb.h"
+
+namespace shoal::cli {
+
+// What became of one process.
+struct BulkAnswer {
+  const Found* before = nullptr;  // as it was when it was found
+  v1::ProcessResult result;       // host filled in
+};
+
+// Prints a line "NAME  <sentence>" for each answer without error, names aligned, with their hosts
+// where there are several, or its JSON; complains about the others. The exit status: 0, or that of
+// the last complaint.
+int Report(const std::vector<BulkAnswer>& answers,
+           const std::function<std::string(const BulkAnswer&)>& sentence, Context& context);
+
+// The status in a RequestError, told of the process.
+absl::Status StatusOf(const v1::RequestError& error, const v1::Process& process);
+
+// Calls each host for its share. Answers are in the order of the lookup; hosts that fail are
+// complained about, and `*status` becomes the exit status for that.
+template <typename Response>
+std::vector<BulkAnswer> CallForEach(
+    const Lookup& lookup, Context& context, int* status,
+    const std::function<void(const HostShare&, Done<Response>)>& start) {
+  for (const absl::Status& failure : lookup.failures) *status = context.Fail(failure);
+  std::vector<HostShare> shares = ByHost(lookup.found);
+  std::vector<absl::StatusOr<Response>> responses = CallEach<Response>(shares, start);
+  std::vector<BulkAnswer> answers;
+  for (size_t i = 0; i < shares.size(); ++i) {
+    if (!responses[i].ok()) {
+      *status = context.Fail(responses[i].status());
+      continue;
+    }
+    for (v1::ProcessResult& result : *responses[i]->mutable_results()) {
+      BulkAnswer answer;
+      for (const Found* member : shares[i].members) {
+        if (member->process.id() == result.process().id()) answer.before = member;
+      }
+      result.mutable_process()->set_host(shares[i].host->name());
+      answer.result = std::move(result);
+      answers.push_back(std::move(answer));
+    }
+  }
+  return answers;
+}
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_BULK_H_

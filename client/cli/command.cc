@@ -1,0 +1,53 @@
+#include "client/cli/command.h"
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/units.h"
+
+namespace shoal::cli {
+
+CLI::App* AddCommand(Parser& parser, const std::string& name, const std::string& description,
+                     const std::string& example) {
+  CLI::App* command = parser.app.add_subcommand(name, description);
+  command
+      ->add_option("-H,--hosts", parser.context.hosts,
+                   "Hosts: node[01-16],gpu1:7420,unix:PATH, @group, or - for stdin "
+                   "(default: $SHOAL_HOSTS, else this machine)")
+      ->type_name("HOSTS");
+  command->add_option("-o,--output", parser.context.format, "table, or json: one object per line")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->type_name("FORMAT");
+  command->footer("Example:\n" + example);
+  return command;
+}
+
+void AddSelector(CLI::App* command, SelectorArguments* arguments) {
+  command
+      ->add_option("selector", arguments->terms,
+                   "A name, a glob, an id, a unique prefix of one, or HOST/NAME")
+      ->type_name("SELECTOR");
+  command
+      ->add_option("-l,--label", arguments->labels, "Processes with this label; all that are given")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+}
+
+absl::StatusOr<Selection> RequireSelection(const SelectorArguments& arguments, const char* verb) {
+  absl::StatusOr<Selection> selection = Selection::Parse(arguments.terms, arguments.labels);
+  if (selection.ok() && selection->empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("say which processes to ", verb,
+                     ": a name, a glob ('*' for all), an id, HOST/NAME, or -l key=value"));
+  }
+  return selection;
+}
+
+CLI::Validator IsSpan() {
+  return CLI::Validator(
+      [](std::string& text) {
+        absl::StatusOr<absl::Duration> span = ParseSpan(text);
+        return span.ok() ? std::string() : std::string(span.status().message());
+      },
+      "");
+}
+
+}  // namespace shoal::cli

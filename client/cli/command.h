@@ -1,0 +1,65 @@
+// How a subcommand is declared: a name, one line, an example, and the options that all of them
+// have.
+//
+// A subcommand's file has one function Add<Name>(), which declares it and has it call its Run
+// function, whose result is the exit status.
+//
+// Thread-safety: main thread only.
+#ifndef SHOAL_CLIENT_CLI_COMMAND_H_
+#define SHOAL_CLIENT_CLI_COMMAND_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
+#include "client/cli/context.h"
+#include "client/cli/selection.h"
+
+namespace shoal::cli {
+
+// Which subcommand was given, to be run when all has been parsed.
+using Chosen = std::function<int()>;
+
+struct Parser {
+  CLI::App& app;
+  Context& context;
+  Chosen& chosen;
+};
+
+// Declares `name` with -H and -o; `example` ends its --help.
+CLI::App* AddCommand(Parser& parser, const std::string& name, const std::string& description,
+                     const std::string& example);
+
+// As typed: SELECTOR… and -l.
+struct SelectorArguments {
+  std::vector<std::string> terms;
+  std::vector<std::string> labels;
+};
+void AddSelector(CLI::App* command, SelectorArguments* arguments);
+
+// INVALID_ARGUMENT, saying what to give, when nothing was selected; `verb` completes the sentence.
+absl::StatusOr<Selection> RequireSelection(const SelectorArguments& arguments, const char* verb);
+
+// A check for options that take a span of time.
+CLI::Validator IsSpan();
+
+void AddRun(Parser& parser);
+void AddStart(Parser& parser);
+void AddPs(Parser& parser);
+void AddWatch(Parser& parser);
+void AddInspect(Parser& parser);
+void AddWhy(Parser& parser);
+void AddLogs(Parser& parser);
+void AddWait(Parser& parser);
+void AddSignal(Parser& parser);
+void AddStop(Parser& parser);
+void AddRm(Parser& parser);
+void AddHosts(Parser& parser);
+void AddDoctor(Parser& parser);
+void AddAgent(Parser& parser);
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_COMMAND_H_

@@ -1,0 +1,77 @@
+// `shoal doctor`: which of the promises hold on a host, and how to mend what does not.
+#include "absl/strings/str_cat.h"
+#include "client/cli/command.h"
+#include "client/cli/exit_status.h"
+#include "client/cli/json.h"
+#include "client/cli/table.h"
+#include "common/escape.h"
+
+namespace shoal::cli {
+namespace {
+
+absl::string_view Word(v1::Check::Result result) {
+  switch (result) {
+    case v1::Check::RESULT_OK:
+      return "ok";
+    case v1::Check::RESULT_DEGRADED:
+      return "degraded";
+    case v1::Check::RESULT_FAILED:
+      return "FAILED";
+    default:
+      return "unknown";
+  }
+}
+
+// One table of checks, then how to mend those that are not well. True if none failed.
+bool Diagnose(const std::string& name, const v1::Host& facts, bool colours) {
+  bool well = true;
+  Table table({"HOST", "CHECK", "RESULT", "DETAIL"});
+  std::string remedies;
+  for (const v1::Check& check : facts.checks()) {
+    table.Add({name, check.name(), std::string(Word(check.result())),
+               EscapeForMessage(check.detail(), 512)});
+    well = well && check.result() != v1::Check::RESULT_FAILED;
+    if (check.remedy().empty()) continue;
+    absl::StrAppend(&remedies, "  ", check.name(), ": ", EscapeForMessage(check.remedy(), 1024),
+                    "\n");
+  }
+  Print(table.Render(colours));
+  if (!remedies.empty()) Print(absl::StrCat("To mend it on ", name, ":\n", remedies));
+  return well;
+}
+
+int RunDoctor(Context& context) {
+  if (context.NobodyIsHere()) {
+    context.Note("no agent is running on this machine; `shoal agent start` starts one.");
+    return kExitUnreachable;
+  }
+  absl::StatusOr<Fleet> fleet = context.ConnectExisting();
+  if (!fleet.ok()) return context.Fail(fleet.status());
+  auto answers = fleet->FanOut<v1::Host>(
+      [](Host& host, Done<v1::Host> done) { host.GetFacts({}, std::move(done)); });
+  int status = 0;
+  for (const HostResult<v1::Host>& answer : answers) {
+    if (!answer.result.ok()) {
+      status = context.Fail(answer.result.status());
+    } else if (context.json()) {
+      for (const v1::Check& check : answer.result->checks()) {
+        Print(JsonLineFrom(answer.host->name(), check));
+      }
+    } else if (!Diagnose(answer.host->name(), *answer.result, context.colours()) && status == 0) {
+      status = kExitFailure;
+    }
+  }
+  return status;
+}
+
+}  // namespace
+
+void AddDoctor(Parser& parser) {
+  CLI::App* command = AddCommand(parser, "doctor",
+                                 "Say which promises hold on a host, and how to mend what does not",
+                                 "  shoal -H node1 doctor");
+  command->callback(
+      [&parser] { parser.chosen = [&context = parser.context] { return RunDoctor(context); }; });
+}
+
+}  // namespace shoal::cli

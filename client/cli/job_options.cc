@@ -1,0 +1,179 @@
+#include "client/cli/job_options.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <numeric>
+#include <system_error>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "client/cli/command.h"
+#include "client/cli/units.h"
+#include "client/cli/wording.h"
+#include "common/escape.h"
+#include "common/status.h"
+#include "shoal/placement.h"
+
+namespace shoal::cli {
+namespace {
+
+absl::string_view KeyOf(absl::string_view entry) { return entry.substr(0, entry.find('=')); }
+
+bool IsForTcp(absl::string_view key) {
+  return key == "TERM" || key == "LANG" || absl::StartsWith(key, "LC_");
+}
+
+absl::Status SetLabels(const std::vector<std::string>& labels, v1::ProcessSpec* spec) {
+  for (const std::string& label : labels) {
+    size_t equals = label.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--label \"", EscapeForMessage(label), "\" is not of the form key=value"));
+    }
+    (*spec->mutable_labels())[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetEnvironment(const JobOptions& options, const Fleet& fleet, v1::ProcessSpec* spec) {
+  for (const std::string& entry : options.env) {
+    if (entry.find('=') == std::string::npos || entry[0] == '=') {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--env \"", EscapeForMessage(entry), "\" is not of the form KEY=VALUE"));
+    }
+  }
+  bool all_unix = absl::c_all_of(
+      fleet.hosts(), [](const FleetHost& entry) { return entry.host->address().is_unix(); });
+  std::vector<std::string> own;
+  for (char** entry = environ; *entry != nullptr; ++entry) own.emplace_back(*entry);
+  for (std::string& entry : MergeEnvironment(own, all_unix, options.env)) {
+    spec->add_env(std::move(entry));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> WorkingDirectory(const std::string& wanted) {
+  if (!wanted.empty() && wanted[0] == '/') return wanted;
+  std::error_code error;
+  std::filesystem::path here = std::filesystem::current_path(error);
+  if (error)
+    return ErrnoStatus(error.value(), "cannot tell the working directory; --cwd may name one");
+  return wanted.empty() ? here.string() : (here / wanted).lexically_normal().string();
+}
+
+}  // namespace
+
+void AddJobOptions(CLI::App* command, JobOptions* options) {
+  auto* count = command->add_option("-n", options->count, "So many processes, over all hosts")
+                    ->check(CLI::Range(1, kMaxRanks).description(""))
+                    ->type_name("N");
+  auto* per_host =
+      command->add_option("--per-host", options->per_host, "So many processes on each host")
+          ->check(CLI::Range(1, kMaxRanks).description(""))
+          ->type_name("K");
+  auto* per_core =
+      command->add_flag("--per-core", options->per_core, "One process on each core of each host");
+  count->excludes(per_host)->excludes(per_core);
+  per_host->excludes(per_core);
+  command->add_option("--name", options->name, "Name; ranks are NAME.0, NAME.1, …")
+      ->type_name("NAME");
+  command->add_option("--env", options->env, "Set a variable of the environment; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+  command->add_option("--cwd", options->cwd, "Working directory (default: this one)")
+      ->type_name("DIR");
+  command->add_option("--label", options->labels, "Label, to select by with -l; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+  command->add_option("--timeout", options->timeout, "End each process after this span")
+      ->check(IsSpan())
+      ->type_name("SPAN");
+  command
+      ->add_option("--grace", options->grace,
+                   "From the first signal of an end to SIGKILL (default: 5s)")
+      ->check(IsSpan())
+      ->type_name("SPAN");
+  command->prefix_command();
+  command->positionals_at_end();
+}
+
+absl::StatusOr<std::vector<std::string>> CommandWords(const CLI::App& command,
+                                                      const Context& context) {
+  std::vector<std::string> words = command.remaining();
+  if (!words.empty() && absl::StartsWith(words[0], "-")) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "there is no option ", EscapeForMessage(words[0]), " for ", command.get_name(),
+        "; see `shoal ", command.get_name(), " --help`, and put -- before the command"));
+  }
+  if (!words.empty() && context.has_separator) words.emplace_back("--");
+  words.insert(words.end(), context.words_after_separator.begin(),
+               context.words_after_separator.end());
+  if (words.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("what is to be run? Try `shoal ", command.get_name(), " -- hostname`"));
+  }
+  return words;
+}
+
+absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
+                                          const std::vector<std::string>& words,
+                                          const Fleet& fleet) {
+  v1::ProcessSpec spec;
+  for (const std::string& word : words) spec.add_argv(word);
+  spec.set_name(options.name);
+  SHOAL_ASSIGN_OR_RETURN(*spec.mutable_cwd(), WorkingDirectory(options.cwd));
+  SHOAL_RETURN_IF_ERROR(SetEnvironment(options, fleet, &spec));
+  SHOAL_RETURN_IF_ERROR(SetLabels(options.labels, &spec));
+  if (!options.timeout.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(absl::Duration limit, ParseSpan(options.timeout));
+    if (limit != absl::InfiniteDuration()) *spec.mutable_time_limit() = FromSpan(limit);
+  }
+  if (!options.grace.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(absl::Duration grace, ParseSpan(options.grace));
+    *spec.mutable_grace() = FromSpan(grace);
+  }
+  return spec;
+}
+
+absl::StatusOr<std::vector<int>> Place(const JobOptions& options, const Fleet& fleet,
+                                       const Context& context) {
+  int hosts = static_cast<int>(fleet.hosts().size());
+  if (options.per_host != 0) return PlacePerHost(hosts, options.per_host);
+  if (options.count == 1) {
+    std::vector<int> counts(fleet.hosts().size(), 0);
+    counts[0] = 1;
+    return counts;
+  }
+  std::vector<int> slots = fleet.slot_counts();
+  if (options.count != 0) {
+    int total = std::accumulate(slots.begin(), slots.end(), 0);
+    if (options.count > total) {
+      context.Note(absl::StrCat(options.count, " processes for ", Count(total, "slot"),
+                                ": some share a core."));
+    }
+    return PlaceTotal(slots, options.count);
+  }
+  if (!options.per_core) return PlacePerSlot(slots);
+  std::vector<int> cores;
+  for (const FleetHost& entry : fleet.hosts()) cores.push_back(entry.facts.cores());
+  return PlacePerCore(cores);
+}
+
+std::vector<std::string> MergeEnvironment(const std::vector<std::string>& environment, bool all,
+                                          const std::vector<std::string>& extra) {
+  std::map<absl::string_view, absl::string_view> merged;
+  for (const std::string& entry : environment) {
+    absl::string_view key = KeyOf(entry);
+    if (key.empty() || key.size() == entry.size()) continue;
+    if (all || IsForTcp(key)) merged[key] = entry;
+  }
+  for (const std::string& entry : extra) merged[KeyOf(entry)] = entry;
+  std::vector<std::string> result;
+  for (const auto& [key, entry] : merged) result.emplace_back(entry);
+  return result;
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,58 @@
+// What `run` and `start` have in common: what to run, how often, and where.
+//
+// Thread-safety: main thread only.
+#ifndef SHOAL_CLIENT_CLI_JOB_OPTIONS_H_
+#define SHOAL_CLIENT_CLI_JOB_OPTIONS_H_
+
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "absl/status/statusor.h"
+#include "client/cli/context.h"
+#include "shoal/fleet.h"
+#include "shoal/v1/process.pb.h"
+
+namespace shoal::cli {
+
+struct JobOptions {
+  int count = 0;  // -n
+  int per_host = 0;
+  bool per_core = false;
+  std::string name;
+  std::vector<std::string> env;
+  std::string cwd;
+  std::vector<std::string> labels;
+  std::string timeout;
+  std::string grace;
+
+  bool has_counts() const { return count != 0 || per_host != 0 || per_core; }
+  // Whether slots and cores have to be known to place the processes on `hosts` hosts.
+  bool NeedsFacts() const { return per_host == 0 && count != 1; }
+};
+
+void AddJobOptions(CLI::App* command, JobOptions* options);
+
+// The words behind "--", or those that stood in its place. INVALID_ARGUMENT: there are none.
+absl::StatusOr<std::vector<std::string>> CommandWords(const CLI::App& command,
+                                                      const Context& context);
+
+// What to run. The whole environment of this program goes to agents behind Unix sockets only, for
+// TCP it is TERM, LANG and LC_*; --env goes before it.
+absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
+                                          const std::vector<std::string>& words,
+                                          const Fleet& fleet);
+
+// How many on each host. Without -n, --per-host and --per-core one per slot. Says so on stderr if
+// that is more than the slots.
+absl::StatusOr<std::vector<int>> Place(const JobOptions& options, const Fleet& fleet,
+                                       const Context& context);
+
+// KEY=VALUE strings, the later of one key alone, those without a key dropped. `all`: everything of
+// `environment`.
+std::vector<std::string> MergeEnvironment(const std::vector<std::string>& environment, bool all,
+                                          const std::vector<std::string>& extra);
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_JOB_OPTIONS_H_

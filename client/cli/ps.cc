@@ -1,0 +1,115 @@
+// `shoal ps`: the processes of each host as a table.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/cli/command.h"
+#include "client/cli/exit_status.h"
+#include "client/cli/json.h"
+#include "client/cli/lookup.h"
+#include "client/cli/table.h"
+#include "client/cli/units.h"
+#include "client/cli/wording.h"
+#include "shoal/outcome.h"
+
+namespace shoal::cli {
+namespace {
+
+constexpr size_t kCommandBytes = 60;
+
+struct Arguments {
+  SelectorArguments selector;
+  bool all = false;
+};
+
+// Since when it is in its state, as far as the agent says.
+std::string Since(const v1::Process& process, absl::Time now) {
+  absl::Time begin = ToTime(true, process.create_time());
+  if (process.has_start_time()) begin = ToTime(true, process.start_time());
+  if (HasEnded(process) && process.has_exit_time()) begin = ToTime(true, process.exit_time());
+  return FormatAge(now - begin);
+}
+
+// The share of one core that it had since it started.
+std::string CpuShare(const v1::Process& process, absl::Time now) {
+  absl::Duration age = now - ToTime(process.has_start_time(), process.start_time());
+  if (!process.has_live_usage() || age <= absl::ZeroDuration()) return "–";
+  double share = absl::FDivDuration(ToSpan(process.live_usage().cpu_time()), age) * 100;
+  return absl::StrFormat(share < 10 ? "%.1f%%" : "%.0f%%", share);
+}
+
+// Room for the last column on a terminal.
+size_t CommandWidth() {
+  winsize size = {};
+  if (isatty(STDOUT_FILENO) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) {
+    return kCommandBytes;
+  }
+  return std::max<size_t>(20, size.ws_col > 70 ? size.ws_col - 70u : 0u);
+}
+
+void PrintTable(const std::vector<Found>& found, bool colours) {
+  Table table({"NAME", "ID", "HOST", "PID", "STATE", "SINCE", "CPU", "RSS", "COMMAND"});
+  absl::Time now = absl::Now();
+  size_t id_length = ShownIdLength(found);
+  size_t command_width = CommandWidth();
+  for (const Found& entry : found) {
+    const v1::Process& process = entry.process;
+    bool lives = !HasEnded(process);
+    table.Add({process.name(), process.id().substr(0, id_length), process.host(),
+               process.pid() == 0 ? "–" : absl::StrCat(process.pid()), StateWord(process),
+               Since(process, now), lives ? CpuShare(process, now) : "–",
+               process.has_live_usage() ? FormatBytes(process.live_usage().rss_bytes()) : "–",
+               CommandLine(process, command_width)});
+  }
+  Print(table.Render(colours));
+}
+
+bool IsShown(const v1::Process& process, const Arguments& arguments, bool selected) {
+  // An ended process whose tree lives on is not over.
+  return arguments.all || selected || !HasEnded(process) || !process.tree_empty();
+}
+
+int RunPs(const Arguments& arguments, Context& context) {
+  absl::StatusOr<Selection> selection =
+      Selection::Parse(arguments.selector.terms, arguments.selector.labels);
+  if (!selection.ok()) return context.Fail(selection.status());
+  if (context.NobodyIsHere() && selection->hosts().empty()) {
+    context.Note("no agent is running on this machine, so there are no processes.");
+    return 0;
+  }
+  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
+  if (!fleet.ok()) return context.Fail(fleet.status());
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, {.live_usage = true});
+  if (!lookup.ok()) return context.Fail(lookup.status());
+  std::vector<Found> shown;
+  for (Found& entry : lookup->found) {
+    if (IsShown(entry.process, arguments, !selection->empty())) shown.push_back(std::move(entry));
+  }
+  if (context.json()) {
+    for (const Found& entry : shown) Print(JsonLine(entry.process));
+  } else {
+    PrintTable(shown, context.colours());
+  }
+  int status = 0;
+  for (const absl::Status& failure : lookup->failures) status = context.Fail(failure);
+  return status;
+}
+
+}  // namespace
+
+void AddPs(Parser& parser) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = AddCommand(parser, "ps", "List processes: name, PID, host, state",
+                                 "  shoal -H node[1-3] ps\n  shoal ps -a 'web-*'");
+  command->add_flag("-a,--all", arguments->all, "Ended ones, too");
+  AddSelector(command, &arguments->selector);
+  command->callback([&parser, arguments] {
+    parser.chosen = [&context = parser.context, arguments] { return RunPs(*arguments, context); };
+  });
+}
+
+}  // namespace shoal::cli

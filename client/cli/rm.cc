@@ -1,0 +1,41 @@
+// `shoal rm`: forgets ended processes and their output.
+#include <memory>
+
+#include "client/cli/bulk.h"
+#include "client/cli/command.h"
+
+namespace shoal::cli {
+namespace {
+
+int RunRm(const SelectorArguments& arguments, Context& context) {
+  absl::StatusOr<Selection> selection = RequireSelection(arguments, "forget");
+  if (!selection.ok()) return context.Fail(selection.status());
+  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
+  if (!fleet.ok()) return context.Fail(fleet.status());
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection);
+  if (!lookup.ok()) return context.Fail(lookup.status());
+  int unreached = 0;
+  std::vector<BulkAnswer> answers = CallForEach<v1::DeleteResponse>(
+      *lookup, context, &unreached, [](const HostShare& share, Done<v1::DeleteResponse> done) {
+        v1::DeleteRequest request;
+        *request.mutable_selector() = share.selector;
+        share.host->Delete(std::move(request), {}, std::move(done));
+      });
+  int status = Report(
+      answers, [](const BulkAnswer&) { return "forgotten, with its output"; }, context);
+  return status != 0 ? status : unreached;
+}
+
+}  // namespace
+
+void AddRm(Parser& parser) {
+  auto arguments = std::make_shared<SelectorArguments>();
+  CLI::App* command = AddCommand(parser, "rm", "Forget ended processes and their output",
+                                 "  shoal rm web\n  shoal rm 'sim.*'");
+  AddSelector(command, arguments.get());
+  command->callback([&parser, arguments] {
+    parser.chosen = [&context = parser.context, arguments] { return RunRm(*arguments, context); };
+  });
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,189 @@
+// `shoal run`: processes that are attached to this command and end with it.
+//
+//   1. signals are blocked, before any thread is there              Interrupts
+//   2. the hosts are asked, the ranks placed                        Context::ConnectForWork, Place
+//   3. the job runs; its output is written as it comes              Job::Run, RunSink
+//   4. what became of it goes to stderr, and into the exit status   ReportRun, RunExitStatus
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/command.h"
+#include "client/cli/exit_status.h"
+#include "client/cli/interrupts.h"
+#include "client/cli/job_options.h"
+#include "client/cli/run_report.h"
+#include "client/cli/run_sink.h"
+#include "common/escape.h"
+#include "common/signals.h"
+#include "common/status.h"
+#include "shoal/job.h"
+
+namespace shoal::cli {
+namespace {
+
+struct Arguments {
+  JobOptions job;
+  std::string tag;
+  bool no_tag = false;
+  bool gather = false;
+  std::string halt = "now,fail=1";
+  bool detach_on_hangup = false;
+};
+
+std::vector<std::string> HostNames(const Fleet& fleet) {
+  std::vector<std::string> names;
+  for (const FleetHost& entry : fleet.hosts()) names.push_back(entry.name());
+  return names;
+}
+
+std::string SessionName(const std::string& program) {
+  char here[256] = "";
+  gethostname(here, sizeof(here) - 1);
+  return absl::StrCat("run ", EscapeForMessage(program, 64), " from ", here);
+}
+
+absl::StatusOr<RunSinkOptions> MakeSinkOptions(const Arguments& arguments, const Fleet& fleet,
+                                               const std::vector<int>& counts,
+                                               const Context& context) {
+  RunSinkOptions options;
+  options.host_names = HostNames(fleet);
+  options.counts = counts;
+  options.json = context.json();
+  options.gather = arguments.gather && !options.json;
+  options.colours = context.colours();
+  int world = std::accumulate(counts.begin(), counts.end(), 0);
+  options.tagged = !options.json && !arguments.no_tag && (world > 1 || !arguments.tag.empty());
+  auto several =
+      std::count_if(counts.begin(), counts.end(), [](int count) { return count > 0; }) > 1;
+  options.tag = TagTemplate::Default(several);
+  if (!arguments.tag.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(options.tag, TagTemplate::Parse(arguments.tag));
+  }
+  return options;
+}
+
+// One job, from the fleet to the exit status.
+class Run {
+ public:
+  Run(const Arguments& arguments, std::vector<std::string> words, Context& context)
+      : arguments_(arguments), words_(std::move(words)), context_(context) {}
+
+  absl::StatusOr<int> Go();
+
+ private:
+  absl::StatusOr<JobSpec> MakeSpec(const Fleet& fleet, const std::vector<int>& counts) const;
+  void OnSignal(int number);
+  void OnBrokenOutput();
+
+  const Arguments& arguments_;
+  const std::vector<std::string> words_;
+  Context& context_;
+  Interrupts interrupts_;
+  std::unique_ptr<Job> job_;
+  std::atomic<int> first_signal_ = 0;
+};
+
+void Run::OnSignal(int number) {
+  int none = 0;
+  bool is_first = first_signal_.compare_exchange_strong(none, number);
+  if (number == SIGHUP && arguments_.detach_on_hangup) {
+    job_->Detach();
+    return;
+  }
+  if (is_first) {
+    std::fprintf(stderr, "shoal: %s: ending every process; once more kills them at once.\n",
+                 SignalName(number).c_str());
+  }
+  job_->Interrupt();
+}
+
+void Run::OnBrokenOutput() {
+  int none = 0;
+  first_signal_.compare_exchange_strong(none, arguments_.detach_on_hangup ? SIGHUP : SIGPIPE);
+  if (arguments_.detach_on_hangup) {
+    job_->Detach();
+  } else {
+    job_->Interrupt();
+  }
+}
+
+absl::StatusOr<JobSpec> Run::MakeSpec(const Fleet& fleet, const std::vector<int>& counts) const {
+  JobSpec spec;
+  SHOAL_ASSIGN_OR_RETURN(spec.process, BuildSpec(arguments_.job, words_, fleet));
+  SHOAL_ASSIGN_OR_RETURN(spec.halt, ParseHaltRule(arguments_.halt));
+  spec.counts = counts;
+  spec.session_name = SessionName(words_[0]);
+  return spec;
+}
+
+absl::StatusOr<int> Run::Go() {
+  SHOAL_RETURN_IF_ERROR(ParseHaltRule(arguments_.halt).status());
+  SHOAL_ASSIGN_OR_RETURN(Fleet fleet, context_.ConnectForWork(arguments_.job.NeedsFacts()));
+  SHOAL_ASSIGN_OR_RETURN(std::vector<int> counts, Place(arguments_.job, fleet, context_));
+  SHOAL_ASSIGN_OR_RETURN(JobSpec spec, MakeSpec(fleet, counts));
+  SHOAL_ASSIGN_OR_RETURN(RunSinkOptions options,
+                         MakeSinkOptions(arguments_, fleet, counts, context_));
+  options.on_broken_output = [this] { OnBrokenOutput(); };
+  RunSink sink(std::move(options));
+  RunFacts facts;
+  facts.host_names = HostNames(fleet);
+  facts.halt = spec.halt;
+  facts.program = words_[0];
+  SHOAL_ASSIGN_OR_RETURN(job_, Job::Create(fleet, std::move(spec), &sink));
+  interrupts_.Deliver([this](int number) { OnSignal(number); });
+  SHOAL_ASSIGN_OR_RETURN(JobResult result, job_->Run());
+  sink.Finish();
+  facts.end_signal = first_signal_;
+  facts.start_errors = sink.start_errors();
+  std::string report = ReportRun(result, facts);
+  if (facts.end_signal != SIGPIPE) WriteFully(STDERR_FILENO, report);
+  return RunExitStatus(result, facts);
+}
+
+int RunRun(const Arguments& arguments, const CLI::App& command, Context& context) {
+  absl::StatusOr<std::vector<std::string>> words = CommandWords(command, context);
+  if (!words.ok()) return context.Fail(words.status());
+  // Lives until the program ends: closing every channel in order would only take time.
+  auto* run = new Run(arguments, *std::move(words), context);
+  absl::StatusOr<int> status = run->Go();
+  return status.ok() ? *status : context.Fail(status.status());
+}
+
+}  // namespace
+
+void AddRun(Parser& parser) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = AddCommand(
+      parser, "run",
+      "Run a command on every slot, or as often as you say; it ends when this command does",
+      "  shoal run -n 4 -- sh -c 'echo rank $SHOAL_RANK of $SHOAL_WORLD_SIZE'\n"
+      "  shoal -H node[1-16] run --per-host 1 --gather -- uname -r");
+  AddJobOptions(command, &arguments->job);
+  auto* tag =
+      command
+          ->add_option("--tag", arguments->tag,
+                       "What stands before each line: {rank}, {local_rank}, {host}, {stream}")
+          ->type_name("TEMPLATE");
+  command->add_flag("--no-tag", arguments->no_tag, "Bytes as they come")->excludes(tag);
+  command->add_flag("--gather", arguments->gather, "Equal answers of many as one line, at the end");
+  command->add_option("--halt", arguments->halt, "never, or now|soon,fail|success|done=N|P%")
+      ->capture_default_str()
+      ->type_name("RULE");
+  command->add_flag(
+      "--detach-on-hangup", arguments->detach_on_hangup,
+      "When the terminal is lost the processes go on, detached, instead of being ended");
+  command->callback([&parser, arguments, command] {
+    parser.chosen = [&context = parser.context, arguments, command] {
+      return RunRun(*arguments, *command, context);
+    };
+  });
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,164 @@
+#include "client/cli/run_report.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "client/cli/exit_status.h"
+#include "client/cli/start_error.h"
+#include "client/cli/units.h"
+#include "client/cli/wording.h"
+#include "common/escape.h"
+#include "common/ids.h"
+#include "common/signals.h"
+#include "shoal/outcome.h"
+
+namespace shoal::cli {
+namespace {
+
+constexpr size_t kTailLines = 10;
+constexpr size_t kMaxLineBytes = 400;
+
+// Why the rank that failed first was not started; nothing if it was.
+std::optional<StartError> StartErrorOf(const JobFailure& failure, const RunFacts& facts) {
+  auto known = facts.start_errors.find(failure.rank.rank);
+  if (known != facts.start_errors.end()) {
+    return ExplainStartError(known->second, facts.program, failure.host);
+  }
+  if (failure.process.state() != v1::STATE_FAILED_TO_START) return std::nullopt;
+  v1::RequestError error;
+  error.set_code(static_cast<int>(absl::StatusCode::kFailedPrecondition));
+  error.set_message(failure.process.start_failure().message());
+  *error.mutable_start_failure() = failure.process.start_failure();
+  return ExplainStartError(error, facts.program, failure.host);
+}
+
+std::string HowItFailed(const JobFailure& failure, const RunFacts& facts) {
+  std::optional<StartError> start_error = StartErrorOf(failure, facts);
+  if (start_error.has_value()) return start_error->sentence;
+  if (!HasEnded(failure.process) && !failure.host_status.ok()) {
+    return absl::StrCat("its host was lost: ",
+                        EscapeForMessage(failure.host_status.message(), 512));
+  }
+  std::string after = failure.process.has_exit_time()
+                          ? absl::StrCat(", after ", FormatSpan(RunTime(failure.process)))
+                          : "";
+  return absl::StrCat(DescribeEnd(failure.process), after);
+}
+
+// Of a single process: only what its exit status does not say.
+std::string ReportSingle(const JobFailure& failure, const RunFacts& facts) {
+  std::string program = EscapeForMessage(facts.program);
+  std::optional<StartError> start_error = StartErrorOf(failure, facts);
+  if (start_error.has_value()) return absl::StrCat("shoal: ", start_error->sentence, "\n");
+  bool says_all = failure.process.exit().has_code() && failure.host_status.ok();
+  if (says_all) return "";
+  return absl::StrCat("shoal: ", program, " on ", failure.host, ": ", HowItFailed(failure, facts),
+                      ".\n");
+}
+
+std::string DescribeSurvivors(const HostSurvivors& left) {
+  if (!left.status.ok()) {
+    return absl::StrCat("What is left on ", left.host,
+                        " is not known: ", EscapeForMessage(left.status.message(), 512), ".\n");
+  }
+  std::vector<std::string> ids;
+  for (const std::string& id : left.process_ids) ids.push_back(id.substr(0, kShortIdLength));
+  return absl::StrCat("Not ended on ", left.host, ": ", absl::StrJoin(ids, ", "), "; `shoal -H ",
+                      left.host, " ps -a` shows them.\n");
+}
+
+// "; no process is left on any host." or, if that was not seen, the full stop and who is left.
+std::string DescribeRest(const JobResult& result) {
+  if (result.survivors.empty()) return "; no process is left on any host.\n";
+  std::string text = ".\n";
+  for (const HostSurvivors& left : result.survivors) text += DescribeSurvivors(left);
+  return text;
+}
+
+std::string DescribeEnded(const JobResult& result, const RunFacts& facts) {
+  std::string others =
+      Count(result.ended_by_us, result.first_failure.has_value() ? "other" : "process",
+            result.first_failure.has_value() ? "s" : "es");
+  absl::string_view were = result.ended_by_us == 1 ? " was" : " were";
+  if (result.interrupted) {
+    return absl::StrCat("Interrupted by ", SignalName(facts.end_signal), ": ", others, were,
+                        " ended", DescribeRest(result));
+  }
+  if (result.halted && result.ended_by_us > 0) {
+    return absl::StrCat(others, were, " ended because of it (--halt ", facts.halt.ToString(), ")",
+                        DescribeRest(result));
+  }
+  if (result.survivors.empty()) return "";
+  std::string text;
+  for (const HostSurvivors& left : result.survivors) text += DescribeSurvivors(left);
+  return text;
+}
+
+std::string Summarize(const JobResult& result, const RunFacts& facts) {
+  int ended = std::min(result.world_size, result.succeeded + result.failed + result.ended_by_us);
+  std::string line =
+      absl::StrCat(ended, " of ", result.world_size, " ended, ", result.failed, " failed");
+  if (result.ended_by_us > 0) absl::StrAppend(&line, ", ", result.ended_by_us, " ended by us");
+  absl::StrAppend(&line, ", ", FormatSpan(result.elapsed));
+  if (result.slowest.has_value()) {
+    absl::StrAppend(&line, ", slowest rank ", result.slowest->rank, " on ",
+                    facts.host_names[static_cast<size_t>(result.slowest->host)], " (",
+                    FormatSpan(result.slowest_time), ")");
+  }
+  return line + "\n";
+}
+
+}  // namespace
+
+std::string QuoteTail(const std::string& text, size_t max_lines) {
+  if (text.empty()) return "";
+  std::vector<absl::string_view> lines = absl::StrSplit(absl::StripSuffix(text, "\n"), '\n');
+  size_t begin = lines.size() > max_lines ? lines.size() - max_lines : 0;
+  std::string out;
+  for (size_t i = begin; i < lines.size(); ++i) {
+    absl::StrAppend(&out, "  │ ", EscapeForMessage(lines[i], kMaxLineBytes), "\n");
+  }
+  return out;
+}
+
+std::string ReportRun(const JobResult& result, const RunFacts& facts) {
+  if (result.detached) {
+    return absl::StrCat(
+        "shoal: hung up; what still ran was detached and goes on. `shoal ps` shows it.\n");
+  }
+  bool single = result.world_size == 1;
+  std::string text;
+  if (result.first_failure.has_value()) {
+    const JobFailure& failure = *result.first_failure;
+    if (single) {
+      text = ReportSingle(failure, facts);
+    } else {
+      text = absl::StrCat(
+          "rank ", failure.rank.rank, " on ", failure.host,
+          result.failed > 1 || result.ended_by_us > 0 ? " failed first: " : " failed: ",
+          HowItFailed(failure, facts), "\n",
+          QuoteTail(failure.process.exit().stderr_tail(), kTailLines));
+    }
+  }
+  text += DescribeEnded(result, facts);
+  if (!single) text += Summarize(result, facts);
+  return text;
+}
+
+int RunExitStatus(const JobResult& result, const RunFacts& facts) {
+  if (result.first_failure.has_value()) {
+    const JobFailure& failure = *result.first_failure;
+    std::optional<StartError> start_error = StartErrorOf(failure, facts);
+    if (start_error.has_value()) return start_error->exit_status;
+    if (!HasEnded(failure.process) && !failure.host_status.ok()) return kExitUnreachable;
+    return ShellExitStatus(failure.process);
+  }
+  if (result.interrupted || result.detached) return 128 + facts.end_signal;
+  return result.survivors.empty() ? 0 : kExitFailure;
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,39 @@
+// What `run` says when it is over.
+//
+// Thread-safety: thread-safe.
+#ifndef SHOAL_CLIENT_CLI_RUN_REPORT_H_
+#define SHOAL_CLIENT_CLI_RUN_REPORT_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "shoal/halt_rule.h"
+#include "shoal/job.h"
+#include "shoal/v1/process_service.pb.h"
+
+namespace shoal::cli {
+
+struct RunFacts {
+  std::vector<std::string> host_names;  // by index, as JobResult has them
+  HaltRule halt;
+  std::string program;                           // argv[0]
+  std::map<int, v1::RequestError> start_errors;  // by rank
+  int end_signal = 0;                            // that interrupted it, or 0
+};
+
+// Everything that goes to stderr: the first failure with its last lines of stderr, who was ended
+// because of it or of an interrupt, what is left and where; and one line in sum if there was more
+// than one process. Empty for a single process of which its exit status says everything.
+std::string ReportRun(const JobResult& result, const RunFacts& facts);
+
+// The exit status of the first failing rank; 128 + signal when interrupted before any failed; 69 if
+// a host was lost; 1 if something is left though nothing failed.
+int RunExitStatus(const JobResult& result, const RunFacts& facts);
+
+// The last `max_lines` lines of `text`, each behind "  │ ", escaped; empty for an empty text.
+std::string QuoteTail(const std::string& text, size_t max_lines);
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_RUN_REPORT_H_

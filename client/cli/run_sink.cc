@@ -1,0 +1,169 @@
+#include "client/cli/run_sink.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/gather.h"
+#include "client/cli/json.h"
+#include "client/cli/table.h"
+#include "common/escape.h"
+
+namespace shoal::cli {
+namespace {
+
+constexpr absl::string_view kColours[] = {"\033[36m", "\033[33m", "\033[35m",
+                                          "\033[32m", "\033[34m", "\033[31m"};
+constexpr absl::string_view kPlain = "\033[0m";
+
+absl::string_view NameOf(v1::StreamKind stream) {
+  return stream == v1::STREAM_KIND_STDERR ? "stderr" : "stdout";
+}
+
+}  // namespace
+
+bool WriteFully(int fd, absl::string_view bytes) {
+  while (!bytes.empty()) {
+    ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written >= 0) {
+      bytes.remove_prefix(static_cast<size_t>(written));
+    } else if (errno == EAGAIN) {
+      // Somebody else made our terminal non-blocking.
+      pollfd wait = {fd, POLLOUT, 0};
+      poll(&wait, 1, -1);
+    } else if (errno != EINTR) {
+      return false;
+    }
+  }
+  return true;
+}
+
+RunSink::RunSink(RunSinkOptions options)
+    : options_(std::move(options)),
+      tagger_({.tag = options_.tagged},
+              [this](int rank, v1::StreamKind stream) { return TagOf(rank, stream); }) {
+  int world = 0;
+  int most = 1;
+  for (size_t host = 0; host < options_.counts.size(); ++host) {
+    first_ranks_.push_back(world);
+    world += options_.counts[host];
+    most = std::max(most, options_.counts[host]);
+    if (options_.counts[host] == 0) continue;
+    widths_.host = std::max(widths_.host, DisplayWidth(options_.host_names[host]));
+  }
+  widths_.rank = absl::StrCat(world - 1).size();
+  widths_.local_rank = absl::StrCat(most - 1).size();
+}
+
+size_t RunSink::HostOf(int rank) const {
+  auto next = std::upper_bound(first_ranks_.begin(), first_ranks_.end(), rank);
+  return static_cast<size_t>(next - first_ranks_.begin()) - 1;
+}
+
+std::string RunSink::TagOf(int rank, v1::StreamKind stream) const {
+  size_t host = HostOf(rank);
+  std::string tag = options_.tag.Render(
+      {rank, rank - first_ranks_[host], options_.host_names[host], std::string(NameOf(stream))},
+      widths_);
+  if (!options_.colours) return tag;
+  return absl::StrCat(kColours[static_cast<size_t>(rank) % std::size(kColours)], tag, kPlain);
+}
+
+void RunSink::Write(v1::StreamKind stream, absl::string_view bytes) {
+  if (broken_ || bytes.empty()) return;
+  int fd = stream == v1::STREAM_KIND_STDERR ? STDERR_FILENO : STDOUT_FILENO;
+  if (WriteFully(fd, bytes)) return;
+  broken_ = true;
+  options_.on_broken_output();
+}
+
+void RunSink::OnStarted(RankId rank, const v1::Process& process) { ids_[rank.rank] = process.id(); }
+
+void RunSink::OnOutput(RankId rank, v1::StreamKind stream, int64_t offset, absl::string_view data) {
+  offsets_[{rank.rank, stream}] = offset + static_cast<int64_t>(data.size());
+  if (options_.json) {
+    v1::ReadOutputResponse frame;
+    frame.set_id(ids_[rank.rank]);
+    frame.set_stream(stream);
+    frame.set_offset(offset);
+    frame.set_data(data.data(), data.size());
+    Write(v1::STREAM_KIND_STDOUT, JsonLineFrom(HostName(rank.host), frame));
+  } else if (options_.gather && stream == v1::STREAM_KIND_STDOUT) {
+    gathered_[rank.rank].append(data.data(), data.size());
+  } else if (!options_.tagged) {
+    Write(stream, data);
+  } else {
+    std::string lines;
+    tagger_.Append(rank.rank, stream, data, &lines);
+    Write(stream, lines);
+  }
+}
+
+void RunSink::OnGap(RankId rank, v1::StreamKind stream, const v1::Gap& gap) {
+  Write(v1::STREAM_KIND_STDERR,
+        absl::StrCat("shoal: rank ", rank.rank, ": bytes ", gap.from(), " to ", gap.to(), " of ",
+                     NameOf(stream), " were dropped.\n"));
+}
+
+void RunSink::OnComplete(RankId rank, const v1::Process& process) {
+  for (v1::StreamKind stream : {v1::STREAM_KIND_STDOUT, v1::STREAM_KIND_STDERR}) {
+    std::string lines;
+    if (options_.tagged) tagger_.Flush(rank.rank, stream, &lines);
+    Write(stream, lines);
+  }
+  ids_.erase(rank.rank);
+  if (!options_.json) return;
+  v1::Process named = process;
+  named.set_host(HostName(rank.host));
+  Write(v1::STREAM_KIND_STDOUT, JsonLine(named));
+}
+
+void RunSink::OnFailedToStart(RankId rank, const v1::RequestError& error) {
+  start_errors_[rank.rank] = error;
+  if (options_.json) Write(v1::STREAM_KIND_STDOUT, JsonLineFrom(HostName(rank.host), error));
+}
+
+void RunSink::OnHostLost(int host, const absl::Status& reason) {
+  Write(v1::STREAM_KIND_STDERR,
+        absl::StrCat("shoal: ", HostName(host), ": the connection broke (",
+                     EscapeForMessage(reason.message(), 512), "); trying again.\n"));
+  TellPlaces(host);
+}
+
+void RunSink::OnHostRegained(int host) {
+  Write(v1::STREAM_KIND_STDERR, absl::StrCat("shoal: ", HostName(host), ": connected again.\n"));
+}
+
+void RunSink::TellPlaces(int host) {
+  constexpr int kMost = 8;
+  int told = 0;
+  for (const auto& [key, offset] : offsets_) {
+    auto id = ids_.find(key.first);
+    if (id == ids_.end() || HostOf(key.first) != static_cast<size_t>(host)) continue;
+    if (++told > kMost) break;
+    Write(v1::STREAM_KIND_STDERR,
+          absl::StrCat("shoal: ", NameOf(key.second), " of rank ", key.first, " goes on at ",
+                       HostName(host), "/", id->second, ":", offset, "\n"));
+  }
+}
+
+void RunSink::WriteGathered() {
+  std::vector<RankAnswer> answers;
+  for (const auto& [rank, text] : gathered_) {
+    answers.push_back({rank, options_.host_names[HostOf(rank)], text});
+  }
+  Write(v1::STREAM_KIND_STDOUT, RenderGathered(answers));
+}
+
+void RunSink::Finish() {
+  std::string lines;
+  if (options_.tagged) tagger_.FlushAll(&lines);
+  Write(v1::STREAM_KIND_STDOUT, lines);
+  if (options_.gather) WriteGathered();
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,81 @@
+// Writes what the processes of a `run` print: tagged line by line, as it is, gathered, or as JSON.
+//
+// Ownership:     the caller's; outlives the job.
+// Thread-safety: the job's thread only.
+// Blocking:      as long as stdout and stderr do.
+#ifndef SHOAL_CLIENT_CLI_RUN_SINK_H_
+#define SHOAL_CLIENT_CLI_RUN_SINK_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "client/cli/tag_template.h"
+#include "shoal/job.h"
+#include "shoal/line_tagger.h"
+
+namespace shoal::cli {
+
+struct RunSinkOptions {
+  std::vector<std::string> host_names;  // by index into the fleet
+  std::vector<int> counts;              // ranks by host
+  TagTemplate tag;
+  bool tagged = true;
+  bool gather = false;  // stdout is kept until TakeGathered()
+  bool json = false;
+  bool colours = false;
+  // Nobody reads stdout or stderr any more.
+  std::function<void()> on_broken_output;
+};
+
+class RunSink : public JobSink {
+ public:
+  explicit RunSink(RunSinkOptions options);
+
+  void OnStarted(RankId rank, const v1::Process& process) override;
+  void OnOutput(RankId rank, v1::StreamKind stream, int64_t offset,
+                absl::string_view data) override;
+  void OnGap(RankId rank, v1::StreamKind stream, const v1::Gap& gap) override;
+  void OnComplete(RankId rank, const v1::Process& process) override;
+  void OnFailedToStart(RankId rank, const v1::RequestError& error) override;
+  void OnHostLost(int host, const absl::Status& reason) override;
+  void OnHostRegained(int host) override;
+
+  // The rest of what was begun: lines without an end, and the answers that were gathered.
+  void Finish();
+
+  const std::map<int, v1::RequestError>& start_errors() const { return start_errors_; }
+  bool output_is_broken() const { return broken_; }
+
+ private:
+  std::string TagOf(int rank, v1::StreamKind stream) const;
+  size_t HostOf(int rank) const;
+  void Write(v1::StreamKind stream, absl::string_view bytes);
+  void WriteGathered();
+  // HOST/ID:offset where the output of a host's processes can be read on.
+  void TellPlaces(int host);
+  const std::string& HostName(int host) const {
+    return options_.host_names[static_cast<size_t>(host)];
+  }
+
+  const RunSinkOptions options_;
+  std::vector<int> first_ranks_;  // by host
+  TagTemplate::Widths widths_;
+  LineTagger tagger_;
+  std::map<int, std::string> gathered_;                        // by rank
+  std::map<int, std::string> ids_;                             // of ranks that are not complete
+  std::map<std::pair<int, v1::StreamKind>, int64_t> offsets_;  // by rank and stream
+  std::map<int, v1::RequestError> start_errors_;
+  bool broken_ = false;
+};
+
+// All of `bytes`, over partial writes; false if nobody takes them any more.
+bool WriteFully(int fd, absl::string_view bytes);
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_RUN_SINK_H_

@@ -1,0 +1,33 @@
+#include "client/cli/start_error.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "client/cli/exit_status.h"
+#include "common/escape.h"
+#include "shoal/outcome.h"
+
+namespace shoal::cli {
+
+StartError ExplainStartError(const v1::RequestError& error, absl::string_view program,
+                             absl::string_view host) {
+  absl::string_view message = error.message();
+  std::string shown = EscapeForMessage(program);
+  absl::Status status(static_cast<absl::StatusCode>(error.code()), message);
+  if (!error.has_start_failure()) {
+    // What is wrong with the request, or a name that is taken: that sentence stands alone.
+    absl::string_view where = absl::StrContains(message, host) ? "" : host;
+    absl::Status told(status.code(), absl::StrCat(where, where.empty() ? "" : ": ", message));
+    return {ToSentence(told), ExitStatusOf(status)};
+  }
+  v1::Process process;
+  process.set_state(v1::STATE_FAILED_TO_START);
+  *process.mutable_start_failure() = error.start_failure();
+  // The program stands in our sentence already.
+  bool shortened = absl::ConsumePrefix(&message, absl::StrCat("exec ", shown, ": "));
+  absl::Status told(status.code(), absl::StrCat("cannot start ", shown, " on ", host, ": ",
+                                                shortened ? "exec: " : "", message));
+  return {ToSentence(told), ShellExitStatus(process)};
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,26 @@
+// Why a process was not started, for a person and for a script.
+//
+// Thread-safety: thread-safe.
+#ifndef SHOAL_CLIENT_CLI_START_ERROR_H_
+#define SHOAL_CLIENT_CLI_START_ERROR_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "shoal/v1/process_service.pb.h"
+
+namespace shoal::cli {
+
+struct StartError {
+  std::string sentence;  // "cannot start ./sim on ant: exec: No such file or directory. Is it on
+                         // that host?"
+  int exit_status =
+      0;  // 127 no such program, 126 not to be executed, 125 not started; else as for any error
+};
+
+StartError ExplainStartError(const v1::RequestError& error, absl::string_view program,
+                             absl::string_view host);
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_START_ERROR_H_

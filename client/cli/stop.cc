@@ -1,0 +1,103 @@
+// `shoal stop`: ends processes with everything that they started.
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/bulk.h"
+#include "client/cli/command.h"
+#include "client/cli/units.h"
+#include "client/cli/wording.h"
+#include "common/signals.h"
+#include "shoal/outcome.h"
+
+namespace shoal::cli {
+namespace {
+
+struct Arguments {
+  SelectorArguments selector;
+  std::string grace;
+  std::string signal = "TERM";
+};
+
+// "its tree of 3 processes is empty": how many there were is as of when it was found.
+std::string DescribeTree(const BulkAnswer& answer) {
+  if (!answer.result.process().tree_empty()) return "its tree has not been seen empty";
+  if (answer.before == nullptr || !answer.before->process.has_live_usage())
+    return "its tree is empty";
+  int members = answer.before->process.live_usage().descendants() + 1;
+  return absl::StrCat("its tree of ", Count(members, "process", "es"), " is empty");
+}
+
+std::string DescribeStop(const BulkAnswer& answer) {
+  const v1::Process& process = answer.result.process();
+  bool before = answer.before != nullptr && HasEnded(answer.before->process);
+  if (before || !process.has_termination()) {
+    return absl::StrCat("had ended before: ", DescribeEnd(process), "; ", DescribeTree(answer));
+  }
+  absl::Duration took = ToTime(process.has_exit_time(), process.exit_time()) -
+                        ToTime(true, process.termination().request_time());
+  std::string after = process.has_exit_time() ? absl::StrCat(" after ", FormatSpan(took)) : "";
+  bool killed = process.termination().has_kill_time();
+  std::string escalated = killed ? absl::StrCat(" (it did not react to ",
+                                                SignalName(process.termination().signal()), ")")
+                                 : "";
+  return absl::StrCat(DescribeEnd(process), after, escalated, "; ", DescribeTree(answer));
+}
+
+// Of what was selected, that which there is something to do about: named itself, or not over yet.
+void DropWhatIsOver(const Selection& selection, Lookup* lookup) {
+  if (!selection.IsOpen()) return;
+  std::vector<Found> rest;
+  for (Found& entry : lookup->found) {
+    if (!HasEnded(entry.process) || !entry.process.tree_empty()) rest.push_back(std::move(entry));
+  }
+  lookup->found = std::move(rest);
+}
+
+int RunStop(const Arguments& arguments, Context& context) {
+  absl::StatusOr<int> signal = ParseSignal(arguments.signal);
+  if (!signal.ok()) return context.Fail(signal.status());
+  absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "stop");
+  if (!selection.ok()) return context.Fail(selection.status());
+  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
+  if (!fleet.ok()) return context.Fail(fleet.status());
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, {.live_usage = true});
+  if (!lookup.ok()) return context.Fail(lookup.status());
+  DropWhatIsOver(*selection, &*lookup);
+  int unreached = 0;
+  std::vector<BulkAnswer> answers = CallForEach<v1::TerminateResponse>(
+      *lookup, context, &unreached, [&](const HostShare& share, Done<v1::TerminateResponse> done) {
+        v1::TerminateRequest request;
+        *request.mutable_selector() = share.selector;
+        request.set_signal(*signal);
+        if (!arguments.grace.empty()) {
+          *request.mutable_grace() = FromSpan(*ParseSpan(arguments.grace));
+        }
+        share.host->Terminate(std::move(request), {}, std::move(done));
+      });
+  if (answers.empty() && unreached == 0) context.Note("nothing that was selected is running.");
+  int status = Report(answers, DescribeStop, context);
+  return status != 0 ? status : unreached;
+}
+
+}  // namespace
+
+void AddStop(Parser& parser) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = AddCommand(
+      parser, "stop", "End processes and everything they started; return when nothing is left",
+      "  shoal stop web\n  shoal -H @studio stop -l job=render --grace 30s");
+  command
+      ->add_option("--grace", arguments->grace,
+                   "From the first signal to SIGKILL (default: the process's own, 5s)")
+      ->check(IsSpan())
+      ->type_name("SPAN");
+  command->add_option("--signal", arguments->signal, "The first signal")
+      ->capture_default_str()
+      ->type_name("SIG");
+  AddSelector(command, &arguments->selector);
+  command->callback([&parser, arguments] {
+    parser.chosen = [&context = parser.context, arguments] { return RunStop(*arguments, context); };
+  });
+}
+
+}  // namespace shoal::cli

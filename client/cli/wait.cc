@@ -1,0 +1,104 @@
+// `shoal wait`: waits for the end of processes, and ends as they did.
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/cli/bulk.h"
+#include "client/cli/command.h"
+#include "client/cli/exit_status.h"
+#include "client/cli/units.h"
+#include "client/cli/wording.h"
+#include "shoal/outcome.h"
+
+namespace shoal::cli {
+namespace {
+
+struct Arguments {
+  SelectorArguments selector;
+  std::string timeout = "inf";
+};
+
+// What is told of each, and the exit status: that of the first that failed.
+int ReportEnds(std::vector<BulkAnswer> answers, Context& context) {
+  std::vector<std::string> living;
+  const v1::Process* first_failed = nullptr;
+  for (const BulkAnswer& answer : answers) {
+    const v1::Process& process = answer.result.process();
+    if (!HasEnded(process)) {
+      living.push_back(process.name());
+    } else if (!Succeeded(process) &&
+               (first_failed == nullptr ||
+                ToTime(true, process.exit_time()) < ToTime(true, first_failed->exit_time()))) {
+      first_failed = &process;
+    }
+  }
+  Report(
+      answers,
+      [](const BulkAnswer& answer) {
+        const v1::Process& process = answer.result.process();
+        if (!HasEnded(process)) return StateWord(process);
+        return absl::StrCat(DescribeEnd(process), " after ", FormatSpan(RunTime(process)));
+      },
+      context);
+  if (!living.empty()) {
+    context.Note(
+        absl::StrCat("the time is over, and still running: ", absl::StrJoin(living, ", "), "."));
+    return kExitTryAgain;
+  }
+  return first_failed == nullptr ? 0 : ShellExitStatus(*first_failed);
+}
+
+int RunWait(const Arguments& arguments, Context& context) {
+  absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "wait for");
+  if (!selection.ok()) return context.Fail(selection.status());
+  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
+  if (!fleet.ok()) return context.Fail(fleet.status());
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection);
+  if (!lookup.ok()) return context.Fail(lookup.status());
+  CallOptions options;
+  options.timeout = *ParseSpan(arguments.timeout);
+  int unreached = 0;
+  for (const absl::Status& failure : lookup->failures) unreached = context.Fail(failure);
+  std::vector<HostShare> shares = ByHost(lookup->found);
+  std::vector<absl::StatusOr<v1::WaitResponse>> responses =
+      CallEach<v1::WaitResponse>(shares, [&](const HostShare& share, Done<v1::WaitResponse> done) {
+        v1::WaitRequest request;
+        *request.mutable_selector() = share.selector;
+        share.host->Wait(std::move(request), options, std::move(done));
+      });
+  std::vector<BulkAnswer> answers;
+  for (size_t i = 0; i < shares.size(); ++i) {
+    if (!responses[i].ok()) {
+      unreached = context.Fail(responses[i].status());
+      continue;
+    }
+    for (v1::Process& process : *responses[i]->mutable_processes()) {
+      process.set_host(shares[i].host->name());
+      BulkAnswer answer;
+      *answer.result.mutable_process() = std::move(process);
+      answers.push_back(std::move(answer));
+    }
+  }
+  int status = ReportEnds(std::move(answers), context);
+  return unreached != 0 ? unreached : status;
+}
+
+}  // namespace
+
+void AddWait(Parser& parser) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command =
+      AddCommand(parser, "wait", "Wait for processes to end; exit as the first that failed",
+                 "  shoal wait web\n  shoal wait 'sim.*' --timeout 1h || echo failed");
+  command
+      ->add_option("--timeout", arguments->timeout,
+                   "Give up after this span, with exit status 75 (default: never)")
+      ->check(IsSpan())
+      ->type_name("SPAN");
+  AddSelector(command, &arguments->selector);
+  command->callback([&parser, arguments] {
+    parser.chosen = [&context = parser.context, arguments] { return RunWait(*arguments, context); };
+  });
+}
+
+}  // namespace shoal::cli

@@ -1,0 +1,47 @@
+// `shoal why`: what became of a process, in one paragraph.
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/cli/command.h"
+#include "client/cli/json.h"
+#include "client/cli/lookup.h"
+#include "client/cli/story.h"
+
+namespace shoal::cli {
+namespace {
+
+int RunWhy(const SelectorArguments& arguments, Context& context) {
+  absl::StatusOr<Selection> selection = RequireSelection(arguments, "tell about");
+  if (!selection.ok()) return context.Fail(selection.status());
+  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
+  if (!fleet.ok()) return context.Fail(fleet.status());
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection);
+  if (!lookup.ok()) return context.Fail(lookup.status());
+  bool first = true;
+  for (const Found& entry : lookup->found) {
+    if (context.json()) {
+      Print(JsonLine(entry.process));
+    } else {
+      Print(absl::StrCat(first ? "" : "\n", TellStory(entry.process, absl::Now()), "\n"));
+    }
+    first = false;
+  }
+  int status = 0;
+  for (const absl::Status& failure : lookup->failures) status = context.Fail(failure);
+  return status;
+}
+
+}  // namespace
+
+void AddWhy(Parser& parser) {
+  auto arguments = std::make_shared<SelectorArguments>();
+  CLI::App* command =
+      AddCommand(parser, "why", "Tell what became of a process, in a paragraph", "  shoal why web");
+  AddSelector(command, arguments.get());
+  command->callback([&parser, arguments] {
+    parser.chosen = [&context = parser.context, arguments] { return RunWhy(*arguments, context); };
+  });
+}
+
+}  // namespace shoal::cli
