@@ -60,6 +60,14 @@ std::string OwnCgroup() {
   return {};
 }
 
+// Processes of an agent before this one are there, or were until just now.
+bool HoldsProcesses(const std::string& base) {
+  if (base.empty()) return false;
+  const absl::StatusOr<UniqueFd> processes =
+      OpenAt(AT_FDCWD, absl::StrCat(base, "/", kProcesses), O_RDONLY | O_DIRECTORY);
+  return processes.ok() && !SubdirectoriesOf(processes->get()).empty();
+}
+
 absl::Status Refused(int error_number, absl::string_view operation) {
   return absl::FailedPreconditionError(ErrnoStatus(error_number, operation).message());
 }
@@ -91,7 +99,7 @@ CgroupBase::CgroupBase(std::string path, UniqueFd processes, bool ours)
 
 absl::StatusOr<std::unique_ptr<CgroupBase>> CgroupBase::Find(const CgroupOptions& options) {
   std::vector<std::string> places;
-  if (!options.recorded.empty()) places.push_back(options.recorded);
+  if (HoldsProcesses(options.recorded)) places.push_back(options.recorded);
   if (!options.base.empty()) {
     places.push_back(options.base);
   } else if (const std::string mount = FindMount(); !mount.empty()) {

@@ -22,7 +22,7 @@ namespace shoal::agent {
 
 struct CgroupOptions {
   std::string base;      // given by the user; empty: look for one
-  std::string recorded;  // where the last agent of this boot had it; taken if it still serves
+  std::string recorded;  // where the last agent of this boot had it; taken while it is in use
   std::string unique;    // something that only this state directory has, [a-z0-9]+
 };
 

@@ -118,6 +118,7 @@ absl::Status RecordFile::PrepareHeader() {
   if (intact && ftruncate(fd_.get(), 0) != 0) {
     return ErrnoStatus(errno, absl::StrCat("truncate ", path_));
   }
+  is_new_ = intact || got <= 0;
   AgentHalf fresh{};
   std::memcpy(fresh.id, kHeaderId, sizeof(fresh.id));
   SHOAL_RETURN_IF_ERROR(Write(0, fresh));

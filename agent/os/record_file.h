@@ -61,6 +61,9 @@ class RecordFile {
   // Slots are 1 … slot_count().
   int slot_count() const { return slot_count_; }
 
+  // There was no file of this boot: nothing is known of what it may have held.
+  bool is_new() const { return is_new_; }
+
   // What the agent of this boot noted as its cgroup base; empty if nothing.
   std::string cgroup_base() const;
   absl::Status SetCgroupBase(const std::string& path);
@@ -77,6 +80,7 @@ class RecordFile {
   const BootIdBytes boot_id_;
 
   // Loop thread only.
+  bool is_new_ = false;
   int slot_count_ = 0;
   std::deque<int> free_;  // the longest free first: its last shim is surely gone
 };

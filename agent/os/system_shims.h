@@ -23,6 +23,7 @@
 #include "agent/os/report_fifo.h"
 #include "agent/os/shim_spawner.h"
 #include "agent/os/shim_watch.h"
+#include "agent/os/start_explanation.h"
 
 namespace shoal::agent {
 
@@ -34,6 +35,7 @@ struct SystemShimsOptions {
   std::string cgroup_base;    // of the user; empty: look for one
   std::string unique;         // something that only this state directory has, [a-z0-9]+
   rlim_t nofile_soft = 0;     // RaiseDescriptorLimit()
+  std::string base_path;      // PATH of processes whose spec has none; for explanations
 };
 
 class SystemShims : public Shims {
@@ -48,6 +50,10 @@ class SystemShims : public Shims {
             absl::AnyInvocable<void(record::AgentHalf&) const> change, bool wake) override;
   ShimView Look(int slot, const std::string& id) override;
   std::vector<std::pair<int, std::string>> Recover() override;
+  bool WereLost() const override { return records_->is_new(); }
+  std::string Explain(const Spec& spec, record::Stage stage, int error_number) override {
+    return ExplainStart(spec, options_.base_path, stage, error_number);
+  }
   void Free(int slot, const std::string& id) override;
   void EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) override;
   absl::Status Signal(const ProcessEntry& process, int signal, SignalScope scope) override;

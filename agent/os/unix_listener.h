@@ -1,0 +1,64 @@
+// The agent's Unix socket: binds it, accepts on the loop, asks the kernel who the peer is.
+//
+// Ownership:     owns the listening descriptor, the socket file and its lock; `loop` outlives it.
+//                Accepted descriptors belong to the callback.
+// Thread-safety: loop thread only, or before the loop runs.
+// Blocking:      never blocks.
+// Errors:        INVALID_ARGUMENT: the path is too long. FAILED_PRECONDITION: the directory is not
+//                private, or another agent listens there.
+#ifndef SHOAL_AGENT_OS_UNIX_LISTENER_H_
+#define SHOAL_AGENT_OS_UNIX_LISTENER_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/loop/event_loop.h"
+#include "agent/os/lock_file.h"
+#include "common/unique_fd.h"
+
+namespace shoal::agent {
+
+class UnixListener {
+ public:
+  // `fd` is non-blocking; `uid` is the agent's own or root.
+  using OnAccept = absl::AnyInvocable<void(UniqueFd fd, uid_t uid)>;
+  // One line for the log: a refused peer, or want of descriptors; at most one every 10 s.
+  using OnTrouble = absl::AnyInvocable<void(const std::string& line)>;
+
+  // Binds `path`; a socket left by an agent that is gone is replaced.
+  static absl::StatusOr<std::unique_ptr<UnixListener>> Open(EventLoop* loop,
+                                                            const std::string& path,
+                                                            OnAccept on_accept,
+                                                            OnTrouble on_trouble);
+  ~UnixListener();  // Stops listening and removes the socket file.
+
+  const std::string& path() const { return path_; }
+
+ private:
+  UnixListener(EventLoop* loop, std::string path, LockFile lock, UniqueFd fd, OnAccept on_accept,
+               OnTrouble on_trouble);
+  absl::Status Watch();
+  void OnReadable();
+  void Admit(UniqueFd fd);
+  void PauseForWantOfDescriptors();
+  void Complain(const std::string& line);
+
+  EventLoop* const loop_;
+  const std::string path_;
+  const LockFile lock_;
+  const UniqueFd fd_;
+  OnAccept on_accept_;
+  OnTrouble on_trouble_;
+  EventLoop::TimerId resume_ = 0;  // 0: not paused
+  absl::Time next_complaint_ = absl::InfinitePast();
+  int unsaid_ = 0;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_OS_UNIX_LISTENER_H_
