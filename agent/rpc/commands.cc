@@ -1,0 +1,278 @@
+#include "agent/rpc/commands.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "agent/rpc/process_conversion.h"
+#include "agent/rpc/request_checks.h"
+#include "agent/rpc/time_conversion.h"
+#include "common/signals.h"
+#include "common/status.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr absl::Duration kMinTtl = absl::Seconds(1);
+constexpr absl::Duration kMaxTtl = absl::Hours(24);
+constexpr size_t kMaxSessionNameBytes = 256;
+
+// The checks that both kinds of spawn share; a pin is looked at first, since to another agent the
+// rest means something else.
+template <typename Request>
+absl::Status CheckSpawn(const Request& request, const Edge& edge) {
+  SHOAL_RETURN_IF_ERROR(
+      CheckPin(request.agent_id(), request.boot_id(), edge.agent_id, edge.boot_id));
+  return CheckFreshRequestId(request.request_id(), edge.clock->Now(), edge.retention);
+}
+
+// A retry is the same request, also when it pins what the first one did not know.
+template <typename Request>
+std::string FingerprintOfSpawn(const Request& request) {
+  Request copy = request;
+  copy.clear_request_id();
+  copy.clear_agent_id();
+  copy.clear_boot_id();
+  return FingerprintOf(copy);
+}
+
+absl::Status CheckSignal(int signal) {
+  if (signal >= 1 && signal <= kMaxSignal) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("signal is ", signal, ", must be 1 to ", kMaxSignal));
+}
+
+absl::StatusOr<std::vector<SpawnItem>> ToItems(const v1::SpawnBatchRequest& request,
+                                               const Edge& edge) {
+  bool has_session = !request.session_id().empty();
+  std::vector<SpawnItem> items;
+  if (!request.has_ranks()) {
+    if (request.specs_size() == 0) return absl::InvalidArgumentError("specs is empty");
+    SHOAL_RETURN_IF_ERROR(CheckCount("specs", request.specs_size(), kMaxBatch));
+    for (int i = 0; i < request.specs_size(); ++i) {
+      absl::StatusOr<std::shared_ptr<const Spec>> spec =
+          ToSpec(request.specs(i), has_session, edge.limits);
+      if (!spec.ok()) {
+        return absl::Status(spec.status().code(),
+                            absl::StrCat("specs[", i, "]: ", spec.status().message()));
+      }
+      items.push_back({*std::move(spec), std::nullopt, {}});
+    }
+    return items;
+  }
+  if (request.specs_size() != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("ranks go with exactly one of specs, not ", request.specs_size()));
+  }
+  SHOAL_RETURN_IF_ERROR(CheckRanks(request.ranks(), request.specs(0).name()));
+  SHOAL_ASSIGN_OR_RETURN(std::shared_ptr<const Spec> spec,
+                         ToSpec(request.specs(0), has_session, edge.limits));
+  for (int i = 0; i < request.ranks().count(); ++i) {
+    items.push_back({spec, request.ranks().first_rank() + i, RankEnvironment(request.ranks(), i)});
+  }
+  return items;
+}
+
+}  // namespace
+
+absl::StatusOr<SpawnCommand> ToCommand(const v1::SpawnRequest& request, const Edge& edge,
+                                       const std::string& owner) {
+  SHOAL_RETURN_IF_ERROR(CheckSpawn(request, edge));
+  SHOAL_ASSIGN_OR_RETURN(std::shared_ptr<const Spec> spec,
+                         ToSpec(request.spec(), !request.session_id().empty(), edge.limits));
+  SpawnCommand command;
+  command.owner = owner;
+  command.request_id = request.request_id();
+  command.fingerprint = FingerprintOfSpawn(request);
+  command.session_id = request.session_id();
+  command.items.push_back({std::move(spec), std::nullopt, {}});
+  return command;
+}
+
+absl::StatusOr<SpawnCommand> ToCommand(const v1::SpawnBatchRequest& request, const Edge& edge,
+                                       const std::string& owner) {
+  SHOAL_RETURN_IF_ERROR(CheckSpawn(request, edge));
+  SpawnCommand command;
+  SHOAL_ASSIGN_OR_RETURN(command.items, ToItems(request, edge));
+  command.owner = owner;
+  command.request_id = request.request_id();
+  command.fingerprint = FingerprintOfSpawn(request);
+  command.session_id = request.session_id();
+  return command;
+}
+
+absl::StatusOr<TerminateCommand> ToCommand(const v1::TerminateRequest& request,
+                                           const std::string& owner) {
+  SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  TerminateCommand command;
+  command.owner = owner;
+  SHOAL_ASSIGN_OR_RETURN(command.selector, ToSelectorOfSome(request.selector()));
+  if (request.signal() != 0) {
+    SHOAL_RETURN_IF_ERROR(CheckSignal(request.signal()));
+    command.signal = request.signal();
+  }
+  if (request.has_grace()) {
+    SHOAL_ASSIGN_OR_RETURN(command.grace, ToDuration(request.grace(), "grace"));
+  }
+  if (request.has_timeout()) {
+    SHOAL_ASSIGN_OR_RETURN(command.timeout, ToDuration(request.timeout(), "timeout"));
+  }
+  return command;
+}
+
+absl::StatusOr<UpdateCommand> ToCommand(const v1::UpdateRequest& request,
+                                        const std::string& owner) {
+  SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  UpdateCommand command;
+  command.owner = owner;
+  SHOAL_ASSIGN_OR_RETURN(command.selector, ToSelectorOfSome(request.selector()));
+  SHOAL_RETURN_IF_ERROR(
+      CheckCount("set_labels", static_cast<int>(request.set_labels().size()), kMaxLabels));
+  SHOAL_RETURN_IF_ERROR(CheckCount("remove_labels", request.remove_labels_size(), kMaxLabels));
+  for (const auto& [key, value] : request.set_labels()) {
+    SHOAL_RETURN_IF_ERROR(CheckLabel(key, value));
+  }
+  command.set_labels = Labels(request.set_labels().begin(), request.set_labels().end());
+  command.remove_labels.assign(request.remove_labels().begin(), request.remove_labels().end());
+  if (request.lifetime() != v1::LIFETIME_UNSPECIFIED) {
+    if (request.lifetime() != v1::LIFETIME_DETACHED) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("lifetime can only become DETACHED, not ",
+                       v1::Lifetime_IsValid(request.lifetime()) ? "SESSION" : "unknown Lifetime ",
+                       static_cast<int>(request.lifetime())));
+    }
+    command.detach = true;
+  }
+  if (request.has_time_limit()) {
+    SHOAL_ASSIGN_OR_RETURN(command.time_limit, ToDuration(request.time_limit(), "time_limit"));
+  }
+  return command;
+}
+
+absl::StatusOr<OpenSessionCommand> ToCommand(const v1::OpenRequest& request, const Edge& edge,
+                                             const std::string& owner) {
+  SHOAL_RETURN_IF_ERROR(
+      CheckFreshRequestId(request.request_id(), edge.clock->Now(), edge.retention));
+  OpenSessionCommand command;
+  command.owner = owner;
+  command.request_id = request.request_id();
+  if (request.name().size() > kMaxSessionNameBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("name is ", request.name().size(), " bytes, limit ", kMaxSessionNameBytes));
+  }
+  SHOAL_RETURN_IF_ERROR(CheckNoNul("name", request.name()));
+  command.name = request.name();
+  if (request.has_ttl()) {
+    SHOAL_ASSIGN_OR_RETURN(command.ttl, ToDuration(request.ttl(), "ttl"));
+    if (command.ttl < kMinTtl || command.ttl > kMaxTtl) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("ttl is ", absl::FormatDuration(command.ttl), ", must be 1s to 24h"));
+    }
+  }
+  return command;
+}
+
+absl::StatusOr<SignalCommand> ToCommand(const v1::SignalRequest& request,
+                                        const std::string& owner) {
+  SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  SHOAL_RETURN_IF_ERROR(CheckSignal(request.signal()));
+  SignalCommand command;
+  command.owner = owner;
+  command.request_id = request.request_id();
+  command.signal = request.signal();
+  SHOAL_ASSIGN_OR_RETURN(command.selector, ToSelectorOfSome(request.selector()));
+  switch (request.scope()) {
+    case v1::SignalRequest::SCOPE_UNSPECIFIED:
+    case v1::SignalRequest::SCOPE_PROCESS:
+      command.scope = SignalScope::kProcess;
+      return command;
+    case v1::SignalRequest::SCOPE_GROUP:
+      command.scope = SignalScope::kGroup;
+      return command;
+    case v1::SignalRequest::SCOPE_TREE:
+      command.scope = SignalScope::kTree;
+      return command;
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("unknown Scope ", static_cast<int>(request.scope())));
+  }
+}
+
+absl::StatusOr<WaitCommand> ToCommand(const v1::WaitRequest& request) {
+  WaitCommand command;
+  SHOAL_ASSIGN_OR_RETURN(command.selector, ToSelectorOfSome(request.selector()));
+  command.any = request.any();
+  command.timeout = absl::InfiniteDuration();
+  if (request.has_timeout()) {
+    SHOAL_ASSIGN_OR_RETURN(command.timeout, ToDuration(request.timeout(), "timeout"));
+  }
+  switch (request.until()) {
+    case v1::WaitRequest::UNTIL_UNSPECIFIED:
+    case v1::WaitRequest::UNTIL_EXITED:
+      command.until = Until::kExited;
+      return command;
+    case v1::WaitRequest::UNTIL_OUTPUT_COMPLETE:
+      command.until = Until::kOutputComplete;
+      return command;
+    case v1::WaitRequest::UNTIL_EMPTY:
+      command.until = Until::kEmpty;
+      return command;
+    default:
+      return absl::InvalidArgumentError(
+          absl::StrCat("unknown Until ", static_cast<int>(request.until())));
+  }
+}
+
+absl::StatusOr<Selector> ToDeletion(const v1::DeleteRequest& request) {
+  SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  return ToSelectorOfSome(request.selector());
+}
+
+absl::StatusOr<int> ToStream(int kind) {
+  if (kind == v1::STREAM_KIND_STDOUT) return 0;
+  if (kind == v1::STREAM_KIND_STDERR) return 1;
+  return absl::InvalidArgumentError(absl::StrCat("unknown StreamKind ", kind));
+}
+
+absl::StatusOr<std::vector<Acknowledgement>> ToAcknowledgements(
+    const v1::AcknowledgeOutputRequest& request) {
+  SHOAL_RETURN_IF_ERROR(CheckCount("positions", request.positions_size(), kMaxPositions));
+  std::vector<Acknowledgement> positions;
+  for (const v1::OutputPosition& position : request.positions()) {
+    SHOAL_ASSIGN_OR_RETURN(int stream, ToStream(position.stream()));
+    if (position.offset() < 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("positions: offset ", position.offset(), " is negative"));
+    }
+    positions.push_back({position.id(), stream, position.offset()});
+  }
+  return positions;
+}
+
+std::string Describe(const v1::ProcessSpec& spec) {
+  std::string program = spec.argv_size() > 0 ? spec.argv(0) : "";
+  return spec.name().empty() ? program : absl::StrCat(spec.name(), " ", program);
+}
+
+std::string Describe(const v1::Selector& selector) {
+  constexpr int kShown = 8;
+  if (selector.all()) return "all";
+  std::vector<std::string> words;
+  for (int i = 0; i < selector.terms_size() && i < kShown; ++i) words.push_back(selector.terms(i));
+  if (selector.terms_size() > kShown) {
+    words.push_back(absl::StrCat("and ", selector.terms_size() - kShown, " more"));
+  }
+  for (const auto& [key, value] : selector.labels()) words.push_back(absl::StrCat(key, "=", value));
+  if (!selector.session_id().empty()) {
+    words.push_back(absl::StrCat("session ", selector.session_id()));
+  }
+  return absl::StrJoin(words, " ");
+}
+
+std::string DescribeBatch(const v1::SpawnBatchRequest& request) {
+  int count = request.has_ranks() ? request.ranks().count() : request.specs_size();
+  return absl::StrCat(count, " of ",
+                      request.specs_size() > 0 ? Describe(request.specs(0)) : "nothing");
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,41 @@
+// What the services stand on: the loop and the state behind it, and who this agent is.
+//
+// Ownership:     owns nothing; filled by main once the agent has recovered, outlives the services.
+// Thread-safety: constant once filled. `supervisor` is for closures on `loop` only.
+#ifndef SHOAL_AGENT_RPC_EDGE_H_
+#define SHOAL_AGENT_RPC_EDGE_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "agent/core/ports.h"
+#include "agent/core/supervisor.h"
+#include "agent/loop/event_loop.h"
+#include "agent/rpc/identity.h"
+#include "agent/rpc/open_calls.h"
+#include "agent/rpc/spec_conversion.h"
+
+namespace shoal::agent {
+
+class OutputThread;
+
+struct Edge {
+  EventLoop* loop = nullptr;
+  Supervisor* supervisor = nullptr;
+  Clock* clock = nullptr;
+  Shims* shims = nullptr;
+  OutputThread* output = nullptr;
+  int output_directory = -1;  // SystemOutputFiles::directory()
+  Callers* callers = nullptr;
+  OpenCalls* calls = nullptr;
+
+  std::string host_name;
+  std::string agent_id;
+  std::string boot_id;
+  absl::Duration retention = absl::Hours(24);
+  SpecLimits limits;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_RPC_EDGE_H_

@@ -1,0 +1,47 @@
+#include "agent/rpc/open_calls.h"
+
+#include <utility>
+#include <vector>
+
+namespace shoal::agent {
+
+void OpenCalls::Add(const std::shared_ptr<OpenCall>& call) {
+  grpc::Status status;
+  {
+    absl::MutexLock lock(&mu_);
+    calls_.emplace(call.get(), call);
+    if (!ending_) return;
+    status = ending_status_;
+  }
+  call->End(status);
+}
+
+void OpenCalls::Remove(OpenCall* call) {
+  bool idle = false;
+  {
+    absl::MutexLock lock(&mu_);
+    calls_.erase(call);
+    idle = calls_.empty();
+  }
+  if (idle && on_idle_) on_idle_();
+}
+
+void OpenCalls::EndAll(const grpc::Status& status) {
+  std::vector<std::shared_ptr<OpenCall>> living;
+  {
+    absl::MutexLock lock(&mu_);
+    ending_ = true;
+    ending_status_ = status;
+    for (const auto& [key, weak] : calls_) {
+      if (std::shared_ptr<OpenCall> call = weak.lock()) living.push_back(std::move(call));
+    }
+  }
+  for (const std::shared_ptr<OpenCall>& call : living) call->End(status);
+}
+
+size_t OpenCalls::count() const {
+  absl::MutexLock lock(&mu_);
+  return calls_.size();
+}
+
+}  // namespace shoal::agent

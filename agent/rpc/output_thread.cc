@@ -1,0 +1,36 @@
+#include "agent/rpc/output_thread.h"
+
+#include <utility>
+
+namespace shoal::agent {
+
+OutputThread::OutputThread() : thread_([this] { Main(); }) {}
+
+OutputThread::~OutputThread() {
+  {
+    absl::MutexLock lock(&mu_);
+    stop_ = true;
+  }
+  thread_.join();
+}
+
+void OutputThread::Wake(const std::shared_ptr<OutputWork>& work) {
+  absl::MutexLock lock(&mu_);
+  if (queued_.insert(work.get()).second) queue_.push_back(work);
+}
+
+void OutputThread::Main() {
+  for (;;) {
+    std::shared_ptr<OutputWork> work;
+    {
+      absl::MutexLock lock(&mu_, absl::Condition(this, &OutputThread::HasWork));
+      if (stop_) return;
+      work = std::move(queue_.front());
+      queue_.pop_front();
+      queued_.erase(work.get());
+    }
+    if (work->DoSome()) Wake(work);
+  }
+}
+
+}  // namespace shoal::agent

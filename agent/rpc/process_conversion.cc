@@ -1,0 +1,266 @@
+#include "agent/rpc/process_conversion.h"
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/rpc/request_checks.h"
+#include "agent/rpc/status_to_grpc.h"
+#include "agent/rpc/time_conversion.h"
+#include "common/status.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr size_t kMaxTermBytes = 256;
+
+v1::State ToProto(State state) {
+  switch (state) {
+    case State::kPending:
+      return v1::STATE_PENDING;
+    case State::kStarting:
+      return v1::STATE_STARTING;
+    case State::kRunning:
+      return v1::STATE_RUNNING;
+    case State::kStopping:
+      return v1::STATE_STOPPING;
+    case State::kExited:
+      return v1::STATE_EXITED;
+    case State::kFailedToStart:
+      return v1::STATE_FAILED_TO_START;
+    case State::kLost:
+      return v1::STATE_LOST;
+  }
+  return v1::STATE_UNSPECIFIED;
+}
+
+absl::StatusOr<State> ToState(int state) {
+  switch (state) {
+    case v1::STATE_PENDING:
+      return State::kPending;
+    case v1::STATE_STARTING:
+      return State::kStarting;
+    case v1::STATE_RUNNING:
+      return State::kRunning;
+    case v1::STATE_STOPPING:
+      return State::kStopping;
+    case v1::STATE_EXITED:
+      return State::kExited;
+    case v1::STATE_FAILED_TO_START:
+      return State::kFailedToStart;
+    case v1::STATE_LOST:
+      return State::kLost;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat("selector.states: unknown State ", state));
+  }
+}
+
+v1::Cause ToProto(Cause cause) {
+  switch (cause) {
+    case Cause::kNone:
+      return v1::CAUSE_UNSPECIFIED;
+    case Cause::kExited:
+      return v1::CAUSE_EXITED;
+    case Cause::kSignaled:
+      return v1::CAUSE_SIGNALED;
+    case Cause::kTerminated:
+      return v1::CAUSE_TERMINATED;
+    case Cause::kTimeLimit:
+      return v1::CAUSE_TIME_LIMIT;
+    case Cause::kSessionClosed:
+      return v1::CAUSE_SESSION_CLOSED;
+    case Cause::kSessionExpired:
+      return v1::CAUSE_SESSION_EXPIRED;
+    case Cause::kDeadMan:
+      return v1::CAUSE_DEAD_MAN;
+    case Cause::kOutOfMemory:
+      return v1::CAUSE_OUT_OF_MEMORY;
+    case Cause::kHostReboot:
+      return v1::CAUSE_HOST_REBOOT;
+    case Cause::kShimLost:
+      return v1::CAUSE_SHIM_LOST;
+  }
+  return v1::CAUSE_UNSPECIFIED;
+}
+
+void SetFlags(uint32_t flags, v1::Process* proto) {
+  static constexpr std::pair<uint32_t, v1::Flag> kFlags[] = {
+      {kFlagOutputStalled, v1::FLAG_OUTPUT_STALLED},
+      {kFlagShimStalled, v1::FLAG_SHIM_STALLED},
+      {kFlagEscalated, v1::FLAG_ESCALATED},
+      {kFlagUnkillable, v1::FLAG_UNKILLABLE},
+      {kFlagLeaked, v1::FLAG_LEAKED},
+      {kFlagOutputTruncated, v1::FLAG_OUTPUT_TRUNCATED},
+      {kFlagOutputDropped, v1::FLAG_OUTPUT_DROPPED},
+      {kFlagNoCgroup, v1::FLAG_NO_CGROUP},
+  };
+  for (const auto& [bit, flag] : kFlags) {
+    if ((flags & bit) != 0) proto->add_flags(flag);
+  }
+}
+
+void SetUsage(const record::Usage& usage, v1::ResourceUsage* proto) {
+  SetDuration(absl::Nanoseconds(usage.user_ns), proto->mutable_user_time());
+  SetDuration(absl::Nanoseconds(usage.system_ns), proto->mutable_system_time());
+  proto->set_max_rss_bytes(usage.max_rss_bytes);
+  proto->set_major_faults(usage.major_faults);
+  proto->set_minor_faults(usage.minor_faults);
+  proto->set_voluntary_switches(usage.voluntary_switches);
+  proto->set_involuntary_switches(usage.involuntary_switches);
+}
+
+void SetExit(const Exit& exit, const std::vector<Survivor>& survivors, v1::ExitStatus* proto) {
+  if (exit.code.has_value()) {
+    proto->set_code(*exit.code);
+  } else if (exit.signal.has_value()) {
+    proto->set_signal(*exit.signal);
+  } else {
+    proto->mutable_unknown()->set_reason(ToProto(exit.cause));
+    proto->mutable_unknown()->set_detail(CapMessage(exit.unknown_detail));
+  }
+  proto->set_core_dumped(exit.core_dumped);
+  proto->set_cause(ToProto(exit.cause));
+  proto->set_requested_by(exit.requested_by);
+  SetUsage(exit.usage, proto->mutable_usage());
+  proto->set_stderr_tail(exit.stderr_tail);
+  for (const Survivor& survivor : survivors) {
+    v1::Survivor* one = proto->add_survivors();
+    one->set_pid(survivor.pid);
+    one->set_command(CapMessage(survivor.command));
+    one->set_wait_channel(CapMessage(survivor.wait_channel));
+  }
+}
+
+void SetTermination(const Termination& termination, v1::Termination* proto) {
+  proto->set_requested_by(termination.requested_by);
+  proto->set_cause(ToProto(termination.cause));
+  SetTime(termination.request_time, proto->mutable_request_time());
+  proto->set_signal(termination.signal);
+  SetDuration(termination.grace, proto->mutable_grace());
+  if (termination.kill_time) SetTime(*termination.kill_time, proto->mutable_kill_time());
+}
+
+void SetSpec(const ProcessEntry& entry, SpecView view, v1::ProcessSpec* proto) {
+  proto->ParseFromString(entry.spec->wire);
+  if (view == SpecView::kWithoutEnv) proto->clear_env();
+  proto->set_lifetime(entry.lifetime == Lifetime::kDetached ? v1::LIFETIME_DETACHED
+                                                            : v1::LIFETIME_SESSION);
+  proto->clear_labels();
+  proto->mutable_labels()->insert(entry.labels.begin(), entry.labels.end());
+}
+
+void SetTimes(const ProcessEntry& entry, v1::Process* proto) {
+  SetTime(entry.create_time, proto->mutable_create_time());
+  if (entry.start_time) SetTime(*entry.start_time, proto->mutable_start_time());
+  if (entry.exit_time) SetTime(*entry.exit_time, proto->mutable_exit_time());
+  if (entry.empty_time) SetTime(*entry.empty_time, proto->mutable_empty_time());
+}
+
+void SetOutput(const ProcessEntry& entry, v1::Process* proto) {
+  for (int i = 0; i < record::kStreams; ++i) {
+    if (i == 1 && entry.spec->merge_stderr) continue;
+    v1::StreamPosition* position = proto->add_output();
+    position->set_stream(i == 0 ? v1::STREAM_KIND_STDOUT : v1::STREAM_KIND_STDERR);
+    position->set_begin_offset(entry.streams[static_cast<size_t>(i)].begin);
+    position->set_end_offset(entry.streams[static_cast<size_t>(i)].end);
+  }
+}
+
+}  // namespace
+
+void SetProcess(const ProcessEntry& entry, absl::string_view host, SpecView view,
+                v1::Process* proto) {
+  proto->set_id(entry.id);
+  proto->set_name(entry.name);
+  proto->set_pid(entry.pid);
+  proto->set_host(std::string(host));
+  proto->set_state(ToProto(entry.state));
+  SetSpec(entry, view, proto->mutable_spec());
+  SetTimes(entry, proto);
+  if (entry.exit) SetExit(*entry.exit, entry.survivors, proto->mutable_exit());
+  if (entry.start_failure) {
+    proto->mutable_start_failure()->set_stage(entry.start_failure->stage);
+    proto->mutable_start_failure()->set_error_number(entry.start_failure->error_number);
+    proto->mutable_start_failure()->set_message(CapMessage(entry.start_failure->message));
+  }
+  if (entry.termination) SetTermination(*entry.termination, proto->mutable_termination());
+  proto->set_tree_empty(entry.tree_empty);
+  proto->set_output_complete(entry.output_complete);
+  SetOutput(entry, proto);
+  proto->set_session_id(entry.session_id);
+  proto->set_owner(entry.owner);
+  SetFlags(entry.flags, proto);
+  proto->set_revision(entry.revision);
+  if (entry.rank) proto->set_rank(*entry.rank);
+  for (const SignalEvent& event : entry.signals) {
+    v1::SignalEvent* one = proto->add_signals();
+    one->set_signal(event.signal);
+    one->set_requested_by(event.requested_by);
+    SetTime(event.time, one->mutable_time());
+  }
+}
+
+void SetProcessResults(const std::vector<Outcome>& outcomes, absl::string_view host,
+                       google::protobuf::RepeatedPtrField<v1::ProcessResult>* results) {
+  for (const Outcome& outcome : outcomes) {
+    v1::ProcessResult* result = results->Add();
+    if (outcome.process != nullptr) {
+      SetProcess(*outcome.process, host, SpecView::kWithoutEnv, result->mutable_process());
+    }
+    if (!outcome.status.ok()) SetError(outcome.status, result->mutable_error());
+  }
+}
+
+void SetSession(const SessionEntry& entry, int live_processes, v1::Session* proto) {
+  proto->set_id(entry.id);
+  proto->set_name(entry.name);
+  proto->set_owner(entry.owner);
+  SetDuration(entry.ttl, proto->mutable_ttl());
+  SetTime(entry.create_time, proto->mutable_create_time());
+  SetTime(entry.renew_time, proto->mutable_renew_time());
+  proto->set_live_processes(live_processes);
+}
+
+absl::StatusOr<Selector> ToSelector(const v1::Selector& proto) {
+  Selector selector;
+  SHOAL_RETURN_IF_ERROR(CheckCount("selector.terms", proto.terms_size(), kMaxSelectorTerms));
+  for (int i = 0; i < proto.terms_size(); ++i) {
+    const std::string& term = proto.terms(i);
+    std::string field = absl::StrCat("selector.terms[", i, "]");
+    if (term.empty()) return absl::InvalidArgumentError(absl::StrCat(field, " is empty"));
+    if (term.size() > kMaxTermBytes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(field, " is ", term.size(), " bytes, limit ", kMaxTermBytes));
+    }
+    SHOAL_RETURN_IF_ERROR(CheckNoNul(field, term));
+    selector.terms.push_back(term);
+  }
+  SHOAL_RETURN_IF_ERROR(
+      CheckCount("selector.labels", static_cast<int>(proto.labels().size()), kMaxLabels));
+  for (const auto& [key, value] : proto.labels()) SHOAL_RETURN_IF_ERROR(CheckLabel(key, value));
+  selector.labels = Labels(proto.labels().begin(), proto.labels().end());
+  selector.session_id = proto.session_id();
+  selector.all = proto.all();
+  if (selector.all &&
+      !(selector.terms.empty() && selector.labels.empty() && selector.session_id.empty())) {
+    return absl::InvalidArgumentError("selector.all excludes terms, labels and session_id");
+  }
+  SHOAL_RETURN_IF_ERROR(CheckCount("selector.states", proto.states_size(), v1::State_ARRAYSIZE));
+  for (int state : proto.states()) {
+    SHOAL_ASSIGN_OR_RETURN(State known, ToState(state));
+    selector.states.push_back(known);
+  }
+  return selector;
+}
+
+absl::StatusOr<Selector> ToSelectorOfSome(const v1::Selector& proto) {
+  SHOAL_ASSIGN_OR_RETURN(Selector selector, ToSelector(proto));
+  if (selector.IsEmpty()) {
+    return absl::InvalidArgumentError(
+        "selector is empty: give terms, labels, session_id, or all to mean every process");
+  }
+  return selector;
+}
+
+}  // namespace shoal::agent

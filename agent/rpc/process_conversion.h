@@ -1,0 +1,43 @@
+// What the agent knows of processes and sessions, as messages; and selectors, from messages.
+//
+// Thread-safety: thread-safe; entries belong to the loop thread, so call it there.
+#ifndef SHOAL_AGENT_RPC_PROCESS_CONVERSION_H_
+#define SHOAL_AGENT_RPC_PROCESS_CONVERSION_H_
+
+#include <google/protobuf/repeated_ptr_field.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "agent/core/model.h"
+#include "agent/core/selector.h"
+#include "agent/core/supervisor.h"
+#include "shoal/v1/process.pb.h"
+#include "shoal/v1/process_service.pb.h"
+#include "shoal/v1/session_service.pb.h"
+
+namespace shoal::agent {
+
+// How much of a spec is told. Environments hold secrets and are long: only Get shows them.
+enum class SpecView { kWithoutEnv, kFull };
+
+void SetProcess(const ProcessEntry& entry, absl::string_view host, SpecView view,
+                v1::Process* proto);
+
+void SetProcessResults(const std::vector<Outcome>& outcomes, absl::string_view host,
+                       google::protobuf::RepeatedPtrField<v1::ProcessResult>* results);
+
+// Without the token.
+void SetSession(const SessionEntry& entry, int live_processes, v1::Session* proto);
+
+// INVALID_ARGUMENT: unknown states, `all` with another field, too many or over-long terms.
+absl::StatusOr<Selector> ToSelector(const v1::Selector& proto);
+
+// The same, for calls where nothing selected is an error of the caller.
+absl::StatusOr<Selector> ToSelectorOfSome(const v1::Selector& proto);
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_RPC_PROCESS_CONVERSION_H_

@@ -1,0 +1,37 @@
+// Get and List: processes as they are now, in pages.
+//
+// Thread-safety: ToQuery is thread-safe; the rest is for the loop thread.
+// Blocking:      reads /proc where the request asks for live usage.
+#ifndef SHOAL_AGENT_RPC_PROCESS_LIST_H_
+#define SHOAL_AGENT_RPC_PROCESS_LIST_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "agent/rpc/edge.h"
+#include "agent/rpc/unary_call.h"
+#include "shoal/v1/process_service.pb.h"
+
+namespace shoal::agent {
+
+struct ListQuery {
+  Selector selector;
+  int page_size = 0;
+  std::string
+      after_id;  // pages are in the order of ids, so that they hold while processes come and go
+  bool live_usage = false;
+};
+
+// INVALID_ARGUMENT: "bad page_token", a negative page_size, a bad selector.
+absl::StatusOr<ListQuery> ToQuery(const v1::ListRequest& request);
+
+// A page ends at `page_size` processes or before it outgrows what a client receives.
+void AnswerList(const Edge& edge, const ListQuery& query, UnaryCall<v1::ListResponse>* call);
+
+// NOT_FOUND: no match. INVALID_ARGUMENT: several.
+void AnswerGet(const Edge& edge, const Selector& selector, bool live_usage,
+               UnaryCall<v1::GetResponse>* call);
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_RPC_PROCESS_LIST_H_

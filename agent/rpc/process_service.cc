@@ -1,0 +1,240 @@
+#include "agent/rpc/process_service.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "agent/rpc/audit.h"
+#include "agent/rpc/commands.h"
+#include "agent/rpc/output_stream.h"
+#include "agent/rpc/process_conversion.h"
+#include "agent/rpc/process_list.h"
+#include "agent/rpc/request_checks.h"
+#include "agent/rpc/status_to_grpc.h"
+#include "agent/rpc/unary_call.h"
+#include "agent/rpc/watch_stream.h"
+
+namespace shoal::agent {
+namespace {
+
+template <typename Response>
+using CallOf = std::shared_ptr<UnaryCall<Response>>;
+
+// Answers a call by what became of each selected process.
+template <typename Response>
+Supervisor::OutcomesCallback AnswerOutcomes(CallOf<Response> call, const Edge* edge) {
+  return [call = std::move(call), edge](absl::StatusOr<std::vector<Outcome>> outcomes) {
+    if (!outcomes.ok()) return call->Fail(outcomes.status());
+    call->Answer([&](Response* response) {
+      SetProcessResults(*outcomes, edge->host_name, response->mutable_results());
+    });
+  };
+}
+
+Supervisor::SpawnCallback AnswerSpawn(CallOf<v1::SpawnResponse> call, const Edge* edge) {
+  return [call = std::move(call), edge](const std::vector<SpawnOutcome>& outcomes, bool replayed) {
+    const SpawnOutcome& outcome = outcomes.at(0);
+    if (!outcome.status.ok()) return call->Fail(outcome.status);
+    call->Answer([&](v1::SpawnResponse* response) {
+      SetProcess(*outcome.process, edge->host_name, SpecView::kWithoutEnv,
+                 response->mutable_process());
+      response->set_replayed(replayed);
+    });
+  };
+}
+
+Supervisor::SpawnCallback AnswerSpawnBatch(CallOf<v1::SpawnBatchResponse> call, const Edge* edge) {
+  return [call = std::move(call), edge](const std::vector<SpawnOutcome>& outcomes, bool replayed) {
+    call->Answer([&](v1::SpawnBatchResponse* response) {
+      for (const SpawnOutcome& outcome : outcomes) {
+        v1::SpawnBatchResponse::Result* result = response->add_results();
+        if (outcome.status.ok()) {
+          SetProcess(*outcome.process, edge->host_name, SpecView::kWithoutEnv,
+                     result->mutable_process());
+        } else {
+          SetError(outcome.status, result->mutable_error());
+        }
+      }
+      response->set_replayed(replayed);
+    });
+  };
+}
+
+// A wait that the client may give up before the loop has even begun it. Loop thread only.
+struct PendingWait {
+  Supervisor::WaitId id = 0;
+};
+
+void BeginWait(const Edge* edge, const CallOf<v1::WaitResponse>& call, const WaitCommand& command,
+               const std::shared_ptr<PendingWait>& pending) {
+  if (call->IsFinished()) return;
+  pending->id = edge->supervisor->Wait(
+      command.selector, command.until, command.any, command.timeout,
+      [call, edge](absl::StatusOr<std::vector<const ProcessEntry*>> processes, bool timed_out) {
+        if (!processes.ok()) return call->Fail(processes.status());
+        call->Answer([&](v1::WaitResponse* response) {
+          for (const ProcessEntry* process : *processes) {
+            SetProcess(*process, edge->host_name, SpecView::kWithoutEnv, response->add_processes());
+          }
+          response->set_timed_out(timed_out);
+        });
+      });
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ProcessService::Spawn(Context* context, const v1::SpawnRequest* request,
+                                                v1::SpawnResponse* response) {
+  auto call = UnaryCall<v1::SpawnResponse>::Begin(edge_->calls, response);
+  std::string owner = edge_->callers->Of(*context);
+  absl::StatusOr<SpawnCommand> command = ToCommand(*request, *edge_, owner);
+  Audit(owner, "Spawn", Describe(request->spec()), command.status());
+  if (!command.ok()) return call->Failed(command.status());
+  edge_->loop->Post([edge = edge_, command = *std::move(command), call]() mutable {
+    edge->supervisor->Spawn(std::move(command), AnswerSpawn(std::move(call), edge));
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* ProcessService::SpawnBatch(Context* context,
+                                                     const v1::SpawnBatchRequest* request,
+                                                     v1::SpawnBatchResponse* response) {
+  auto call = UnaryCall<v1::SpawnBatchResponse>::Begin(edge_->calls, response);
+  std::string owner = edge_->callers->Of(*context);
+  absl::StatusOr<SpawnCommand> command = ToCommand(*request, *edge_, owner);
+  Audit(owner, "SpawnBatch", DescribeBatch(*request), command.status());
+  if (!command.ok()) return call->Failed(command.status());
+  edge_->loop->Post([edge = edge_, command = *std::move(command), call]() mutable {
+    edge->supervisor->Spawn(std::move(command), AnswerSpawnBatch(std::move(call), edge));
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* ProcessService::Get(Context* context, const v1::GetRequest* request,
+                                              v1::GetResponse* response) {
+  static_cast<void>(context);
+  auto call = UnaryCall<v1::GetResponse>::Begin(edge_->calls, response);
+  v1::Selector one;
+  one.add_terms(request->selector());
+  absl::StatusOr<Selector> selector = ToSelector(one);
+  if (!selector.ok()) return call->Failed(selector.status());
+  edge_->loop->Post([edge = edge_, selector = *std::move(selector), usage = request->live_usage(),
+                     call] { AnswerGet(*edge, selector, usage, call.get()); });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* ProcessService::List(Context* context, const v1::ListRequest* request,
+                                               v1::ListResponse* response) {
+  static_cast<void>(context);
+  auto call = UnaryCall<v1::ListResponse>::Begin(edge_->calls, response);
+  absl::StatusOr<ListQuery> query = ToQuery(*request);
+  if (!query.ok()) return call->Failed(query.status());
+  edge_->loop->Post(
+      [edge = edge_, query = *std::move(query), call] { AnswerList(*edge, query, call.get()); });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* ProcessService::Wait(Context* context, const v1::WaitRequest* request,
+                                               v1::WaitResponse* response) {
+  static_cast<void>(context);
+  auto call = UnaryCall<v1::WaitResponse>::Begin(edge_->calls, response);
+  absl::StatusOr<WaitCommand> command = ToCommand(*request);
+  if (!command.ok()) return call->Failed(command.status());
+  auto pending = std::make_shared<PendingWait>();
+  call->SetOnCancel([edge = edge_, pending] {
+    edge->loop->Post([edge, pending] { edge->supervisor->CancelWait(pending->id); });
+  });
+  edge_->loop->Post([edge = edge_, command = *std::move(command), pending, call] {
+    BeginWait(edge, call, command, pending);
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* ProcessService::Signal(Context* context, const v1::SignalRequest* request,
+                                                 v1::SignalResponse* response) {
+  auto call = UnaryCall<v1::SignalResponse>::Begin(edge_->calls, response);
+  std::string owner = edge_->callers->Of(*context);
+  absl::StatusOr<SignalCommand> command = ToCommand(*request, owner);
+  Audit(owner, "Signal", absl::StrCat(request->signal(), " ", Describe(request->selector())),
+        command.status());
+  if (!command.ok()) return call->Failed(command.status());
+  edge_->loop->Post([edge = edge_, command = *std::move(command), call] {
+    edge->supervisor->Signal(command.owner, command.request_id, command.selector, command.signal,
+                             command.scope, AnswerOutcomes(call, edge));
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* ProcessService::Terminate(Context* context,
+                                                    const v1::TerminateRequest* request,
+                                                    v1::TerminateResponse* response) {
+  auto call = UnaryCall<v1::TerminateResponse>::Begin(edge_->calls, response);
+  std::string owner = edge_->callers->Of(*context);
+  absl::StatusOr<TerminateCommand> command = ToCommand(*request, owner);
+  Audit(owner, "Terminate", Describe(request->selector()), command.status());
+  if (!command.ok()) return call->Failed(command.status());
+  edge_->loop->Post([edge = edge_, command = *std::move(command), call]() mutable {
+    edge->supervisor->Terminate(std::move(command), AnswerOutcomes(call, edge));
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* ProcessService::Update(Context* context, const v1::UpdateRequest* request,
+                                                 v1::UpdateResponse* response) {
+  auto call = UnaryCall<v1::UpdateResponse>::Begin(edge_->calls, response);
+  std::string owner = edge_->callers->Of(*context);
+  absl::StatusOr<UpdateCommand> command = ToCommand(*request, owner);
+  Audit(owner, "Update", Describe(request->selector()), command.status());
+  if (!command.ok()) return call->Failed(command.status());
+  edge_->loop->Post([edge = edge_, command = *std::move(command), call]() mutable {
+    edge->supervisor->Update(std::move(command), AnswerOutcomes(call, edge));
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* ProcessService::Delete(Context* context, const v1::DeleteRequest* request,
+                                                 v1::DeleteResponse* response) {
+  auto call = UnaryCall<v1::DeleteResponse>::Begin(edge_->calls, response);
+  std::string owner = edge_->callers->Of(*context);
+  absl::StatusOr<Selector> selector = ToDeletion(*request);
+  Audit(owner, "Delete", Describe(request->selector()), selector.status());
+  if (!selector.ok()) return call->Failed(selector.status());
+  edge_->loop->Post([edge = edge_, selector = *std::move(selector), call] {
+    edge->supervisor->Delete(selector, AnswerOutcomes(call, edge));
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* ProcessService::AcknowledgeOutput(
+    Context* context, const v1::AcknowledgeOutputRequest* request,
+    v1::AcknowledgeOutputResponse* response) {
+  static_cast<void>(context);
+  auto call = UnaryCall<v1::AcknowledgeOutputResponse>::Begin(edge_->calls, response);
+  absl::StatusOr<std::vector<Acknowledgement>> positions = ToAcknowledgements(*request);
+  if (!positions.ok()) return call->Failed(positions.status());
+  edge_->loop->Post([edge = edge_, positions = *std::move(positions), call] {
+    for (const Acknowledgement& one : positions) {
+      edge->supervisor->Acknowledge(one.id, one.stream, one.offset);
+    }
+    call->Answer([](v1::AcknowledgeOutputResponse*) {});
+  });
+  return call.get();
+}
+
+grpc::ServerWriteReactor<v1::WatchResponse>* ProcessService::Watch(
+    Context* context, const v1::WatchRequest* request) {
+  static_cast<void>(context);
+  return WatchStream::Begin(edge_, *request);
+}
+
+grpc::ServerWriteReactor<v1::ReadOutputResponse>* ProcessService::ReadOutput(
+    Context* context, const v1::ReadOutputRequest* request) {
+  Audit(edge_->callers->Of(*context), "ReadOutput", Describe(request->selector()));
+  return OutputStream::Begin(edge_, *request);
+}
+
+}  // namespace shoal::agent

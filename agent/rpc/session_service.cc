@@ -1,0 +1,116 @@
+#include "agent/rpc/session_service.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "agent/rpc/audit.h"
+#include "agent/rpc/commands.h"
+#include "agent/rpc/process_conversion.h"
+#include "agent/rpc/time_conversion.h"
+#include "agent/rpc/unary_call.h"
+#include "common/status.h"
+
+namespace shoal::agent {
+namespace {
+
+struct CloseCommand {
+  std::string session_id;
+  std::string token;
+  bool forget = false;
+  std::optional<absl::Duration> grace, timeout;
+};
+
+absl::StatusOr<CloseCommand> ToCommand(const v1::CloseRequest& request) {
+  CloseCommand command;
+  command.session_id = request.session_id();
+  command.token = request.token();
+  command.forget = request.forget();
+  if (command.session_id.empty()) return absl::InvalidArgumentError("session_id is empty");
+  if (request.has_grace()) {
+    SHOAL_ASSIGN_OR_RETURN(command.grace, ToDuration(request.grace(), "grace"));
+  }
+  if (request.has_timeout()) {
+    SHOAL_ASSIGN_OR_RETURN(command.timeout, ToDuration(request.timeout(), "timeout"));
+  }
+  return command;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* SessionService::Open(Context* context, const v1::OpenRequest* request,
+                                               v1::OpenResponse* response) {
+  auto call = UnaryCall<v1::OpenResponse>::Begin(edge_->calls, response);
+  std::string owner = edge_->callers->Of(*context);
+  absl::StatusOr<OpenSessionCommand> command = agent::ToCommand(*request, *edge_, owner);
+  Audit(owner, "Open", request->name(), command.status());
+  if (!command.ok()) return call->Failed(command.status());
+  auto answer = [edge = edge_, call](absl::StatusOr<const SessionEntry*> session) {
+    if (!session.ok()) return call->Fail(session.status());
+    call->Answer([&](v1::OpenResponse* filled) {
+      SetSession(**session, edge->supervisor->LiveProcessesOf((*session)->id),
+                 filled->mutable_session());
+      filled->set_token((*session)->token);
+      filled->set_agent_id(edge->agent_id);
+      filled->set_boot_id(edge->boot_id);
+    });
+  };
+  edge_->loop->Post([edge = edge_, command = *std::move(command), answer]() mutable {
+    edge->supervisor->OpenSession(std::move(command), std::move(answer));
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* SessionService::KeepAlive(Context* context,
+                                                    const v1::KeepAliveRequest* request,
+                                                    v1::KeepAliveResponse* response) {
+  static_cast<void>(context);
+  auto call = UnaryCall<v1::KeepAliveResponse>::Begin(edge_->calls, response);
+  edge_->loop->Post([edge = edge_, id = request->session_id(), token = request->token(), call] {
+    absl::StatusOr<absl::Duration> ttl = edge->supervisor->KeepAlive(id, token);
+    if (!ttl.ok()) return call->Fail(ttl.status());
+    call->Answer([&](v1::KeepAliveResponse* filled) { SetDuration(*ttl, filled->mutable_ttl()); });
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* SessionService::Close(Context* context, const v1::CloseRequest* request,
+                                                v1::CloseResponse* response) {
+  auto call = UnaryCall<v1::CloseResponse>::Begin(edge_->calls, response);
+  absl::StatusOr<CloseCommand> command = ToCommand(*request);
+  Audit(edge_->callers->Of(*context), "Close", request->session_id(), command.status());
+  if (!command.ok()) return call->Failed(command.status());
+  auto answer = [call](absl::StatusOr<SessionEnd> end) {
+    if (!end.ok()) return call->Fail(end.status());
+    call->Answer([&](v1::CloseResponse* filled) {
+      filled->set_terminated(end->terminated);
+      filled->mutable_survivor_ids()->Assign(end->survivor_ids.begin(), end->survivor_ids.end());
+    });
+  };
+  edge_->loop->Post([edge = edge_, command = *std::move(command), answer] {
+    edge->supervisor->CloseSession(command.session_id, command.token, command.forget, command.grace,
+                                   command.timeout, answer);
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* SessionService::List(Context* context,
+                                               const v1::SessionServiceListRequest* request,
+                                               v1::SessionServiceListResponse* response) {
+  static_cast<void>(context);
+  static_cast<void>(request);
+  auto call = UnaryCall<v1::SessionServiceListResponse>::Begin(edge_->calls, response);
+  edge_->loop->Post([edge = edge_, call] {
+    call->Answer([&](v1::SessionServiceListResponse* filled) {
+      for (const SessionEntry* session : edge->supervisor->Sessions()) {
+        SetSession(*session, edge->supervisor->LiveProcessesOf(session->id),
+                   filled->add_sessions());
+      }
+    });
+  });
+  return call.get();
+}
+
+}  // namespace shoal::agent

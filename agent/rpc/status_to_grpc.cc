@@ -1,0 +1,77 @@
+#include "agent/rpc/status_to_grpc.h"
+
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/escape.h"
+#include "shoal/v1/error_detail.pb.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr absl::string_view kErrorInfoUrl = "type.googleapis.com/google.rpc.ErrorInfo";
+constexpr absl::string_view kCut = "…";
+
+bool IsContinuationByte(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+std::string DetailsOf(const absl::Status& status, const std::string& message) {
+  std::optional<StartFailure> failure = StartFailureOf(status);
+  if (!failure.has_value()) return "";
+  v1::ErrorInfo info;
+  info.set_reason("START_FAILED");
+  info.set_domain("shoal.dev");
+  (*info.mutable_metadata())["stage"] = CapMessage(failure->stage);
+  (*info.mutable_metadata())["errno"] = absl::StrCat(failure->error_number);
+  v1::ErrorDetails details;
+  details.set_code(static_cast<int>(status.code()));
+  details.set_message(message);
+  google::protobuf::Any* any = details.add_details();
+  any->set_type_url(std::string(kErrorInfoUrl));
+  any->set_value(info.SerializeAsString());
+  return details.SerializeAsString();
+}
+
+}  // namespace
+
+std::string CapMessage(absl::string_view message) {
+  std::string text = EscapeForMessage(message, message.size());
+  if (text.size() <= kMaxMessageBytes) return text;
+  size_t end = kMaxMessageBytes - kCut.size();
+  while (end > 0 && IsContinuationByte(text[end])) --end;
+  text.resize(end);
+  absl::StrAppend(&text, kCut);
+  return text;
+}
+
+std::optional<StartFailure> StartFailureOf(const absl::Status& status) {
+  absl::optional<absl::Cord> payload = status.GetPayload(kStartFailureUrl);
+  if (!payload.has_value()) return std::nullopt;
+  std::string text(*payload);
+  std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
+  StartFailure failure;
+  failure.stage = std::string(lines[0]);
+  if (lines.size() < 2 || !absl::SimpleAtoi(lines[1], &failure.error_number)) return std::nullopt;
+  failure.message = std::string(status.message());
+  return failure;
+}
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  std::string message = CapMessage(status.message());
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), message,
+                      DetailsOf(status, message));
+}
+
+void SetError(const absl::Status& status, v1::RequestError* error) {
+  error->set_code(static_cast<int>(status.code()));
+  error->set_message(CapMessage(status.message()));
+  std::optional<StartFailure> failure = StartFailureOf(status);
+  if (!failure.has_value()) return;
+  error->mutable_start_failure()->set_stage(CapMessage(failure->stage));
+  error->mutable_start_failure()->set_error_number(failure->error_number);
+  error->mutable_start_failure()->set_message(CapMessage(failure->message));
+}
+
+}  // namespace shoal::agent

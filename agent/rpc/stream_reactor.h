@@ -1,0 +1,163 @@
+// The one server stream: a bounded queue of bytes in front of one write at a time.
+//
+// Every stream of the agent is "make a StreamReactor, subscribe it to something".
+//
+//  1. Begin      in the handler; the producer keeps the pointer and sets both hooks.
+//  2. Push       from the producer's thread: queued, or false when full (then `on_drained` runs
+//  once
+//                there is room) or when the stream is ending.
+//  3. OnWriteDone  starts the next write: gRPC allows one, and back-pressure is that it takes long.
+//  4. Close      the producer has no more: Finish follows the last queued message.
+//     End, OnCancel, a failed write: Finish at once, the queue is dropped.
+//  5. OnDone     gRPC is through with it: `on_end` runs, the call leaves OpenCalls.
+//
+// Ownership:     shared by two real owners: gRPC, until OnDone (the reference the stream has to
+// itself), and the
+//                producer, which may push late and be refused.
+// Thread-safety: thread-safe. Hooks run on gRPC threads, without a lock held; they only post.
+// Blocking:      never blocks.
+// Memory:        at most `max_queue_bytes` and one message waiting, and one being written.
+#ifndef SHOAL_AGENT_RPC_STREAM_REACTOR_H_
+#define SHOAL_AGENT_RPC_STREAM_REACTOR_H_
+
+#include <grpcpp/support/server_callback.h>
+#include <grpcpp/support/status.h>
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+#include "agent/rpc/open_calls.h"
+
+namespace shoal::agent {
+
+template <typename Message>
+class StreamReactor final : public grpc::ServerWriteReactor<Message>, public OpenCall {
+ public:
+  static std::shared_ptr<StreamReactor> Begin(OpenCalls* calls, size_t max_queue_bytes) {
+    std::shared_ptr<StreamReactor> stream(new StreamReactor(calls, max_queue_bytes));
+    stream->self_ = stream;
+    calls->Add(stream);
+    return stream;
+  }
+
+  // Before the handler returns. `on_drained`: there is room again after a refusal. `on_end`: once,
+  // last; the hooks (and what they own) are gone afterwards.
+  void SetHooks(absl::AnyInvocable<void()> on_drained, absl::AnyInvocable<void()> on_end) {
+    on_drained_ = std::move(on_drained);
+    on_end_ = std::move(on_end);
+  }
+
+  // True if a Push now would be taken; false asks for `on_drained`.
+  bool HasRoom() {
+    absl::MutexLock lock(&mu_);
+    return HasRoomLocked();
+  }
+
+  // False: full (`on_drained` will say when to try again) or ending; `message` is untouched then.
+  bool Push(Message&& message, size_t bytes) {
+    absl::MutexLock lock(&mu_);
+    if (!HasRoomLocked()) return false;
+    queued_bytes_ += bytes;
+    queue_.emplace_back(std::move(message), bytes);
+    MaybeWrite();
+    return true;
+  }
+
+  // Ends the stream with `status` once everything queued is written.
+  void Close(const grpc::Status& status) {
+    absl::MutexLock lock(&mu_);
+    if (closing_.has_value() || finished_) return;
+    closing_ = status;
+    MaybeWrite();
+  }
+
+  // Ends the stream with `status` now.
+  void End(const grpc::Status& status) override {
+    absl::MutexLock lock(&mu_);
+    FinishOnce(status);
+  }
+
+  bool IsEnding() const {
+    absl::MutexLock lock(&mu_);
+    return finished_ || closing_.has_value();
+  }
+
+ private:
+  StreamReactor(OpenCalls* calls, size_t max_queue_bytes)
+      : calls_(calls), max_queue_bytes_(max_queue_bytes) {}
+
+  bool HasRoomLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (finished_ || closing_.has_value()) return false;
+    if (queued_bytes_ < max_queue_bytes_) return true;
+    wants_room_ = true;
+    return false;
+  }
+
+  // Starts the next write, or the ending that waits for the queue, if no write is in flight.
+  void MaybeWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (finished_ || in_flight_.has_value()) return;
+    if (queue_.empty()) {
+      if (closing_.has_value()) FinishOnce(*closing_);
+      return;
+    }
+    in_flight_ = std::move(queue_.front().first);
+    queued_bytes_ -= queue_.front().second;
+    queue_.pop_front();
+    this->StartWrite(&*in_flight_);
+  }
+
+  void FinishOnce(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (std::exchange(finished_, true)) return;
+    queue_.clear();
+    queued_bytes_ = 0;
+    this->Finish(status);
+  }
+
+  void OnWriteDone(bool ok) override {
+    bool drained = false;
+    {
+      absl::MutexLock lock(&mu_);
+      in_flight_.reset();
+      if (!ok) FinishOnce(grpc::Status(grpc::StatusCode::CANCELLED, "the client went away"));
+      MaybeWrite();
+      drained = wants_room_ && !finished_ && queued_bytes_ <= max_queue_bytes_ / 2;
+      if (drained) wants_room_ = false;
+    }
+    if (drained && on_drained_) on_drained_();
+  }
+
+  void OnCancel() override {
+    End(grpc::Status(grpc::StatusCode::CANCELLED, "the client went away"));
+  }
+
+  void OnDone() override {
+    calls_->Remove(this);
+    on_drained_ = nullptr;
+    if (on_end_) std::exchange(on_end_, nullptr)();
+    std::exchange(self_, nullptr).reset();
+  }
+
+  OpenCalls* const calls_;
+  const size_t max_queue_bytes_;
+  absl::AnyInvocable<void()> on_drained_;  // constant until OnDone
+  absl::AnyInvocable<void()> on_end_;
+  std::shared_ptr<StreamReactor> self_;
+
+  mutable absl::Mutex mu_;
+  std::deque<std::pair<Message, size_t>> queue_ ABSL_GUARDED_BY(mu_);
+  size_t queued_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  std::optional<Message> in_flight_ ABSL_GUARDED_BY(mu_);  // gRPC's until OnWriteDone
+  std::optional<grpc::Status> closing_ ABSL_GUARDED_BY(mu_);
+  bool wants_room_ ABSL_GUARDED_BY(mu_) = false;
+  bool finished_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_RPC_STREAM_REACTOR_H_

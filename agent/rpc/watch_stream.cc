@@ -1,0 +1,217 @@
+#include "agent/rpc/watch_stream.h"
+
+#include <vector>
+
+#include "agent/rpc/process_conversion.h"
+#include "agent/rpc/status_to_grpc.h"
+#include "common/status.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr size_t kQueueBytes = 64 << 10;
+constexpr absl::Duration kHeartbeat = absl::Seconds(15);
+
+absl::StatusOr<Selector> SelectorOf(const v1::WatchRequest& request) {
+  if (request.from_revision() < 0) {
+    return absl::InvalidArgumentError("from_revision is negative");
+  }
+  if (request.has_selector()) return ToSelectorOfSome(request.selector());
+  Selector selector;
+  selector.all = true;
+  return selector;
+}
+
+}  // namespace
+
+grpc::ServerWriteReactor<v1::WatchResponse>* WatchStream::Begin(const Edge* edge,
+                                                                const v1::WatchRequest& request) {
+  std::shared_ptr<Stream> stream = Stream::Begin(edge->calls, kQueueBytes);
+  absl::StatusOr<Selector> selector = SelectorOf(request);
+  if (!selector.ok()) {
+    stream->End(ToGrpc(selector.status()));
+    return stream.get();
+  }
+  std::shared_ptr<WatchStream> watch(
+      new WatchStream(edge, *std::move(selector), request.from_revision(), stream));
+  stream->SetHooks([watch] { watch->edge_->loop->Post([watch] { watch->Flush(); }); },
+                   [watch] { watch->edge_->loop->Post([watch] { watch->Stop(); }); });
+  edge->loop->Post([watch] { watch->Subscribe(); });
+  return stream.get();
+}
+
+WatchStream::WatchStream(const Edge* edge, Selector selector, int64_t from_revision,
+                         std::shared_ptr<Stream> stream)
+    : edge_(edge),
+      selector_(std::move(selector)),
+      from_revision_(from_revision),
+      stream_(std::move(stream)) {}
+
+void WatchStream::Subscribe() {
+  if (stream_->IsEnding()) return;
+  if (from_revision_ > 0) {
+    absl::Status status = ListChanges();
+    if (!status.ok()) return stream_->End(ToGrpc(status));
+  } else {
+    ListSnapshot();
+  }
+  synced_revision_ = edge_->supervisor->revision();
+  edge_->supervisor->AddObserver(this);
+  subscribed_ = true;
+  last_push_ = edge_->clock->BootTime();
+  ArmHeartbeat(kHeartbeat);
+  Flush();
+}
+
+absl::Status WatchStream::ListChanges() {
+  SHOAL_ASSIGN_OR_RETURN(Supervisor::Changes changes,
+                         edge_->supervisor->ChangesSince(from_revision_));
+  // What the watcher saw before it broke off: its deletion will be news to it.
+  edge_->supervisor->ForEachFrom("", [this](const ProcessEntry& process) {
+    if (Matches(selector_, process)) known_.insert(process.id);
+    return true;
+  });
+  for (const ProcessEntry* process : changes.upserts) {
+    if (Matches(selector_, *process)) Note(process->id, process->revision, /*deleted=*/false);
+  }
+  for (const auto& [id, revision] : changes.deleted) Note(id, revision, /*deleted=*/true);
+  return absl::OkStatus();
+}
+
+void WatchStream::ListSnapshot() {
+  edge_->supervisor->ForEachFrom("", [this](const ProcessEntry& process) {
+    if (!Matches(selector_, process)) return true;
+    snapshot_.push_back(process.id);
+    in_snapshot_.insert(process.id);
+    return true;
+  });
+}
+
+void WatchStream::Stop() {
+  if (heartbeat_ != 0) edge_->loop->Cancel(heartbeat_);
+  heartbeat_ = 0;
+  if (subscribed_) edge_->supervisor->RemoveObserver(this);
+  subscribed_ = false;
+}
+
+void WatchStream::Note(const std::string& id, int64_t revision, bool deleted) {
+  auto [noted, is_new] = news_of_.emplace(id, revision);
+  if (!is_new) {
+    news_.erase(noted->second);
+    noted->second = revision;
+  }
+  news_[revision] = {id, deleted};
+}
+
+void WatchStream::OnChanged(const ProcessEntry& process) {
+  if (in_snapshot_.contains(process.id)) return;  // will be sent as it is then
+  // One that has just ceased to match is told of once more.
+  bool matches = Matches(selector_, process);
+  if (!matches && !known_.contains(process.id) && !news_of_.contains(process.id)) return;
+  Note(process.id, process.revision, /*deleted=*/false);
+  FlushSoon();
+}
+
+void WatchStream::OnDeleted(const std::string& id, int64_t revision) {
+  in_snapshot_.erase(id);
+  if (!known_.contains(id)) {
+    if (auto noted = news_of_.find(id); noted != news_of_.end()) {
+      news_.erase(noted->second);
+      news_of_.erase(noted);
+    }
+    return;
+  }
+  Note(id, revision, /*deleted=*/true);
+  FlushSoon();
+}
+
+void WatchStream::OnOutput(const ProcessEntry&) {}
+void WatchStream::OnSessionOver(const std::string&) {}
+
+// Not at once: observers are told in the order of ids, and a later one may have an earlier
+// revision.
+void WatchStream::FlushSoon() {
+  if (std::exchange(flush_posted_, true)) return;
+  edge_->loop->Post([self = shared_from_this()] { self->Flush(); });
+}
+
+void WatchStream::Flush() {
+  flush_posted_ = false;
+  if (!subscribed_) return;
+  if (!FlushSnapshot()) return;
+  // After a resume the news up to `synced_revision_` are what was missed.
+  if (!synced_ && from_revision_ > 0 && !FlushNews()) return;
+  if (!synced_) {
+    v1::WatchResponse event;
+    event.mutable_synced();
+    event.set_revision(synced_revision_);
+    if (!Push(std::move(event))) return;
+    synced_ = true;
+  }
+  FlushNews();
+}
+
+bool WatchStream::FlushSnapshot() {
+  while (!snapshot_.empty()) {
+    if (!PushProcess(snapshot_.front(), 0)) return false;
+    in_snapshot_.erase(snapshot_.front());
+    snapshot_.pop_front();
+  }
+  return true;
+}
+
+bool WatchStream::FlushNews() {
+  while (!news_.empty()) {
+    auto& [revision, news] = *news_.begin();
+    if (news.deleted) {
+      v1::WatchResponse event;
+      event.set_deleted_id(news.id);
+      event.set_revision(revision);
+      if (!Push(std::move(event))) return false;
+      known_.erase(news.id);
+    } else if (!PushProcess(news.id, revision)) {
+      return false;
+    }
+    news_of_.erase(news.id);
+    news_.erase(news_.begin());
+  }
+  return true;
+}
+
+bool WatchStream::PushProcess(const std::string& id, int64_t revision) {
+  const ProcessEntry* process = edge_->supervisor->Find(id);
+  if (process == nullptr) return true;  // its deletion is on its way
+  if (!stream_->HasRoom()) return false;
+  v1::WatchResponse event;
+  SetProcess(*process, edge_->host_name, SpecView::kWithoutEnv, event.mutable_upsert());
+  event.set_revision(revision);
+  bool pushed = Push(std::move(event));
+  if (pushed && Matches(selector_, *process)) known_.insert(id);
+  if (pushed && !Matches(selector_, *process)) known_.erase(id);
+  return pushed;
+}
+
+bool WatchStream::Push(v1::WatchResponse&& event) {
+  size_t bytes = event.ByteSizeLong();
+  if (!stream_->Push(std::move(event), bytes)) return false;
+  last_push_ = edge_->clock->BootTime();
+  return true;
+}
+
+void WatchStream::ArmHeartbeat(absl::Duration delay) {
+  heartbeat_ = edge_->loop->After(delay, [self = shared_from_this()] { self->OnHeartbeatDue(); });
+}
+
+void WatchStream::OnHeartbeatDue() {
+  heartbeat_ = 0;
+  if (!subscribed_) return;
+  absl::Duration quiet = edge_->clock->BootTime() - last_push_;
+  if (quiet < kHeartbeat) return ArmHeartbeat(kHeartbeat - quiet);
+  v1::WatchResponse event;
+  event.mutable_heartbeat();
+  event.set_revision(news_.empty() && synced_ ? edge_->supervisor->revision() : 0);
+  Push(std::move(event));
+  ArmHeartbeat(kHeartbeat);
+}
+
+}  // namespace shoal::agent
