@@ -1,5 +1,6 @@
 #include "client/cli/context.h"
 
+#include <netdb.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +32,19 @@ std::string NamedHosts(const std::string& flag) {
 
 bool AllAreUnix(const std::vector<HostAddress>& addresses) {
   return absl::c_all_of(addresses, [](const HostAddress& address) { return address.is_unix(); });
+}
+
+// A host that does not exist is a better answer than that it needs a certificate.
+absl::Status CheckThatNamesResolve(const std::vector<HostAddress>& addresses) {
+  for (const HostAddress& address : addresses) {
+    if (address.is_loopback()) continue;
+    addrinfo* found = nullptr;
+    int error = getaddrinfo(address.host.c_str(), nullptr, nullptr, &found);
+    if (found != nullptr) freeaddrinfo(found);
+    if (error != EAI_NONAME && error != EAI_AGAIN && error != EAI_NODATA) continue;
+    return absl::UnavailableError(absl::StrCat("host \"", address.name, "\" does not resolve"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -101,6 +115,9 @@ absl::StatusOr<Fleet> Context::Connect(std::vector<HostAddress> addresses, bool 
                           !files.ca_file.empty() || std::getenv("SHOAL_TLS_CERT") != nullptr;
     if (!from_elsewhere) files = {config->tls_cert, config->tls_key, config->tls_ca};
     SHOAL_ASSIGN_OR_RETURN(options.host.credentials, Credentials::FromEnvironment(files));
+    if (!options.host.credentials.has_certificate()) {
+      SHOAL_RETURN_IF_ERROR(CheckThatNamesResolve(addresses));
+    }
   }
   return Fleet::Connect(std::move(addresses), std::move(options));
 }

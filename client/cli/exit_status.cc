@@ -25,10 +25,7 @@ absl::string_view HintFor(const absl::Status& status) {
 
 }  // namespace
 
-bool IsUnreachable(const absl::Status& status) {
-  return absl::IsUnavailable(status) ||
-         (absl::IsNotFound(status) && absl::StrContains(status.message(), "does not resolve"));
-}
+bool IsUnreachable(const absl::Status& status) { return absl::IsUnavailable(status); }
 
 int ExitStatusOf(const absl::Status& status) {
   if (IsUnreachable(status)) return kExitUnreachable;

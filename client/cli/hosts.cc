@@ -22,6 +22,7 @@ std::string Reason(const absl::Status& status, const std::string& host) {
   if (!absl::ConsumePrefix(&message, absl::StrCat(host, ": "))) {
     absl::ConsumePrefix(&message, absl::StrCat("host \"", host, "\" "));
   }
+  absl::ConsumePrefix(&message, "cannot be reached: ");
   return absl::StrCat("unreachable: ", message);
 }
 

@@ -73,8 +73,8 @@ class LogReader {
   Context& context_;
   const Lookup lookup_;
   const std::vector<HostShare> shares_;  // of lookup_
-  std::map<std::string, Known> known_;  // by id
-  std::vector<std::string> tags_;       // by Known::number
+  std::map<std::string, Known> known_;   // by id
+  std::vector<std::string> tags_;        // by Known::number
   std::map<std::pair<std::string, v1::StreamKind>, int64_t>
       open_;  // streams without an end: where they are
   bool tagged_ = false;

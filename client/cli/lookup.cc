@@ -6,7 +6,6 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "client/cli/exit_status.h"
 #include "client/cli/host_names.h"
 #include "client/cli/wording.h"
 #include "common/escape.h"
@@ -93,9 +92,7 @@ absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& select
   Lookup lookup;
   absl::flat_hash_set<std::string> seen;
   for (Question& question : questions) {
-    if (absl::IsNotFound(question.answer.status()) && !IsUnreachable(question.answer.status())) {
-      continue;
-    }
+    if (absl::IsNotFound(question.answer.status())) continue;
     if (absl::IsInvalidArgument(question.answer.status())) return question.answer.status();
     if (question.answer.ok()) {
       Take(question, &seen, &lookup.found);

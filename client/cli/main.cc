@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <exception>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,8 +28,19 @@ constexpr const char* kFooter =
     "  shoal start --name web -- python3 -m http.server 8000\n"
     "  shoal -H node[1-3] ps\n";
 
+// Options without the list of what they exclude: the library says so when it matters.
+class PlainFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    return option->get_type_size() == 0 ? "" : absl::StrCat(" ", option->get_type_name());
+  }
+};
+
 void Declare(Parser& parser) {
   CLI::App& app = parser.app;
+  auto formatter = std::make_shared<PlainFormatter>();
+  formatter->column_width(24);
+  app.formatter(formatter);  // of every subcommand that is declared from here on, too
   app.add_option("-H,--hosts", parser.context.hosts, "Hosts, as for every command")
       ->type_name("HOSTS");
   app.add_option("-o,--output", parser.context.format, "table, or json: one object per line")
@@ -80,9 +91,24 @@ size_t FindSeparator(const std::vector<std::string>& arguments) {
   return arguments.size();
 }
 
+// The words in `arguments` that no command is called by: the first that is no option.
+std::string UnknownCommand(const CLI::App& app) {
+  if (!app.get_subcommands().empty()) return "";
+  std::vector<std::string> rest = app.remaining();
+  for (const std::string& word : rest) {
+    if (!absl::StartsWith(word, "-")) return word;
+  }
+  return "";
+}
+
 int Complain(const CLI::App& app, const std::string& what) {
   std::string command = "shoal";
   for (const CLI::App* sub : app.get_subcommands()) absl::StrAppend(&command, " ", sub->get_name());
+  if (std::string word = UnknownCommand(app); !word.empty()) {
+    std::fprintf(stderr, "shoal: there is no command \"%s\"; `shoal --help` lists them.\n",
+                 EscapeForMessage(word).c_str());
+    return kExitUsage;
+  }
   std::fprintf(stderr, "shoal: %s. See `%s --help`.\n", EscapeForMessage(what, 1024).c_str(),
                command.c_str());
   return kExitUsage;

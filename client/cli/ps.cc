@@ -91,7 +91,7 @@ int RunPs(const Arguments& arguments, Context& context) {
   }
   if (context.json()) {
     for (const Found& entry : shown) Print(JsonLine(entry.process));
-  } else {
+  } else if (!shown.empty() || lookup->failures.empty()) {
     PrintTable(shown, context.colours());
   }
   int status = 0;

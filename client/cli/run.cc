@@ -124,7 +124,9 @@ absl::StatusOr<JobSpec> Run::MakeSpec(const Fleet& fleet, const std::vector<int>
 }
 
 absl::StatusOr<int> Run::Go() {
+  // What was typed is checked before anything is started.
   SHOAL_RETURN_IF_ERROR(ParseHaltRule(arguments_.halt).status());
+  SHOAL_RETURN_IF_ERROR(TagTemplate::Parse(arguments_.tag).status());
   SHOAL_ASSIGN_OR_RETURN(Fleet fleet, context_.ConnectForWork(arguments_.job.NeedsFacts()));
   SHOAL_ASSIGN_OR_RETURN(std::vector<int> counts, Place(arguments_.job, fleet, context_));
   SHOAL_ASSIGN_OR_RETURN(JobSpec spec, MakeSpec(fleet, counts));

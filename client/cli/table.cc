@@ -15,7 +15,10 @@ char32_t TakeCodePoint(absl::string_view* text) {
   uint8_t first = static_cast<uint8_t>(text->front());
   size_t length = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
   if (first >= 0x80 && first < 0xC2) length = 1;
-  length = std::min(length, text->size());
+  if (first >= 0xF5 || length > text->size()) length = 1;
+  for (size_t i = 1; i < length; ++i) {
+    if ((static_cast<uint8_t>((*text)[i]) & 0xC0) != 0x80) length = 1;
+  }
   char32_t code = length == 1 ? first : first & (0xFFu >> (length + 1));
   for (size_t i = 1; i < length; ++i) {
     code = code << 6 | (static_cast<uint8_t>((*text)[i]) & 0x3Fu);

@@ -56,6 +56,7 @@ absl::StatusOr<absl::Duration> ParseSpan(absl::string_view text) {
     if (!TakeDays(&rest, &days)) return BadSpan(text);
     bool only_days = rest.empty() && rest.size() != text.size();
     if (!only_days && !absl::ParseDuration(rest, &span)) return BadSpan(text);
+    if (span < absl::ZeroDuration()) return BadSpan(text);
     span += days;
   }
   if (span < absl::ZeroDuration() || span == absl::InfiniteDuration()) return BadSpan(text);

@@ -1,0 +1,67 @@
+#include "client/cli/exit_status.h"
+
+#include "client/cli/start_error.h"
+#include "gtest/gtest.h"
+
+namespace shoal::cli {
+namespace {
+
+TEST(ExitStatus, TellsScriptsWhatToDo) {
+  EXPECT_EQ(ExitStatusOf(absl::OkStatus()), 0);
+  EXPECT_EQ(ExitStatusOf(absl::InvalidArgumentError("")), 2);
+  EXPECT_EQ(ExitStatusOf(absl::UnavailableError("")), 69);
+  EXPECT_EQ(ExitStatusOf(absl::ResourceExhaustedError("")), 75);
+  EXPECT_EQ(ExitStatusOf(absl::DeadlineExceededError("")), 75);
+  EXPECT_EQ(ExitStatusOf(absl::AbortedError("")), 75);
+  EXPECT_EQ(ExitStatusOf(absl::NotFoundError("")), 1);
+  EXPECT_EQ(ExitStatusOf(absl::AlreadyExistsError("")), 1);
+}
+
+TEST(ToSentence, IsOneLineWithAnEnd) {
+  EXPECT_EQ(ToSentence(absl::UnknownError("a\nb")), "a\\nb.");
+  EXPECT_EQ(ToSentence(absl::UnknownError("done?")), "done?");
+  EXPECT_EQ(ToSentence(absl::UnknownError("")), "UNKNOWN.");
+}
+
+TEST(StartError, AMissingProgramIs127AndAsksWhetherItIsThere) {
+  v1::RequestError error;
+  error.set_code(9);
+  error.set_message("exec ./sim: No such file or directory");
+  error.mutable_start_failure()->set_stage("execve");
+  error.mutable_start_failure()->set_error_number(2);
+  StartError told = ExplainStartError(error, "./sim", "ant");
+  EXPECT_EQ(told.sentence,
+            "cannot start ./sim on ant: exec: No such file or directory. Is it on that host, and "
+            "in the PATH "
+            "there?");
+  EXPECT_EQ(told.exit_status, 127);
+}
+
+TEST(StartError, ADirectoryIs126AndAMissingCwd125) {
+  v1::RequestError error;
+  error.set_code(9);
+  error.set_message("exec /tmp: Permission denied");
+  error.mutable_start_failure()->set_stage("execve");
+  error.mutable_start_failure()->set_error_number(13);
+  EXPECT_EQ(ExplainStartError(error, "/tmp", "ant").exit_status, 126);
+  error.set_message("chdir /nowhere: No such file or directory");
+  error.mutable_start_failure()->set_stage("chdir");
+  error.mutable_start_failure()->set_error_number(2);
+  StartError told = ExplainStartError(error, "ls", "ant");
+  EXPECT_EQ(told.exit_status, 125);
+  EXPECT_EQ(told.sentence, "cannot start ls on ant: chdir /nowhere: No such file or directory.");
+}
+
+TEST(StartError, ATakenNameKeepsItsSentence) {
+  v1::RequestError error;
+  error.set_code(6);
+  error.set_message("name \"web\" is held by process 7KQ2MD (running, PID 48213)");
+  StartError told = ExplainStartError(error, "sleep", "ant");
+  EXPECT_EQ(told.sentence,
+            "ant: name \"web\" is held by process 7KQ2MD (running, PID 48213). Stop it first, or "
+            "choose another.");
+  EXPECT_EQ(told.exit_status, 1);
+}
+
+}  // namespace
+}  // namespace shoal::cli

@@ -1,0 +1,73 @@
+#include "client/cli/selection.h"
+
+#include "gtest/gtest.h"
+
+namespace shoal::cli {
+namespace {
+
+Selection Of(const std::vector<std::string>& terms, const std::vector<std::string>& labels = {}) {
+  absl::StatusOr<Selection> selection = Selection::Parse(terms, labels);
+  EXPECT_TRUE(selection.ok()) << selection.status();
+  return *selection;
+}
+
+TEST(Selection, NothingNamedIsEverything) {
+  std::vector<v1::Selector> selectors = Of({}).ForHost("ant");
+  ASSERT_EQ(selectors.size(), 1u);
+  EXPECT_TRUE(selectors[0].all());
+  EXPECT_TRUE(Of({}).empty());
+}
+
+TEST(Selection, EachTermIsAskedForItself) {
+  std::vector<v1::Selector> selectors = Of({"web", "db"}, {"job=x"}).ForHost("ant");
+  ASSERT_EQ(selectors.size(), 2u);
+  EXPECT_EQ(selectors[0].terms(0), "web");
+  EXPECT_EQ(selectors[1].terms(0), "db");
+  EXPECT_EQ(selectors[1].labels().at("job"), "x");
+}
+
+TEST(Selection, ATermWithAHostIsAboutThatHostOnly) {
+  Selection selection = Of({"node1/web", "node2/db"});
+  ASSERT_EQ(selection.ForHost("node2").size(), 1u);
+  EXPECT_EQ(selection.ForHost("node2")[0].terms(0), "db");
+  EXPECT_TRUE(selection.ForHost("node3").empty());
+  EXPECT_EQ(selection.hosts(), (std::vector<std::string>{"node1", "node2"}));
+  EXPECT_FALSE(selection.has_free_terms());
+}
+
+TEST(Selection, AHostMayBeASocketPath) {
+  Selection selection = Of({"unix:/run/a.sock/web"});
+  EXPECT_EQ(selection.hosts(), (std::vector<std::string>{"unix:/run/a.sock"}));
+  EXPECT_EQ(selection.ForHost("unix:/run/a.sock")[0].terms(0), "web");
+}
+
+TEST(Selection, OnlyWhatIsNoGlobHasToMatch) {
+  EXPECT_EQ(Of({"web", "sim-*", "ant/db"}).ExactTerms(),
+            (std::vector<std::string>{"web", "ant/db"}));
+  EXPECT_TRUE(Of({"sim-*"}).IsOpen());
+  EXPECT_FALSE(Of({"web"}).IsOpen());
+  EXPECT_TRUE(Of({}, {"a=b"}).IsOpen());
+}
+
+TEST(Selection, MatchesNamesIdsAndPrefixesOfIds) {
+  v1::Process process;
+  process.set_name("web");
+  process.set_id("7KQ2MDABCDEFGHIJ");
+  EXPECT_TRUE(Selection::Matches("web", process, "ant"));
+  EXPECT_TRUE(Selection::Matches("7KQ2", process, "ant"));
+  EXPECT_TRUE(Selection::Matches("ant/web", process, "ant"));
+  EXPECT_FALSE(Selection::Matches("bee/web", process, "ant"));
+  EXPECT_FALSE(Selection::Matches("7KQ", process, "ant"));
+  EXPECT_FALSE(Selection::Matches("db", process, "ant"));
+}
+
+TEST(Selection, RefusesWhatSelectsNothing) {
+  EXPECT_FALSE(Selection::Parse({""}, {}).ok());
+  EXPECT_FALSE(Selection::Parse({"node1/"}, {}).ok());
+  EXPECT_FALSE(Selection::Parse({"/web"}, {}).ok());
+  EXPECT_FALSE(Selection::Parse({}, {"job"}).ok());
+  EXPECT_FALSE(Selection::Parse({}, {"=x"}).ok());
+}
+
+}  // namespace
+}  // namespace shoal::cli

@@ -1,0 +1,34 @@
+#include "client/cli/tag_template.h"
+
+#include "gtest/gtest.h"
+
+namespace shoal::cli {
+namespace {
+
+TEST(TagTemplate, DefaultHasTheHostOnlyWhereThereAreSeveral) {
+  EXPECT_EQ(TagTemplate::Default(true).Render({3, 1, "node1", "stdout"}, {2, 1, 6}),
+            " 3 node1  │ ");
+  EXPECT_EQ(TagTemplate::Default(false).Render({3, 1, "node1", "stdout"}, {1, 1, 6}), "3 │ ");
+}
+
+TEST(TagTemplate, FillsInEveryField) {
+  absl::StatusOr<TagTemplate> tag = TagTemplate::Parse("[{host}:{local_rank}/{rank} {stream}]\\t");
+  ASSERT_TRUE(tag.ok()) << tag.status();
+  EXPECT_EQ(tag->Render({12, 4, "ant", "stderr"}, {}), "[ant:4/12 stderr]\t");
+}
+
+TEST(TagTemplate, RefusesAFieldThatDoesNotExistAndNamesThoseThatDo) {
+  absl::StatusOr<TagTemplate> tag = TagTemplate::Parse("{foo}");
+  ASSERT_FALSE(tag.ok());
+  EXPECT_NE(tag.status().message().find("{foo}"), std::string::npos);
+  EXPECT_NE(tag.status().message().find("{local_rank}"), std::string::npos);
+}
+
+TEST(TagTemplate, ABraceWithoutItsPartnerIsText) {
+  absl::StatusOr<TagTemplate> tag = TagTemplate::Parse("a{b");
+  ASSERT_TRUE(tag.ok());
+  EXPECT_EQ(tag->Render({}, {}), "a{b");
+}
+
+}  // namespace
+}  // namespace shoal::cli
