@@ -48,6 +48,7 @@ void Launcher::Spawn(SpawnCommand command, Supervisor::SpawnCallback done) {
                                                 "was deleted since; use a new one"),
                   done);
   }
+  SHOAL_FAILPOINT("spawn:received");
   std::vector<std::string> names = NamesFor(command);
   if (absl::Status status = Check(command, names); !status.ok()) {
     return Refuse(command, status, done);
@@ -55,6 +56,7 @@ void Launcher::Spawn(SpawnCommand command, Supervisor::SpawnCallback done) {
   std::vector<ProcessEntry*> processes = Admit(command, names);
   std::vector<std::string> ids;
   for (const ProcessEntry* process : processes) ids.push_back(process->id);
+  SHOAL_FAILPOINT("spawn:admitted");
   core_->ledger.Then([this, ids, command = std::move(command),
                       done = std::move(done)](const absl::Status& committed) mutable {
     SHOAL_FAILPOINT("spawn:after-intent");

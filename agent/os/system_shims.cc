@@ -10,6 +10,7 @@
 #include "agent/os/lost_tree.h"
 #include "agent/os/proc_files.h"
 #include "agent/os/process_signals.h"
+#include "common/failpoint.h"
 #include "common/status.h"
 
 namespace shoal::agent {
@@ -73,17 +74,21 @@ absl::StatusOr<int> SystemShims::Start(const ShimStart& start) {
 // 1. The slot is locked by Take. 2. The half is written. 3. The shim starts with the lock's
 // descriptor. 4. Ours is closed on return, and makes room for the pidfd.
 absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const ShimStart& start) {
+  SHOAL_FAILPOINT("spawn:slot-locked");
   SHOAL_ASSIGN_OR_RETURN(const UniqueFd cgroup, MakeCgroup(start.id));
+  SHOAL_FAILPOINT("spawn:cgroup-made");
   AgentHalf desired = start.desired;
   std::memcpy(desired.id, start.id.data(), std::min(start.id.size(), sizeof(desired.id)));
   desired.cwd_in_argv = 1;
   desired.nofile_soft = options_.nofile_soft;
   if (!cgroup) desired.flags |= record::kNoCgroup;
   SHOAL_RETURN_IF_ERROR(records_->Write(taken.slot, desired));
+  SHOAL_FAILPOINT("spawn:told");
   SHOAL_ASSIGN_OR_RETURN(const pid_t pid,
                          spawner_->Spawn(taken.slot, start,
                                          {taken.fd.get(), fifo_->fd(), options_.output_directory,
                                           cgroup ? cgroup.get() : -1}));
+  SHOAL_FAILPOINT("spawn:shim-started");
   taken.fd.Reset();
   uses_[taken.slot] = Use{start.id};
   watch_->AddChild(taken.slot, pid);
