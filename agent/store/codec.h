@@ -1,0 +1,27 @@
+// Entries of the state machine to and from the blobs of shoal.db (stored.proto).
+//
+// Thread-safety: thread-safe.
+// Errors:        DATA_LOSS, naming what in the blob cannot be.
+#ifndef SHOAL_AGENT_STORE_CODEC_H_
+#define SHOAL_AGENT_STORE_CODEC_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "agent/core/model.h"
+
+namespace shoal::agent {
+
+// Everything but the columns (id, boot_id, owner, request_id, request_index, session_id), the spec
+// and rank_env.
+std::string EncodeProcess(const ProcessEntry& process);
+absl::Status DecodeProcess(absl::string_view blob, ProcessEntry* process);
+
+// Everything but the id and expires_boottime, which means nothing to another run of the agent.
+std::string EncodeSession(const SessionEntry& session);
+absl::Status DecodeSession(absl::string_view blob, SessionEntry* session);
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_STORE_CODEC_H_

@@ -1,0 +1,329 @@
+#include "agent/store/sqlite_store.h"
+
+#include <sqlite3.h>
+
+#include <map>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "agent/record/record_layout.h"
+#include "agent/store/codec.h"
+#include "agent/store/schema.h"
+#include "common/status.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr int kDeletesBetweenSpecSweeps = 1000;
+
+int64_t ChecksumOf(absl::string_view bytes) {
+  return record::ChecksumOf(bytes.data(), bytes.size());
+}
+
+int64_t EndTimeOf(const ProcessEntry& process) {
+  return process.exit_time ? absl::ToUnixNanos(*process.exit_time) : 0;
+}
+
+}  // namespace
+
+struct SqliteStore::Statements {
+  Statement begin, commit, rollback;
+  Statement update_process, insert_process, delete_process, insert_spec;
+  Statement put_session, delete_session;
+  Statement put_tombstone, delete_tombstones;
+  Statement put_meta;
+};
+
+absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& state_dir,
+                                                               SpecParser parse_spec) {
+  const std::string path = absl::StrCat(state_dir, "/shoal.db");
+  SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenDatabase(path));
+  SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Checkpointer> checkpointer, Checkpointer::Start(path));
+  auto store = std::unique_ptr<SqliteStore>(
+      new SqliteStore(std::move(database), std::move(checkpointer), std::move(parse_spec)));
+  SHOAL_RETURN_IF_ERROR(store->Prepare());
+  return store;
+}
+
+SqliteStore::SqliteStore(std::unique_ptr<Database> database,
+                         std::unique_ptr<Checkpointer> checkpointer, SpecParser parse_spec)
+    : database_(std::move(database)),
+      checkpointer_(std::move(checkpointer)),
+      parse_spec_(std::move(parse_spec)) {
+  sqlite3_wal_hook(
+      database_->handle(),
+      +[](void* checkpoints, sqlite3*, const char*, int pages) {
+        static_cast<Checkpointer*>(checkpoints)->OnCommitted(pages);
+        return SQLITE_OK;
+      },
+      checkpointer_.get());
+}
+
+SqliteStore::~SqliteStore() {
+  if (dirty_) Rollback();
+  // Not after a disk error: the next start shall look at the whole file.
+  if (marked_unclean_ && checkpointer_->Health().ok()) {
+    MarkClean(database_.get(), true).IgnoreError();
+  }
+  statements_.reset();
+}
+
+absl::Status SqliteStore::Prepare() {
+  auto prepare = [this](const char* sql) { return Statement::Prepare(database_.get(), sql); };
+  SHOAL_ASSIGN_OR_RETURN(Statement begin, prepare("BEGIN IMMEDIATE"));
+  SHOAL_ASSIGN_OR_RETURN(Statement commit, prepare("COMMIT"));
+  SHOAL_ASSIGN_OR_RETURN(Statement rollback, prepare("ROLLBACK"));
+  SHOAL_ASSIGN_OR_RETURN(Statement update_process,
+                         prepare("UPDATE processes SET session_id=?2, over=?3, end_time=?4, "
+                                 "checksum=?5, blob=?6 WHERE id=?1"));
+  SHOAL_ASSIGN_OR_RETURN(
+      Statement insert_process,
+      prepare(
+          "INSERT INTO processes(id, session_id, over, end_time, checksum, blob, boot_id, owner,"
+          " request_id, request_index, spec_id) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"));
+  SHOAL_ASSIGN_OR_RETURN(Statement delete_process, prepare("DELETE FROM processes WHERE id=?1"));
+  SHOAL_ASSIGN_OR_RETURN(Statement insert_spec,
+                         prepare("INSERT INTO specs(checksum, wire) VALUES(?1, ?2)"));
+  SHOAL_ASSIGN_OR_RETURN(Statement put_session,
+                         prepare("INSERT OR REPLACE INTO sessions VALUES(?1, ?2, ?3)"));
+  SHOAL_ASSIGN_OR_RETURN(Statement delete_session, prepare("DELETE FROM sessions WHERE id=?1"));
+  SHOAL_ASSIGN_OR_RETURN(Statement put_tombstone,
+                         prepare("INSERT OR REPLACE INTO tombstones VALUES(?1, ?2, ?3)"));
+  SHOAL_ASSIGN_OR_RETURN(Statement delete_tombstones,
+                         prepare("DELETE FROM tombstones WHERE time < ?1"));
+  SHOAL_ASSIGN_OR_RETURN(Statement put_meta, prepare("INSERT OR REPLACE INTO meta VALUES(?1, ?2)"));
+  statements_ = std::make_unique<Statements>(
+      Statements{std::move(begin), std::move(commit), std::move(rollback),
+                 std::move(update_process), std::move(insert_process), std::move(delete_process),
+                 std::move(insert_spec), std::move(put_session), std::move(delete_session),
+                 std::move(put_tombstone), std::move(delete_tombstones), std::move(put_meta)});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Store::Content> SqliteStore::Load() {
+  Content content;
+  ForgetUnusedSpecs().IgnoreError();  // on a full disk they stay
+  SHOAL_RETURN_IF_ERROR(LoadMeta(&content));
+  SHOAL_RETURN_IF_ERROR(LoadProcesses(&content));
+  SHOAL_RETURN_IF_ERROR(LoadSessions(&content));
+  SHOAL_RETURN_IF_ERROR(LoadTombstones(&content));
+  return content;
+}
+
+absl::Status SqliteStore::LoadMeta(Content* content) {
+  SHOAL_ASSIGN_OR_RETURN(content->agent_id,
+                         database_->Query("SELECT value FROM meta WHERE key='agent_id'"));
+  SHOAL_ASSIGN_OR_RETURN(std::string revision,
+                         database_->Query("SELECT value FROM meta WHERE key='revision'"));
+  if (content->agent_id.empty() || !absl::SimpleAtoi(revision, &content->revision)) {
+    return database_->Damaged("its table meta lacks agent_id or revision");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SqliteStore::LoadProcesses(Content* content) {
+  SHOAL_ASSIGN_OR_RETURN(
+      Statement rows,
+      Statement::Prepare(database_.get(),
+                         "SELECT id, boot_id, owner, request_id, request_index, session_id, "
+                         "p.checksum, blob, p.spec_id, s.checksum, wire FROM processes p "
+                         "LEFT JOIN specs s ON s.spec_id = p.spec_id"));
+  // One Spec for all ranks of a batch, as it was when they were started.
+  std::map<int64_t, absl::StatusOr<std::shared_ptr<const Spec>>> specs;
+  auto spec_of = [&]() -> absl::StatusOr<std::shared_ptr<const Spec>> {
+    auto [found, added] = specs.try_emplace(rows.Int(8), absl::UnknownError(""));
+    if (!added) return found->second;
+    const absl::string_view wire = rows.Bytes(10);
+    if (rows.Int(9) != ChecksumOf(wire)) {
+      return found->second = absl::DataLossError("the checksum of its spec is wrong");
+    }
+    return found->second = parse_spec_(wire);
+  };
+  auto read = [&](ProcessEntry* process) -> absl::Status {
+    if (rows.Int(6) != ChecksumOf(rows.Bytes(7))) return absl::DataLossError("wrong checksum");
+    SHOAL_ASSIGN_OR_RETURN(process->spec, spec_of());
+    return DecodeProcess(rows.Bytes(7), process);
+  };
+  while (true) {
+    SHOAL_ASSIGN_OR_RETURN(bool row, rows.Step());
+    if (!row) return absl::OkStatus();
+    ProcessEntry process;
+    process.id = std::string(rows.Bytes(0));
+    process.boot_id = std::string(rows.Bytes(1));
+    process.owner = std::string(rows.Bytes(2));
+    process.request_id = std::string(rows.Bytes(3));
+    process.request_index = static_cast<int>(rows.Int(4));
+    process.session_id = std::string(rows.Bytes(5));
+    if (absl::Status status = read(&process); status.ok()) {
+      content->processes.push_back(std::move(process));
+    } else {
+      damaged_.push_back(absl::StrCat("process ", process.id, " cannot be read from ",
+                                      database_->path(), ": ", status.message()));
+      content->tombstones.push_back({process.owner, process.request_id, absl::Now()});
+    }
+  }
+}
+
+absl::Status SqliteStore::LoadSessions(Content* content) {
+  SHOAL_ASSIGN_OR_RETURN(
+      Statement rows,
+      Statement::Prepare(database_.get(), "SELECT id, checksum, blob FROM sessions"));
+  while (true) {
+    SHOAL_ASSIGN_OR_RETURN(bool row, rows.Step());
+    if (!row) return absl::OkStatus();
+    SessionEntry session;
+    session.id = std::string(rows.Bytes(0));
+    absl::Status status = rows.Int(1) == ChecksumOf(rows.Bytes(2))
+                              ? DecodeSession(rows.Bytes(2), &session)
+                              : absl::DataLossError("wrong checksum");
+    if (status.ok()) {
+      content->sessions.push_back(std::move(session));
+    } else {
+      damaged_.push_back(absl::StrCat("session ", session.id, " cannot be read from ",
+                                      database_->path(), ": ", status.message()));
+    }
+  }
+}
+
+absl::Status SqliteStore::LoadTombstones(Content* content) {
+  SHOAL_ASSIGN_OR_RETURN(
+      Statement rows,
+      Statement::Prepare(database_.get(), "SELECT owner, request_id, time FROM tombstones"));
+  while (true) {
+    SHOAL_ASSIGN_OR_RETURN(bool row, rows.Step());
+    if (!row) return absl::OkStatus();
+    content->tombstones.push_back(
+        {std::string(rows.Bytes(0)), std::string(rows.Bytes(1)), absl::FromUnixNanos(rows.Int(2))});
+  }
+}
+
+bool SqliteStore::Begin() {
+  if (!dirty_) {
+    dirty_ = true;
+    failure_ = checkpointer_->Health();
+    if (failure_.ok()) Note(statements_->begin.Run());
+    if (failure_.ok() && !marked_unclean_) Note(MarkClean(database_.get(), false));
+  }
+  return failure_.ok();
+}
+
+void SqliteStore::Note(const absl::Status& status) {
+  if (failure_.ok()) failure_ = status;
+}
+
+void SqliteStore::PutProcess(const ProcessEntry& process) {
+  if (!Begin()) return;
+  const std::string blob = EncodeProcess(process);
+  Statement& update = statements_->update_process;
+  update.BindText(1, process.id);
+  update.BindText(2, process.session_id);
+  update.BindInt(3, process.IsOver() ? 1 : 0);
+  update.BindInt(4, EndTimeOf(process));
+  update.BindInt(5, ChecksumOf(blob));
+  update.BindBlob(6, blob);
+  Note(update.Run());
+  if (failure_.ok() && database_->ChangedRows() == 0) Note(Insert(process, blob));
+}
+
+absl::Status SqliteStore::Insert(const ProcessEntry& process, absl::string_view blob) {
+  SHOAL_ASSIGN_OR_RETURN(const int64_t spec_id, SpecIdFor(process.spec));
+  Statement& insert = statements_->insert_process;
+  insert.BindText(1, process.id);
+  insert.BindText(2, process.session_id);
+  insert.BindInt(3, process.IsOver() ? 1 : 0);
+  insert.BindInt(4, EndTimeOf(process));
+  insert.BindInt(5, ChecksumOf(blob));
+  insert.BindBlob(6, blob);
+  insert.BindText(7, process.boot_id);
+  insert.BindText(8, process.owner);
+  insert.BindText(9, process.request_id);
+  insert.BindInt(10, process.request_index);
+  insert.BindInt(11, spec_id);
+  return insert.Run();
+}
+
+absl::StatusOr<int64_t> SqliteStore::SpecIdFor(const std::shared_ptr<const Spec>& spec) {
+  if (spec == last_spec_) return last_spec_id_;
+  Statement& insert = statements_->insert_spec;
+  insert.BindInt(1, ChecksumOf(spec->wire));
+  insert.BindBlob(2, spec->wire);
+  SHOAL_RETURN_IF_ERROR(insert.Run());
+  last_spec_ = spec;
+  last_spec_id_ = database_->LastRowId();
+  return last_spec_id_;
+}
+
+void SqliteStore::DeleteProcess(const std::string& id) {
+  if (!Begin()) return;
+  statements_->delete_process.BindText(1, id);
+  Note(statements_->delete_process.Run());
+  if (++deletes_ >= kDeletesBetweenSpecSweeps) Note(ForgetUnusedSpecs());
+}
+
+absl::Status SqliteStore::ForgetUnusedSpecs() {
+  deletes_ = 0;
+  last_spec_ = nullptr;
+  return database_->Execute(
+      "DELETE FROM specs WHERE spec_id NOT IN (SELECT spec_id FROM processes)");
+}
+
+void SqliteStore::PutSession(const SessionEntry& session) {
+  if (!Begin()) return;
+  const std::string blob = EncodeSession(session);
+  statements_->put_session.BindText(1, session.id);
+  statements_->put_session.BindInt(2, ChecksumOf(blob));
+  statements_->put_session.BindBlob(3, blob);
+  Note(statements_->put_session.Run());
+}
+
+void SqliteStore::DeleteSession(const std::string& id) {
+  if (!Begin()) return;
+  statements_->delete_session.BindText(1, id);
+  Note(statements_->delete_session.Run());
+}
+
+void SqliteStore::PutTombstone(const Tombstone& tombstone) {
+  if (!Begin()) return;
+  statements_->put_tombstone.BindText(1, tombstone.owner);
+  statements_->put_tombstone.BindText(2, tombstone.request_id);
+  statements_->put_tombstone.BindInt(3, absl::ToUnixNanos(tombstone.time));
+  Note(statements_->put_tombstone.Run());
+}
+
+void SqliteStore::DeleteTombstonesBefore(absl::Time time) {
+  if (!Begin()) return;
+  statements_->delete_tombstones.BindInt(1, absl::ToUnixNanos(time));
+  Note(statements_->delete_tombstones.Run());
+}
+
+void SqliteStore::PutRevision(int64_t high_water_mark) {
+  if (!Begin()) return;
+  const std::string text = absl::StrCat(high_water_mark);
+  statements_->put_meta.BindText(1, "revision");
+  statements_->put_meta.BindText(2, text);
+  Note(statements_->put_meta.Run());
+}
+
+bool SqliteStore::IsDirty() const { return dirty_; }
+
+absl::Status SqliteStore::Commit() {
+  if (!dirty_) return absl::OkStatus();
+  if (failure_.ok()) Note(statements_->commit.Run());
+  if (!failure_.ok()) Rollback();
+  marked_unclean_ |= failure_.ok();
+  dirty_ = false;
+  last_spec_ = nullptr;
+  return std::exchange(failure_, absl::OkStatus());
+}
+
+void SqliteStore::Rollback() {
+  // After some errors SQLite has done it already.
+  if (database_->InTransaction()) statements_->rollback.Run().IgnoreError();
+}
+
+absl::Status SqliteStore::LimitPages(int pages) {
+  return database_->Execute(absl::StrCat("PRAGMA max_page_count=", pages).c_str());
+}
+
+}  // namespace shoal::agent

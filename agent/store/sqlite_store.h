@@ -1,0 +1,100 @@
+// The agent's durable facts in <state>/shoal.db.
+//
+// Ownership:     created by main, outlives the supervisor. The state directory's lock, held by
+//                main, keeps a second agent away.
+// Thread-safety: loop thread only; checkpoints run on a thread of its own.
+// Blocking:      Load reads everything, after an unclean stop through a check of the whole file.
+//                Puts and Commit write to the page cache; they wait for the disk only when the
+//                kernel makes a writer wait.
+// Durability:    a commit survives the death of the agent at any instant. After a power loss the
+//                last commits may be missing (synchronous=NORMAL), never half of one; the processes
+//                they tell of are gone with the boot anyway.
+// Errors:        Open and Load: FAILED_PRECONDITION for a damaged file or one of a newer agent,
+// with
+//                what to do. Commit: RESOURCE_EXHAUSTED (full) or UNAVAILABLE (I/O error,
+//                read-only); nothing of the transaction is kept.
+#ifndef SHOAL_AGENT_STORE_SQLITE_STORE_H_
+#define SHOAL_AGENT_STORE_SQLITE_STORE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "agent/core/ports.h"
+#include "agent/store/checkpointer.h"
+#include "agent/store/sqlite.h"
+
+namespace shoal::agent {
+
+class SqliteStore : public Store {
+ public:
+  // Makes a checked Spec of a serialized shoal.v1.ProcessSpec. Called by Load only.
+  using SpecParser =
+      absl::AnyInvocable<absl::StatusOr<std::shared_ptr<const Spec>>(absl::string_view wire) const>;
+
+  static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& state_dir,
+                                                           SpecParser parse_spec);
+  // Marks the stop as clean.
+  ~SqliteStore() override;
+
+  // REQUIRES: called once, before anything is put. A process whose row cannot be read is left out
+  // and named in damaged(); a tombstone stands for its request, so that a retry starts nothing.
+  absl::StatusOr<Content> Load() override;
+  void PutProcess(const ProcessEntry& process) override;
+  void DeleteProcess(const std::string& id) override;
+  void PutSession(const SessionEntry& session) override;
+  void DeleteSession(const std::string& id) override;
+  void PutTombstone(const Tombstone& tombstone) override;
+  void DeleteTombstonesBefore(absl::Time time) override;
+  void PutRevision(int64_t high_water_mark) override;
+  bool IsDirty() const override;
+  absl::Status Commit() override;
+
+  // One line for each row that Load could not read.
+  const std::vector<std::string>& damaged() const { return damaged_; }
+
+  // For tests of a full disk: at most this many pages in the file.
+  absl::Status LimitPages(int pages);
+
+ private:
+  struct Statements;
+
+  SqliteStore(std::unique_ptr<Database> database, std::unique_ptr<Checkpointer> checkpointer,
+              SpecParser parse_spec);
+  absl::Status Prepare();
+  absl::Status LoadProcesses(Content* content);
+  absl::Status LoadSessions(Content* content);
+  absl::Status LoadTombstones(Content* content);
+  absl::Status LoadMeta(Content* content);
+  // Begins the transaction; false: it has failed already and what follows is passed over.
+  bool Begin();
+  void Note(const absl::Status& status);
+  absl::StatusOr<int64_t> SpecIdFor(const std::shared_ptr<const Spec>& spec);
+  absl::Status Insert(const ProcessEntry& process, absl::string_view blob);
+  absl::Status ForgetUnusedSpecs();
+  void Rollback();
+
+  // Constant after construction.
+  const std::unique_ptr<Database> database_;
+  const std::unique_ptr<Checkpointer> checkpointer_;
+  const SpecParser parse_spec_;
+  std::unique_ptr<Statements> statements_;
+
+  // Loop thread only.
+  std::vector<std::string> damaged_;
+  bool dirty_ = false;
+  bool marked_unclean_ = false;  // the file says so; see OpenDatabase
+  absl::Status failure_;         // the first of this transaction
+  // The spec stored last in this transaction: the ranks of a batch follow each other.
+  std::shared_ptr<const Spec> last_spec_;
+  int64_t last_spec_id_ = 0;
+  int deletes_ = 0;  // since specs were last looked through
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_STORE_SQLITE_STORE_H_
