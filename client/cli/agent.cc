@@ -118,7 +118,8 @@ int RunStop(bool all, Context& context) {
 CLI::App* AddVerb(CLI::App* agent, Context& context, const std::string& name,
                   const std::string& description, const std::string& example) {
   CLI::App* verb = agent->add_subcommand(name, description);
-  verb->add_option("-o,--output", context.format, "table, or json: one object per line")
+  verb->add_option("-o,--output", context.format,
+                   "table, or json: one object per line, with the field names of the protos")
       ->check(CLI::IsMember({"table", "json"}))
       ->type_name("FORMAT");
   verb->footer("Example:\n" + example);

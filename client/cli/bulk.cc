@@ -4,7 +4,6 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "client/cli/exit_status.h"
 #include "client/cli/table.h"
 #include "common/ids.h"
 
@@ -30,15 +29,12 @@ int Report(const std::vector<BulkAnswer>& answers,
   int status = 0;
   for (const BulkAnswer& answer : answers) {
     const v1::Process& process = answer.result.process();
-    if (context.json()) {
-      Print(JsonLine(answer.result));
-      if (answer.result.has_error())
-        status = ExitStatusOf(StatusOf(answer.result.error(), process));
-    } else if (answer.result.has_error()) {
+    if (answer.result.has_error()) {
       status = context.Fail(StatusOf(answer.result.error(), process));
-    } else {
+    } else if (!context.json()) {
       Print(absl::StrCat(Pad(label(process), width), "  ", sentence(answer), "\n"));
     }
+    if (context.json()) Print(JsonLine(process));
   }
   return status;
 }

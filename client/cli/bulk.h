@@ -26,8 +26,8 @@ struct BulkAnswer {
 };
 
 // Prints a line "NAME  <sentence>" for each answer without error, names aligned, with their hosts
-// where there are several, or its JSON; complains about the others. The exit status: 0, or that of
-// the last complaint.
+// where there are several, and complains about the others; or prints the JSON of every process. The
+// exit status: 0, or that of the last complaint.
 int Report(const std::vector<BulkAnswer>& answers,
            const std::function<std::string(const BulkAnswer&)>& sentence, Context& context);
 

@@ -13,7 +13,9 @@ CLI::App* AddCommand(Parser& parser, const std::string& name, const std::string&
                    "Hosts: node[01-16],gpu1:7420,unix:PATH, @group, or - for stdin "
                    "(default: $SHOAL_HOSTS, else this machine)")
       ->type_name("HOSTS");
-  command->add_option("-o,--output", parser.context.format, "table, or json: one object per line")
+  command
+      ->add_option("-o,--output", parser.context.format,
+                   "table, or json: one object per line, with the field names of the protos")
       ->check(CLI::IsMember({"table", "json"}))
       ->type_name("FORMAT");
   command->footer("Example:\n" + example);

@@ -43,7 +43,8 @@ void Declare(Parser& parser) {
   app.formatter(formatter);  // of every subcommand that is declared from here on, too
   app.add_option("-H,--hosts", parser.context.hosts, "Hosts, as for every command")
       ->type_name("HOSTS");
-  app.add_option("-o,--output", parser.context.format, "table, or json: one object per line")
+  app.add_option("-o,--output", parser.context.format,
+                 "table, or json: one object per line, with the field names of the protos")
       ->check(CLI::IsMember({"table", "json"}))
       ->type_name("FORMAT");
   app.add_option("--tls-cert", parser.context.tls.cert_file,

@@ -20,6 +20,7 @@
 #include "client/cli/job_options.h"
 #include "client/cli/run_report.h"
 #include "client/cli/run_sink.h"
+#include "client/cli/units.h"
 #include "common/escape.h"
 #include "common/signals.h"
 #include "common/status.h"
@@ -35,6 +36,7 @@ struct Arguments {
   bool gather = false;
   std::string halt = "now,fail=1";
   bool detach_on_hangup = false;
+  std::string session_ttl = "15s";
 };
 
 std::vector<std::string> HostNames(const Fleet& fleet) {
@@ -120,6 +122,7 @@ absl::StatusOr<JobSpec> Run::MakeSpec(const Fleet& fleet, const std::vector<int>
   SHOAL_ASSIGN_OR_RETURN(spec.halt, ParseHaltRule(arguments_.halt));
   spec.counts = counts;
   spec.session_name = SessionName(words_[0]);
+  SHOAL_ASSIGN_OR_RETURN(spec.session_ttl, ParseSpan(arguments_.session_ttl));
   return spec;
 }
 
@@ -181,6 +184,13 @@ void AddRun(Parser& parser) {
   command->add_flag(
       "--detach-on-hangup", arguments->detach_on_hangup,
       "When the terminal is lost the processes go on, detached, instead of being ended");
+  command
+      ->add_option("--session-ttl", arguments->session_ttl,
+                   "The processes are ended when this command was not heard of for so long "
+                   "($SHOAL_SESSION_TTL; default: 15s)")
+      ->envname("SHOAL_SESSION_TTL")
+      ->check(IsSpan())
+      ->type_name("SPAN");
   command->callback([&parser, arguments, command] {
     parser.chosen = [&context = parser.context, arguments, command] {
       return RunRun(*arguments, *command, context);
