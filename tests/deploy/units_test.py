@@ -54,7 +54,7 @@ class Units(unittest.TestCase):
         bad = pathlib.Path(self.temp.name, "bad.service")
         good = (self.units / "system/shoald.service").read_text()
         bad.write_text(good.replace("KillMode=process", "KillMode=proces"))
-        self.assertIn("KillMode", self.verify("system", [bad]).stderr)
+        self.assertIn("kill mode", self.verify("system", [bad]).stderr)
 
     def test_an_agent_that_is_restarted_touches_no_process(self):
         for scope in ("system", "user"):
