@@ -79,7 +79,7 @@ CommandResult AgentProcess::StartRefused() {
   CommandOptions options;
   options.env = Environment();
   options.network_namespace = options_.network_namespace;
-  return Run(Arguments(), options);
+  return RunProgram(Arguments(), options);
 }
 
 void AgentProcess::Kill() {

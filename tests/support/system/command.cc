@@ -186,7 +186,7 @@ std::string RunningCommand::Describe() const {
                       ")\nstdout: ", result_.out, "\nstderr: ", result_.err);
 }
 
-CommandResult Run(std::vector<std::string> argv, const CommandOptions& options) {
+CommandResult RunProgram(std::vector<std::string> argv, const CommandOptions& options) {
   RunningCommand command(std::move(argv), options);
   return command.Wait();
 }
@@ -196,7 +196,7 @@ bool RunTool(std::vector<std::string> argv, int network_namespace) {
   options.env["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin";
   options.network_namespace = network_namespace;
   argv.insert(argv.begin(), "/usr/bin/env");
-  const CommandResult result = Run(argv, options);
+  const CommandResult result = RunProgram(argv, options);
   EXPECT_EQ(result.exit_code, 0) << absl::StrJoin(argv, " ") << "\n" << result;
   return result.exit_code == 0;
 }

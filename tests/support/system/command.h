@@ -82,7 +82,7 @@ class RunningCommand {
 };
 
 // Runs to the end.
-CommandResult Run(std::vector<std::string> argv, const CommandOptions& options);
+CommandResult RunProgram(std::vector<std::string> argv, const CommandOptions& options);
 
 // What a failed start of a helper (ip, openssl) needs: runs it in the test's own environment and
 // fails the test unless it ended with 0.

@@ -1,0 +1,77 @@
+// An agent for tests of the client: real sockets and the real protocol, but its processes are a
+// script.
+//
+// A spawned process "runs" what its argv says, at once and in order, one word each:
+//   out:TEXT err:TEXT    writes          exit:N  signal:N   ends
+//   wait                 runs until it is terminated (exit by the signal, cause TERMINATED)
+//   refuse:TEXT          is not started
+//   ignore-term          from here on only SIGKILL ends it
+//
+// Ownership:     the test's. The state outlives Stop() and Start(), as that of a restarted agent
+// does. Thread-safety: thread-safe. Blocking:      Stop() ends every call.
+#ifndef SHOAL_TESTS_SUPPORT_FAKE_AGENT_H_
+#define SHOAL_TESTS_SUPPORT_FAKE_AGENT_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "shoal/v1/host_service.pb.h"
+#include "shoal/v1/process_service.pb.h"
+#include "shoal/v1/session_service.pb.h"
+
+namespace shoal::testing {
+
+class FakeAgent {
+ public:
+  // Serves unix:SOCKET in a directory of its own, which goes with it.
+  explicit FakeAgent(const std::string& name, int slots = 2);
+  ~FakeAgent();
+
+  const std::string& socket_path() const;
+  // "unix:PATH"
+  std::string hosts() const;
+
+  void Stop();
+  void Start();
+
+  // The next `times` calls of a method ("Spawn", "Open", …) fail so, before they do anything.
+  void FailNext(const std::string& method, absl::Status status, int times = 1);
+  // As FailNext, but after it was done: the answer is lost.
+  void LoseAnswer(const std::string& method, int times = 1);
+  // Streams of the method break (UNAVAILABLE) after that many messages, the next `times` times.
+  void BreakAfter(const std::string& method, int messages, int times);
+  // Output is sent in frames of so many bytes.
+  void SetFrameBytes(size_t bytes);
+  // Events before this revision are gone: a watch from there is OUT_OF_RANGE.
+  void Compact();
+  // The session is over, as if it had lapsed; its processes end with SESSION_EXPIRED.
+  void ExpireSession(const std::string& id);
+  // More output of a process that waits.
+  void Write(const std::string& id, v1::StreamKind stream, absl::string_view bytes);
+  // Ends a process that waits.
+  void Exit(const std::string& id, int code);
+
+  // How often a method was called, failed calls included.
+  int Calls(const std::string& method) const;
+  // The request_ids that came with calls of the method.
+  std::vector<std::string> RequestIds(const std::string& method) const;
+  v1::SpawnBatchRequest last_batch() const;
+  int open_sessions() const;
+  std::vector<v1::Process> processes() const;
+  int64_t acknowledged(const std::string& id) const;
+
+  class Rep;
+
+ private:
+  const std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace shoal::testing
+
+#endif  // SHOAL_TESTS_SUPPORT_FAKE_AGENT_H_
