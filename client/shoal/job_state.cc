@@ -119,6 +119,7 @@ void JobState::Place(int number, const v1::Process& process) {
   }
   if (HasEnded(rank.process)) NoteEnd(number);
   CompleteIfDone(number);
+  CheckHalt();
 }
 
 void JobState::OnFrame(int host, const v1::ReadOutputResponse& frame) {
@@ -158,6 +159,7 @@ void JobState::FailToStart(int number, const v1::RequestError& error) {
   sink_->OnFailedToStart(IdOf(number), error);
   NoteEnd(number);
   CompleteIfDone(number);
+  CheckHalt();
 }
 
 // The main process of the rank has ended. Counted once.
@@ -169,7 +171,6 @@ void JobState::NoteEnd(int number) {
   if (rank.process.state() != v1::STATE_FAILED_TO_START) {
     sink_->OnExited(IdOf(number), rank.process);
   }
-  CheckHalt();
 }
 
 void JobState::Count(int number) {
@@ -289,6 +290,7 @@ void JobState::Lose(int number, const absl::Status& reason) {
     NoteEnd(number);
   }
   CompleteIfDone(number);
+  CheckHalt();
 }
 
 void JobState::OnSessionOver(int host, const absl::Status& reason,

@@ -101,8 +101,8 @@ class Process::Rep : public Child, public std::enable_shared_from_this<Process::
   // Written by the one Start() that is under way, and by the setters before.
   ProcessOptions options_;
   std::shared_ptr<Host> host_;
-  std::unique_ptr<Subscription> output_;
   absl::Notification output_over_;
+  std::unique_ptr<Subscription> output_;  // last: its end uses the others
 };
 
 std::string Process::Rep::NameLocked() const {

@@ -1,0 +1,341 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "shoal/job_state.h"
+
+namespace shoal {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// Writes down what it hears.
+class Recorder : public JobSink {
+ public:
+  std::vector<std::string> heard;
+
+  void OnStarted(RankId rank, const v1::Process& process) override {
+    heard.push_back(absl::StrCat("started ", rank.rank, " on ", rank.host, " pid ", process.pid()));
+  }
+  void OnOutput(RankId rank, v1::StreamKind, int64_t offset, absl::string_view data) override {
+    heard.push_back(absl::StrCat("output ", rank.rank, " at ", offset, " ", data));
+  }
+  void OnGap(RankId rank, v1::StreamKind, const v1::Gap& gap) override {
+    heard.push_back(absl::StrCat("gap ", rank.rank, " to ", gap.to()));
+  }
+  void OnExited(RankId rank, const v1::Process& process) override {
+    heard.push_back(absl::StrCat("exited ", rank.rank, " ", process.exit().code()));
+  }
+  void OnComplete(RankId rank, const v1::Process&) override {
+    heard.push_back(absl::StrCat("complete ", rank.rank));
+  }
+  void OnFailedToStart(RankId rank, const v1::RequestError& error) override {
+    heard.push_back(absl::StrCat("failed ", rank.rank, " ", error.message()));
+  }
+  void OnHostLost(int host, const absl::Status&) override {
+    heard.push_back(absl::StrCat("lost host ", host));
+  }
+  void OnHostRegained(int host) override { heard.push_back(absl::StrCat("regained host ", host)); }
+  void OnHalt(bool now) override { heard.push_back(now ? "halt now" : "halt soon"); }
+};
+
+class JobStateTest : public testing::Test {
+ protected:
+  JobStateTest() {
+    spec_.counts = {1, 2};
+    spec_.halt = HaltRule::Never();
+    sink_.heard.clear();
+  }
+
+  JobState& state() {
+    if (state_ == nullptr) {
+      std::vector<std::string> names = {"a", "b"};
+      state_ = std::make_unique<JobState>(names, spec_, &sink_);
+    }
+    return *state_;
+  }
+
+  static v1::Process Running(int rank, int64_t revision = 1) {
+    v1::Process process;
+    process.set_id(absl::StrCat("ID", rank));
+    process.set_rank(rank);
+    process.set_pid(100 + rank);
+    process.set_state(v1::STATE_RUNNING);
+    process.set_revision(revision);
+    process.mutable_start_time()->set_seconds(1000);
+    return process;
+  }
+
+  static v1::Process Exited(int rank, int code, int64_t revision = 5) {
+    v1::Process process = Running(rank, revision);
+    process.set_state(v1::STATE_EXITED);
+    process.mutable_exit()->set_code(code);
+    process.mutable_exit_time()->set_seconds(1010 + rank);
+    process.set_output_complete(true);
+    return process;
+  }
+
+  static v1::Process Ended(int rank, v1::Cause cause) {
+    v1::Process process = Exited(rank, 0);
+    process.mutable_exit()->set_signal(15);
+    process.mutable_exit()->set_cause(cause);
+    return process;
+  }
+
+  static void SetWritten(v1::Process& process, int64_t bytes) {
+    v1::StreamPosition* position = process.add_output();
+    position->set_stream(v1::STREAM_KIND_STDOUT);
+    position->set_end_offset(bytes);
+  }
+
+  static v1::ReadOutputResponse Frame(int rank, int64_t offset, const std::string& data) {
+    v1::ReadOutputResponse frame;
+    frame.set_id(absl::StrCat("ID", rank));
+    frame.set_stream(v1::STREAM_KIND_STDOUT);
+    frame.set_offset(offset);
+    frame.set_data(data);
+    return frame;
+  }
+
+  static v1::SpawnBatchResponse Spawned(int first, int count) {
+    v1::SpawnBatchResponse response;
+    for (int i = 0; i < count; ++i) *response.add_results()->mutable_process() = Running(first + i);
+    return response;
+  }
+
+  std::vector<std::string> Heard() { return std::exchange(sink_.heard, {}); }
+
+  std::string Actions() {
+    return absl::StrJoin(state().TakeActions(), " ", [](std::string* out, const JobAction& action) {
+      absl::StrAppend(out,
+                      action.kind == JobAction::Kind::kTerminate ? "terminate"
+                      : action.kind == JobAction::Kind::kKill    ? "kill"
+                                                                 : "acknowledge",
+                      ":", action.host);
+    });
+  }
+
+  JobSpec spec_;
+  Recorder sink_;
+  std::unique_ptr<JobState> state_;
+};
+
+TEST_F(JobStateTest, RanksAreContiguousInTheOrderOfHosts) {
+  EXPECT_EQ(state().world_size(), 3);
+  EXPECT_EQ(state().first_rank(0), 0);
+  EXPECT_EQ(state().first_rank(1), 1);
+}
+
+TEST_F(JobStateTest, AnExitBeforeTheSpawnsAnswerIsReportedOnce) {
+  state().OnProcess(0, Exited(0, 0));
+  state().OnSpawned(0, Spawned(0, 1));
+  EXPECT_THAT(Heard(), ElementsAre("started 0 on 0 pid 100", "exited 0 0", "complete 0"));
+}
+
+TEST_F(JobStateTest, OutputBeforeEverythingElseIsKept) {
+  state().OnFrame(0, Frame(0, 0, "early"));
+  EXPECT_THAT(Heard(), IsEmpty());
+  state().OnSpawned(0, Spawned(0, 1));
+  EXPECT_THAT(Heard(), ElementsAre("started 0 on 0 pid 100", "output 0 at 0 early"));
+}
+
+TEST_F(JobStateTest, ARankIsCompleteWhenItsLastByteWasGivenOut) {
+  state().OnSpawned(0, Spawned(0, 1));
+  v1::Process exited = Exited(0, 0);
+  SetWritten(exited, 4);
+  state().OnProcess(0, exited);
+  state().OnFrame(0, Frame(0, 0, "ab"));
+  Heard();
+  state().OnFrame(0, Frame(0, 2, "cd"));
+  EXPECT_THAT(Heard(), ElementsAre("output 0 at 2 cd", "complete 0"));
+}
+
+TEST_F(JobStateTest, AGrandchildThatHoldsStdoutDoesNotDelayTheExit) {
+  v1::Process exited = Exited(0, 0);
+  exited.set_output_complete(false);
+  state().OnProcess(0, exited);
+  EXPECT_THAT(Heard(), ElementsAre("started 0 on 0 pid 100", "exited 0 0"));
+  state().OnProcess(0, Exited(0, 0, 9));
+  EXPECT_THAT(Heard(), ElementsAre("complete 0"));
+}
+
+TEST_F(JobStateTest, AnOlderRevisionDoesNotTurnTimeBack) {
+  state().OnProcess(0, Exited(0, 3, 9));
+  state().OnProcess(0, Running(0, 2));
+  EXPECT_EQ(state().Summarize().processes[0].exit().code(), 3);
+}
+
+TEST_F(JobStateTest, RepeatedBytesAreGivenOutOnce) {
+  state().OnSpawned(0, Spawned(0, 1));
+  state().OnFrame(0, Frame(0, 0, "ab"));
+  Heard();
+  state().OnFrame(0, Frame(0, 0, "ab"));
+  EXPECT_THAT(Heard(), IsEmpty());
+}
+
+TEST_F(JobStateTest, TheFirstFailureIsTheFailureAndTheRestACount) {
+  spec_.halt = HaltRule::NowOnFirstFailure();
+  state().OnProcess(1, Exited(2, 7));
+  EXPECT_EQ(Actions(), "terminate:0 terminate:1");
+  state().OnProcess(1, Ended(1, v1::CAUSE_TERMINATED));
+  state().OnProcess(0, Ended(0, v1::CAUSE_TERMINATED));
+  EXPECT_TRUE(state().IsComplete());
+  JobResult result = state().Summarize();
+  EXPECT_TRUE(result.halted);
+  EXPECT_EQ(result.failed, 1);
+  EXPECT_EQ(result.ended_by_us, 2);
+  ASSERT_TRUE(result.first_failure.has_value());
+  EXPECT_EQ(result.first_failure->rank.rank, 2);
+  EXPECT_EQ(result.first_failure->host, "b");
+  EXPECT_EQ(result.first_failure->process.exit().code(), 7);
+}
+
+TEST_F(JobStateTest, AHostWhoseSpawnIsNotAnsweredIsEndedOnceItIs) {
+  spec_.halt = HaltRule::NowOnFirstFailure();
+  state().OnProcess(0, Exited(0, 1));
+  EXPECT_EQ(Actions(), "terminate:1");
+  state().OnSpawned(1, Spawned(1, 2));
+  EXPECT_EQ(Actions(), "terminate:1");
+}
+
+TEST_F(JobStateTest, HaltSoonEndsNothing) {
+  spec_.halt = *ParseHaltRule("soon,fail=1");
+  state().OnProcess(0, Exited(0, 1));
+  EXPECT_EQ(Actions(), "");
+  EXPECT_TRUE(state().Summarize().halted);
+}
+
+TEST_F(JobStateTest, AFailureOfTheLastRankHaltsNothing) {
+  spec_.counts = {1, 0};
+  spec_.halt = HaltRule::NowOnFirstFailure();
+  state().OnProcess(0, Exited(0, 1));
+  EXPECT_FALSE(state().Summarize().halted);
+  EXPECT_TRUE(state().IsComplete());
+}
+
+TEST_F(JobStateTest, SomebodyElsesTerminateIsAFailure) {
+  state().OnProcess(0, Ended(0, v1::CAUSE_TERMINATED));
+  EXPECT_EQ(state().Summarize().failed, 1);
+}
+
+TEST_F(JobStateTest, AnInterruptTerminatesAndASecondOneKills) {
+  state().OnSpawned(0, Spawned(0, 1));
+  state().OnSpawned(1, Spawned(1, 2));
+  state().Interrupt();
+  EXPECT_EQ(Actions(), "terminate:0 terminate:1");
+  state().Interrupt();
+  EXPECT_EQ(Actions(), "kill:0 kill:1");
+  EXPECT_TRUE(state().Summarize().interrupted);
+}
+
+TEST_F(JobStateTest, AFailedStartIsAFailureOfItsRankOnly) {
+  v1::SpawnBatchResponse answer = Spawned(1, 2);
+  answer.mutable_results(0)->mutable_error()->set_message("exec: No such file");
+  state().OnSpawned(1, answer);
+  EXPECT_THAT(Heard(),
+              ElementsAre("failed 1 exec: No such file", "complete 1", "started 2 on 1 pid 102"));
+  JobResult result = state().Summarize();
+  EXPECT_EQ(result.failed_to_start, 1);
+  EXPECT_EQ(result.first_failure->process.start_failure().message(), "exec: No such file");
+}
+
+TEST_F(JobStateTest, AFailedStartThatTheWatchSawToIsCountedOnce) {
+  v1::Process process = Running(0);
+  process.set_state(v1::STATE_FAILED_TO_START);
+  process.mutable_start_failure()->set_message("chdir");
+  state().OnProcess(0, process);
+  v1::SpawnBatchResponse answer;
+  answer.add_results()->mutable_error()->set_message("chdir");
+  state().OnSpawned(0, answer);
+  EXPECT_THAT(Heard(), ElementsAre("failed 0 chdir", "complete 0"));
+}
+
+TEST_F(JobStateTest, ARefusedBatchIsAFailedStartOfEachOfItsRanks) {
+  state().OnSpawned(1, absl::InvalidArgumentError("argv[0]: empty"));
+  EXPECT_THAT(Heard(), ElementsAre("failed 1 argv[0]: empty", "complete 1",
+                                   "failed 2 argv[0]: empty", "complete 2"));
+}
+
+TEST_F(JobStateTest, AHostThatIsGivenUpLosesOnlyWhatHadNotEnded) {
+  state().OnProcess(1, Exited(1, 0));
+  state().OnSpawned(1, Spawned(1, 2));
+  state().OnConnection(1, absl::UnavailableError("gone"));
+  state().OnHostGone(1, absl::UnavailableError("gone"));
+  JobResult result = state().Summarize();
+  EXPECT_EQ(result.succeeded, 1);
+  EXPECT_EQ(result.unknown, 1);
+  EXPECT_EQ(result.first_failure->rank.rank, 2);
+  EXPECT_FALSE(result.first_failure->host_status.ok());
+  EXPECT_EQ(state().gone_reason(1).message(), "gone");
+}
+
+TEST_F(JobStateTest, AnUnansweredSpawnIsNoFailedStart) {
+  state().OnSpawned(0, absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(state().Summarize().failed_to_start, 0);
+  EXPECT_EQ(state().Summarize().unknown, 1);
+}
+
+TEST_F(JobStateTest, ALostSessionKeepsTheExitsThatTheAgentStillKnows) {
+  state().OnSpawned(1, Spawned(1, 2));
+  std::vector<v1::Process> known = {Ended(1, v1::CAUSE_SESSION_EXPIRED)};
+  state().OnSessionOver(1, absl::NotFoundError("session lapsed"), known);
+  JobResult result = state().Summarize();
+  EXPECT_EQ(result.processes[1].exit().cause(), v1::CAUSE_SESSION_EXPIRED);
+  EXPECT_EQ(result.processes[2].state(), v1::STATE_LOST);
+  EXPECT_EQ(result.unknown, 1);
+}
+
+TEST_F(JobStateTest, ABrokenConnectionIsToldOnceAndSoIsItsReturn) {
+  for (int i = 0; i < 2; ++i) state().OnConnection(0, absl::UnavailableError("x"));
+  for (int i = 0; i < 2; ++i) state().OnConnection(0, absl::OkStatus());
+  EXPECT_THAT(Heard(), ElementsAre("lost host 0", "regained host 0"));
+}
+
+TEST_F(JobStateTest, WhenTheReaderIsOverNobodyWaitsForBytes) {
+  v1::Process exited = Exited(0, 0);
+  SetWritten(exited, 100);
+  state().OnProcess(0, exited);
+  Heard();
+  state().OnOutputEnd(0, absl::OkStatus());
+  EXPECT_THAT(Heard(), ElementsAre("complete 0"));
+}
+
+TEST_F(JobStateTest, WithoutOutputNothingIsWaitedFor) {
+  spec_.read_output = false;
+  v1::Process exited = Exited(0, 0);
+  SetWritten(exited, 100);
+  exited.set_output_complete(false);
+  state().OnProcess(0, exited);
+  EXPECT_THAT(Heard(), testing::Contains("complete 0"));
+}
+
+TEST_F(JobStateTest, FourMebibytesGivenOutAreAcknowledged) {
+  state().OnSpawned(0, Spawned(0, 1));
+  state().OnFrame(0, Frame(0, 0, std::string(kAcknowledgeBytes, 'x')));
+  EXPECT_EQ(Actions(), "acknowledge:0");
+}
+
+TEST_F(JobStateTest, TheSlowestRankIsTheOneThatRanLongest) {
+  state().OnProcess(1, Exited(2, 0));
+  state().OnProcess(0, Exited(0, 0));
+  JobResult result = state().Summarize();
+  EXPECT_EQ(result.slowest->rank, 2);
+  EXPECT_EQ(result.slowest_time, absl::Seconds(12));
+}
+
+TEST_F(JobStateTest, ProcessesOfOthersAreNotOurs) {
+  v1::Process stranger = Running(2);
+  stranger.set_id("OTHER");
+  state().OnProcess(0, stranger);  // rank 2 is not on host 0
+  stranger.clear_rank();
+  state().OnProcess(1, stranger);
+  EXPECT_THAT(Heard(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace shoal

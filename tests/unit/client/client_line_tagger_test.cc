@@ -1,0 +1,116 @@
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "shoal/line_tagger.h"
+
+namespace shoal {
+namespace {
+
+constexpr v1::StreamKind kOut = v1::STREAM_KIND_STDOUT;
+constexpr v1::StreamKind kErr = v1::STREAM_KIND_STDERR;
+
+LineTagger Tagger(size_t max_line_bytes = 64) {
+  LineTaggerOptions options;
+  options.max_line_bytes = max_line_bytes;
+  options.continuation_mark = "~";
+  return LineTagger(options, [](int rank, v1::StreamKind stream) {
+    return absl::StrCat(rank, stream == kErr ? "!" : "|");
+  });
+}
+
+TEST(LineTagger, GivesOutOnlyWholeLines) {
+  LineTagger tagger = Tagger();
+  std::string out;
+  tagger.Append(0, kOut, "on", &out);
+  EXPECT_EQ(out, "");
+  tagger.Append(0, kOut, "e\ntwo\nthr", &out);
+  EXPECT_EQ(out, "0|one\n0|two\n");
+}
+
+TEST(LineTagger, RanksAndStreamsDoNotMix) {
+  LineTagger tagger = Tagger();
+  std::string out;
+  tagger.Append(0, kOut, "a", &out);
+  tagger.Append(1, kOut, "b", &out);
+  tagger.Append(0, kErr, "c", &out);
+  tagger.Append(1, kOut, "\n", &out);
+  tagger.Append(0, kErr, "\n", &out);
+  tagger.Append(0, kOut, "\n", &out);
+  EXPECT_EQ(out, "1|b\n0!c\n0|a\n");
+}
+
+TEST(LineTagger, ALastLineWithoutNewlineIsFlushedOnce) {
+  LineTagger tagger = Tagger();
+  std::string out;
+  tagger.Append(0, kOut, "end", &out);
+  tagger.Flush(0, kOut, &out);
+  tagger.Flush(0, kOut, &out);
+  tagger.Flush(7, kOut, &out);
+  EXPECT_EQ(out, "0|end\n");
+}
+
+TEST(LineTagger, FlushAllGoesInOrderOfRank) {
+  LineTagger tagger = Tagger();
+  std::string out;
+  for (int rank : {2, 0, 1}) tagger.Append(rank, kOut, "x", &out);
+  tagger.FlushAll(&out);
+  EXPECT_EQ(out, "0|x\n1|x\n2|x\n");
+}
+
+TEST(LineTagger, ALongLineIsContinuedWithAMarkOnBothSides) {
+  LineTagger tagger = Tagger(4);
+  std::string out;
+  tagger.Append(0, kOut, "abcdefghij\nk\n", &out);
+  EXPECT_EQ(out, "0|abcd~\n0|~efgh~\n0|~ij\n0|k\n");
+}
+
+TEST(LineTagger, ALineOfExactlyTheLimitIsOnePiece) {
+  LineTagger tagger = Tagger(4);
+  std::string out;
+  tagger.Append(0, kOut, "abcd", &out);
+  EXPECT_EQ(out, "");
+  tagger.Append(0, kOut, "\n", &out);
+  EXPECT_EQ(out, "0|abcd\n");
+}
+
+TEST(LineTagger, EmptyLinesAndBytesThatAreNotTextPass) {
+  LineTagger tagger = Tagger();
+  std::string out;
+  tagger.Append(0, kOut, absl::string_view("\n\0\xff\n", 4), &out);
+  EXPECT_EQ(out, std::string("0|\n0|\0\xff\n", 8));
+}
+
+TEST(LineTagger, WithoutTagsBytesPassAsTheyCome) {
+  LineTaggerOptions options;
+  options.tag = false;
+  LineTagger tagger(options, nullptr);
+  std::string out;
+  tagger.Append(0, kOut, "no newline", &out);
+  tagger.Append(1, kErr, "\n\n", &out);
+  tagger.FlushAll(&out);
+  EXPECT_EQ(out, "no newline\n\n");
+}
+
+TEST(LineTagger, TheCutOfTheChunksDoesNotShow) {
+  std::string text;
+  for (int i = 0; i < 300; ++i)
+    absl::StrAppend(&text, std::string(static_cast<size_t>(i % 23), 'x'), "\n");
+  LineTagger whole = Tagger(8);
+  std::string expected;
+  whole.Append(0, kOut, text, &expected);
+  std::mt19937 random(1);
+  LineTagger pieces = Tagger(8);
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    size_t size = std::uniform_int_distribution<size_t>(1, 13)(random);
+    pieces.Append(0, kOut, absl::string_view(text).substr(at, size), &out);
+    at += size;
+  }
+  EXPECT_EQ(out, expected);
+}
+
+}  // namespace
+}  // namespace shoal
