@@ -131,7 +131,7 @@ absl::StatusOr<pid_t> Spawn(const std::string& program, std::vector<std::string>
                           Pointers(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
-  if (error != 0) return ErrnoStatus(error, absl::StrCat("cannot start ", program));
+  if (error != 0) return ErrnoStatus(error, absl::StrCat("cannot start the agent ", program));
   return pid;
 }
 

@@ -143,10 +143,11 @@ absl::StatusOr<int> Run::Go() {
   facts.program = words_[0];
   SHOAL_ASSIGN_OR_RETURN(job_, Job::Create(fleet, std::move(spec), &sink));
   interrupts_.Deliver([this](int number) { OnSignal(number); });
-  SHOAL_ASSIGN_OR_RETURN(JobResult result, job_->Run());
+  absl::StatusOr<JobResult> ended = job_->Run();
+  if (absl::IsCancelled(ended.status()) && first_signal_ != 0) return 128 + first_signal_;
+  SHOAL_ASSIGN_OR_RETURN(JobResult result, std::move(ended));
   sink.Finish();
   facts.end_signal = first_signal_;
-  facts.start_errors = sink.start_errors();
   std::string report = ReportRun(result, facts);
   if (facts.end_signal != SIGPIPE) WriteFully(STDERR_FILENO, report);
   return RunExitStatus(result, facts);

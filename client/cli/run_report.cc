@@ -24,22 +24,14 @@ constexpr size_t kMaxLineBytes = 400;
 
 // Why the rank that failed first was not started; nothing if it was.
 std::optional<StartError> StartErrorOf(const JobFailure& failure, const RunFacts& facts) {
-  auto known = facts.start_errors.find(failure.rank.rank);
-  if (known != facts.start_errors.end()) {
-    return ExplainStartError(known->second, facts.program, failure.host);
-  }
   if (failure.process.state() != v1::STATE_FAILED_TO_START) return std::nullopt;
-  v1::RequestError error;
-  error.set_code(static_cast<int>(absl::StatusCode::kFailedPrecondition));
-  error.set_message(failure.process.start_failure().message());
-  *error.mutable_start_failure() = failure.process.start_failure();
-  return ExplainStartError(error, facts.program, failure.host);
+  return ExplainStartError(failure.error, facts.program, failure.host);
 }
 
 std::string HowItFailed(const JobFailure& failure, const RunFacts& facts) {
   std::optional<StartError> start_error = StartErrorOf(failure, facts);
   if (start_error.has_value()) return start_error->sentence;
-  if (!HasEnded(failure.process) && !failure.host_status.ok()) {
+  if (!failure.host_status.ok()) {
     return absl::StrCat("its host was lost: ",
                         EscapeForMessage(failure.host_status.message(), 512));
   }
@@ -154,7 +146,7 @@ int RunExitStatus(const JobResult& result, const RunFacts& facts) {
     const JobFailure& failure = *result.first_failure;
     std::optional<StartError> start_error = StartErrorOf(failure, facts);
     if (start_error.has_value()) return start_error->exit_status;
-    if (!HasEnded(failure.process) && !failure.host_status.ok()) return kExitUnreachable;
+    if (!failure.host_status.ok()) return kExitUnreachable;
     return ShellExitStatus(failure.process);
   }
   if (result.interrupted || result.detached) return 128 + facts.end_signal;

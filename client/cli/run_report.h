@@ -4,22 +4,19 @@
 #ifndef SHOAL_CLIENT_CLI_RUN_REPORT_H_
 #define SHOAL_CLIENT_CLI_RUN_REPORT_H_
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "shoal/halt_rule.h"
 #include "shoal/job.h"
-#include "shoal/v1/process_service.pb.h"
 
 namespace shoal::cli {
 
 struct RunFacts {
   std::vector<std::string> host_names;  // by index, as JobResult has them
   HaltRule halt;
-  std::string program;                           // argv[0]
-  std::map<int, v1::RequestError> start_errors;  // by rank
-  int end_signal = 0;                            // that interrupted it, or 0
+  std::string program;  // argv[0]
+  int end_signal = 0;   // that interrupted it, or 0
 };
 
 // Everything that goes to stderr: the first failure with its last lines of stderr, who was ended

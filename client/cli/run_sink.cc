@@ -123,7 +123,6 @@ void RunSink::OnComplete(RankId rank, const v1::Process& process) {
 }
 
 void RunSink::OnFailedToStart(RankId rank, const v1::RequestError& error) {
-  start_errors_[rank.rank] = error;
   if (options_.json) Write(v1::STREAM_KIND_STDOUT, JsonLineFrom(HostName(rank.host), error));
 }
 

@@ -48,9 +48,6 @@ class RunSink : public JobSink {
   // The rest of what was begun: lines without an end, and the answers that were gathered.
   void Finish();
 
-  const std::map<int, v1::RequestError>& start_errors() const { return start_errors_; }
-  bool output_is_broken() const { return broken_; }
-
  private:
   std::string TagOf(int rank, v1::StreamKind stream) const;
   size_t HostOf(int rank) const;
@@ -69,7 +66,6 @@ class RunSink : public JobSink {
   std::map<int, std::string> gathered_;                        // by rank
   std::map<int, std::string> ids_;                             // of ranks that are not complete
   std::map<std::pair<int, v1::StreamKind>, int64_t> offsets_;  // by rank and stream
-  std::map<int, v1::RequestError> start_errors_;
   bool broken_ = false;
 };
 

@@ -107,22 +107,33 @@ TEST(RunReport, AnExitThatIsUnknownIs70) {
 }
 
 TEST(RunReport, AProgramThatIsNotThereIsOneSentence) {
-  RunFacts facts = Facts();
-  v1::RequestError& error = facts.start_errors[0];
-  error.set_code(9);
-  error.set_message("exec ./solve: No such file or directory");
-  error.mutable_start_failure()->set_stage("execve");
-  error.mutable_start_failure()->set_error_number(2);
   JobResult result;
   result.world_size = 1;
   result.failed = 1;
   result.first_failure = JobFailure{};
   result.first_failure->host = "ant";
-  EXPECT_EQ(ReportRun(result, facts),
+  result.first_failure->process.set_state(v1::STATE_FAILED_TO_START);
+  v1::RequestError& error = result.first_failure->error;
+  error.set_code(9);
+  error.set_message("exec ./solve: No such file or directory");
+  error.mutable_start_failure()->set_stage("execve");
+  error.mutable_start_failure()->set_error_number(2);
+  EXPECT_EQ(ReportRun(result, Facts()),
             "shoal: cannot start ./solve on ant: exec: No such file or directory. Is it on that "
             "host, and in the "
             "PATH there?\n");
-  EXPECT_EQ(RunExitStatus(result, facts), 127);
+  EXPECT_EQ(RunExitStatus(result, Facts()), 127);
+}
+
+TEST(RunReport, ALostHostIs69) {
+  JobResult result;
+  result.world_size = 1;
+  result.failed = 1;
+  result.first_failure = FailureOf(0, 0);
+  result.first_failure->process.set_state(v1::STATE_LOST);
+  result.first_failure->host_status = absl::UnavailableError("no route");
+  EXPECT_EQ(ReportRun(result, Facts()), "shoal: ./solve on node2: its host was lost: no route.\n");
+  EXPECT_EQ(RunExitStatus(result, Facts()), 69);
 }
 
 TEST(RunReport, CtrlCSaysWhatIsLeftAndIs130) {
