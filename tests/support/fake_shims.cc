@@ -1,0 +1,233 @@
+#include "tests/support/fake_shims.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+
+namespace shoal::agent {
+
+int FakeShims::SlotNumberOf(const std::string& id) const {
+  for (const auto& [number, slot] : slots_) {
+    if (slot.id == id) return number;
+  }
+  return 0;
+}
+
+FakeShims::Slot& FakeShims::SlotOf(const std::string& id) {
+  const int number = SlotNumberOf(id);
+  if (number == 0) ADD_FAILURE() << "no slot for " << id;
+  return slots_[number];
+}
+
+int FakeShims::StartsOf(const std::string& id) const {
+  return static_cast<int>(std::count_if(starts_.begin(), starts_.end(),
+                                        [&](const ShimStart& start) { return start.id == id; }));
+}
+
+void FakeShims::Report(const std::string& id) {
+  SlotOf(id).written = true;
+  if (on_report_) on_report_(SlotNumberOf(id));
+}
+
+void FakeShims::Death(const std::string& id) {
+  const int number = SlotNumberOf(id);
+  slots_[number].locked = false;
+  if (on_death_) on_death_(number, id);
+}
+
+void FakeShims::Set(const std::string& id, uint32_t flags) {
+  SlotOf(id).shim.flags |= flags;
+  Report(id);
+}
+
+void FakeShims::Started(const std::string& id, int pid) {
+  record::ShimHalf& shim = SlotOf(id).shim;
+  shim.pid = pid != 0 ? pid : ++last_pid_;
+  shim.start_ticks = 77;
+  shim.started_ns = Now();
+  Set(id, record::kStarted);
+}
+
+void FakeShims::StartFailed(const std::string& id, record::Stage stage, int error_number) {
+  record::ShimHalf& shim = SlotOf(id).shim;
+  shim.fail_stage = stage;
+  shim.fail_errno = error_number;
+  shim.empty_ns = Now();
+  Set(id, record::kStartFailed | record::kOutputComplete | record::kEmpty);
+  Final(id);
+}
+
+void FakeShims::Exited(const std::string& id, int code) {
+  SlotOf(id).shim.wait_status = code << 8;
+  SlotOf(id).shim.exited_ns = Now();
+  Set(id, record::kExited);
+}
+
+void FakeShims::Signaled(const std::string& id, int signal) {
+  SlotOf(id).shim.wait_status = signal;
+  SlotOf(id).shim.exited_ns = Now();
+  Set(id, record::kExited);
+}
+
+void FakeShims::OutputComplete(const std::string& id) { Set(id, record::kOutputComplete); }
+
+void FakeShims::Empty(const std::string& id) {
+  SlotOf(id).shim.empty_ns = Now();
+  Set(id, record::kEmpty);
+}
+
+void FakeShims::Final(const std::string& id) {
+  Set(id, record::kFinal);
+  if (HasSlot(id)) Death(id);
+}
+
+void FakeShims::End(const std::string& id, int code) {
+  record::ShimHalf& shim = SlotOf(id).shim;
+  if ((shim.flags & record::kStarted) == 0) {
+    shim.pid = ++last_pid_;
+    shim.started_ns = Now();
+    shim.flags |= record::kStarted;
+  }
+  if ((shim.flags & record::kExited) == 0) {
+    shim.wait_status = code << 8;
+    shim.exited_ns = Now();
+  }
+  shim.empty_ns = Now();
+  shim.flags |= record::kExited | record::kOutputComplete | record::kEmpty;
+  Final(id);
+}
+
+void FakeShims::Write(const std::string& id, int stream, int64_t bytes) {
+  SlotOf(id).shim.streams[stream].end += bytes;
+  Report(id);
+}
+
+void FakeShims::BeginEnd(const std::string& id) {
+  Slot& slot = SlotOf(id);
+  EXPECT_NE(slot.agent.terminate_serial, 0u) << "no end was asked for";
+  slot.shim.terminate_serial = slot.agent.terminate_serial;
+  if (slot.shim.end_began_ns == 0) {
+    slot.shim.end_cause = slot.agent.terminate_cause;
+    slot.shim.end_signal = slot.agent.terminate_signal;
+    slot.shim.end_began_ns = Now();
+  }
+  Report(id);
+}
+
+void FakeShims::Die(const std::string& id) { Death(id); }
+
+void FakeShims::Damage(const std::string& id) { SlotOf(id).damaged = true; }
+
+void FakeShims::StartAll() {
+  std::vector<std::string> ids;
+  for (const auto& [number, slot] : slots_) {
+    if (slot.locked && slot.shim.flags == 0) ids.push_back(slot.id);
+  }
+  for (const std::string& id : ids) Started(id);
+}
+
+void FakeShims::Overflow() {
+  if (on_overflow_) on_overflow_();
+}
+
+void FakeShims::Disconnect() {
+  on_report_ = nullptr;
+  on_overflow_ = nullptr;
+  on_death_ = nullptr;
+  lost_trees_.clear();
+}
+
+void FakeShims::FinishLostTree(const std::string& id, absl::Status status) {
+  auto found = lost_trees_.find(id);
+  ASSERT_NE(found, lost_trees_.end()) << "nobody asked for the end of " << id;
+  absl::AnyInvocable<void(absl::Status)> done = std::move(found->second);
+  lost_trees_.erase(found);
+  done(std::move(status));
+}
+
+absl::StatusOr<int> FakeShims::Start(const ShimStart& start) {
+  crash_->Step();
+  if (!start_failures_.empty()) {
+    absl::Status failure = std::move(start_failures_.front());
+    start_failures_.pop_front();
+    if (!failure.ok()) return failure;
+  }
+  EXPECT_FALSE(HasSlot(start.id)) << start.id << " was started twice";
+  int number = 1;
+  while (slots_.contains(number)) ++number;
+  Slot& slot = slots_[number];
+  slot.id = start.id;
+  slot.start = start;
+  slot.agent = start.desired;
+  starts_.push_back(start);
+  crash_->Step();
+  return number;
+}
+
+void FakeShims::Tell(int slot, const std::string& id,
+                     absl::AnyInvocable<void(record::AgentHalf&) const> change, bool wake) {
+  crash_->Step();
+  auto found = slots_.find(slot);
+  if (found == slots_.end() || found->second.id != id) return;
+  change(found->second.agent);
+  if (wake) ++found->second.wakes;
+  crash_->Step();
+}
+
+ShimView FakeShims::Look(int slot, const std::string& id) {
+  ShimView view;
+  auto found = slots_.find(slot);
+  if (found == slots_.end() || found->second.id != id) return view;
+  const Slot& seen = found->second;
+  view.locked = seen.locked;
+  view.damaged = seen.damaged;
+  view.agent = seen.agent;
+  if (seen.written && !seen.damaged) view.shim = seen.shim;
+  return view;
+}
+
+std::vector<std::pair<int, std::string>> FakeShims::Recover() {
+  std::vector<std::pair<int, std::string>> used;
+  for (const auto& [number, slot] : slots_) used.emplace_back(number, slot.id);
+  return used;
+}
+
+void FakeShims::Free(int slot, const std::string& id) {
+  crash_->Step();
+  auto found = slots_.find(slot);
+  if (found == slots_.end() || found->second.id != id) {
+    ADD_FAILURE() << "slot " << slot << " is not that of " << id;
+    return;
+  }
+  slots_.erase(found);
+  crash_->Step();
+}
+
+void FakeShims::EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) {
+  crash_->Step();
+  lost_trees_[id] = std::move(done);
+}
+
+absl::Status FakeShims::Signal(const ProcessEntry& process, int signal, SignalScope scope) {
+  crash_->Step();
+  signals_.push_back({process.id, signal, scope});
+  return absl::OkStatus();
+}
+
+std::vector<Survivor> FakeShims::Describe(const std::vector<int>& pids) {
+  std::vector<Survivor> survivors;
+  for (int pid : pids) survivors.push_back({pid, "daemon", "nfs_wait"});
+  return survivors;
+}
+
+void FakeShims::SetHandlers(absl::AnyInvocable<void(int slot)> on_report,
+                            absl::AnyInvocable<void()> on_overflow,
+                            absl::AnyInvocable<void(int slot, const std::string& id)> on_death) {
+  on_report_ = std::move(on_report);
+  on_overflow_ = std::move(on_overflow);
+  on_death_ = std::move(on_death);
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,118 @@
+// Shims without processes: a test says what they do. They outlive the supervisor, as shims do.
+//
+// Ownership:     by the test. Handlers belong to one supervisor: Disconnect() when it dies; what
+//                happens then is only in the records, until the next one recovers.
+// Thread-safety: one thread.
+#ifndef SHOAL_TESTS_SUPPORT_FAKE_SHIMS_H_
+#define SHOAL_TESTS_SUPPORT_FAKE_SHIMS_H_
+
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/core/ports.h"
+#include "tests/support/crash_point.h"
+#include "tests/support/fake_clock.h"
+
+namespace shoal::agent {
+
+class FakeShims : public Shims {
+ public:
+  struct Slot {
+    std::string id;
+    ShimStart start;
+    record::AgentHalf agent{};
+    record::ShimHalf shim{};
+    bool written = false;  // the shim has written its half
+    bool locked = true;
+    bool damaged = false;
+    int wakes = 0;
+  };
+  struct SentSignal {
+    std::string id;
+    int signal;
+    SignalScope scope;
+  };
+
+  FakeShims(FakeClock* clock, CrashPoint* crash) : clock_(clock), crash_(crash) {}
+
+  // What shims do. Each is reported unless nobody listens; `id` must have a slot.
+  void Started(const std::string& id, int pid = 0);  // 0: the next number
+  void StartFailed(const std::string& id, record::Stage stage, int error_number);
+  void Exited(const std::string& id, int code);
+  void Signaled(const std::string& id, int signal);
+  void OutputComplete(const std::string& id);
+  void Empty(const std::string& id);
+  void Final(const std::string& id);          // and the shim's own exit
+  void End(const std::string& id, int code);  // from Exited to Final in one report
+  void Write(const std::string& id, int stream, int64_t bytes);
+  void Set(const std::string& id, uint32_t flags);
+  // Begins the end that was asked for, as a shim that was told does.
+  void BeginEnd(const std::string& id);
+  void Die(const std::string& id);  // killed
+  void Damage(const std::string& id);
+  void StartAll();  // every shim whose program has not started
+  void Overflow();
+  void Disconnect();
+  // The host was rebooted: no slot is left.
+  void Reboot() { slots_.clear(); }
+
+  // What the next starts answer; OK ones may stand between.
+  void FailStart(absl::Status status) { start_failures_.push_back(std::move(status)); }
+  // Answers EndLostTree.
+  void FinishLostTree(const std::string& id, absl::Status status);
+
+  bool HasSlot(const std::string& id) const { return SlotNumberOf(id) != 0; }
+  Slot& SlotOf(const std::string& id);
+  const std::map<int, Slot>& slots() const { return slots_; }
+  int StartsOf(const std::string& id) const;
+  const std::vector<ShimStart>& starts() const { return starts_; }
+  const std::vector<SentSignal>& signals() const { return signals_; }
+  bool IsLostTreePending(const std::string& id) const { return lost_trees_.contains(id); }
+
+  std::map<std::string, std::vector<int>> members;
+  std::set<std::string> out_of_memory;
+  bool were_lost = false;
+
+  absl::StatusOr<int> Start(const ShimStart& start) override;
+  void Tell(int slot, const std::string& id,
+            absl::AnyInvocable<void(record::AgentHalf&) const> change, bool wake) override;
+  ShimView Look(int slot, const std::string& id) override;
+  std::vector<std::pair<int, std::string>> Recover() override;
+  bool WereLost() const override { return were_lost; }
+  void Free(int slot, const std::string& id) override;
+  void EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) override;
+  absl::Status Signal(const ProcessEntry& process, int signal, SignalScope scope) override;
+  bool WasOutOfMemory(const std::string& id) override { return out_of_memory.contains(id); }
+  std::vector<Survivor> Describe(const std::vector<int>& pids) override;
+  std::vector<int> Members(const ProcessEntry& process) override { return members[process.id]; }
+  void SetHandlers(absl::AnyInvocable<void(int slot)> on_report,
+                   absl::AnyInvocable<void()> on_overflow,
+                   absl::AnyInvocable<void(int slot, const std::string& id)> on_death) override;
+
+ private:
+  int SlotNumberOf(const std::string& id) const;
+  void Report(const std::string& id);
+  void Death(const std::string& id);
+  int64_t Now() const { return absl::ToUnixNanos(clock_->Now()); }
+
+  FakeClock* const clock_;
+  CrashPoint* const crash_;
+  std::map<int, Slot> slots_;
+  std::deque<absl::Status> start_failures_;
+  std::vector<ShimStart> starts_;
+  std::vector<SentSignal> signals_;
+  std::map<std::string, absl::AnyInvocable<void(absl::Status)>> lost_trees_;
+  int last_pid_ = 1000;
+
+  absl::AnyInvocable<void(int)> on_report_;
+  absl::AnyInvocable<void()> on_overflow_;
+  absl::AnyInvocable<void(int, const std::string&)> on_death_;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_TESTS_SUPPORT_FAKE_SHIMS_H_

@@ -1,0 +1,67 @@
+#include "tests/support/fake_store.h"
+
+namespace shoal::agent {
+
+absl::StatusOr<Store::Content> FakeStore::Load() {
+  Content content;
+  for (const auto& [id, process] : processes_) content.processes.push_back(process);
+  for (const auto& [id, session] : sessions_) content.sessions.push_back(session);
+  for (const auto& [key, time] : tombstones_) {
+    content.tombstones.push_back({key.first, key.second, time});
+  }
+  content.revision = revision_;
+  content.agent_id = "FAKEAGENTAAAAAAA";
+  return content;
+}
+
+void FakeStore::PutProcess(const ProcessEntry& process) {
+  ProcessEntry copy = process;
+  copy.rank_env.clear();
+  open_.push_back([this, copy = std::move(copy)] { processes_[copy.id] = copy; });
+}
+
+void FakeStore::DeleteProcess(const std::string& id) {
+  open_.push_back([this, id] { processes_.erase(id); });
+}
+
+void FakeStore::PutSession(const SessionEntry& session) {
+  SessionEntry copy = session;
+  copy.expires_boottime = absl::ZeroDuration();
+  open_.push_back([this, copy = std::move(copy)] { sessions_[copy.id] = copy; });
+}
+
+void FakeStore::DeleteSession(const std::string& id) {
+  open_.push_back([this, id] { sessions_.erase(id); });
+}
+
+void FakeStore::PutTombstone(const Tombstone& tombstone) {
+  open_.push_back([this, tombstone] {
+    tombstones_[{tombstone.owner, tombstone.request_id}] = tombstone.time;
+  });
+}
+
+void FakeStore::DeleteTombstonesBefore(absl::Time time) {
+  open_.push_back([this, time] {
+    std::erase_if(tombstones_, [&](const auto& entry) { return entry.second < time; });
+  });
+}
+
+void FakeStore::PutRevision(int64_t high_water_mark) {
+  open_.push_back([this, high_water_mark] { revision_ = high_water_mark; });
+}
+
+absl::Status FakeStore::Commit() {
+  crash_->Step();
+  std::vector<std::function<void()>> changes = std::exchange(open_, {});
+  if (!failures_.empty()) {
+    absl::Status failure = std::move(failures_.front());
+    failures_.pop_front();
+    if (!failure.ok()) return failure;
+  }
+  for (const auto& change : changes) change();
+  ++commits_;
+  crash_->Step();
+  return absl::OkStatus();
+}
+
+}  // namespace shoal::agent
