@@ -93,9 +93,8 @@ std::vector<HostCheck> CheckHost(const HostCheckInput& input) {
                                    CheckPidLimit(ReadPidLimit()),
                                    CheckRunDir(input.run_dir),
                                    CheckStateDir(input.state_dir)};
-  if (const std::optional<SystemdUnit> unit = ReadSystemdUnit()) {
-    checks.push_back(CheckSystemd(*unit));
-  }
+  static const std::optional<SystemdUnit> unit = ReadSystemdUnit();  // Asks the bus once.
+  if (unit) checks.push_back(CheckSystemd(*unit));
   return checks;
 }
 

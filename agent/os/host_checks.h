@@ -1,7 +1,7 @@
 // What the four promises stand on here, for `shoal doctor`.
 //
 // Thread-safety: thread-safe.
-// Blocking:      up to 1 s on systemd's bus, else a few system calls.
+// Blocking:      a few system calls; the first CheckHost up to 1 s on systemd's bus.
 #ifndef SHOAL_AGENT_OS_HOST_CHECKS_H_
 #define SHOAL_AGENT_OS_HOST_CHECKS_H_
 

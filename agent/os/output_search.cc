@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <utility>
 #include <vector>
 
 #include "agent/os/descriptor.h"
@@ -18,7 +20,9 @@ namespace {
 using record::IndexRow;
 
 constexpr int64_t kBlockBytes = 64 << 10;
-constexpr int64_t kIndexGranularityNs = 10'000'000;
+// See record::IndexRow: 10 ms, twice that from row 2^18 on, and twice again at each power of two.
+constexpr int64_t kFirstGranularityNs = 10'000'000;
+constexpr int kFirstWideningBits = 18;
 constexpr int64_t kRowBytes = sizeof(IndexRow);
 
 // The rows of a time index by their number.
@@ -51,16 +55,24 @@ class IndexFile {
   int64_t count_ = 0;
 };
 
+int64_t GranularityAt(int64_t row) {
+  const auto bits = static_cast<int>(std::bit_width(static_cast<uint64_t>(row)));
+  return kFirstGranularityNs << std::max(0, bits - kFirstWideningBits);
+}
+
 }  // namespace
 
 int64_t OffsetSince(int directory, const std::string& id, int stream,
-                    const record::StreamState& state, absl::Time since) {
+                    const record::StreamState& state, absl::Time since, absl::Time started) {
+  // The row {stream, 0, started} is implied.
+  if (since <= started + absl::Nanoseconds(kFirstGranularityNs)) return state.begin;
   absl::StatusOr<UniqueFd> fd = OpenAt(directory, IndexName(id), O_RDONLY | O_NOFOLLOW);
-  if (!fd.ok()) return state.begin;
+  if (!fd.ok()) return started == absl::InfinitePast() ? state.begin : state.end;
   const IndexFile index(*std::move(fd));
   const int64_t since_ns = absl::ToUnixNanos(since);
-  // A row covers what arrived within 10 ms after it, so one shortly before `since` may, too.
-  for (int64_t i = index.LowerBound(since_ns - kIndexGranularityNs); i < index.count(); ++i) {
+  // A row stands for what arrived shortly after it, too, so one shortly before `since` may count.
+  const int64_t granularity_ns = GranularityAt(index.LowerBound(since_ns));
+  for (int64_t i = index.LowerBound(since_ns - granularity_ns); i < index.count(); ++i) {
     const IndexRow row = index.Row(i);
     if (row.stream == static_cast<uint64_t>(stream)) {
       return std::clamp(row.offset, state.begin, std::max(state.begin, state.end));

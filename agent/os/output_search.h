@@ -16,10 +16,13 @@
 
 namespace shoal::agent {
 
-// The offset from which on the bytes of `stream` arrived at `since` or later, to 10 ms; the end of
-// the stream if none did; its beginning if no time index is there.
+// The offset from which on the bytes of `stream` arrived at `since` or later, to the granularity of
+// the time index (10 ms); the end of the stream if none did. `started` is when the process did, and
+// with it what it wrote in its first 10 ms, which the index does not say; a stream without an index
+// counts as late enough where `started` is not given.
 int64_t OffsetSince(int directory, const std::string& id, int stream,
-                    const record::StreamState& state, absl::Time since);
+                    const record::StreamState& state, absl::Time since,
+                    absl::Time started = absl::InfinitePast());
 
 // The offset of the first of the last `lines` lines. A last line without a newline counts. Stops
 // at a gap.

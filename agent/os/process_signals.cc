@@ -44,7 +44,7 @@ absl::StatusOr<UniqueFd> OpenPidfd(int pid) {
 
 // For people NOT_FOUND would say that the process is unknown; it has exited.
 absl::StatusOr<UniqueFd> OpenForSignal(int pid, uint64_t start_ticks) {
-  if (pid <= 0) return HasExited();
+  if (pid <= 1) return HasExited();  // kill(2) means everybody by -1.
   absl::StatusOr<UniqueFd> pidfd = OpenProcess(pid, start_ticks);
   if (absl::IsNotFound(pidfd.status())) return HasExited();
   return pidfd;

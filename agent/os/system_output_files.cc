@@ -20,6 +20,8 @@
 namespace shoal::agent {
 namespace {
 
+constexpr size_t kSweepAfter = 256;
+
 // Size of a segment that is now unlinked, or nullopt if there was none.
 std::optional<int64_t> UnlinkSegment(int directory, const std::string& name) {
   struct stat facts {};
@@ -50,38 +52,50 @@ void UnlinkWhere(int directory, Predicate predicate) {
   for (const std::string& name : names) unlinkat(directory, name.c_str(), 0);
 }
 
-// Whether the time index has a row of the stream: every stream with bytes has one.
-bool HadOutput(int index, int stream) {
-  std::vector<record::IndexRow> rows(1024);
-  for (off_t offset = 0;;) {
-    const ssize_t got = pread(index, rows.data(), rows.size() * sizeof(record::IndexRow), offset);
-    if (got < static_cast<ssize_t>(sizeof(record::IndexRow))) return false;
-    const size_t count = static_cast<size_t>(got) / sizeof(record::IndexRow);
-    for (size_t i = 0; i < count; ++i) {
-      if (rows[i].stream == static_cast<uint64_t>(stream)) return true;
-    }
-    offset += static_cast<off_t>(count * sizeof(record::IndexRow));
-  }
-}
-
-// Looking through the directory costs the more the more processes there are, so it is done only
-// for a stream that had bytes and whose first segment is gone.
-void RemoveFilesOf(int directory, const std::string& id) {
-  const std::string index_name = IndexName(id);
-  const UniqueFd index(openat(directory, index_name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  bool dropped = false;
-  for (int stream = 0; stream < record::kStreams; ++stream) {
-    const bool found = UnlinkChain(directory, id, stream);
-    dropped = dropped || (!found && index && HadOutput(index.get(), stream));
-  }
-  if (index) unlinkat(directory, index_name.c_str(), 0);
-  if (dropped) UnlinkWhere(directory, [&id](const OutputName& name) { return name.id == id; });
-}
-
 }  // namespace
 
+// Removes what begins with `id`. Looking through the whole directory costs the more the more
+// processes there are, so streams of which nothing is at offset 0 (nothing was written, or the
+// first segments were dropped) wait for each other, and are looked for together.
+class SystemOutputFiles::Remover {
+ public:
+  explicit Remover(UniqueFd directory) : directory_(std::move(directory)) {}
+  ~Remover() { Sweep(); }
+
+  int directory() const { return directory_.get(); }
+
+  void Remove(const std::string& id) {
+    bool whole = true;
+    for (int stream = 0; stream < record::kStreams; ++stream) {
+      whole = UnlinkChain(directory(), id, stream) && whole;
+    }
+    unlinkat(directory(), IndexName(id).c_str(), 0);
+    if (!whole) unsure_.insert(id);
+    if (unsure_.size() >= kSweepAfter) Sweep();
+  }
+
+  void RemoveAllBut(const absl::flat_hash_set<std::string>& kept) {
+    UnlinkWhere(directory(), [&kept](const OutputName& name) { return !kept.contains(name.id); });
+  }
+
+ private:
+  void Sweep() {
+    if (unsure_.empty()) return;
+    UnlinkWhere(directory(), [this](const OutputName& name) { return unsure_.contains(name.id); });
+    unsure_.clear();
+  }
+
+  const UniqueFd directory_;
+  // Helper thread only, or after its end.
+  absl::flat_hash_set<std::string> unsure_;
+};
+
 SystemOutputFiles::SystemOutputFiles(UniqueFd directory, HelperThread* helper)
-    : directory_(std::make_shared<const UniqueFd>(std::move(directory))), helper_(helper) {}
+    : remover_(std::make_shared<Remover>(std::move(directory))), helper_(helper) {}
+
+SystemOutputFiles::~SystemOutputFiles() = default;
+
+int SystemOutputFiles::directory() const { return remover_->directory(); }
 
 absl::StatusOr<std::unique_ptr<SystemOutputFiles>> SystemOutputFiles::Open(
     const std::string& state_dir, HelperThread* helper) {
@@ -124,15 +138,12 @@ std::string SystemOutputFiles::Tail(const std::string& id, int stream,
 }
 
 void SystemOutputFiles::Remove(const std::string& id) {
-  helper_->Run([directory = directory_, id] { RemoveFilesOf(directory->get(), id); });
+  helper_->Run([remover = remover_, id] { remover->Remove(id); });
 }
 
 void SystemOutputFiles::RemoveAllBut(const std::vector<std::string>& keep) {
   absl::flat_hash_set<std::string> kept(keep.begin(), keep.end());
-  helper_->Run([directory = directory_, kept = std::move(kept)] {
-    UnlinkWhere(directory->get(),
-                [&kept](const OutputName& name) { return !kept.contains(name.id); });
-  });
+  helper_->Run([remover = remover_, kept = std::move(kept)] { remover->RemoveAllBut(kept); });
 }
 
 std::array<record::StreamState, record::kStreams> SystemOutputFiles::Measure(

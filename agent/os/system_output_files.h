@@ -24,6 +24,7 @@ class SystemOutputFiles : public OutputFiles {
   // Makes <state_dir>/output (0700) if it is missing. FAILED_PRECONDITION: it is somebody else's.
   static absl::StatusOr<std::unique_ptr<SystemOutputFiles>> Open(const std::string& state_dir,
                                                                  HelperThread* helper);
+  ~SystemOutputFiles() override;
 
   std::string Tail(const std::string& id, int stream, const record::StreamState& state,
                    int64_t segment_bytes, size_t max_bytes) override;
@@ -33,13 +34,14 @@ class SystemOutputFiles : public OutputFiles {
                                                             int64_t segment_bytes) override;
 
   // For readers and for shims; valid as long as this lives.
-  int directory() const { return directory_->get(); }
+  int directory() const;
 
  private:
+  class Remover;
   SystemOutputFiles(UniqueFd directory, HelperThread* helper);
 
   // shared: this, and removals that still stand in the helper's queue.
-  const std::shared_ptr<const UniqueFd> directory_;
+  const std::shared_ptr<Remover> remover_;
   HelperThread* const helper_;
 };
 

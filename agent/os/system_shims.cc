@@ -10,6 +10,7 @@
 #include "agent/os/lost_tree.h"
 #include "agent/os/proc_files.h"
 #include "agent/os/process_signals.h"
+#include "agent/os/system_clock.h"
 #include "common/failpoint.h"
 #include "common/status.h"
 
@@ -81,6 +82,7 @@ absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const Shim
   std::memcpy(desired.id, start.id.data(), std::min(start.id.size(), sizeof(desired.id)));
   desired.cwd_in_argv = 1;
   desired.nofile_soft = options_.nofile_soft;
+  desired.spawn_began_ns = absl::ToInt64Nanoseconds(SystemClock().BootTime());
   if (!cgroup) desired.flags |= record::kNoCgroup;
   SHOAL_RETURN_IF_ERROR(records_->Write(taken.slot, desired));
   SHOAL_FAILPOINT("spawn:told");
