@@ -54,7 +54,7 @@ std::vector<BulkAnswer> CallForEach(
       for (const Found* member : shares[i].members) {
         if (member->process.id() == result.process().id()) answer.before = member;
       }
-      result.mutable_process()->set_host(shares[i].host->name());
+      result.mutable_process()->set_host(context.NameOf(*shares[i].host));
       answer.result = std::move(result);
       answers.push_back(std::move(answer));
     }

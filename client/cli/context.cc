@@ -1,6 +1,8 @@
 #include "client/cli/context.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,6 +34,18 @@ std::string NamedHosts(const std::string& flag) {
 
 bool AllAreUnix(const std::vector<HostAddress>& addresses) {
   return absl::c_all_of(addresses, [](const HostAddress& address) { return address.is_unix(); });
+}
+
+constexpr absl::Duration kNamePatience = absl::Seconds(5);
+
+bool IsWrittenAsAddress(const HostAddress& address) {
+  unsigned char bytes[sizeof(in6_addr)];
+  if (address.is_unix()) return true;
+  if (!absl::StartsWith(address.name, address.host) && !absl::StartsWith(address.name, "[")) {
+    return false;  // a name of [hosts]
+  }
+  return inet_pton(AF_INET, address.host.c_str(), bytes) == 1 ||
+         inet_pton(AF_INET6, address.host.c_str(), bytes) == 1;
 }
 
 // A host that does not exist is a better answer than that it needs a certificate.
@@ -119,7 +133,10 @@ absl::StatusOr<Fleet> Context::Connect(std::vector<HostAddress> addresses, bool 
       SHOAL_RETURN_IF_ERROR(CheckThatNamesResolve(addresses));
     }
   }
-  return Fleet::Connect(std::move(addresses), std::move(options));
+  absl::StatusOr<Fleet> fleet = Fleet::Connect(std::move(addresses), std::move(options));
+  if (!fleet.ok()) return fleet;
+  for (const FleetHost& entry : fleet->hosts()) LearnName(*entry.host, entry.facts.name());
+  return fleet;
 }
 
 absl::StatusOr<Fleet> Context::ConnectForWork(bool ask_facts) {
@@ -154,6 +171,31 @@ absl::StatusOr<Fleet> Context::ConnectExisting(const Selection& selection) {
     if (wants_here) addresses.insert(addresses.begin(), here);
   }
   return Connect(std::move(addresses), /*ask_facts=*/false);
+}
+
+std::string Context::NameOf(const Host& host) const {
+  auto known = own_names_.find(&host);
+  return known == own_names_.end() ? host.name() : known->second;
+}
+
+void Context::LearnName(const Host& host, const std::string& own_name) {
+  if (!own_name.empty() && IsWrittenAsAddress(host.address())) own_names_[&host] = own_name;
+}
+
+void Context::LearnNames(const Fleet& fleet) {
+  CallOptions options;
+  options.timeout = kNamePatience;
+  auto answers = fleet.FanOut<v1::Host>([&](Host& host, Done<v1::Host> done) {
+    bool wanted = IsWrittenAsAddress(host.address()) && own_names_.count(&host) == 0;
+    if (wanted) {
+      host.GetFacts(options, std::move(done));
+    } else {
+      done(v1::Host());
+    }
+  });
+  for (const HostResult<v1::Host>& answer : answers) {
+    if (answer.result.ok()) LearnName(*answer.host, answer.result->name());
+  }
 }
 
 void Context::Note(absl::string_view sentence) const {

@@ -6,6 +6,7 @@
 #ifndef SHOAL_CLIENT_CLI_CONTEXT_H_
 #define SHOAL_CLIENT_CLI_CONTEXT_H_
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +44,14 @@ class Context {
   // Sends nothing and starts nothing. NOT_FOUND: NobodyIsHere().
   absl::StatusOr<Fleet> ConnectExisting(const Selection& selection = {});
 
+  // What a host is called in output: as it was written, if that was a name; of an address or a Unix
+  // socket the agent's own name, once it is known.
+  std::string NameOf(const Host& host) const;
+  // Takes in the name that an agent gave itself, in its facts or in a process of its.
+  void LearnName(const Host& host, const std::string& own_name);
+  // Asks the hosts of `fleet` for what LearnName() would want to know and does not.
+  void LearnNames(const Fleet& fleet);
+
   // A sentence about shoal itself, on stderr.
   void Note(absl::string_view sentence) const;
   // The same for an error, with what the configuration has to say to it; the exit status that goes
@@ -57,6 +66,7 @@ class Context {
   absl::StatusOr<Fleet> Connect(std::vector<HostAddress> addresses, bool ask_facts);
 
   std::optional<Config> config_;
+  std::map<const Host*, std::string> own_names_;
 };
 
 // Writes to stdout, for what a command prints; buffered until the command ends or FlushOutput().

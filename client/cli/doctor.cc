@@ -53,11 +53,15 @@ int RunDoctor(Context& context) {
   for (const HostResult<v1::Host>& answer : answers) {
     if (!answer.result.ok()) {
       status = context.Fail(answer.result.status());
-    } else if (context.json()) {
+      continue;
+    }
+    context.LearnName(*answer.host, answer.result->name());
+    std::string name = context.NameOf(*answer.host);
+    if (context.json()) {
       for (const v1::Check& check : answer.result->checks()) {
-        Print(JsonLineFrom(answer.host->name(), check));
+        Print(JsonLineFrom(name, check));
       }
-    } else if (!Diagnose(answer.host->name(), *answer.result, context.colours()) && status == 0) {
+    } else if (!Diagnose(name, *answer.result, context.colours()) && status == 0) {
       status = kExitFailure;
     }
   }

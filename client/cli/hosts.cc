@@ -49,7 +49,8 @@ int RunHosts(Context& context) {
   Table table({"HOST", "SLOTS", "FREE", "LOAD", "MEMORY", "AGENT", "UPTIME"});
   int status = 0;
   for (const HostResult<v1::Host>& answer : answers) {
-    const std::string& name = answer.host->name();
+    if (answer.result.ok()) context.LearnName(*answer.host, answer.result->name());
+    std::string name = context.NameOf(*answer.host);
     if (answer.result.ok()) {
       if (context.json()) Print(JsonLine(*answer.result));
       table.Add(Row(name, *answer.result, absl::Now()));

@@ -24,7 +24,7 @@ int RunInspect(const SelectorArguments& arguments, Context& context) {
   if (!selection.ok()) return context.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
   if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, {.live_usage = true});
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, context, {.live_usage = true});
   if (!lookup.ok()) return context.Fail(lookup.status());
   bool first = true;
   for (const Found& entry : lookup->found) {

@@ -27,8 +27,8 @@ struct JobOptions {
   std::string grace;
 
   bool has_counts() const { return count != 0 || per_host != 0 || per_core; }
-  // Whether slots and cores have to be known to place the processes on `hosts` hosts.
-  bool NeedsFacts() const { return per_host == 0 && count != 1; }
+  // Whether slots, cores and names of the hosts have to be known.
+  bool NeedsFacts() const { return count != 1; }
 };
 
 void AddJobOptions(CLI::App* command, JobOptions* options);

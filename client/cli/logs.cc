@@ -111,7 +111,7 @@ LogReader::Known& LogReader::Find(size_t host, const std::string& id) {
   auto [entry, is_new] = known_.try_emplace(id);
   if (is_new) {
     entry->second = {static_cast<int>(tags_.size()), id.substr(0, kShortIdLength),
-                     shares_[host].host->name()};
+                     context_.NameOf(*shares_[host].host)};
     tags_.push_back(absl::StrCat(entry->second.name, " │ "));
   }
   return entry->second;
@@ -187,14 +187,14 @@ void LogReader::TellEnd(size_t host, const absl::Status& status) {
   status_ = context_.Fail(status);
   for (const auto& [key, offset] : open_) {
     const Known& known = known_[key.first];
-    if (known.host != shares_[host].host->name()) continue;
+    if (known.host != context_.NameOf(*shares_[host].host)) continue;
     context_.Note(absl::StrCat(NameOf(key.second), " of ", known.name, " goes on at ", known.host,
                                "/", key.first, ":", offset));
   }
 }
 
 void LogReader::Tell(const Piece& piece) {
-  const std::string& name = shares_[piece.host].host->name();
+  std::string name = context_.NameOf(*shares_[piece.host].host);
   if (piece.frame.has_value()) {
     TellFrame(piece.host, *piece.frame);
   } else if (piece.is_end) {
@@ -213,7 +213,7 @@ int LogReader::Run() {
   for (size_t host = 0; host < shares_.size(); ++host) {
     v1::Selector selector = shares_[host].selector;
     if (open) {
-      std::vector<v1::Selector> asked = selection_.ForHost(shares_[host].host->name());
+      std::vector<v1::Selector> asked = selection_.ForHost(context_.NameOf(*shares_[host].host));
       selector = asked[0];
       for (size_t i = 1; i < asked.size(); ++i) selector.add_terms(asked[i].terms(0));
     }
@@ -254,8 +254,8 @@ int RunLogs(Arguments& arguments, Context& context) {
   if (!selection.ok()) return context.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
   if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup =
-      FindProcesses(*fleet, *selection, {.must_match = !(arguments.follow && selection->IsOpen())});
+  absl::StatusOr<Lookup> lookup = FindProcesses(
+      *fleet, *selection, context, {.must_match = !(arguments.follow && selection->IsOpen())});
   if (!lookup.ok()) return context.Fail(lookup.status());
   Lookup found = *std::move(lookup);
   return LogReader(arguments, *selection, std::move(found), context).Run();

@@ -14,20 +14,20 @@
 namespace shoal::cli {
 namespace {
 
-std::string HostsOf(const Fleet& fleet) {
+std::string HostsOf(const Fleet& fleet, const Context& context) {
   std::vector<std::string> names;
-  for (const FleetHost& entry : fleet.hosts()) names.push_back(entry.name());
+  for (const FleetHost& entry : fleet.hosts()) names.push_back(context.NameOf(*entry.host));
   return FoldNames(names);
 }
 
 bool IsMatched(absl::string_view term, const std::vector<Found>& found) {
   return absl::c_any_of(found, [&](const Found& entry) {
-    return Selection::Matches(term, entry.process, entry.host->name());
+    return Selection::Matches(term, entry.process, entry.process.host());
   });
 }
 
 // OK if all that has to match did.
-absl::Status CheckMatched(const Fleet& fleet, const Selection& selection,
+absl::Status CheckMatched(const Fleet& fleet, const Selection& selection, const Context& context,
                           const std::vector<Found>& found) {
   std::vector<std::string> unmatched;
   for (const std::string& term : selection.ExactTerms()) {
@@ -35,13 +35,13 @@ absl::Status CheckMatched(const Fleet& fleet, const Selection& selection,
       unmatched.push_back(absl::StrCat("\"", EscapeForMessage(term), "\""));
   }
   if (!unmatched.empty()) {
-    return absl::NotFoundError(absl::StrCat("no process on ", HostsOf(fleet), " is called ",
-                                            absl::StrJoin(unmatched, " or "),
+    return absl::NotFoundError(absl::StrCat("no process on ", HostsOf(fleet, context),
+                                            " is called ", absl::StrJoin(unmatched, " or "),
                                             "; `shoal ps -a` lists them"));
   }
   if (!found.empty() || selection.empty()) return absl::OkStatus();
   return absl::NotFoundError(
-      absl::StrCat("no process on ", HostsOf(fleet), " matches ", selection.ToString()));
+      absl::StrCat("no process on ", HostsOf(fleet, context), " matches ", selection.ToString()));
 }
 
 // One List call.
@@ -67,13 +67,15 @@ void Ask(bool live_usage, std::vector<Question>* questions) {
 }
 
 // Adds what was answered, oldest first, but for what another term has found before.
-void Take(Question& question, absl::flat_hash_set<std::string>* seen, std::vector<Found>* found) {
+void Take(Question& question, Context& context, absl::flat_hash_set<std::string>* seen,
+          std::vector<Found>* found) {
   absl::c_sort(*question.answer, [](const v1::Process& a, const v1::Process& b) {
     return ToTime(true, a.create_time()) < ToTime(true, b.create_time());
   });
   for (v1::Process& process : *question.answer) {
     if (!seen->insert(process.id()).second) continue;
-    process.set_host(question.host->name());
+    context.LearnName(*question.host, process.host());
+    process.set_host(context.NameOf(*question.host));
     found->push_back({question.host, std::move(process)});
   }
 }
@@ -81,10 +83,11 @@ void Take(Question& question, absl::flat_hash_set<std::string>* seen, std::vecto
 }  // namespace
 
 absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& selection,
-                                     LookupOptions options) {
+                                     Context& context, LookupOptions options) {
+  if (!selection.hosts().empty()) context.LearnNames(fleet);
   std::vector<Question> questions;
   for (const FleetHost& entry : fleet.hosts()) {
-    for (v1::Selector& selector : selection.ForHost(entry.name())) {
+    for (v1::Selector& selector : selection.ForHost(context.NameOf(*entry.host))) {
       questions.push_back({entry.host, std::move(selector), absl::UnknownError("no answer")});
     }
   }
@@ -95,13 +98,13 @@ absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& select
     if (absl::IsNotFound(question.answer.status())) continue;
     if (absl::IsInvalidArgument(question.answer.status())) return question.answer.status();
     if (question.answer.ok()) {
-      Take(question, &seen, &lookup.found);
+      Take(question, context, &seen, &lookup.found);
     } else if (lookup.failures.empty() || lookup.failures.back() != question.answer.status()) {
       lookup.failures.push_back(question.answer.status());
     }
   }
   if (options.must_match && lookup.failures.empty()) {
-    if (absl::Status status = CheckMatched(fleet, selection, lookup.found); !status.ok()) {
+    if (absl::Status status = CheckMatched(fleet, selection, context, lookup.found); !status.ok()) {
       return status;
     }
   }

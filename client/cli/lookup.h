@@ -22,7 +22,7 @@
 
 namespace shoal::cli {
 
-// A process and where it is; process.host is the host's name as the user gave it.
+// A process and where it is; process.host is the host's name as Context::NameOf() has it.
 struct Found {
   std::shared_ptr<Host> host;
   v1::Process process;
@@ -41,7 +41,7 @@ struct LookupOptions {
 
 // NOT_FOUND, naming the terms, when something that must match does not, and every host was asked.
 absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& selection,
-                                     LookupOptions options = {});
+                                     Context& context, LookupOptions options = {});
 
 // How many characters of their ids tell them apart, at least 6.
 size_t ShownIdLength(const std::vector<Found>& found);

@@ -83,7 +83,7 @@ int RunPs(const Arguments& arguments, Context& context) {
   }
   absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
   if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, {.live_usage = true});
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, context, {.live_usage = true});
   if (!lookup.ok()) return context.Fail(lookup.status());
   std::vector<Found> shown;
   for (Found& entry : lookup->found) {

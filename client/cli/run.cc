@@ -39,10 +39,24 @@ struct Arguments {
   std::string session_ttl = "15s";
 };
 
-std::vector<std::string> HostNames(const Fleet& fleet) {
+std::vector<std::string> HostNames(const Fleet& fleet, const Context& context) {
   std::vector<std::string> names;
-  for (const FleetHost& entry : fleet.hosts()) names.push_back(entry.name());
+  for (const FleetHost& entry : fleet.hosts()) names.push_back(context.NameOf(*entry.host));
   return names;
+}
+
+// Hosts as they are called in output, instead of as the library knows them.
+void Rename(const Fleet& fleet, const std::vector<std::string>& names, JobResult* result) {
+  if (result->first_failure.has_value()) {
+    result->first_failure->host = names[static_cast<size_t>(result->first_failure->rank.host)];
+  }
+  for (HostSurvivors& left : result->survivors) {
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (fleet.hosts()[i].name() != left.host) continue;
+      left.host = names[i];
+      break;
+    }
+  }
 }
 
 std::string SessionName(const std::string& program) {
@@ -55,7 +69,7 @@ absl::StatusOr<RunSinkOptions> MakeSinkOptions(const Arguments& arguments, const
                                                const std::vector<int>& counts,
                                                const Context& context) {
   RunSinkOptions options;
-  options.host_names = HostNames(fleet);
+  options.host_names = HostNames(fleet, context);
   options.counts = counts;
   options.json = context.json();
   options.gather = arguments.gather && !options.json;
@@ -100,7 +114,7 @@ void Run::OnSignal(int number) {
     return;
   }
   if (is_first) {
-    std::fprintf(stderr, "shoal: %s: ending every process; once more kills them at once.\n",
+    std::fprintf(stderr, "shoal: %s: ending every process; Ctrl-C once more kills them at once.\n",
                  SignalName(number).c_str());
   }
   job_->Interrupt();
@@ -138,7 +152,6 @@ absl::StatusOr<int> Run::Go() {
   options.on_broken_output = [this] { OnBrokenOutput(); };
   RunSink sink(std::move(options));
   RunFacts facts;
-  facts.host_names = HostNames(fleet);
   facts.halt = spec.halt;
   facts.program = words_[0];
   SHOAL_ASSIGN_OR_RETURN(job_, Job::Create(fleet, std::move(spec), &sink));
@@ -148,6 +161,9 @@ absl::StatusOr<int> Run::Go() {
   SHOAL_ASSIGN_OR_RETURN(JobResult result, std::move(ended));
   sink.Finish();
   facts.end_signal = first_signal_;
+  if (result.first_failure.has_value()) context_.LearnNames(fleet);
+  facts.host_names = HostNames(fleet, context_);
+  Rename(fleet, facts.host_names, &result);
   std::string report = ReportRun(result, facts);
   if (facts.end_signal != SIGPIPE) WriteFully(STDERR_FILENO, report);
   return RunExitStatus(result, facts);

@@ -33,7 +33,7 @@ int RunSignal(const Arguments& arguments, Context& context) {
   if (!selection.ok()) return context.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
   if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection);
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, context);
   if (!lookup.ok()) return context.Fail(lookup.status());
   int unreached = 0;
   std::vector<BulkAnswer> answers = CallForEach<v1::SignalResponse>(

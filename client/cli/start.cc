@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/bulk.h"
@@ -38,7 +39,7 @@ absl::StatusOr<std::vector<Share>> MakeShares(const JobOptions& options,
   v1::Ranks ranks;
   for (size_t i = 0; i < counts.size(); ++i) {
     ranks.set_world_size(ranks.world_size() + counts[i]);
-    if (counts[i] > 0) ranks.add_hosts(fleet.hosts()[i].name());
+    if (counts[i] > 0) ranks.add_hosts(context.NameOf(*fleet.hosts()[i].host));
   }
   std::vector<Share> shares;
   for (size_t i = 0; i < counts.size(); ++i) {
@@ -84,25 +85,33 @@ void PrintTable(const std::vector<Found>& started, bool colours) {
 }
 
 // Prints what was started, complains about what was not; the exit status.
-int Report(const std::vector<Share>& shares,
+int Report(const Fleet& fleet, const std::vector<Share>& shares,
            std::vector<absl::StatusOr<v1::SpawnBatchResponse>> answers, const std::string& program,
            Context& context) {
+  bool all_started =
+      absl::c_all_of(answers, [](const absl::StatusOr<v1::SpawnBatchResponse>& answer) {
+        return answer.ok() && absl::c_all_of(answer->results(), [](const auto& result) {
+                 return result.has_process();
+               });
+      });
+  if (!all_started) context.LearnNames(fleet);
   std::vector<Found> started;
   std::vector<std::string> complaints;
   int status = 0;
   for (size_t i = 0; i < shares.size(); ++i) {
-    const std::string& host = shares[i].host->name();
     if (!answers[i].ok()) {
       status = context.Fail(answers[i].status());
       continue;
     }
     for (v1::SpawnBatchResponse::Result& result : *answers[i]->mutable_results()) {
       if (result.has_process()) {
-        result.mutable_process()->set_host(host);
+        context.LearnName(*shares[i].host, result.process().host());
+        result.mutable_process()->set_host(context.NameOf(*shares[i].host));
         started.push_back({shares[i].host, std::move(*result.mutable_process())});
         continue;
       }
-      StartError error = ExplainStartError(result.error(), program, host);
+      StartError error =
+          ExplainStartError(result.error(), program, context.NameOf(*shares[i].host));
       if (complaints.empty() || complaints.back() != error.sentence)
         complaints.push_back(error.sentence);
       status = error.exit_status;
@@ -128,7 +137,7 @@ int RunStart(const JobOptions& options, const CLI::App& command, Context& contex
   spec->set_lifetime(v1::LIFETIME_DETACHED);
   absl::StatusOr<std::vector<Share>> shares = MakeShares(options, *spec, *fleet, context);
   if (!shares.ok()) return context.Fail(shares.status());
-  return Report(*shares, Spawn(&*shares), (*words)[0], context);
+  return Report(*fleet, *shares, Spawn(&*shares), (*words)[0], context);
 }
 
 }  // namespace

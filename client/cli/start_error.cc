@@ -1,7 +1,10 @@
 #include "client/cli/start_error.h"
 
+#include <utility>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "client/cli/exit_status.h"
 #include "common/escape.h"
@@ -15,6 +18,15 @@ StartError ExplainStartError(const v1::RequestError& error, absl::string_view pr
   std::string shown = EscapeForMessage(program);
   absl::Status status(static_cast<absl::StatusCode>(error.code()), message);
   if (!error.has_start_failure()) {
+    constexpr absl::string_view kHeldBy = " is held by process ";
+    std::pair<absl::string_view, absl::string_view> halves =
+        absl::StrSplit(message, absl::MaxSplits(kHeldBy, 1));
+    if (error.code() == static_cast<int>(absl::StatusCode::kAlreadyExists) &&
+        !halves.second.empty()) {
+      absl::Status held(status.code(), absl::StrCat("the ", halves.first, " is held on ", host,
+                                                    " by process ", halves.second));
+      return {ToSentence(held), ExitStatusOf(status)};
+    }
     // What is wrong with the request, or a name that is taken: that sentence stands alone.
     absl::string_view where = absl::StrContains(message, host) ? "" : host;
     absl::Status told(status.code(), absl::StrCat(where, where.empty() ? "" : ": ", message));

@@ -60,7 +60,7 @@ int RunStop(const Arguments& arguments, Context& context) {
   if (!selection.ok()) return context.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
   if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, {.live_usage = true});
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, context, {.live_usage = true});
   if (!lookup.ok()) return context.Fail(lookup.status());
   DropWhatIsOver(*selection, &*lookup);
   int unreached = 0;

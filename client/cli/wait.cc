@@ -53,7 +53,7 @@ int RunWait(const Arguments& arguments, Context& context) {
   if (!selection.ok()) return context.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
   if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection);
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, context);
   if (!lookup.ok()) return context.Fail(lookup.status());
   CallOptions options;
   options.timeout = *ParseSpan(arguments.timeout);
@@ -73,7 +73,7 @@ int RunWait(const Arguments& arguments, Context& context) {
       continue;
     }
     for (v1::Process& process : *responses[i]->mutable_processes()) {
-      process.set_host(shares[i].host->name());
+      process.set_host(context.NameOf(*shares[i].host));
       BulkAnswer answer;
       *answer.result.mutable_process() = std::move(process);
       answers.push_back(std::move(answer));

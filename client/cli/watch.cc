@@ -47,7 +47,7 @@ class Watcher {
   void Subscribe(size_t host, v1::Selector selector);
   void Tell(const News& news);
   void TellProcess(size_t host, const v1::Process& process);
-  const std::string& NameOf(size_t host) const { return fleet_.hosts()[host].name(); }
+  std::string NameOf(size_t host) const { return context_.NameOf(*fleet_.hosts()[host].host); }
 
   const Fleet& fleet_;
   const Selection& selection_;
@@ -61,7 +61,8 @@ class Watcher {
 
 int Watcher::CountStreams() const {
   size_t count = 0;
-  for (const FleetHost& entry : fleet_.hosts()) count += selection_.ForHost(entry.name()).size();
+  for (const FleetHost& entry : fleet_.hosts())
+    count += selection_.ForHost(context_.NameOf(*entry.host)).size();
   return static_cast<int>(count);
 }
 
@@ -84,6 +85,7 @@ void Watcher::Subscribe(size_t host, v1::Selector selector) {
 }
 
 void Watcher::TellProcess(size_t host, const v1::Process& process) {
+  context_.LearnName(*fleet_.hosts()[host].host, process.host());
   bool over = HasEnded(process) && process.tree_empty();
   if (over && !synced_[host]) return;
   std::string line =
@@ -140,6 +142,7 @@ int RunWatch(const SelectorArguments& arguments, Context& context) {
   if (!selection.ok()) return context.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
   if (!fleet.ok()) return context.Fail(fleet.status());
+  if (!selection->hosts().empty()) context.LearnNames(*fleet);
   return Watcher(*fleet, *selection, context).Run();
 }
 

@@ -16,7 +16,7 @@ int RunWhy(const SelectorArguments& arguments, Context& context) {
   if (!selection.ok()) return context.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
   if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection);
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, context);
   if (!lookup.ok()) return context.Fail(lookup.status());
   bool first = true;
   for (const Found& entry : lookup->found) {

@@ -57,9 +57,10 @@ TEST(StartError, ATakenNameKeepsItsSentence) {
   error.set_code(6);
   error.set_message("name \"web\" is held by process 7KQ2MD (running, PID 48213)");
   StartError told = ExplainStartError(error, "sleep", "ant");
-  EXPECT_EQ(told.sentence,
-            "ant: name \"web\" is held by process 7KQ2MD (running, PID 48213). Stop it first, or "
-            "choose another.");
+  EXPECT_EQ(
+      told.sentence,
+      "the name \"web\" is held on ant by process 7KQ2MD (running, PID 48213). Stop it first, or "
+      "choose another.");
   EXPECT_EQ(told.exit_status, 1);
 }
 
