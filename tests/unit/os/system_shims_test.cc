@@ -1,0 +1,418 @@
+// The real shim under the real system layer: this test is the agent.
+#include "agent/os/system_shims.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "agent/os/descriptor.h"
+#include "agent/os/proc_files.h"
+#include "agent/os/process_signals.h"
+#include "agent/os/system_output_files.h"
+#include "common/ids.h"
+#include "tests/unit/os/scratch.h"
+
+namespace shoal::agent {
+namespace {
+
+using record::ShimFlags;
+
+constexpr rlim_t kSoftLimit = 777;
+
+struct Death {
+  int slot;
+  std::string id;
+};
+
+class SystemShimsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    loop_ = *EventLoop::Create();
+    output_ = *SystemOutputFiles::Open(scratch_.path(), &helper_);
+    OpenShims();
+  }
+  void TearDown() override {
+    const std::map<int, std::string> left = running_;
+    for (const auto& [slot, id] : left) End(slot, id);
+    if (shims_ != nullptr) shims_->RemoveCgroupBase();
+    shims_.reset();
+    // Shims of an agent that is gone are children of this test, as it is of systemd.
+    while (waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+  }
+
+  void OpenShims() {
+    auto shims = SystemShims::Open(loop_.get(), {.run_dir = scratch_.path(),
+                                                 .shim_path = SHOAL_SHIM,
+                                                 .boot_id = *ReadBootId(),
+                                                 .output_directory = output_->directory(),
+                                                 .cgroup_base = "",
+                                                 .unique = absl::StrCat("ostest", getpid()),
+                                                 .nofile_soft = kSoftLimit,
+                                                 .base_path = "/bin"});
+    ASSERT_TRUE(shims.ok()) << shims.status();
+    shims_ = *std::move(shims);
+    shims_->SetHandlers([this](int slot) { reports_.insert(slot); }, [] {},
+                        [this](int slot, const std::string& id) {
+                          deaths_.push_back({slot, id});
+                        });
+  }
+  // As kill -9 of the agent and a new start, but for the process staying the parent.
+  void RestartAgent() {
+    shims_.reset();
+    OpenShims();
+  }
+
+  ShimStart Plan(std::vector<std::string> verbs) {
+    ShimStart start;
+    start.id = NewId();
+    start.argv = {SHOAL_TEST_CHILD};
+    start.argv.insert(start.argv.end(), verbs.begin(), verbs.end());
+    start.env = {"PATH=/usr/bin:/bin", "A=b"};
+    start.cwd = "/";
+    start.desired.grace_ns = 5'000'000'000;
+    start.desired.cap_bytes = record::kDefaultCapBytes;
+    start.desired.segment_bytes = record::kDefaultSegmentBytes;
+    return start;
+  }
+  int Start(const ShimStart& start) {
+    absl::StatusOr<int> slot = shims_->Start(start);
+    EXPECT_TRUE(slot.ok()) << slot.status();
+    if (!slot.ok()) return 0;
+    running_[*slot] = start.id;
+    return *slot;
+  }
+  bool WaitFor(int slot, const std::string& id, ShimFlags flag) {
+    return RunUntil(loop_.get(), [&] {
+      const ShimView view = shims_->Look(slot, id);
+      return view.shim && (view.shim->flags & flag) != 0;
+    });
+  }
+  bool WaitForDeath(int slot) {
+    return RunUntil(loop_.get(), [&] {
+      return std::any_of(deaths_.begin(), deaths_.end(),
+                         [slot](const Death& death) { return death.slot == slot; });
+    });
+  }
+  void Terminate(int slot, const std::string& id) {
+    shims_->Tell(
+        slot, id,
+        [](record::AgentHalf& half) {
+          ++half.terminate_serial;
+          half.terminate_cause = record::EndCause::kRequested;
+          half.terminate_signal = SIGKILL;
+        },
+        /*wake=*/true);
+  }
+  void End(int slot, const std::string& id) {
+    if (shims_->Look(slot, id).locked) {
+      Terminate(slot, id);
+      EXPECT_TRUE(WaitForDeath(slot));
+    }
+    shims_->Free(slot, id);
+    running_.erase(slot);
+  }
+  std::string OutputOf(int slot, const std::string& id) {
+    const ShimView view = shims_->Look(slot, id);
+    if (!view.shim) return {};
+    return output_->Tail(id, 0, view.shim->streams[0], record::kDefaultSegmentBytes, 1 << 20);
+  }
+  ProcessEntry EntryOf(int slot, const std::string& id) {
+    const ShimView view = shims_->Look(slot, id);
+    ProcessEntry entry;
+    entry.id = id;
+    entry.slot = slot;
+    entry.pid = view.shim->pid;
+    entry.start_ticks = view.shim->start_ticks;
+    return entry;
+  }
+  bool CgroupExists(const std::string& id) { return shims_->cgroups()->Open(id).ok(); }
+
+  ScratchDirectory scratch_;
+  HelperThread helper_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<SystemOutputFiles> output_;
+  std::unique_ptr<SystemShims> shims_;
+  std::set<int> reports_;
+  std::vector<Death> deaths_;
+  std::map<int, std::string> running_;
+};
+
+TEST_F(SystemShimsTest, ProcessRunsAndItsExitIsRecorded) {
+  const ShimStart start = Plan({"print", "hello", "exit", "7"});
+  const int slot = Start(start);
+  ASSERT_TRUE(WaitForDeath(slot));
+  const ShimView view = shims_->Look(slot, start.id);
+  EXPECT_FALSE(view.locked);
+  EXPECT_FALSE(view.damaged);
+  ASSERT_TRUE(view.agent.has_value());
+  ASSERT_TRUE(view.shim.has_value());
+  EXPECT_NE(view.shim->flags & record::kFinal, 0u);
+  EXPECT_EQ(WEXITSTATUS(view.shim->wait_status), 7);
+  EXPECT_EQ(OutputOf(slot, start.id), "hello");
+  EXPECT_EQ(reports_, std::set<int>{slot});
+  EXPECT_EQ(deaths_.size(), 1u);
+  EXPECT_EQ(deaths_[0].id, start.id);
+}
+
+TEST_F(SystemShimsTest, RefusedProgramIsRecordedWithStageAndErrno) {
+  ShimStart start = Plan({});
+  start.argv = {"/nowhere/program"};
+  const int slot = Start(start);
+  ASSERT_TRUE(WaitForDeath(slot));
+  const ShimView view = shims_->Look(slot, start.id);
+  ASSERT_TRUE(view.shim.has_value());
+  EXPECT_EQ(view.shim->fail_stage, record::Stage::kExec);
+  EXPECT_EQ(view.shim->fail_errno, ENOENT);
+}
+
+TEST_F(SystemShimsTest, ProcessHasItsSpecsWordsEnvironmentAndDescriptorsOnly) {
+  const ShimStart start = Plan({"list"});
+  const int slot = Start(start);
+  ASSERT_TRUE(WaitForDeath(slot));
+  const std::string listing = OutputOf(slot, start.id);
+  EXPECT_TRUE(absl::StrContains(listing, "fd=0 /dev/null\n")) << listing;
+  EXPECT_TRUE(absl::StrContains(listing, "fd=2 pipe:")) << listing;
+  EXPECT_FALSE(absl::StrContains(listing, "fd=3 ")) << listing;
+  EXPECT_TRUE(absl::StrContains(listing, "cwd=/\n")) << listing;
+  EXPECT_TRUE(absl::StrContains(listing, "env=A=b\n")) << listing;
+  EXPECT_TRUE(absl::StrContains(listing, "SigBlk=0000000000000000\n")) << listing;
+}
+
+TEST_F(SystemShimsTest, ProcessHasTheOriginalDescriptorLimit) {
+  ShimStart start = Plan({});
+  start.argv = {"/bin/sh", "-c", "ulimit -Sn"};
+  const int slot = Start(start);
+  ASSERT_TRUE(WaitForDeath(slot));
+  EXPECT_EQ(OutputOf(slot, start.id), absl::StrCat(kSoftLimit, "\n"));
+}
+
+TEST_F(SystemShimsTest, ToldShimEndsItsProcess) {
+  const ShimStart start = Plan({"ignore", "15", "pause"});
+  const int slot = Start(start);
+  ASSERT_TRUE(WaitFor(slot, start.id, record::kStarted));
+  shims_->Tell(
+      slot, "ANOTHERIDOFSIXTE", [](record::AgentHalf& half) { half.flags = ~0u; }, true);
+  EXPECT_EQ(shims_->Look(slot, start.id).agent->sequence, 1u);
+  Terminate(slot, start.id);
+  ASSERT_TRUE(WaitForDeath(slot));
+  const ShimView view = shims_->Look(slot, start.id);
+  EXPECT_EQ(WTERMSIG(view.shim->wait_status), SIGKILL);
+  EXPECT_NE(view.shim->flags & record::kEmpty, 0u);
+}
+
+TEST_F(SystemShimsTest, KilledShimIsADeathWithoutAnEnd) {
+  const ShimStart start = Plan({"pause"});
+  const int slot = Start(start);
+  ASSERT_TRUE(WaitFor(slot, start.id, record::kStarted));
+  ASSERT_GT(shims_->Look(slot, start.id).shim->shim_pid, 1);
+  kill(shims_->Look(slot, start.id).shim->shim_pid, SIGKILL);
+  ASSERT_TRUE(WaitForDeath(slot));
+  const ShimView view = shims_->Look(slot, start.id);
+  EXPECT_FALSE(view.locked);
+  EXPECT_EQ(view.shim->flags & record::kFinal, 0u);
+}
+
+TEST_F(SystemShimsTest, TreeOfAKilledShimIsEndedByItsCgroup) {
+  if (!shims_->has_cgroup()) GTEST_SKIP() << shims_->cgroup_status();
+  const ShimStart start =
+      Plan({"daemon", "3", "ignore", "15", "pause", "--", "print", "up", "pause"});
+  const int slot = Start(start);
+  ASSERT_TRUE(RunUntil(loop_.get(), [&] { return OutputOf(slot, start.id) == "up"; }));
+  const std::vector<int> members = shims_->Members(EntryOf(slot, start.id));
+  EXPECT_EQ(members.size(), 4u);
+  ASSERT_GT(shims_->Look(slot, start.id).shim->shim_pid, 1);
+  kill(shims_->Look(slot, start.id).shim->shim_pid, SIGKILL);
+  ASSERT_TRUE(WaitForDeath(slot));
+  absl::Status ended = absl::UnknownError("not yet");
+  shims_->EndLostTree(start.id, [&](absl::Status status) { ended = status; });
+  EXPECT_EQ(ended.code(), absl::StatusCode::kUnknown);  // never from within
+  ASSERT_TRUE(RunUntil(loop_.get(), [&] { return !absl::IsUnknown(ended); }));
+  EXPECT_TRUE(ended.ok()) << ended;
+  EXPECT_FALSE(CgroupExists(start.id));
+}
+
+TEST_F(SystemShimsTest, TreeWithoutACgroupIsUnproven) {
+  absl::Status ended = absl::OkStatus();
+  shims_->EndLostTree(NewId(), [&](absl::Status status) { ended = status; });
+  ASSERT_TRUE(RunUntil(loop_.get(), [&] { return !ended.ok(); }));
+  EXPECT_TRUE(absl::IsFailedPrecondition(ended)) << ended;
+}
+
+TEST_F(SystemShimsTest, SlotIsFreeOnlyWhenItsShimIsGone) {
+  const ShimStart start = Plan({"exit", "0"});
+  const int slot = Start(start);
+  ASSERT_TRUE(WaitFor(slot, start.id, record::kFinal));
+  deaths_.clear();
+  shims_->Free(slot, start.id);
+  running_.erase(slot);
+  // Whether the shim has ended by now or not, the next gets a slot that works.
+  const ShimStart next = Plan({"exit", "3"});
+  const int next_slot = Start(next);
+  ASSERT_TRUE(WaitForDeath(next_slot));
+  EXPECT_EQ(WEXITSTATUS(shims_->Look(next_slot, next.id).shim->wait_status), 3);
+  EXPECT_FALSE(shims_->has_cgroup() && CgroupExists(start.id));
+  EXPECT_FALSE(shims_->Look(slot, start.id).shim && slot != next_slot);
+}
+
+TEST_F(SystemShimsTest, RestartedAgentHasEveryProcessAgain) {
+  const ShimStart lives = Plan({"pause"});
+  const ShimStart exits = Plan({"open-fifo", scratch_ / "gate", "exit", "9"});
+  ASSERT_EQ(mkfifo((scratch_ / "gate").c_str(), 0600), 0);
+  const int lives_slot = Start(lives);
+  const int exits_slot = Start(exits);
+  ASSERT_TRUE(WaitFor(lives_slot, lives.id, record::kStarted));
+  ASSERT_TRUE(WaitFor(exits_slot, exits.id, record::kStarted));
+  shims_.reset();
+  { const UniqueFd gate(open((scratch_ / "gate").c_str(), O_WRONLY | O_CLOEXEC)); }
+  OpenShims();
+  EXPECT_FALSE(shims_->WereLost());
+  const std::vector<std::pair<int, std::string>> found = shims_->Recover();
+  EXPECT_EQ(found, (std::vector<std::pair<int, std::string>>{{lives_slot, lives.id},
+                                                             {exits_slot, exits.id}}));
+  ASSERT_TRUE(WaitFor(exits_slot, exits.id, record::kFinal));
+  EXPECT_EQ(WEXITSTATUS(shims_->Look(exits_slot, exits.id).shim->wait_status), 9);
+  EXPECT_TRUE(shims_->Look(lives_slot, lives.id).locked);
+  Terminate(lives_slot, lives.id);
+  ASSERT_TRUE(WaitForDeath(lives_slot));
+  EXPECT_NE(shims_->Look(lives_slot, lives.id).shim->flags & record::kEmpty, 0u);
+}
+
+TEST_F(SystemShimsTest, EndThatWasWrittenButNotSignalledIsHeardAfterTheRestart) {
+  const ShimStart start = Plan({"pause"});
+  const int slot = Start(start);
+  ASSERT_TRUE(WaitFor(slot, start.id, record::kStarted));
+  shims_->Tell(
+      slot, start.id,
+      [](record::AgentHalf& half) {
+        ++half.terminate_serial;
+        half.terminate_cause = record::EndCause::kRequested;
+        half.terminate_signal = SIGKILL;
+      },
+      /*wake=*/false);
+  RestartAgent();
+  shims_->Recover();
+  ASSERT_TRUE(WaitForDeath(slot));
+}
+
+TEST_F(SystemShimsTest, ShimThatHasNotWrittenItsHalfIsWatchedByItsLock) {
+  const ShimStart start = Plan({"exit", "0"});
+  const int slot = Start(start);
+  ASSERT_TRUE(WaitForDeath(slot));
+  // Its half is wiped, and this test holds the lock in its stead.
+  UniqueFd lock(open((scratch_ / "records").c_str(), O_RDWR | O_CLOEXEC));
+  const record::ShimHalf empty{};
+  ASSERT_EQ(pwrite(lock.get(), &empty, sizeof(empty),
+                   static_cast<off_t>(slot * record::kSlotBytes + record::kShimHalfOffset)),
+            static_cast<ssize_t>(sizeof(empty)));
+  struct flock range {};
+  range.l_type = F_WRLCK;
+  range.l_start = static_cast<off_t>(slot * record::kSlotBytes);
+  range.l_len = record::kSlotBytes;
+  ASSERT_EQ(fcntl(lock.get(), F_OFD_SETLK, &range), 0);
+  deaths_.clear();
+  RestartAgent();
+  ASSERT_EQ(shims_->Recover().size(), 1u);
+  EXPECT_TRUE(shims_->Look(slot, start.id).locked);
+  lock.Reset();
+  ASSERT_TRUE(WaitForDeath(slot));
+  EXPECT_FALSE(shims_->Look(slot, start.id).locked);
+}
+
+TEST_F(SystemShimsTest, WantOfDescriptorsIsSaidAndLeavesNothingBehind) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit tight = {.rlim_cur = 30, .rlim_max = limit.rlim_max};
+  std::vector<UniqueFd> hogs;
+  setrlimit(RLIMIT_NOFILE, &tight);
+  while (true) {
+    UniqueFd fd(fcntl(0, F_DUPFD_CLOEXEC, 0));
+    if (!fd) break;
+    hogs.push_back(std::move(fd));
+  }
+  const ShimStart start = Plan({"exit", "0"});
+  // With none, one and two descriptors left; three are enough.
+  for (int spare = 0; spare < 3; ++spare) {
+    const absl::StatusOr<int> slot = shims_->Start(start);
+    if (slot.ok()) {
+      running_[*slot] = start.id;
+      break;
+    }
+    EXPECT_TRUE(absl::IsResourceExhausted(slot.status())) << slot.status();
+    hogs.pop_back();
+  }
+  hogs.clear();
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (running_.empty()) Start(start);
+  const int slot = running_.begin()->first;
+  EXPECT_EQ(slot, 1);
+  ASSERT_TRUE(WaitForDeath(slot));
+}
+
+TEST_F(SystemShimsTest, SignalsReachProcessGroupAndTree) {
+  const ShimStart start =
+      Plan({"on-signal", "12", "main", "0", "daemon", "1", "pause", "--", "print", "up ", "pause"});
+  const int slot = Start(start);
+  ASSERT_TRUE(RunUntil(loop_.get(), [&] { return OutputOf(slot, start.id) == "up "; }));
+  const ProcessEntry entry = EntryOf(slot, start.id);
+  EXPECT_EQ(shims_->Members(entry).size(), 2u);
+  EXPECT_EQ(shims_->Usage(entry).descendants, 1);
+  EXPECT_TRUE(shims_->Signal(entry, SIGCONT, SignalScope::kTree).ok());
+  EXPECT_TRUE(shims_->Signal(entry, SIGCONT, SignalScope::kGroup).ok());
+  EXPECT_TRUE(shims_->Signal(entry, SIGUSR2, SignalScope::kProcess).ok());
+  ASSERT_TRUE(WaitFor(slot, start.id, record::kExited));
+  EXPECT_EQ(OutputOf(slot, start.id), "up main");
+  EXPECT_TRUE(absl::IsFailedPrecondition(shims_->Signal(entry, SIGUSR2, SignalScope::kProcess)));
+}
+
+TEST_F(SystemShimsTest, SecondAgentIsRefusedAndTheFirstGoesOn) {
+  const auto second = SystemShims::Open(loop_.get(), {.run_dir = scratch_.path(),
+                                                      .shim_path = SHOAL_SHIM,
+                                                      .boot_id = *ReadBootId(),
+                                                      .output_directory = output_->directory(),
+                                                      .cgroup_base = "",
+                                                      .unique = "second",
+                                                      .nofile_soft = 0,
+                                                      .base_path = ""});
+  EXPECT_TRUE(absl::IsFailedPrecondition(second.status()));
+  const ShimStart start = Plan({"exit", "0"});
+  EXPECT_TRUE(WaitForDeath(Start(start)));
+}
+
+TEST_F(SystemShimsTest, ReplacedShimBinaryChangesNothing) {
+  const std::string copy = scratch_ / "shim";
+  std::filesystem::copy_file(SHOAL_SHIM, copy);
+  auto spawner = ShimSpawner::Open(copy);
+  ASSERT_TRUE(spawner.ok()) << spawner.status();
+  std::filesystem::remove(copy);
+  WriteFile(copy, "not a program", 0755);
+  // Without a record slot it refuses to work, but it is the shim that says so, by exit status 65.
+  const UniqueFd null = *OpenAt(AT_FDCWD, "/dev/null", O_RDWR);
+  const absl::StatusOr<pid_t> pid =
+      (*spawner)->Spawn(1, Plan({}), {null.get(), null.get(), null.get(), -1});
+  ASSERT_TRUE(pid.ok()) << pid.status();
+  int status = 0;
+  ASSERT_EQ(waitpid(*pid, &status, 0), *pid);
+  EXPECT_EQ(WEXITSTATUS(status), 65);
+}
+
+TEST(ShimSpawner, MissingOrPlainFileIsRefused) {
+  ScratchDirectory scratch;
+  WriteFile(scratch / "plain", "x", 0644);
+  EXPECT_TRUE(absl::IsNotFound(ShimSpawner::Open(scratch / "none").status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(ShimSpawner::Open(scratch / "plain").status()));
+}
+
+}  // namespace
+}  // namespace shoal::agent
