@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -50,6 +51,13 @@ void ResetSignalsAsyncSafe() {
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof(none));
 }
 
+void SetDescriptorLimitAsyncSafe(uint64_t soft) {
+  struct rlimit limit;
+  if (soft == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int ExecuteAsyncSafe(const char* path, char** argv) {
   const struct timespec pause = {0, static_cast<long>(10 * kMillisecond)};
   for (int attempt = 0;; ++attempt) {
@@ -89,6 +97,7 @@ int SearchAndExecuteAsyncSafe(char** argv) {
 [[noreturn]] void RunChildAsyncSafe(const ChildPlan& plan, int start_pipe, pid_t shim) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != shim) _exit(127);  // the shim died before the line above
+  close(record::kRecordFd);           // the slot's lock is the shim's life, not ours
   setsid();
   if (dup2(plan.stdout_fd, STDOUT_FILENO) < 0 || dup2(plan.stderr_fd, STDERR_FILENO) < 0) {
     FailAsyncSafe(start_pipe, Stage::kPipe, errno);
@@ -96,6 +105,7 @@ int SearchAndExecuteAsyncSafe(char** argv) {
   syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, kCloseRangeCloexec);
   ResetSignalsAsyncSafe();
   umask(022);
+  SetDescriptorLimitAsyncSafe(plan.nofile_soft);
   if (plan.cwd != nullptr && chdir(plan.cwd) != 0) FailAsyncSafe(start_pipe, Stage::kChdir, errno);
   FailAsyncSafe(start_pipe, Stage::kExec, SearchAndExecuteAsyncSafe(plan.argv));
 }
@@ -132,7 +142,6 @@ StartError StartChild(const ChildPlan& plan, Child* child) {
   }
   if (pid == 0) RunChildAsyncSafe(plan, start_pipe[1], shim);
   const int error_number = errno;
-  const int64_t after = BootNow();
   close(start_pipe[1]);
   if (pid < 0) {
     close(start_pipe[0]);
@@ -140,9 +149,7 @@ StartError StartChild(const ChildPlan& plan, Child* child) {
   }
   child->pid = pid;
   child->start_pipe = start_pipe[0];
-  // The start time is between both readings; in one tick, it is known without /proc.
-  child->start_ticks = before / kTickNs == after / kTickNs ? static_cast<uint64_t>(after / kTickNs)
-                                                           : StartTicksOf(pid);
+  child->start_ticks = StartTicksBetween(before, BootNow(), pid);
   return {};
 }
 
@@ -155,7 +162,8 @@ StartError FinishStart(Child* child) {
   return {};
 }
 
-uint64_t StartTicksOf(pid_t pid) {
+uint64_t StartTicksBetween(int64_t before, int64_t after, pid_t pid) {
+  if (before / kTickNs == after / kTickNs) return static_cast<uint64_t>(after / kTickNs);
   Text<32> path;
   path.Add("/proc/").Number(static_cast<uint64_t>(pid)).Add("/stat");
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);

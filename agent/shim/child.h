@@ -19,7 +19,8 @@ struct ChildPlan {
   const char* cwd;  // nullptr: the shim's
   int stdout_fd;
   int stderr_fd;
-  int cgroup_fd;  // -1: the shim's own cgroup
+  uint64_t nofile_soft;  // soft limit of descriptors; 0: the shim's
+  int cgroup_fd;         // -1: the shim's own cgroup
 };
 
 // Why no program runs. kNone: it does.
@@ -47,9 +48,10 @@ StartError StartChild(const ChildPlan& plan, Child* child);
 // child is dead.
 StartError FinishStart(Child* child);
 
-// Start time of a process as /proc/PID/stat has it, in clock ticks since boot; 0 if there is no
-// /proc.
-uint64_t StartTicksOf(pid_t pid);
+// Start time in clock ticks since boot (field 22 of /proc/PID/stat) of a process that was started
+// between two readings of BootNow(). Read from /proc only if a tick passed in between; 0 if there
+// is no /proc then.
+uint64_t StartTicksBetween(int64_t before, int64_t after, pid_t pid);
 
 }  // namespace shoal::shim
 

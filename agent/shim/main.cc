@@ -33,7 +33,8 @@ int main(int argc, char** argv) {
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
-  setsid();  // fails if the agent's posix_spawn has done it
+  signal(SIGCHLD, SIG_DFL);  // ignored, it would have the kernel throw the exits away
+  setsid();                  // fails if the agent's posix_spawn has done it
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   shoal::shim::ArmFailpoint();
 

@@ -68,7 +68,8 @@ StartError Supervisor::Start() {
   sigaddset(&signals, SIGUSR1);
   watched_[kSignals].fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (watched_[kSignals].fd < 0) return {Stage::kSetup, errno};
-  record_->shim().shim_start_ticks = StartTicksOf(getpid());
+  record_->shim().shim_start_ticks =
+      StartTicksBetween(record_->agent().spawn_began_ns, BootNow(), getpid());
   record_->shim().terminate_serial = record_->agent().terminate_serial;
   record_->Write();
   Reach(Step::kFirstHalf);
@@ -83,7 +84,12 @@ StartError Supervisor::Start() {
 
 StartError Supervisor::OpenPipesAndFork() {
   const uint32_t flags = record_->agent().flags;
-  ChildPlan plan = {argv_, cwd_, -1, -1, flags & record::kNoCgroup ? -1 : record::kCgroupFd};
+  ChildPlan plan = {argv_,
+                    cwd_,
+                    -1,
+                    -1,
+                    record_->agent().nofile_soft,
+                    flags & record::kNoCgroup ? -1 : record::kCgroupFd};
   plan.stdout_fd = streams_[0].OpenPipe();
   if (plan.stdout_fd < 0) return {Stage::kPipe, errno};
   const bool merge = (flags & record::kMergeStderr) != 0;
@@ -370,7 +376,10 @@ void Supervisor::MoveOutput() {
         (stream.has_rest() && !stream.stalled())) {
       // What is urgent does not wait for a disk.
       if (changed_) PublishNow();
-      if (stream.Move(LimitsOf(i))) moved_ = true;
+      bool moved = stream.Move(LimitsOf(i));
+      // An acknowledgement comes without a signal to who was not stalled.
+      if (stream.blocked() && record_->ReadAgent()) moved = stream.Move(LimitsOf(i));
+      if (moved) moved_ = true;
     } else if (watched_[kStdout + i].revents != 0) {
       stream.Close();  // a hang-up, and nothing to read
     }

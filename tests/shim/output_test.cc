@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,7 +34,8 @@ TEST_P(OutputTest, BothStreamsArriveInTheirFiles) {
   EXPECT_EQ(shim().Output(1), "to stderr");
   EXPECT_EQ(half.streams[0].end, 9);
   EXPECT_EQ(half.streams[1].end, 9);
-  EXPECT_EQ(half.flags, record::kStarted | record::kExited | record::kOutputComplete | record::kEmpty | record::kFinal);
+  EXPECT_EQ(half.flags, record::kStarted | record::kExited | record::kOutputComplete |
+                            record::kEmpty | record::kFinal);
 }
 
 TEST_P(OutputTest, ASilentProcessMakesNoFile) {
@@ -46,7 +48,8 @@ TEST_P(OutputTest, FilesAreReadableByTheirOwnerOnly) {
   shim().StartChild({"print", "x"});
   shim().AwaitFinal();
   struct stat file = {};
-  ASSERT_EQ(stat((shim().output_dir + "/" + shim().Id() + ".0.0000000000000000").c_str(), &file), 0);
+  ASSERT_EQ(stat((shim().output_dir + "/" + shim().Id() + ".0.0000000000000000").c_str(), &file),
+            0);
   EXPECT_EQ(file.st_mode & 0777, 0600u);
 }
 
@@ -60,7 +63,8 @@ TEST_P(OutputTest, MergedStderrKeepsItsPlace) {
 
 TEST_P(OutputTest, AFloodIsByteExactAcrossSegments) {
   constexpr int64_t kBytes = 33 * kMiB + 12345;
-  shim().StartChild({"fork", "flood", "1", std::to_string(kBytes), "--", "flood", "0", std::to_string(kBytes)});
+  shim().StartChild(
+      {"fork", "flood", "1", std::to_string(kBytes), "--", "flood", "0", std::to_string(kBytes)});
   const record::ShimHalf half = shim().AwaitFinal();
   for (int stream : {0, 1}) {
     EXPECT_EQ(half.streams[stream].begin, 0);
@@ -105,7 +109,8 @@ TEST_P(OutputTest, DropOldestKeepsTheNewestBytesAndSaysWhereTheyBegin) {
   EXPECT_EQ(half.streams[0].end, kBytes);
   EXPECT_GT(half.streams[0].begin, kBytes - 64 * kKiB - kKiB);
   EXPECT_EQ(half.streams[0].begin % shim().agent.segment_bytes, 0);
-  EXPECT_TRUE(shim().Output(0) == PatternBytes(static_cast<uint64_t>(half.streams[0].begin), kBytes));
+  EXPECT_TRUE(shim().Output(0) ==
+              PatternBytes(static_cast<uint64_t>(half.streams[0].begin), kBytes));
   EXPECT_LE(shim().OutputFiles().size(), 5u);
 }
 
@@ -114,21 +119,25 @@ TEST_P(OutputTest, BlockMakesTheWriterWaitUntilAcknowledged) {
   constexpr int64_t kBytes = 500 * kKiB;
   shim().StartChild({"flood", "0", std::to_string(kBytes), "print", "done"});
   std::string bytes;
-  while (static_cast<int64_t>(bytes.size()) < kBytes + 4) {
+  while (static_cast<int64_t>(bytes.size()) < kBytes + 4 && !HasFailure()) {
     record::ShimHalf half = shim().Await(
         [&](const record::ShimHalf& now) {
           return (now.flags & record::kOutputStalled) || (now.flags & record::kOutputComplete);
         },
         "stall");
-    ASSERT_LE(half.streams[0].end - half.streams[0].begin, 64 * kKiB + 64 * kKiB) << "cap, and the pipe's rest";
+    ASSERT_LE(half.streams[0].end - half.streams[0].begin, 64 * kKiB + 64 * kKiB)
+        << "cap, and the pipe's rest";
     const std::string kept = shim().Output(0);
     bytes += kept.substr(bytes.size() - static_cast<size_t>(half.streams[0].begin));
     if (half.flags & record::kFinal) break;
     const int64_t before = half.streams[0].end;
     shim().agent.acknowledged[0] = static_cast<int64_t>(bytes.size());
     shim().Tell();
-    shim().Await([&](const record::ShimHalf& now) { return now.streams[0].end > before || (now.flags & record::kFinal); },
-                 "room");
+    shim().Await(
+        [&](const record::ShimHalf& now) {
+          return now.streams[0].end > before || (now.flags & record::kFinal);
+        },
+        "room");
   }
   shim().AwaitFinal();
   EXPECT_TRUE(bytes == PatternBytes(0, kBytes) + "done");
@@ -153,6 +162,107 @@ TEST_P(OutputTest, ARaisedCapLetsAStalledWriterGoOn) {
   shim().Tell();
   shim().AwaitFinal();
   EXPECT_TRUE(shim().Output(1) == PatternBytes(0, 200 * kKiB));
+}
+
+// A tmpfs of `size_kib` at `path`, unmounted at its end.
+class SmallDisk {
+ public:
+  SmallDisk(std::string path, int size_kib) : path_(std::move(path)) {
+    mkdir(path_.c_str(), 0700);
+    mounted_ = mount("none", path_.c_str(), "tmpfs", 0,
+                     ("size=" + std::to_string(size_kib) + "k").c_str()) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
+  }
+  bool mounted() const { return mounted_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  bool mounted_ = false;
+};
+
+TEST_P(OutputTest, AFullDiskMakesTheWriterWaitAndLosesNothing) {
+  SmallDisk disk(shim().dir() + "/small", 256);
+  if (!disk.mounted()) GTEST_SKIP() << "may not mount";
+  shim().output_dir = disk.path();
+  constexpr int64_t kBytes = 900 * kKiB;
+  shim().StartChild({"flood", "0", std::to_string(kBytes), "exit", "8"});
+  shim().AwaitFlags(record::kOutputStalled);
+  EXPECT_LE(shim().Read().streams[0].end, 256 * kKiB);
+  ASSERT_EQ(mount("none", disk.path().c_str(), "tmpfs", MS_REMOUNT, "size=4m"), 0);
+  const record::ShimHalf half = shim().AwaitFinal();
+  EXPECT_EQ(WEXITSTATUS(half.wait_status), 8);
+  EXPECT_FALSE(half.flags & record::kOutputStalled);
+  EXPECT_TRUE(shim().Output(0) == PatternBytes(0, kBytes));
+}
+
+TEST_P(OutputTest, AnExitIsReportedWhileTheDiskIsFull) {
+  SmallDisk disk(shim().dir() + "/small", 64);
+  if (!disk.mounted()) GTEST_SKIP() << "may not mount";
+  shim().output_dir = disk.path();
+  shim().StartChild({"flood", "0", std::to_string(100 * kKiB), "exit", "8"});
+  const record::ShimHalf half =
+      shim().AwaitFlags(record::kExited | record::kEmpty | record::kOutputStalled);
+  EXPECT_FALSE(half.flags & record::kOutputComplete);
+  ASSERT_EQ(mount("none", disk.path().c_str(), "tmpfs", MS_REMOUNT, "size=4m"), 0);
+  shim().AwaitFinal();
+  EXPECT_TRUE(shim().Output(0) == PatternBytes(0, 100 * kKiB));
+}
+
+TEST_P(OutputTest, AFileSizeLimitStallsAndDoesNotKillTheShim) {
+  rlimit old;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);
+  const rlimit small = {static_cast<rlim_t>(16 * kKiB), old.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  shim().StartChild({"flood", "0", std::to_string(40 * kKiB), "exit", "8"});
+  setrlimit(RLIMIT_FSIZE, &old);
+  shim().AwaitFlags(record::kOutputStalled);
+  ASSERT_EQ(prlimit(shim().shim_pid(), RLIMIT_FSIZE, &old, nullptr), 0);
+  EXPECT_EQ(WEXITSTATUS(shim().AwaitFinal().wait_status), 8);
+  EXPECT_TRUE(shim().Output(0) == PatternBytes(0, 40 * kKiB));
+}
+
+TEST_P(OutputTest, AMissingOutputDirectoryStallsAndHidesNoExit) {
+  shim().StartChild({"print", "up", "pause"});
+  shim().AwaitOutput(0, "up");
+  Reset();
+  shim().output_dir = shim().dir() + "/gone";
+  mkdir(shim().output_dir.c_str(), 0700);
+  shim().StartChild({"sleep", "0.05", "print", "late", "exit", "9"});
+  rmdir(shim().output_dir.c_str());
+  const record::ShimHalf half = shim().AwaitFlags(record::kExited | record::kOutputStalled);
+  EXPECT_EQ(WEXITSTATUS(half.wait_status), 9);
+}
+
+TEST_P(OutputTest, AShortProcessHasNoIndex) {
+  shim().StartChild({"print", "x"});
+  shim().AwaitFinal();
+  EXPECT_EQ(shim().OutputFiles().size(), 1u);
+}
+
+TEST_P(OutputTest, IndexRowsSayWhenBytesWereRead) {
+  shim().StartChild(
+      {"print", "a", "sleep", "0.05", "print", "b", "eprint", "c", "sleep", "0.05", "print", "d"});
+  const record::ShimHalf half = shim().AwaitFinal();
+  const std::vector<record::IndexRow> rows = shim().Index();
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0].stream + rows[1].stream, 1u) << "b and c, in either order";
+  EXPECT_EQ(rows[2].stream, 0u);
+  EXPECT_EQ(rows[2].offset, 2);
+  EXPECT_GE(rows[0].time_ns, half.started_ns + 40 * kMs);
+  EXPECT_GE(rows[2].time_ns, rows[0].time_ns + 40 * kMs);
+}
+
+TEST_P(OutputTest, IndexRowsOfAStreamAreTenMillisecondsApart) {
+  shim().StartChild({"flood", "0", std::to_string(40 * kMiB)});
+  shim().AwaitFinal();
+  const std::vector<record::IndexRow> rows = shim().Index();
+  for (size_t i = 1; i < rows.size(); ++i) {
+    EXPECT_GE(rows[i].time_ns - rows[i - 1].time_ns, 10 * kMs);
+    EXPECT_GT(rows[i].offset, rows[i - 1].offset);
+  }
 }
 
 }  // namespace

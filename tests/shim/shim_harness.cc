@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -48,11 +50,39 @@ struct flock LockOf(uint32_t slot, short type) {
   return lock;
 }
 
+// What a killed shim left dies of that or of the cgroup's end, and is then this test's to reap.
+void ReapOrphans() {
+  for (int attempt = 0; attempt < kDeadlineSeconds * 1000 && waitpid(-1, nullptr, WNOHANG) >= 0;
+       ++attempt)
+    usleep(1000);
+}
+
 size_t CountDescriptors() {
   size_t count = 0;
   for ([[maybe_unused]] const auto& entry : fs::directory_iterator("/proc/self/fd")) ++count;
   return count;
 }
+
+// While it lives, this process sees an empty /proc; what it starts keeps seeing that.
+class EmptyProc {
+ public:
+  EmptyProc()
+      : own_(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC)), cwd_(open(".", O_PATH | O_CLOEXEC)) {
+    EXPECT_EQ(unshare(CLONE_NEWNS), 0) << strerror(errno);
+    EXPECT_EQ(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    EXPECT_EQ(mount("none", "/proc", "tmpfs", 0, nullptr), 0);
+  }
+  ~EmptyProc() {
+    EXPECT_EQ(setns(own_, CLONE_NEWNS), 0);
+    EXPECT_EQ(fchdir(cwd_), 0);
+    close(own_);
+    close(cwd_);
+  }
+
+ private:
+  int own_;
+  int cwd_;
+};
 
 std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   std::vector<char*> pointers;
@@ -85,11 +115,13 @@ ShimHarness::ShimHarness(bool use_cgroup) {
 }
 
 ShimHarness::~ShimHarness() {
+  LeaveCgroup();
   if (shim_pid_ > 0 && shim_status_ < 0) {
     kill(shim_pid_, SIGKILL);
     AwaitShimEnd();
   }
   EXPECT_TRUE(!cgroup_ || cgroup_->Remove()) << "members are left in the cgroup";
+  if (WIFSIGNALED(shim_status_)) ReapOrphans();
   for (int fd : {record_, fifo_, agent_lock_, shim_pidfd_}) {
     if (fd >= 0) close(fd);
   }
@@ -105,6 +137,7 @@ int ShimHarness::OpenLocked() {
 
 void ShimHarness::Start(const std::vector<std::string>& argv) {
   agent.cwd_in_argv = cwd.empty() ? 0 : 1;
+  agent.spawn_began_ns = tell_spawn_began ? NowNs(CLOCK_BOOTTIME) : 0;
   Write();
   std::vector<std::string> shim_argv = {"shoal-shim", std::to_string(kSlot)};
   if (!cwd.empty()) shim_argv.push_back(cwd);
@@ -117,10 +150,25 @@ void ShimHarness::Start(const std::vector<std::string>& argv) {
     fds.push_back(
         {Raise(open(cgroup_->path().c_str(), O_RDONLY | O_DIRECTORY)), record::kCgroupFd});
 
+  EXPECT_TRUE(!remove_cgroup || cgroup_->Remove());
+  if (!join_cgroup.empty()) std::ofstream(join_cgroup + "/cgroup.procs") << "0" << std::flush;
+  {
+    std::unique_ptr<EmptyProc> empty_proc;
+    if (without_proc) empty_proc = std::make_unique<EmptyProc>();
+    Spawn(shim_argv, fds);
+  }
+  for (auto [from, to] : fds) close(from);
+  shim_pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, shim_pid_, 0));
+}
+
+void ShimHarness::Spawn(const std::vector<std::string>& argv,
+                        const std::vector<std::pair<int, int>>& fds) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
   posix_spawn_file_actions_adddup2(&actions, 0, 1);
+  if (damage_half)
+    posix_spawn_file_actions_adddup2(&actions, 0, 2);  // it says why, but not to the tester
   for (auto [from, to] : fds) posix_spawn_file_actions_adddup2(&actions, from, to);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
@@ -129,14 +177,12 @@ void ShimHarness::Start(const std::vector<std::string>& argv) {
   posix_spawnattr_setsigmask(&attributes, &all);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
   for (int number : ignored_signals) signal(number, SIG_IGN);
-  EXPECT_EQ(posix_spawn(&shim_pid_, SHOAL_SHIM, &actions, &attributes, Pointers(shim_argv).data(),
+  EXPECT_EQ(posix_spawn(&shim_pid_, SHOAL_SHIM, &actions, &attributes, Pointers(argv).data(),
                         Pointers(env).data()),
             0);
   for (int number : ignored_signals) signal(number, SIG_DFL);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  for (auto [from, to] : fds) close(from);
-  shim_pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, shim_pid_, 0));
 }
 
 void ShimHarness::StartChild(const std::vector<std::string>& verbs) {
@@ -145,8 +191,13 @@ void ShimHarness::StartChild(const std::vector<std::string>& verbs) {
   Start(argv);
 }
 
+void ShimHarness::LeaveCgroup() {
+  if (!join_cgroup.empty()) std::ofstream(join_cgroup + "/../cgroup.procs") << "0" << std::flush;
+}
+
 void ShimHarness::Write() {
   record::SealHalf(&agent);
+  if (damage_half) ++agent.checksum;
   EXPECT_EQ(pwrite(record_, &agent, sizeof(agent), kSlot * record::kSlotBytes),
             static_cast<ssize_t>(sizeof(agent)));
 }
@@ -162,6 +213,12 @@ void ShimHarness::Terminate(int signal, int64_t grace_ns) {
   agent.terminate_signal = signal;
   agent.terminate_grace_ns = grace_ns;
   Tell();
+}
+
+void ShimHarness::FillFifo() {
+  const record::Report report = {};
+  while (write(fifo_, &report, sizeof(report)) == sizeof(report)) {
+  }
 }
 
 void ShimHarness::LockAgent(bool locked) {
@@ -250,6 +307,11 @@ bool ShimHarness::SlotLocked() const {
   return lock.l_type != F_UNLCK;
 }
 
+void ShimHarness::AwaitUnlocked() const {
+  for (int attempt = 0; SlotLocked() && attempt < kDeadlineSeconds * 1000; ++attempt) usleep(1000);
+  EXPECT_FALSE(SlotLocked());
+}
+
 std::string ShimHarness::Output(int stream) const {
   const record::StreamState state = Read().streams[stream];
   std::string bytes;
@@ -314,6 +376,16 @@ std::vector<pid_t> PidsIn(const std::string& text) {
   std::istringstream lines(text);
   for (pid_t pid; lines >> pid;) pids.push_back(pid);
   return pids;
+}
+
+uint64_t StartTicksOf(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(stat, text);
+  std::istringstream fields(text.substr(std::min(text.rfind(')') + 1, text.size())));
+  std::string field;
+  for (int number = 3; number <= 22; ++number) fields >> field;
+  return strtoull(field.c_str(), nullptr, 10);
 }
 
 bool IsAlive(pid_t pid) {

@@ -34,20 +34,30 @@ class ShimHarness {
   // What the next Write() or Start() writes.
   record::AgentHalf agent = {};
   std::vector<std::string> env = {"PATH=/usr/bin:/bin"};
-  std::string cwd;                    // empty: none is given
-  std::string output_dir;             // may be replaced before Start()
-  std::function<void()> before_exec;  // not used by posix_spawn: runs just before it
-  std::set<int> ignored_signals;      // what the shim inherits as SIG_IGN
+  std::string cwd;                // empty: none is given
+  std::string output_dir;         // may be replaced before Start()
+  std::set<int> ignored_signals;  // what the shim inherits as SIG_IGN
+  bool tell_spawn_began = true;   // fill in AgentHalf::spawn_began_ns
+  bool damage_half = false;       // write an agent half with a wrong checksum
+  bool without_proc = false;      // the shim and its tree live where /proc is empty
+  bool remove_cgroup = false;     // the cgroup is gone when the shim starts
+  std::string
+      join_cgroup;  // v1 or v2: this test joins it at Start(), so that the shim is born there
 
   // Writes the agent's half, locks the slot and starts a shim for `argv`.
   void Start(const std::vector<std::string>& argv);
   // As above, with verbs for shoal-test-child.
   void StartChild(const std::vector<std::string>& verbs);
 
+  // This test leaves join_cgroup; the shim and its tree stay.
+  void LeaveCgroup();
+
   // Writes the agent's half, and tells the shim.
   void Tell();
   void Write();
   void Terminate(int signal, int64_t grace_ns);
+  // Leaves no room in the FIFO.
+  void FillFifo();
   // Takes or leaves the agent lock.
   void LockAgent(bool locked);
 
@@ -65,6 +75,7 @@ class ShimHarness {
   // The shim's half as it is; all zero while there is none.
   record::ShimHalf Read() const;
   bool SlotLocked() const;
+  void AwaitUnlocked() const;
   // Kept bytes of a stream, from `begin` on, straight from the segment files.
   std::string Output(int stream) const;
   std::vector<record::IndexRow> Index() const;
@@ -78,6 +89,7 @@ class ShimHarness {
 
  private:
   int OpenLocked();
+  void Spawn(const std::vector<std::string>& argv, const std::vector<std::pair<int, int>>& fds);
   bool DrainReports(int timeout_ms);
   std::string Describe(const record::ShimHalf& half) const;
 
@@ -115,6 +127,8 @@ inline std::string NameOfParam(const ::testing::TestParamInfo<bool>& param) {
 
 // Pids that `text` has, one a line.
 std::vector<pid_t> PidsIn(const std::string& text);
+// Field 22 of /proc/PID/stat.
+uint64_t StartTicksOf(pid_t pid);
 // False once the process is gone or a zombie.
 bool IsAlive(pid_t pid);
 std::string PatternBytes(uint64_t from, uint64_t to);
