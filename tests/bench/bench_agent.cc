@@ -1,0 +1,122 @@
+#include "tests/bench/bench_agent.h"
+
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/ids.h"
+
+namespace shoal::bench {
+namespace {
+
+// A cgroup v2 directory, or "" where none can be made.
+std::string MakeCgroup() {
+  for (const char* root : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
+    if (access(absl::StrCat(root, "/cgroup.procs").c_str(), W_OK) != 0) continue;
+    const std::string path = absl::StrCat(root, "/shoal-bench-", getpid());
+    if (mkdir(path.c_str(), 0755) == 0) return path;
+  }
+  return "";
+}
+
+}  // namespace
+
+BenchAgent::BenchAgent() {
+  char name[] = "/tmp/shoal-bench-XXXXXX";
+  if (!mkdtemp(name)) abort();
+  directory_ = name;
+  cgroup_ = MakeCgroup();
+  leftovers_ = std::make_unique<testing::Leftovers>(directory_, cgroup_);
+  testing::AgentOptions options;
+  options.name = "bench";
+  options.directory = directory_;
+  options.cgroup_base = cgroup_;
+  process_ = std::make_unique<testing::AgentProcess>(std::move(options));
+  if (!process_->Start()) exit(1);
+}
+
+BenchAgent::~BenchAgent() {
+  stub().TerminateAll();
+  process_->Stop();
+  leftovers_->Check();
+  process_.reset();
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_, ignored);
+}
+
+void BenchAgent::DeleteAll() {
+  v1::DeleteRequest request;
+  request.set_request_id(NewRequestId());
+  request.mutable_selector()->set_all(true);
+  v1::DeleteResponse response;
+  testing::CallContext context;
+  stub().processes().Delete(&context, request, &response).ok();
+}
+
+void BenchAgent::SpawnRanks(const std::vector<std::string>& argv, int count) {
+  v1::SpawnBatchRequest request;
+  request.set_request_id(NewRequestId());
+  *request.add_specs() = testing::SpecOf(argv);
+  request.mutable_ranks()->set_count(count);
+  v1::SpawnBatchResponse response;
+  testing::CallContext context;
+  const grpc::Status status = stub().processes().SpawnBatch(&context, request, &response);
+  int errors = status.ok() ? 0 : count;
+  for (const auto& result : response.results()) errors += result.has_error() ? 1 : 0;
+  if (errors > 0)
+    fprintf(stderr, "%d of %d did not start: %s\n", errors, count,
+            testing::Describe(status).c_str());
+}
+
+int SpawnRaw(const std::vector<std::string>& argv) {
+  std::vector<char*> pointers;
+  for (const std::string& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
+  pointers.push_back(nullptr);
+  char path[] = "PATH=/usr/bin:/bin";
+  char* environment[] = {path, nullptr};
+  pid_t pid = 0;
+  const int error = posix_spawnp(&pid, pointers[0], nullptr, nullptr, pointers.data(), environment);
+  if (error != 0) {
+    fprintf(stderr, "posix_spawn of %s: %s\n", pointers[0], strerror(error));
+    exit(1);
+  }
+  return pid;
+}
+
+void WaitRaw(int pid) { waitpid(pid, nullptr, 0); }
+
+double Median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+void PrintRow(absl::string_view what, absl::string_view raw, absl::string_view shoal,
+              absl::string_view ratio, absl::string_view to_reach) {
+  printf("%s\n", absl::StrJoin({what, raw, shoal, ratio, to_reach}, "\t").c_str());
+  fflush(stdout);
+}
+
+bool IsQuick(int argc, char** argv) {
+  return std::any_of(argv + 1, argv + argc,
+                     [](const char* word) { return strcmp(word, "--quick") == 0; });
+}
+
+absl::Duration MonotonicNow() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return absl::DurationFromTimespec(now);
+}
+
+}  // namespace shoal::bench

@@ -1,0 +1,154 @@
+// Spawn → exit of a program that does nothing, raw and through an agent: one after another, and
+// many at once. Raw and Shoal take turns, batch by batch; a ratio is the median of the batches'
+// ratios.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "common/ids.h"
+#include "tests/bench/bench_agent.h"
+
+namespace shoal::bench {
+namespace {
+
+const std::vector<std::string> kProgram = {"/bin/true"};
+constexpr int kInFlight = 8;
+
+v1::Process SpawnAndWait(testing::AgentStub& stub) {
+  v1::SpawnRequest spawn;
+  spawn.set_request_id(NewRequestId());
+  *spawn.mutable_spec() = testing::SpecOf(kProgram);
+  v1::SpawnResponse spawned;
+  stub.TrySpawn(spawn, &spawned).ok();
+  return stub.Wait(spawned.process().id(), v1::WaitRequest::UNTIL_EXITED);
+}
+
+// With a stream of events that is there already: the exit comes by itself.
+class ExitWatch {
+ public:
+  explicit ExitWatch(testing::AgentStub& stub) {
+    reader_ = stub.processes().Watch(&context_, v1::WatchRequest());
+    v1::WatchResponse event;
+    while (reader_->Read(&event) && !event.has_synced()) {
+    }
+  }
+  ~ExitWatch() {
+    context_.TryCancel();
+    v1::WatchResponse event;
+    while (reader_->Read(&event)) {
+    }
+    reader_->Finish().ok();
+  }
+  void WaitFor(const std::string& id) {
+    v1::WatchResponse event;
+    while (reader_->Read(&event)) {
+      if (event.has_upsert() && event.upsert().id() == id && event.upsert().has_exit()) return;
+    }
+  }
+
+ private:
+  testing::CallContext context_;
+  std::unique_ptr<grpc::ClientReader<v1::WatchResponse>> reader_;
+};
+
+void Sequential(BenchAgent& agent, bool quick) {
+  const int batches = quick ? 2 : 20;
+  const int size = quick ? 10 : 50;
+  std::vector<double> raw_ms, wait_ms, watch_ms, wait_ratio, watch_ratio;
+  const auto per_process = [size](absl::Duration span) {
+    return absl::ToDoubleMilliseconds(span) / size;
+  };
+  for (int i = 0; i < size; ++i) SpawnAndWait(agent.stub());  // warm
+  for (int batch = 0; batch < batches; ++batch) {
+    raw_ms.push_back(per_process(TimeOf([&] {
+      for (int i = 0; i < size; ++i) WaitRaw(SpawnRaw(kProgram));
+    })));
+    wait_ms.push_back(per_process(TimeOf([&] {
+      for (int i = 0; i < size; ++i) SpawnAndWait(agent.stub());
+    })));
+    ExitWatch watch(agent.stub());
+    watch_ms.push_back(per_process(TimeOf([&] {
+      for (int i = 0; i < size; ++i)
+        watch.WaitFor(agent.stub().Spawn(testing::SpecOf(kProgram)).id());
+    })));
+    wait_ratio.push_back(wait_ms.back() / raw_ms.back());
+    watch_ratio.push_back(watch_ms.back() / raw_ms.back());
+    agent.DeleteAll();
+  }
+  const std::string raw = absl::StrFormat("%.2f ms", Median(raw_ms));
+  PrintRow("spawn → exit, one after another (Spawn, Wait)", raw,
+           absl::StrFormat("%.2f ms", Median(wait_ms)), absl::StrFormat("%.2f", Median(wait_ratio)),
+           "≤ 2.0 × raw");
+  PrintRow("spawn → exit, one after another (Spawn, open Watch)", raw,
+           absl::StrFormat("%.2f ms", Median(watch_ms)),
+           absl::StrFormat("%.2f", Median(watch_ratio)), "≤ 2.0 × raw");
+}
+
+void RawInFlight(int count) {
+  int running = 0;
+  for (int started = 0; started < count;) {
+    if (running == kInFlight) {
+      wait(nullptr);
+      --running;
+    }
+    SpawnRaw(kProgram);
+    ++running;
+    ++started;
+  }
+  for (; running > 0; --running) wait(nullptr);
+}
+
+void SinglesInFlight(testing::AgentStub& stub, int count) {
+  std::atomic<int> left = count;
+  std::vector<std::thread> clients;
+  for (int i = 0; i < kInFlight; ++i) {
+    clients.emplace_back([&] {
+      while (left.fetch_sub(1) > 0) SpawnAndWait(stub);
+    });
+  }
+  for (std::thread& client : clients) client.join();
+}
+
+void Many(BenchAgent& agent, bool quick) {
+  const int count = quick ? 100 : 2000;
+  const int rounds = quick ? 1 : 3;
+  std::vector<double> raw, batch, singles, batch_ratio, singles_ratio;
+  const auto per_second = [count](absl::Duration span) {
+    return count / absl::ToDoubleSeconds(span);
+  };
+  for (int round = 0; round < rounds; ++round) {
+    // The agent's own children must not be taken by wait(2): it is our child, and stays.
+    raw.push_back(per_second(TimeOf([&] { RawInFlight(count); })));
+    batch.push_back(per_second(TimeOf([&] {
+      agent.SpawnRanks(kProgram, count);
+      agent.stub().WaitAll(v1::WaitRequest::UNTIL_EXITED);
+    })));
+    agent.DeleteAll();
+    singles.push_back(per_second(TimeOf([&] { SinglesInFlight(agent.stub(), count); })));
+    agent.DeleteAll();
+    batch_ratio.push_back(batch.back() / raw.back());
+    singles_ratio.push_back(singles.back() / raw.back());
+  }
+  const std::string raw_text = absl::StrFormat("%.0f/s", Median(raw));
+  const std::string what = absl::StrFormat("%d short processes through one agent", count);
+  PrintRow(what + " (SpawnBatch)", raw_text, absl::StrFormat("%.0f/s", Median(batch)),
+           absl::StrFormat("%.2f", Median(batch_ratio)), "≥ 0.7 × raw");
+  PrintRow(what + " (Spawn, Wait, 8 in flight)", raw_text,
+           absl::StrFormat("%.0f/s", Median(singles)),
+           absl::StrFormat("%.2f", Median(singles_ratio)), "≥ 0.7 × raw");
+}
+
+}  // namespace
+}  // namespace shoal::bench
+
+int main(int argc, char** argv) {
+  const bool quick = shoal::bench::IsQuick(argc, argv);
+  shoal::bench::BenchAgent agent;
+  shoal::bench::Sequential(agent, quick);
+  shoal::bench::Many(agent, quick);
+}
