@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/shim/clock.h"
+#include "agent/shim/proc_stat.h"
 #include "agent/shim/text.h"
 
 namespace shoal::shim {
@@ -164,22 +165,7 @@ StartError FinishStart(Child* child) {
 
 uint64_t StartTicksBetween(int64_t before, int64_t after, pid_t pid) {
   if (before / kTickNs == after / kTickNs) return static_cast<uint64_t>(after / kTickNs);
-  Text<32> path;
-  path.Add("/proc/").Number(static_cast<uint64_t>(pid)).Add("/stat");
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  char stat[1024];
-  const ssize_t size = read(fd, stat, sizeof(stat) - 1);
-  close(fd);
-  if (size <= 0) return 0;
-  stat[size] = 0;
-  // The command in parentheses may hold anything; field 3 comes after the last ')'.
-  const char* p = strrchr(stat, ')');
-  for (int field = 2; p != nullptr && field < 22; ++field) p = strchr(p + 1, ' ');
-  if (p == nullptr) return 0;
-  uint64_t ticks = 0;
-  for (++p; *p >= '0' && *p <= '9'; ++p) ticks = ticks * 10 + static_cast<uint64_t>(*p - '0');
-  return ticks;
+  return StatField(pid, kStartTicksField);
 }
 
 }  // namespace shoal::shim

@@ -1,40 +1,49 @@
 // Named points at which a test build of the shim can be killed; nothing at all in other builds.
 //
-// SHOAL_SHIM_FAILPOINT="<step>=kill" in the shim's environment arms one. It is taken out of the
-// environment before the process gets it.
+// SHOAL_SHIM_FAILPOINT="<step>=kill" in the shim's environment arms one; it is taken out of the
+// environment before the process gets it. The steps, in order: agent-read, first-half, forked (no
+// PID is written), executed, started, moved (output is in the files, not in the record), end-begun,
+// signalled, killed, reaped, exit-written, empty, final.
 #ifndef SHOAL_AGENT_SHIM_FAILPOINT_H_
 #define SHOAL_AGENT_SHIM_FAILPOINT_H_
 
+#ifdef SHOAL_FAILPOINTS
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
 namespace shoal::shim {
 
-// The steps of a shim's life, in order. A name is the enumerator in lower case with dashes:
-// "first-half".
-enum class Step {
-  kAgentRead,  // the agent's half is read, nothing is written
-  kFirstHalf,  // the shim's first half is written
-  kForked,     // the process exists, its PID is nowhere written
-  kExecuted,   // execve succeeded, not written
-  kStarted,    // written
-  kEndBegun,   // the first signal of an end is about to be sent
-  kSignalled,  // it was sent, not written
-  kKilled,     // SIGKILL was sent, not written
-  kReaped,     // the exit is known, not written
-  kExitWritten,
-  kMoved,  // output is in the files, the new length not written
-  kEmpty,  // the tree is empty, not written
-  kFinal,  // all is written
-};
+inline const char* armed_failpoint = "";
 
-#ifdef SHOAL_FAILPOINTS
-// Reads and removes the variable. Before the first Reach().
-void ArmFailpoint();
-// Dies by SIGKILL if `step` is armed.
-void Reach(Step step);
-#else
-inline void ArmFailpoint() {}
-inline void Reach(Step) {}
-#endif
+inline void ArmFailpoint() {
+  char** kept = environ;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (strncmp(*entry, "SHOAL_SHIM_FAILPOINT=", 21) == 0) {
+      armed_failpoint = *entry + 21;
+    } else {
+      *kept++ = *entry;
+    }
+  }
+  *kept = nullptr;
+}
+
+inline void Reach(const char* step) {
+  const size_t length = strlen(step);
+  if (strncmp(armed_failpoint, step, length) != 0) return;
+  if (strcmp(armed_failpoint + length, "=kill") == 0) kill(getpid(), SIGKILL);
+}
 
 }  // namespace shoal::shim
+
+#else
+
+namespace shoal::shim {
+inline void ArmFailpoint() {}
+inline void Reach(const char*) {}
+}  // namespace shoal::shim
+
+#endif
 
 #endif  // SHOAL_AGENT_SHIM_FAILPOINT_H_

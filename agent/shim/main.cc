@@ -4,7 +4,7 @@
 // Exit status: 0 when the record is final; 64 when started by hand; 65 when the slot has no agent
 // half to work by.
 #include <signal.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -27,8 +27,8 @@ int Refuse(int status, const char* why) {
 int main(int argc, char** argv) {
   using shoal::record::kShimArgs;
   if (argc < kShimArgs) return Refuse(64, "is started by shoald, not by hand");
-  const int64_t slot = shoal::shim::ParseNumber(argv[1]);
-  if (slot <= 0 || slot > UINT32_MAX) return Refuse(64, "the first argument is not a slot number");
+  const unsigned long slot = strtoul(argv[1], nullptr, 10);
+  if (slot == 0 || slot > UINT32_MAX) return Refuse(64, "the first argument is not a slot number");
 
   sigset_t all;
   sigfillset(&all);
@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
   if (!record.Open(static_cast<uint32_t>(slot))) {
     return Refuse(65, "the record slot has no intact agent half of this version");
   }
-  shoal::shim::Reach(shoal::shim::Step::kAgentRead);
+  shoal::shim::Reach("agent-read");
   char** process_argv = argv + kShimArgs;
   const char* cwd = nullptr;
   if (record.agent().cwd_in_argv && *process_argv != nullptr) cwd = *process_argv++;

@@ -58,7 +58,7 @@ void Supervisor::Run() {
     Wait();
     Turn();
   }
-  Reach(Step::kFinal);
+  Reach("final");
 }
 
 StartError Supervisor::Start() {
@@ -72,7 +72,7 @@ StartError Supervisor::Start() {
       StartTicksBetween(record_->agent().spawn_began_ns, BootNow(), getpid());
   record_->shim().terminate_serial = record_->agent().terminate_serial;
   record_->Write();
-  Reach(Step::kFirstHalf);
+  Reach("first-half");
   if (record_->agent().segment_bytes <= 0 || argv_[0] == nullptr) return {Stage::kSetup, EINVAL};
   // An end that was wanted before the shim began: nothing is run.
   if (record_->agent().terminate_serial != 0) {
@@ -99,7 +99,7 @@ StartError Supervisor::OpenPipesAndFork() {
   close(plan.stdout_fd);
   if (!merge) close(plan.stderr_fd);
   if (error.stage != Stage::kNone) return error;
-  Reach(Step::kForked);
+  Reach("forked");
   index_.Begin(record_->shim().id, WallNow());
   watched_[kStartPipe].fd = child_.start_pipe;
   record_->shim().pid = child_.pid;
@@ -116,7 +116,7 @@ StartError Supervisor::OpenPipesAndFork() {
 void Supervisor::OnStarted() {
   watched_[kStartPipe].fd = -1;
   if (StartError error = FinishStart(&child_); error.stage != Stage::kNone) return FailStart(error);
-  Reach(Step::kExecuted);
+  Reach("executed");
   record_->shim().started_ns = WallNow();
   index_.Begin(record_->shim().id, record_->shim().started_ns);
   if (record_->agent().limit_from_exec_ns > 0) {
@@ -156,7 +156,7 @@ bool Supervisor::Reap() {
 void Supervisor::OnExit(int status, const struct rusage& usage) {
   if (child_.start_pipe >= 0) OnStarted();
   if (record_->Has(record::kStartFailed)) return;
-  Reach(Step::kReaped);
+  Reach("reaped");
   record_->shim().wait_status = status;
   record_->shim().usage = UsageOf(usage);
   record_->shim().exited_ns = WallNow();
@@ -288,13 +288,13 @@ void Supervisor::BeginEnd(EndCause cause, int number, int64_t grace_ns) {
     record_->shim().end_began_ns = WallNow();
   }
   Changed(0);
-  Reach(Step::kEndBegun);
+  Reach("end-begun");
   if (number == SIGKILL) return StartKilling();
   kill_at_ = Earlier(kill_at_, After(now_, grace_ns));
   phase_ = Phase::kAsked;
   tree_.Signal(number);
   tree_.Signal(SIGCONT);  // who is stopped could not act upon it
-  Reach(Step::kSignalled);
+  Reach("signalled");
 }
 
 void Supervisor::DriveEnd() {
@@ -324,7 +324,7 @@ void Supervisor::StartKilling() {
 void Supervisor::KillRound() {
   for (int round = 0; round < kRoundsAtOnce; ++round) {
     tree_.Kill();
-    if (round == 0) Reach(Step::kKilled);
+    if (round == 0) Reach("killed");
     if (!Reap() || no_children_) return;
   }
 }
@@ -352,7 +352,7 @@ void Supervisor::CheckEmpty() {
     check_at_ = now_ + pause_;
     return;
   }
-  Reach(Step::kEmpty);
+  Reach("empty");
   check_at_ = kNever;
   record_->shim().empty_ns = WallNow();
   Changed(record::kEmpty);
@@ -384,7 +384,7 @@ void Supervisor::MoveOutput() {
       stream.Close();  // a hang-up, and nothing to read
     }
   }
-  if (moved_) Reach(Step::kMoved);
+  if (moved_) Reach("moved");
   NoteStreams();
 }
 
@@ -417,8 +417,8 @@ void Supervisor::PublishNow() {
   published_at_ = now_;
   changed_ = false;
   moved_ = false;
-  if (record_->Has(record::kStarted)) Reach(Step::kStarted);
-  if (record_->Has(record::kExited)) Reach(Step::kExitWritten);
+  if (record_->Has(record::kStarted)) Reach("started");
+  if (record_->Has(record::kExited)) Reach("exit-written");
 }
 
 }  // namespace shoal::shim

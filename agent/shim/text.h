@@ -39,14 +39,6 @@ class Text {
   size_t length_ = 0;
 };
 
-// The number that `text` is, or -1.
-inline int64_t ParseNumber(const char* text) {
-  int64_t value = 0;
-  const char* p = text;
-  for (; *p >= '0' && *p <= '9' && value < int64_t{1} << 52; ++p) value = value * 10 + (*p - '0');
-  return p == text || *p != 0 ? -1 : value;
-}
-
 }  // namespace shoal::shim
 
 #endif  // SHOAL_AGENT_SHIM_TEXT_H_

@@ -44,8 +44,6 @@ class Tree {
   int Survivors(int32_t* pids, int capacity);
 
  private:
-  int OpenInCgroup(const char* name, int flags) const;
-
   int cgroup_fd_;
   int events_fd_ = -1;
   int kill_fd_ = -1;
