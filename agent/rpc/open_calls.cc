@@ -10,6 +10,7 @@ void OpenCalls::Add(const std::shared_ptr<OpenCall>& call) {
   {
     absl::MutexLock lock(&mu_);
     calls_.emplace(call.get(), call);
+    ++total_;
     if (!ending_) return;
     status = ending_status_;
   }
@@ -17,13 +18,8 @@ void OpenCalls::Add(const std::shared_ptr<OpenCall>& call) {
 }
 
 void OpenCalls::Remove(OpenCall* call) {
-  bool idle = false;
-  {
-    absl::MutexLock lock(&mu_);
-    calls_.erase(call);
-    idle = calls_.empty();
-  }
-  if (idle && on_idle_) on_idle_();
+  absl::MutexLock lock(&mu_);
+  calls_.erase(call);
 }
 
 void OpenCalls::EndAll(const grpc::Status& status) {
@@ -42,6 +38,11 @@ void OpenCalls::EndAll(const grpc::Status& status) {
 size_t OpenCalls::count() const {
   absl::MutexLock lock(&mu_);
   return calls_.size();
+}
+
+uint64_t OpenCalls::total() const {
+  absl::MutexLock lock(&mu_);
+  return total_;
 }
 
 }  // namespace shoal::agent

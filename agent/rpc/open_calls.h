@@ -1,4 +1,5 @@
-// The calls in progress: so that a drain can end those that wait, and an idle agent knows itself.
+// The calls in progress: so that a drain can end those that wait, and an idle agent
+// knows that it is.
 //
 // Ownership:     created by the server before it starts, outlives it. Holds the calls weakly; a
 // call adds itself when
@@ -11,11 +12,11 @@
 #include <grpcpp/support/status.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/functional/any_invocable.h"
 #include "absl/synchronization/mutex.h"
 
 namespace shoal::agent {
@@ -30,9 +31,6 @@ class OpenCall {
 
 class OpenCalls {
  public:
-  // Called, on any thread, whenever the last call has ended. Before the first call.
-  void SetOnIdle(absl::AnyInvocable<void()> on_idle) { on_idle_ = std::move(on_idle); }
-
   // After EndAll a new call is ended at once with the same status.
   void Add(const std::shared_ptr<OpenCall>& call);
   void Remove(OpenCall* call);
@@ -40,12 +38,13 @@ class OpenCalls {
   void EndAll(const grpc::Status& status);
 
   size_t count() const;
+  // Calls that ever began.
+  uint64_t total() const;
 
  private:
-  absl::AnyInvocable<void()> on_idle_;  // constant once calls come
-
   mutable absl::Mutex mu_;
   absl::flat_hash_map<OpenCall*, std::weak_ptr<OpenCall>> calls_ ABSL_GUARDED_BY(mu_);
+  uint64_t total_ ABSL_GUARDED_BY(mu_) = 0;
   bool ending_ ABSL_GUARDED_BY(mu_) = false;
   grpc::Status ending_status_ ABSL_GUARDED_BY(mu_);
 };

@@ -1,0 +1,81 @@
+#include "agent/rpc/host_service.h"
+
+#include <unistd.h>
+
+#include <memory>
+#include <utility>
+
+#include "agent/os/host_facts.h"
+#include "agent/rpc/time_conversion.h"
+#include "agent/rpc/unary_call.h"
+
+namespace shoal::agent {
+namespace {
+
+v1::Check::Result ToProto(HostCheck::Result result) {
+  switch (result) {
+    case HostCheck::Result::kOk:
+      return v1::Check::RESULT_OK;
+    case HostCheck::Result::kDegraded:
+      return v1::Check::RESULT_DEGRADED;
+    case HostCheck::Result::kFailed:
+      return v1::Check::RESULT_FAILED;
+  }
+  return v1::Check::RESULT_UNSPECIFIED;
+}
+
+void SetFacts(const HostFacts& facts, v1::Host* host) {
+  host->set_boot_id(facts.boot_id);
+  host->set_kernel_version(facts.kernel_version);
+  SetTime(facts.boot_time, host->mutable_boot_time());
+  host->set_cores(facts.cores);
+  host->set_load_1m(facts.load_1m);
+  host->set_memory_total_bytes(facts.memory_total_bytes);
+  host->set_memory_available_bytes(facts.memory_available_bytes);
+}
+
+void SetHost(const Edge& edge, const HostInfo& info, v1::Host* host) {
+  SetFacts(ReadHostFacts(), host);
+  host->set_name(edge.host_name);
+  host->set_agent_id(edge.agent_id);
+  host->set_boot_id(edge.boot_id);
+  host->set_agent_version(info.version);
+  SetTime(info.start_time, host->mutable_agent_start_time());
+  host->set_slots(info.slots > 0 ? info.slots : host->cores());
+  host->mutable_labels()->insert(info.labels.begin(), info.labels.end());
+  host->set_agent_pid(getpid());
+  host->set_state_dir(info.state_dir);
+  for (const HostCheck& check : CheckHost(info.checks)) {
+    v1::Check* one = host->add_checks();
+    one->set_name(check.name);
+    one->set_result(ToProto(check.result));
+    one->set_detail(check.detail);
+    one->set_remedy(check.remedy);
+  }
+  host->mutable_capabilities()->Assign(info.capabilities.begin(), info.capabilities.end());
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* HostService::Get(grpc::CallbackServerContext* context,
+                                           const v1::HostServiceGetRequest* request,
+                                           v1::HostServiceGetResponse* response) {
+  static_cast<void>(context);
+  static_cast<void>(request);
+  auto call = UnaryCall<v1::HostServiceGetResponse>::Begin(edge_->calls, response);
+  edge_->loop->Post([edge = edge_, info = info_, call] {
+    int live = edge->supervisor->live_processes();
+    int sessions = static_cast<int>(edge->supervisor->Sessions().size());
+    info->helper->Run([edge, info, call, live, sessions] {
+      v1::Host host;
+      SetHost(*edge, *info, &host);
+      host.set_live_processes(live);
+      host.set_open_sessions(sessions);
+      call->Answer(
+          [&](v1::HostServiceGetResponse* filled) { filled->mutable_host()->Swap(&host); });
+    });
+  });
+  return call.get();
+}
+
+}  // namespace shoal::agent

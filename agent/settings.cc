@@ -1,0 +1,159 @@
+#include "agent/settings.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/version.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr char kFooter[] =
+    "Example: an agent that serves TCP with mutual TLS\n"
+    "  shoald --listen 0.0.0.0:7420 --tls-cert host.pem --tls-key host.key --tls-ca ca.pem \\\n"
+    "         --allow-identity spiffe://example.org/ops\n"
+    "SIGTERM ends the agent and leaves its processes running; the next agent finds them again.";
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* target,
+                 const std::string& help) {
+  app->add_option_function<std::string>(
+         flag,
+         [flag, target](const std::string& text) {
+           if (!absl::ParseDuration(text, target) || *target < absl::ZeroDuration()) {
+             throw CLI::ValidationError(flag,
+                                        "'" + text + "' is not a duration such as 30s or 10m");
+           }
+         },
+         help)
+      ->type_name("D");
+}
+
+void AddLabels(CLI::App* app, std::map<std::string, std::string>* labels) {
+  app->add_option_function<std::vector<std::string>>(
+         "--label",
+         [labels](const std::vector<std::string>& words) {
+           for (const std::string& word : words) {
+             size_t equals = word.find('=');
+             if (word.empty()) continue;
+             if (equals == std::string::npos || equals == 0) {
+               throw CLI::ValidationError("--label", "'" + word + "' is not KEY=VALUE");
+             }
+             (*labels)[word.substr(0, equals)] = word.substr(equals + 1);
+           }
+         },
+         "Label of this host, KEY=VALUE; may be given several times")
+      ->type_name("K=V");
+}
+
+void AddPathsAndAccess(CLI::App* app, Settings* settings) {
+  app->add_option("--state-dir", settings->state_dir,
+                  "Database and output; one agent per directory")
+      ->type_name("DIR");
+  app->add_option("--run-dir", settings->run_dir,
+                  "Records and locks, on tmpfs; with --socket, by default its directory")
+      ->type_name("DIR");
+  app->add_option("--socket", settings->socket, "Unix socket; by default shoald.sock in --run-dir")
+      ->type_name("PATH");
+  app->add_option("--listen", settings->listen, "Serve TCP here, with mutual TLS")
+      ->type_name("HOST:PORT");
+  app->add_flag("--insecure-loopback", settings->insecure_loopback,
+                "Serve --listen on loopback addresses in plain text, to every local user");
+  app->add_option("--tls-cert", settings->tls_cert, "Certificate of this agent, PEM")
+      ->type_name("FILE");
+  app->add_option("--tls-key", settings->tls_key, "Its private key, PEM")->type_name("FILE");
+  app->add_option("--tls-ca", settings->tls_ca, "The CA that signs the clients', PEM")
+      ->type_name("FILE");
+  app->add_option("--allow-identity", settings->allow_identity,
+                  "Identity that TCP serves: a URI (or DNS name) of its certificate, exact or with "
+                  "a '*' at its end")
+      ->type_name("URI");
+}
+
+void AddHostAndSelf(CLI::App* app, Settings* settings) {
+  app->add_option("--slots", settings->slots, "Room for how many processes; 0: the usable cores")
+      ->check(CLI::NonNegativeNumber);
+  AddLabels(app, &settings->labels);
+  app->add_option("--host-name", settings->host_name, "Name of this host; by default its hostname")
+      ->type_name("NAME");
+  app->add_option("--cgroup-base", settings->cgroup_base,
+                  "cgroup v2 directory for the processes; by default one is looked for")
+      ->type_name("PATH");
+  AddDuration(app, "--retention", &settings->retention, "Forget ended processes after this [24h]");
+  app->add_option("--retention-count", settings->retention_count,
+                  "and when there are more than this many")
+      ->capture_default_str();
+  AddDuration(app, "--dead-man", &settings->dead_man,
+              "Without an agent, end the processes of a session this long after its TTL [10m]");
+  AddDuration(app, "--idle-exit", &settings->idle_exit,
+              "End after this long without process, session and client; 0s: never [0s]");
+  app->add_option("--ready-fd", settings->ready_fd,
+                  "Descriptor that gets 'ready unix:PATH' or 'error: …'")
+      ->type_name("N");
+  app->add_option("--log-level", settings->log_level, "What is logged on stderr")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
+      ->capture_default_str();
+}
+
+void DropEmpty(std::vector<std::string>* words) {
+  words->erase(std::remove(words->begin(), words->end(), ""), words->end());
+}
+
+void FillInPaths(Settings* settings) {
+  DefaultPaths defaults = DefaultPathsOfThisUser();
+  if (settings->state_dir.empty()) settings->state_dir = defaults.state_dir;
+  if (settings->run_dir.empty() && !settings->socket.empty()) {
+    settings->run_dir = settings->socket.substr(0, settings->socket.rfind('/'));
+  }
+  if (settings->run_dir.empty()) settings->run_dir = defaults.run_dir;
+  if (settings->socket.empty()) settings->socket = settings->run_dir + "/shoald.sock";
+}
+
+}  // namespace
+
+DefaultPaths DefaultPathsOfThisUser() {
+  if (geteuid() == 0) return {"/run/shoal", "/var/lib/shoal"};
+  std::string runtime = Environment("XDG_RUNTIME_DIR");
+  std::string state = Environment("XDG_STATE_HOME");
+  if (state.empty()) state = Environment("HOME") + "/.local/state";
+  return {runtime.empty() ? absl::StrCat("/tmp/shoal-", geteuid()) : runtime + "/shoal",
+          state + "/shoal"};
+}
+
+std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code) {
+  Settings settings;
+  CLI::App app("shoald: the agent of Shoal. Runs in the foreground and logs to stderr.", "shoald");
+  app.footer(kFooter);
+  app.set_version_flag("--version", std::string("shoald ") + kVersion);
+  app.set_config("--config", "", "TOML file with these flags, without dashes, as keys")
+      ->type_name("FILE");
+  AddPathsAndAccess(&app, &settings);
+  AddHostAndSelf(&app, &settings);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    *exit_code = error.get_exit_code() == 0 ? 0 : 2;
+    if (*exit_code == 0) {
+      app.exit(error);
+    } else {
+      std::cerr << "shoald: " << error.what() << "; see shoald --help\n";
+    }
+    return std::nullopt;
+  }
+  DropEmpty(&settings.listen);
+  DropEmpty(&settings.allow_identity);
+  FillInPaths(&settings);
+  return settings;
+}
+
+}  // namespace shoal::agent

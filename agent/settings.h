@@ -1,0 +1,51 @@
+// What shoald was told by its flags and its TOML file; deploy/shoald.toml.example explains each.
+//
+// Thread-safety: plain data.
+#ifndef SHOAL_AGENT_SETTINGS_H_
+#define SHOAL_AGENT_SETTINGS_H_
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace shoal::agent {
+
+struct Settings {
+  std::string state_dir;
+  std::string run_dir;
+  std::string socket;
+  std::vector<std::string> listen;
+  bool insecure_loopback = false;
+  std::string tls_cert, tls_key, tls_ca;
+  std::vector<std::string> allow_identity;
+  int slots = 0;  // 0: the usable cores
+  std::map<std::string, std::string> labels;
+  std::string host_name;    // empty: the hostname
+  std::string cgroup_base;  // empty: look for one
+  absl::Duration retention = absl::Hours(24);
+  size_t retention_count = 10'000;
+  absl::Duration dead_man = absl::Minutes(10);
+  absl::Duration idle_exit;  // zero: never
+  int ready_fd = -1;
+  std::string log_level = "info";
+};
+
+// Where things are when nobody says: for root /run/shoal and /var/lib/shoal, otherwise below
+// XDG_RUNTIME_DIR (without one /tmp/shoal-UID) and XDG_STATE_HOME (without one ~/.local/state).
+struct DefaultPaths {
+  std::string run_dir;
+  std::string state_dir;
+};
+DefaultPaths DefaultPathsOfThisUser();
+
+// Reads flags and --config, fills in the default paths. nullopt: the program is to end with
+// `*exit_code` (0 after --help or --version, 2 for wrong usage, which was said on stderr).
+std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code);
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_SETTINGS_H_
