@@ -34,7 +34,7 @@ std::vector<std::string> Row(const std::string& name, const v1::Host& facts, abs
           absl::StrFormat("%.1f", facts.load_1m()),
           FormatPart(used, facts.memory_total_bytes()),
           facts.agent_version(),
-          FormatAge(now - ToTime(facts.has_boot_time(), facts.boot_time()))};
+          facts.has_boot_time() ? FormatAge(now - ToTime(true, facts.boot_time())) : "–"};
 }
 
 int RunHosts(Context& context) {

@@ -27,13 +27,14 @@ bool IsMatched(absl::string_view term, const std::vector<Found>& found) {
 }
 
 // OK if all that has to match did.
-absl::Status CheckMatched(const Fleet& fleet, const Selection& selection, const Context& context,
+absl::Status CheckMatched(const Fleet& fleet, const Selection& selection, Context& context,
                           const std::vector<Found>& found) {
   std::vector<std::string> unmatched;
   for (const std::string& term : selection.ExactTerms()) {
     if (!IsMatched(term, found))
       unmatched.push_back(absl::StrCat("\"", EscapeForMessage(term), "\""));
   }
+  if (!unmatched.empty() || found.empty()) context.LearnNames(fleet);
   if (!unmatched.empty()) {
     return absl::NotFoundError(absl::StrCat("no process on ", HostsOf(fleet, context),
                                             " is called ", absl::StrJoin(unmatched, " or "),

@@ -70,7 +70,8 @@ void PrintTable(const std::vector<Found>& found, bool colours) {
 
 bool IsShown(const v1::Process& process, const Arguments& arguments, bool selected) {
   // An ended process whose tree lives on is not over.
-  return arguments.all || selected || !HasEnded(process) || !process.tree_empty();
+  if (arguments.all || selected || !HasEnded(process)) return true;
+  return process.state() != v1::STATE_FAILED_TO_START && !process.tree_empty();
 }
 
 int RunPs(const Arguments& arguments, Context& context) {

@@ -144,7 +144,8 @@ absl::StatusOr<int> Run::Go() {
   // What was typed is checked before anything is started.
   SHOAL_RETURN_IF_ERROR(ParseHaltRule(arguments_.halt).status());
   SHOAL_RETURN_IF_ERROR(TagTemplate::Parse(arguments_.tag).status());
-  SHOAL_ASSIGN_OR_RETURN(Fleet fleet, context_.ConnectForWork(arguments_.job.NeedsFacts()));
+  SHOAL_ASSIGN_OR_RETURN(Fleet fleet,
+                         context_.ConnectForWork(arguments_.job.NeedsFacts() || context_.json()));
   SHOAL_ASSIGN_OR_RETURN(std::vector<int> counts, Place(arguments_.job, fleet, context_));
   SHOAL_ASSIGN_OR_RETURN(JobSpec spec, MakeSpec(fleet, counts));
   SHOAL_ASSIGN_OR_RETURN(RunSinkOptions options,

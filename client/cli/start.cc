@@ -90,9 +90,9 @@ int Report(const Fleet& fleet, const std::vector<Share>& shares,
            Context& context) {
   bool all_started =
       absl::c_all_of(answers, [](const absl::StatusOr<v1::SpawnBatchResponse>& answer) {
-        return answer.ok() && absl::c_all_of(answer->results(), [](const auto& result) {
-                 return result.has_process();
-               });
+        return answer.ok() && !answer->results().empty() &&
+               absl::c_all_of(answer->results(),
+                              [](const auto& result) { return result.has_process(); });
       });
   if (!all_started) context.LearnNames(fleet);
   std::vector<Found> started;
@@ -102,6 +102,10 @@ int Report(const Fleet& fleet, const std::vector<Share>& shares,
     if (!answers[i].ok()) {
       status = context.Fail(answers[i].status());
       continue;
+    }
+    if (answers[i]->results().empty()) {
+      status = context.Fail(absl::InternalError(absl::StrCat(
+          context.NameOf(*shares[i].host), ": the agent did not say what it started")));
     }
     for (v1::SpawnBatchResponse::Result& result : *answers[i]->mutable_results()) {
       if (result.has_process()) {
