@@ -121,7 +121,7 @@ class Host {
   absl::StatusOr<std::vector<v1::Process>> List(v1::ListRequest request, CallOptions options = {});
   void List(v1::ListRequest request, CallOptions options, Done<std::vector<v1::Process>> done);
   // Waits until options.timeout, which may be infinite; then `timed_out` is set. request.timeout is
-  // overwritten.
+  // overwritten. UNAVAILABLE: the host was not reached for a minute.
   absl::StatusOr<v1::WaitResponse> Wait(v1::WaitRequest request, CallOptions options = {});
   void Wait(v1::WaitRequest request, CallOptions options, Done<v1::WaitResponse> done);
   absl::StatusOr<v1::SignalResponse> Signal(v1::SignalRequest request, CallOptions options = {});

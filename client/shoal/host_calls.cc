@@ -15,7 +15,7 @@ namespace shoal {
 namespace {
 
 // A wait is asked for in pieces, so that a connection which died unseen costs one piece.
-constexpr absl::Duration kLongestWait = absl::Minutes(5);
+constexpr absl::Duration kLongestWait = absl::Minutes(1);
 constexpr absl::Duration kAnswerMargin = absl::Seconds(5);
 constexpr absl::Duration kDefaultGrace = absl::Seconds(5);
 constexpr absl::Duration kProofTime = absl::Seconds(10);

@@ -142,6 +142,8 @@ class FakeAgent::Rep final {
       entry.output[0].append(word.data(), word.size());
     } else if (absl::ConsumePrefix(&word, "err:")) {
       entry.output[1].append(word.data(), word.size());
+    } else if (absl::ConsumePrefix(&word, "fill:") && absl::SimpleAtoi(word, &number)) {
+      entry.output[0].append(static_cast<size_t>(number), 'x');
     } else if (absl::ConsumePrefix(&word, "refuse:")) {
       entry.process.set_state(v1::STATE_FAILED_TO_START);
       entry.process.mutable_start_failure()->set_stage("execve");
@@ -391,7 +393,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
         result->mutable_error()->set_message("1 process is left");
       }
     }
-    return rep_->Answer("Terminate");
+    return grpc::Status::OK;
   }
 
   grpc::Status Update(grpc::ServerContext*, const v1::UpdateRequest* request,

@@ -3,6 +3,7 @@
 //
 // A spawned process "runs" what its argv says, at once and in order, one word each:
 //   out:TEXT err:TEXT    writes          exit:N  signal:N   ends
+//   fill:N               writes N times "x"
 //   wait                 runs until it is terminated (exit by the signal, cause TERMINATED)
 //   refuse:TEXT          is not started
 //   ignore-term          from here on only SIGKILL ends it

@@ -93,8 +93,13 @@ class ResumableStream final
       this->StartCall();
     }
 
+    // A message that was already here may still be delivered; no pause may follow it.
     void Cancel() {
       context_.TryCancel();
+      {
+        absl::MutexLock lock(&mu_);
+        is_cancelled_ = true;
+      }
       Resume();
     }
 
@@ -125,7 +130,7 @@ class ResumableStream final
       Flow flow = stream_->Deliver(response_);
       absl::MutexLock lock(&mu_);
       is_delivering_ = false;
-      is_paused_ = flow == Flow::kPause && !std::exchange(resume_wanted_, false);
+      is_paused_ = flow == Flow::kPause && !resume_wanted_ && !is_cancelled_;
       resume_wanted_ = false;
       if (!is_paused_) this->StartRead(&response_);
     }
@@ -145,6 +150,7 @@ class ResumableStream final
     bool is_delivering_ ABSL_GUARDED_BY(mu_) = false;
     bool is_paused_ ABSL_GUARDED_BY(mu_) = false;
     bool resume_wanted_ ABSL_GUARDED_BY(mu_) = false;
+    bool is_cancelled_ ABSL_GUARDED_BY(mu_) = false;
   };
 
   void Try() {
@@ -190,7 +196,7 @@ class ResumableStream final
     rep_->NoteAnswer(status);
     if (IsCancelled()) return Finish(grpc::Status(grpc::StatusCode::CANCELLED, "cancelled"));
     if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) return Try();
-    if (status.error_code() != grpc::StatusCode::UNAVAILABLE) {
+    if (!IsBroken(status)) {
       if (hooks_.recover && hooks_.recover(status)) return Try();
       return Finish(status);
     }

@@ -80,7 +80,7 @@ class UnaryCall final : public Cancellable {
       absl::MutexLock lock(&mu_);
       context_ = nullptr;
       std::optional<absl::Duration> pause;
-      if (status.error_code() == grpc::StatusCode::UNAVAILABLE && !is_cancelled_) {
+      if (IsBroken(status) && !is_cancelled_) {
         pause =
             PauseBeforeRetry(rep_->AttemptUntil(deadline_, retry_wanted_), absl::Now(), &backoff_);
       }

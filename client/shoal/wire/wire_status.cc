@@ -56,6 +56,11 @@ void CopyDetails(const std::string& serialized, absl::Status* status) {
 
 }  // namespace
 
+bool IsBroken(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+         status.error_code() == grpc::StatusCode::CANCELLED;
+}
+
 absl::Status FromWire(const HostAddress& address, const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   auto code = static_cast<absl::StatusCode>(status.error_code());

@@ -1,0 +1,178 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shoal/process.h"
+#include "tests/support/fake_agent.h"
+
+namespace shoal {
+namespace {
+
+using ::shoal::testing::FakeAgent;
+using ::testing::HasSubstr;
+
+class ProcessTest : public ::testing::Test {
+ protected:
+  ProcessTest() : agent_("a"), host_(*Host::Create(UnixAddress(agent_.socket_path()))) {}
+
+  ProcessOptions Options(std::vector<std::string> command) {
+    ProcessOptions options;
+    options.command = std::move(command);
+    options.name = "web";
+    options.host = host_;
+    return options;
+  }
+
+  FakeAgent agent_;
+  std::shared_ptr<Host> host_;
+};
+
+std::string Refusal(const absl::Status& status) {
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  return std::string(status.message());
+}
+
+TEST_F(ProcessTest, IsStartedJoinedAndHasItsExitCode) {
+  Process process(Options({"exit:3"}));
+  EXPECT_EQ(process.Pid(), 0);
+  EXPECT_EQ(process.ExitCode(), std::nullopt);
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_EQ(*process.Join(), true);
+  EXPECT_GT(process.Pid(), 0);
+  EXPECT_EQ(process.Id().size(), 16u);
+  EXPECT_EQ(process.name(), "web");
+  EXPECT_EQ(process.ExitCode(), 3);
+  EXPECT_FALSE(process.IsAlive());
+}
+
+TEST_F(ProcessTest, ASignalIsANegativeExitCode) {
+  Process process(Options({"signal:9"}));
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_EQ(process.ExitCode(), -9);
+}
+
+TEST_F(ProcessTest, JoinSaysThatItsTimePassed) {
+  Process process(Options({"wait"}));
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_EQ(*process.Join(absl::Milliseconds(10)), false);
+  EXPECT_TRUE(process.IsAlive());
+  EXPECT_EQ(process.ExitCode(), std::nullopt);
+  ASSERT_TRUE(process.Terminate().ok());
+  EXPECT_EQ(*process.Join(), true);
+  EXPECT_EQ(process.ExitCode(), -15);
+}
+
+TEST_F(ProcessTest, TerminateDoesNotWaitAndKillHelps) {
+  Process process(Options({"ignore-term", "wait"}));
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_TRUE(process.Terminate().ok());
+  EXPECT_TRUE(process.IsAlive());
+  EXPECT_TRUE(process.Kill().ok());
+  EXPECT_EQ(*process.Join(), true);
+  EXPECT_EQ(process.ExitCode(), -9);
+  EXPECT_TRUE(process.Terminate().ok());
+}
+
+TEST_F(ProcessTest, WhatPythonRaisesIsAFailedPrecondition) {
+  Process process(Options({"wait"}));
+  EXPECT_THAT(Refusal(process.Join().status()), HasSubstr("cannot join web: it was not started"));
+  EXPECT_THAT(Refusal(process.Terminate()), HasSubstr("was not started"));
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_THAT(Refusal(process.Start()), HasSubstr("cannot start web: it was started before"));
+  EXPECT_THAT(Refusal(process.set_daemon(true)), HasSubstr("was started before"));
+  EXPECT_THAT(Refusal(process.Close()), HasSubstr("it still runs"));
+  ASSERT_TRUE(process.Kill().ok());
+  ASSERT_TRUE(process.Join().ok());
+  EXPECT_TRUE(process.Close().ok());
+  EXPECT_TRUE(process.Close().ok());
+  EXPECT_THAT(Refusal(process.Join().status()), HasSubstr("it is closed"));
+  EXPECT_EQ(agent_.processes().size(), 0u);
+}
+
+TEST_F(ProcessTest, ARefusedStartMayBeTriedAgain) {
+  Process process(Options({"refuse:exec: No such file or directory"}));
+  EXPECT_THAT(Refusal(process.Start()), HasSubstr("No such file"));
+  EXPECT_THAT(Refusal(process.Start()), HasSubstr("No such file"));
+}
+
+TEST_F(ProcessTest, OutputComesByCallbackBeforeJoinReturns) {
+  ProcessOptions options = Options({"out:one", "err:two", "exit:0"});
+  std::string out, err;
+  options.on_output = [&](v1::StreamKind stream, int64_t, absl::string_view data) {
+    (stream == v1::STREAM_KIND_STDOUT ? out : err).append(data.data(), data.size());
+  };
+  Process process(std::move(options));
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_EQ(*process.Join(), true);
+  EXPECT_EQ(out, "one");
+  EXPECT_EQ(err, "two");
+}
+
+TEST_F(ProcessTest, OutputCanBeRead) {
+  Process process(Options({"out:one", "err:two", "exit:0"}));
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_EQ(*process.ReadOutput(), "one");
+  EXPECT_EQ(*process.ReadOutput(v1::STREAM_KIND_STDERR), "two");
+  EXPECT_EQ(*process.Join(), true);
+}
+
+TEST_F(ProcessTest, ContradictoryOptionsAreRefused) {
+  ProcessOptions options = Options({"wait"});
+  options.daemon = true;
+  options.detached = true;
+  EXPECT_TRUE(absl::IsInvalidArgument(Process(options).Start()));
+  EXPECT_TRUE(absl::IsInvalidArgument(Process(Options({})).Start()));
+}
+
+TEST_F(ProcessTest, ProcessesOfOneProgramShareASession) {
+  Process one(Options({"wait"})), two(Options({"wait"}));
+  ASSERT_TRUE(one.Start().ok());
+  ASSERT_TRUE(two.Start().ok());
+  EXPECT_EQ(agent_.open_sessions(), 1);
+  EXPECT_EQ(one.info().session_id(), two.info().session_id());
+  size_t active = ActiveChildren().size();
+  ASSERT_TRUE(one.Kill().ok());
+  ASSERT_TRUE(one.Join().ok());
+  EXPECT_EQ(ActiveChildren().size(), active - 1);
+  ASSERT_TRUE(two.Kill().ok());
+  ASSERT_TRUE(two.Join().ok());
+}
+
+TEST_F(ProcessTest, ADetachedOneBelongsToNobody) {
+  ProcessOptions options = Options({"wait"});
+  options.detached = true;
+  Process process(options);
+  size_t active = ActiveChildren().size();
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_EQ(process.info().session_id(), "");
+  EXPECT_EQ(ActiveChildren().size(), active);
+}
+
+// In a program of its own, since it ends what the program owns, once.
+TEST_F(ProcessTest, TheEndOfTheProgramJoinsSomeAndEndsTheDaemons) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        FakeAgent agent("inner");
+        std::shared_ptr<Host> host = *Host::Create(UnixAddress(agent.socket_path()));
+        ProcessOptions options;
+        options.command = {"wait"};
+        options.host = host;
+        options.daemon = true;
+        Process daemon(options);
+        options.daemon = false;
+        options.command = {"exit:0"};
+        Process child(options);
+        bool ok = daemon.Start().ok() && child.Start().ok() && EndProgram().ok();
+        ok = ok && daemon.ExitCode() == -15 && child.ExitCode() == 0 && agent.open_sessions() == 0;
+        ok = ok && absl::IsFailedPrecondition(Process(options).Start());
+        _exit(ok ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace shoal

@@ -1,0 +1,122 @@
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "shoal/session.h"
+#include "tests/support/fake_agent.h"
+
+namespace shoal {
+namespace {
+
+using ::shoal::testing::FakeAgent;
+
+constexpr absl::Duration kDeadline = absl::Seconds(60);
+
+std::shared_ptr<Host> HostOf(const FakeAgent& agent) {
+  return *Host::Create(UnixAddress(agent.socket_path()));
+}
+
+bool AwaitCalls(const FakeAgent& agent, const char* method, int calls) {
+  absl::Time end = absl::Now() + kDeadline;
+  while (agent.Calls(method) < calls && absl::Now() < end) absl::SleepFor(absl::Milliseconds(2));
+  return agent.Calls(method) >= calls;
+}
+
+TEST(SessionLease, IsRenewedWhileItIsOpenAndNotAfter) {
+  FakeAgent agent("a");
+  SessionOptions options;
+  options.ttl = absl::Milliseconds(60);
+  auto session = Session::Open(HostOf(agent), options);
+  ASSERT_TRUE(session.ok()) << session.status();
+  EXPECT_TRUE(AwaitCalls(agent, "KeepAlive", 3));
+  EXPECT_TRUE((*session)->status().ok());
+  ASSERT_TRUE((*session)->Close().ok());
+  EXPECT_EQ(agent.open_sessions(), 0);
+}
+
+TEST(SessionLease, ItsLossIsToldOnceWithTheReasonOfTheAgent) {
+  FakeAgent agent("a");
+  absl::Notification lost;
+  absl::Status reason;
+  SessionOptions options;
+  options.ttl = absl::Milliseconds(60);
+  options.on_lost = [&](const absl::Status& status) {
+    reason = status;
+    lost.Notify();  // aborts if called twice
+  };
+  auto session = Session::Open(HostOf(agent), options);
+  ASSERT_TRUE(session.ok()) << session.status();
+  agent.ExpireSession((*session)->id());
+  ASSERT_TRUE(lost.WaitForNotificationWithTimeout(kDeadline));
+  EXPECT_TRUE(absl::IsNotFound(reason)) << reason;
+  EXPECT_TRUE(absl::IsNotFound((*session)->status()));
+}
+
+TEST(SessionLease, OutlivesARestartOfTheAgent) {
+  FakeAgent agent("a");
+  bool is_lost = false;
+  SessionOptions options;
+  options.ttl = absl::Milliseconds(60);
+  options.on_lost = [&](const absl::Status&) { is_lost = true; };
+  auto session = Session::Open(HostOf(agent), options);
+  ASSERT_TRUE(session.ok()) << session.status();
+  agent.Stop();
+  agent.Start();
+  EXPECT_TRUE(AwaitCalls(agent, "KeepAlive", agent.Calls("KeepAlive") + 2));
+  EXPECT_TRUE((*session)->Close().ok());
+  EXPECT_FALSE(is_lost);
+}
+
+TEST(SessionLease, AnAbandonedOneIsLeftOpen) {
+  FakeAgent agent("a");
+  auto session = Session::Open(HostOf(agent));
+  ASSERT_TRUE(session.ok()) << session.status();
+  (*session)->Abandon();
+  session->reset();
+  EXPECT_EQ(agent.open_sessions(), 1);
+  EXPECT_EQ(agent.Calls("Close"), 0);
+}
+
+TEST(SessionLease, BlockedCallbacksDoNotLetItLapse) {
+  FakeAgent agent("a");
+  auto host = HostOf(agent);
+  SessionOptions options;
+  options.ttl = absl::Milliseconds(60);
+  auto session = Session::Open(host, options);
+  ASSERT_TRUE(session.ok()) << session.status();
+  absl::Notification release;
+  constexpr int kMoreThanThreads = 32;
+  absl::BlockingCounter answered(kMoreThanThreads);
+  for (int i = 0; i < kMoreThanThreads; ++i) {
+    host->GetFacts({}, [&](absl::StatusOr<v1::Host>) {
+      release.WaitForNotification();
+      answered.DecrementCount();
+    });
+  }
+  EXPECT_TRUE(AwaitCalls(agent, "KeepAlive", agent.Calls("KeepAlive") + 3));
+  release.Notify();
+  answered.Wait();
+}
+
+TEST(SessionLease, ManyAreKeptByOneThread) {
+  FakeAgent a("a"), b("b");
+  std::vector<std::unique_ptr<Session>> sessions;
+  SessionOptions options;
+  options.ttl = absl::Milliseconds(100);
+  for (int i = 0; i < 20; ++i) {
+    auto session = Session::Open(HostOf(i % 2 == 0 ? a : b), options);
+    ASSERT_TRUE(session.ok()) << session.status();
+    sessions.push_back(*std::move(session));
+  }
+  EXPECT_TRUE(AwaitCalls(a, "KeepAlive", 30));
+  EXPECT_TRUE(AwaitCalls(b, "KeepAlive", 30));
+  for (auto& session : sessions) EXPECT_TRUE(session->status().ok()) << session->status();
+}
+
+}  // namespace
+}  // namespace shoal
