@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "agent/shim/clock.h"
