@@ -23,12 +23,12 @@ constexpr int kStartsPerTurn = 16;
 std::string ProgramName(absl::string_view path) {
   absl::string_view base = path.substr(path.rfind('/') + 1);
   std::string name;
+  if (base.empty() || base[0] == '.') name.push_back('_');
   for (char c : base.substr(0, 64)) {
     bool plain =
         absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
-    name += plain ? c : '_';
+    name.push_back(plain ? c : '_');
   }
-  if (name.empty() || name[0] == '.') name.insert(0, "_");
   return name;
 }
 
@@ -90,7 +90,21 @@ void Launcher::Replay(const SpawnCommand& command, const std::vector<ProcessEntr
                                                 "started was deleted since; use a new one"),
                   done);
   }
-  ReplyWhenStarted(processes, /*replayed=*/true, std::move(done));
+  std::vector<std::string> ids;
+  for (const ProcessEntry* process : processes) ids.push_back(process->id);
+  // After this turn's commit: if it began in this very turn, the commit may undo it.
+  core_->ledger.Then([this, ids = std::move(ids), command,
+                      done = std::move(done)](const absl::Status& committed) mutable {
+    std::vector<ProcessEntry*> left;
+    for (const std::string& id : ids) {
+      if (ProcessEntry* process = core_->table.Find(id)) left.push_back(process);
+    }
+    if (left.size() != ids.size()) {
+      absl::Status gone = absl::NotFoundError("the process was deleted");
+      return Refuse(command, committed.ok() ? gone : committed, done);
+    }
+    ReplyWhenStarted(left, /*replayed=*/true, std::move(done));
+  });
 }
 
 std::vector<std::string> Launcher::NamesFor(const SpawnCommand& command) {
