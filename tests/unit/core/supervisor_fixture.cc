@@ -1,0 +1,164 @@
+#include "tests/unit/core/supervisor_fixture.h"
+
+namespace shoal::agent {
+namespace {
+
+std::shared_ptr<Spec> SpecNamed(const std::string& name, Lifetime lifetime) {
+  auto spec = std::make_shared<Spec>();
+  spec->argv = {"/bin/program", "argument"};
+  spec->cwd = "/";
+  spec->name = name;
+  spec->lifetime = lifetime;
+  spec->wire = absl::StrCat("wire of ", name);
+  return spec;
+}
+
+Supervisor::OutcomesCallback Into(std::shared_ptr<BulkReply> reply) {
+  return [reply = std::move(reply)](absl::StatusOr<std::vector<Outcome>> outcomes) {
+    ++reply->calls;
+    reply->status = outcomes.status();
+    if (!outcomes.ok()) return;
+    for (const Outcome& outcome : *outcomes) {
+      reply->outcomes.emplace_back(outcome.process == nullptr ? "" : outcome.process->id,
+                                   outcome.status);
+    }
+  };
+}
+
+}  // namespace
+
+std::shared_ptr<SpawnReply> World::Spawn(SpawnCommand command) {
+  auto reply = std::make_shared<SpawnReply>();
+  supervisor->Spawn(std::move(command),
+                    [reply](const std::vector<SpawnOutcome>& outcomes, bool replayed) {
+                      ++reply->calls;
+                      reply->replayed = replayed;
+                      for (const SpawnOutcome& outcome : outcomes) {
+                        reply->statuses.push_back(outcome.status);
+                        reply->ids.push_back(outcome.process == nullptr ? "" : outcome.process->id);
+                      }
+                    });
+  return reply;
+}
+
+std::shared_ptr<BulkReply> World::Terminate(TerminateCommand command) {
+  auto reply = std::make_shared<BulkReply>();
+  supervisor->Terminate(std::move(command), Into(reply));
+  Turn();
+  return reply;
+}
+
+std::shared_ptr<BulkReply> World::Update(UpdateCommand command) {
+  auto reply = std::make_shared<BulkReply>();
+  supervisor->Update(std::move(command), Into(reply));
+  Turn();
+  return reply;
+}
+
+std::shared_ptr<BulkReply> World::Delete(const Selector& selector) {
+  auto reply = std::make_shared<BulkReply>();
+  supervisor->Delete(selector, Into(reply));
+  Turn();
+  return reply;
+}
+
+std::shared_ptr<BulkReply> World::Signal(const Selector& selector, int signal,
+                                         const std::string& request_id) {
+  auto reply = std::make_shared<BulkReply>();
+  supervisor->Signal(kOwner, request_id, selector, signal, SignalScope::kProcess, Into(reply));
+  Turn();
+  return reply;
+}
+
+std::shared_ptr<WaitReply> World::Wait(const Selector& selector, Until until, bool any,
+                                       absl::Duration timeout) {
+  auto reply = std::make_shared<WaitReply>();
+  supervisor->Wait(
+      selector, until, any, timeout,
+      [reply](absl::StatusOr<std::vector<const ProcessEntry*>> processes, bool timed_out) {
+        ++reply->calls;
+        reply->status = processes.status();
+        reply->timed_out = timed_out;
+        if (!processes.ok()) return;
+        for (const ProcessEntry* process : *processes) reply->ids.push_back(process->id);
+      });
+  Turn();
+  return reply;
+}
+
+SessionEntry World::OpenSession(absl::Duration ttl, const std::string& request_id) {
+  SessionEntry opened;
+  supervisor->OpenSession({.owner = kOwner, .request_id = request_id, .name = "test", .ttl = ttl},
+                          [&](absl::StatusOr<const SessionEntry*> session) {
+                            ASSERT_TRUE(session.ok()) << session.status();
+                            opened = **session;
+                          });
+  Turn();
+  return opened;
+}
+
+std::string World::Run(SpawnCommand command) {
+  auto reply = Spawn(std::move(command));
+  Turn();
+  shims.StartAll();
+  Turn();
+  EXPECT_EQ(reply->calls, 1);
+  EXPECT_TRUE(reply->statuses.at(0).ok()) << reply->statuses.at(0);
+  return reply->ids.at(0);
+}
+
+const ProcessEntry& World::Get(const std::string& id) const {
+  static const ProcessEntry none;
+  const ProcessEntry* process = supervisor->Find(id);
+  EXPECT_NE(process, nullptr) << id << " is not known";
+  return process == nullptr ? none : *process;
+}
+
+SpawnCommand Detached(const std::string& name, const std::string& request_id) {
+  return {.owner = kOwner,
+          .request_id = request_id,
+          .fingerprint = "fingerprint of " + name,
+          .session_id = "",
+          .items = {{.spec = SpecNamed(name, Lifetime::kDetached), .rank = {}, .rank_env = {}}}};
+}
+
+SpawnCommand InSession(const SessionEntry& session, const std::string& name,
+                       const std::string& request_id) {
+  return {.owner = kOwner,
+          .request_id = request_id,
+          .fingerprint = "fingerprint of " + name,
+          .session_id = session.id,
+          .items = {{.spec = SpecNamed(name, Lifetime::kSession), .rank = {}, .rank_env = {}}}};
+}
+
+SpawnCommand Ranks(const std::string& name, int count, const std::string& request_id) {
+  SpawnCommand command = Detached(name, request_id);
+  std::shared_ptr<const Spec> spec = command.items[0].spec;
+  command.items.clear();
+  for (int i = 0; i < count; ++i) {
+    command.items.push_back(
+        {.spec = spec, .rank = i, .rank_env = {absl::StrCat("SHOAL_RANK=", i)}});
+  }
+  return command;
+}
+
+TerminateCommand EndOf(Selector selector) {
+  TerminateCommand command;
+  command.owner = kOwner;
+  command.selector = std::move(selector);
+  return command;
+}
+
+Selector Term(const std::string& term) {
+  Selector selector;
+  selector.terms = {term};
+  return selector;
+}
+
+Selector All() {
+  Selector selector;
+  selector.all = true;
+  return selector;
+}
+
+}  // namespace shoal::agent
