@@ -47,7 +47,8 @@ class CgroupBase {
   // Ids that have a directory.
   std::vector<std::string> Ids() const;
 
-  // Removes <base>/p and the base, as far as nothing lives there. For a clean shutdown.
+  // Removes what is left in <base>/p, that, and the base, as far as nothing lives there.
+  // REQUIRES: no process is being started.
   void RemoveBase() const;
 
  private:

@@ -33,7 +33,9 @@ constexpr char kHeaderId[record::kIdBytes + 1] = "SHOALRECORDFILE.";
 constexpr size_t kBaseOffset = record::kShimHalfOffset;
 constexpr size_t kBaseBytes = record::kSlotBytes - kBaseOffset;
 
-off_t OffsetOf(int slot) { return static_cast<off_t>(slot) * record::kSlotBytes; }
+off_t OffsetOf(int slot) {
+  return static_cast<off_t>(slot) * static_cast<off_t>(record::kSlotBytes);
+}
 
 struct flock LockOf(int slot) {
   struct flock lock {};

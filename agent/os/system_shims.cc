@@ -32,6 +32,8 @@ SystemShims::SystemShims(EventLoop* loop, SystemShimsOptions options)
 
 SystemShims::~SystemShims() {
   if (fifo_ != nullptr) loop_->Unwatch(fifo_->fd());
+  // A cgroup that is empty may be that of a process about to be cloned into it; so all or nothing.
+  if (cgroups_ != nullptr && uses_.empty()) cgroups_->RemoveBase();
 }
 
 absl::StatusOr<std::unique_ptr<SystemShims>> SystemShims::Open(EventLoop* loop,
@@ -159,10 +161,6 @@ void SystemShims::Free(int slot, const std::string& id) {
 
 void SystemShims::RemoveCgroup(const std::string& id) {
   if (cgroups_ != nullptr && !cgroups_->Remove(id).ok()) unremoved_.push_back(id);
-}
-
-void SystemShims::RemoveCgroupBase() {
-  if (cgroups_ != nullptr) cgroups_->RemoveBase();
 }
 
 void SystemShims::OnShimGone(int slot) {

@@ -1,7 +1,7 @@
 // Shims of the real system: record file, cgroups, spawner, FIFO and pidfds put together.
 //
 // Ownership:     created by main; `loop` outlives it. Owns record file (and with it the agent
-//                lock), FIFO and cgroup base.
+//                lock), FIFO and cgroup base, which it removes at its end unless a slot is in use.
 // Thread-safety: loop thread only, or before the loop runs.
 // Blocking:      Start for one posix_spawn; everything else a few system calls.
 #ifndef SHOAL_AGENT_OS_SYSTEM_SHIMS_H_
@@ -70,9 +70,6 @@ class SystemShims : public Shims {
   const CgroupBase* cgroups() const { return cgroups_.get(); }
   // Why there is none; OK if there is.
   const absl::Status& cgroup_status() const { return cgroup_status_; }
-
-  // For a clean shutdown: removes the cgroup base if nothing lives in it.
-  void RemoveCgroupBase();
 
  private:
   SystemShims(EventLoop* loop, SystemShimsOptions options);

@@ -45,8 +45,9 @@ class SystemShimsTest : public ::testing::Test {
   void TearDown() override {
     const std::map<int, std::string> left = running_;
     for (const auto& [slot, id] : left) End(slot, id);
-    if (shims_ != nullptr) shims_->RemoveCgroupBase();
+    const std::string base = shims_->has_cgroup() ? shims_->cgroups()->path() : "";
     shims_.reset();
+    EXPECT_FALSE(std::filesystem::exists(base)) << base;
     // Shims of an agent that is gone are children of this test, as it is of systemd.
     while (waitpid(-1, nullptr, WNOHANG) > 0) {
     }
