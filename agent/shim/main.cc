@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   signal(SIGCHLD, SIG_DFL);  // ignored, it would have the kernel throw the exits away
   setsid();                  // fails if the agent's posix_spawn has done it
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  prctl(PR_SET_NAME, "shoal-shim");  // started by descriptor, it would show as a number
   shoal::shim::ArmFailpoint();
 
   static shoal::shim::RecordSlot record;
