@@ -1,7 +1,5 @@
 #include "agent/core/record_reader.h"
 
-#include <sys/wait.h>
-
 #include <csignal>
 #include <cstring>
 #include <utility>
@@ -53,12 +51,12 @@ bool Raise(uint32_t* flags, uint32_t flag, bool wanted) {
 Exit ExitOf(const ShimHalf& shim, const ProcessEntry& process, bool out_of_memory) {
   Exit exit;
   int status = shim.wait_status;
-  if (WIFEXITED(status)) {
-    exit.code = WEXITSTATUS(status);
+  if (record::HasExitCode(status)) {
+    exit.code = record::ExitCodeOf(status);
     exit.cause = Cause::kExited;
   } else {
-    exit.signal = WTERMSIG(status);
-    exit.core_dumped = WCOREDUMP(status);
+    exit.signal = record::SignalOf(status);
+    exit.core_dumped = record::DumpedCore(status);
     exit.cause = out_of_memory ? Cause::kOutOfMemory : Cause::kSignaled;
   }
   exit.usage = shim.usage;
@@ -190,7 +188,7 @@ bool RecordReader::ApplyFlags(ProcessEntry* process, const ShimHalf& shim) {
 
 bool RecordReader::ApplyExit(ProcessEntry* process, const ShimHalf& shim) {
   if (!Has(shim, record::kExited) || process->exit) return false;
-  bool killed = WIFSIGNALED(shim.wait_status) && WTERMSIG(shim.wait_status) == SIGKILL;
+  bool killed = record::SignalOf(shim.wait_status) == SIGKILL;
   process->exit = ExitOf(shim, *process, killed && core_->shims->WasOutOfMemory(process->id));
   process->exit_time = absl::FromUnixNanos(shim.exited_ns);
   Advance(process, State::kExited);

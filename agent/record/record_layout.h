@@ -212,6 +212,12 @@ inline constexpr int64_t SegmentBytesFor(int64_t cap_bytes) {
   return quarter < kDefaultSegmentBytes ? quarter : kDefaultSegmentBytes;
 }
 
+// What wait4(2) packs into ShimHalf.wait_status.
+inline constexpr bool HasExitCode(int wait_status) { return (wait_status & 0x7f) == 0; }
+inline constexpr int ExitCodeOf(int wait_status) { return wait_status >> 8 & 0xff; }
+inline constexpr int SignalOf(int wait_status) { return wait_status & 0x7f; }
+inline constexpr bool DumpedCore(int wait_status) { return (wait_status & 0x80) != 0; }
+
 // FNV-1a; finds torn and damaged halves, is no defence against an attacker.
 inline uint32_t ChecksumOf(const void* bytes, size_t size) {
   const unsigned char* p = static_cast<const unsigned char*>(bytes);
