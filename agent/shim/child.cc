@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -14,8 +16,6 @@
 #include <unistd.h>
 
 #include "agent/shim/clock.h"
-#include "agent/shim/proc_stat.h"
-#include "agent/shim/text.h"
 
 namespace shoal::shim {
 namespace {
@@ -27,14 +27,6 @@ constexpr int64_t kTickNs = 10 * kMillisecond;  // USER_HZ is 100 in the kernel'
 constexpr int kBusyRetries = 3;                 // ETXTBSY: somebody still writes the program
 constexpr unsigned kCloseRangeCloexec = 4;      // CLOSE_RANGE_CLOEXEC, Linux 5.11
 
-// The libc's sigaction keeps some real-time signals to itself; the kernel's does not.
-struct KernelSigaction {
-  void (*handler)(int);
-  unsigned long flags;
-  void (*restorer)();
-  uint64_t mask;
-};
-
 [[noreturn]] void FailAsyncSafe(int start_pipe, Stage stage, int error_number) {
   const StartError error = {stage, error_number};
   [[maybe_unused]] ssize_t written = write(start_pipe, &error, sizeof(error));
@@ -43,13 +35,14 @@ struct KernelSigaction {
 
 // CLONE_CLEAR_SIGHAND leaves what is ignored ignored, and a program that inherits SIGCHLD ignored
 // loses exits.
+// The libc's sigaction keeps some signals to itself; the kernel's (handler, flags, restorer, mask)
+// none.
 void ResetSignalsAsyncSafe() {
-  KernelSigaction action = {};
+  const uint64_t none[4] = {};
   for (int number = 1; number <= kSignals; ++number) {
-    syscall(SYS_rt_sigaction, number, &action, nullptr, sizeof(action.mask));
+    syscall(SYS_rt_sigaction, number, none, nullptr, sizeof(none[0]));
   }
-  const uint64_t none = 0;
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof(none));
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, none, nullptr, sizeof(none[0]));
 }
 
 void SetDescriptorLimitAsyncSafe(uint64_t soft) {
@@ -77,21 +70,18 @@ int SearchAndExecuteAsyncSafe(char** argv) {
   const char* path = getenv("PATH");
   if (path == nullptr) path = "/bin:/usr/bin";
   int verdict = ENOENT;
-  for (;;) {
+  for (;; ++path) {
     const size_t length = strcspn(path, ":");
-    Text<4096> candidate;
-    if (length > 0) candidate.Add(path, length).Add("/");
-    candidate.Add(name);
-    const bool fits = length + 1 + strlen(name) < 4096;
-    const int error = fits ? ExecuteAsyncSafe(candidate.c_str(), argv) : ENAMETOOLONG;
-    if (error == EACCES) {
-      verdict = EACCES;
-    } else if (error != ENOENT && error != ENOTDIR && error != ESTALE && error != ENODEV &&
-               error != ETIMEDOUT && error != ENAMETOOLONG) {
-      return error;
-    }
-    if (path[length] == 0) return verdict;
-    path += length + 1;
+    char candidate[PATH_MAX];
+    const int size = snprintf(candidate, sizeof(candidate), "%.*s%s%s", static_cast<int>(length),
+                              path, length > 0 ? "/" : "", name);
+    const int error = size < PATH_MAX ? ExecuteAsyncSafe(candidate, argv) : ENAMETOOLONG;
+    if (error == EACCES) verdict = EACCES;
+    const bool next = error == EACCES || error == ENOENT || error == ENOTDIR || error == ESTALE ||
+                      error == ENODEV || error == ETIMEDOUT || error == ENAMETOOLONG;
+    if (!next) return error;
+    path += length;
+    if (*path == 0) return verdict;
   }
 }
 
@@ -163,9 +153,23 @@ StartError FinishStart(Child* child) {
   return {};
 }
 
+uint64_t StatField(pid_t pid, int field) {
+  char path[32];
+  snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+  const int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  char stat[1024];
+  const ssize_t size = read(fd, stat, sizeof(stat) - 1);
+  close(fd);
+  if (size <= 0) return 0;
+  stat[size] = 0;
+  const char* p = strrchr(stat, ')');  // the command before it may hold anything
+  for (int at = 2; p != nullptr && at < field; ++at) p = strchr(p + 1, ' ');
+  return p == nullptr ? 0 : strtoul(p, nullptr, 10);
+}
+
 uint64_t StartTicksBetween(int64_t before, int64_t after, pid_t pid) {
-  if (before / kTickNs == after / kTickNs) return static_cast<uint64_t>(after / kTickNs);
-  return StatField(pid, kStartTicksField);
+  const bool one_tick = before / kTickNs == after / kTickNs;
+  return one_tick ? static_cast<uint64_t>(after / kTickNs) : StatField(pid, 22);
 }
 
 }  // namespace shoal::shim

@@ -48,9 +48,12 @@ StartError StartChild(const ChildPlan& plan, Child* child);
 // child is dead.
 StartError FinishStart(Child* child);
 
-// Start time in clock ticks since boot (field 22 of /proc/PID/stat) of a process that was started
-// between two readings of BootNow(). Read from /proc only if a tick passed in between; 0 if there
-// is no /proc then.
+// Field number `field` (proc(5); from 4 on) of /proc/PID/stat; 0 if it cannot be read.
+uint64_t StatField(pid_t pid, int field);
+inline constexpr int kParentField = 4;
+
+// Start time in clock ticks since boot (field 22) of a process that was started between two
+// readings of BootNow(). Read from /proc only if a tick passed in between.
 uint64_t StartTicksBetween(int64_t before, int64_t after, pid_t pid);
 
 }  // namespace shoal::shim

@@ -7,26 +7,19 @@
 #ifndef SHOAL_AGENT_SHIM_FAILPOINT_H_
 #define SHOAL_AGENT_SHIM_FAILPOINT_H_
 
-#ifdef SHOAL_FAILPOINTS
-
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 namespace shoal::shim {
 
+#ifdef SHOAL_FAILPOINTS
 inline const char* armed_failpoint = "";
 
 inline void ArmFailpoint() {
-  char** kept = environ;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    if (strncmp(*entry, "SHOAL_SHIM_FAILPOINT=", 21) == 0) {
-      armed_failpoint = *entry + 21;
-    } else {
-      *kept++ = *entry;
-    }
-  }
-  *kept = nullptr;
+  if (const char* value = getenv("SHOAL_SHIM_FAILPOINT")) armed_failpoint = value;
+  unsetenv("SHOAL_SHIM_FAILPOINT");
 }
 
 inline void Reach(const char* step) {
@@ -34,16 +27,11 @@ inline void Reach(const char* step) {
   if (strncmp(armed_failpoint, step, length) != 0) return;
   if (strcmp(armed_failpoint + length, "=kill") == 0) kill(getpid(), SIGKILL);
 }
-
-}  // namespace shoal::shim
-
 #else
-
-namespace shoal::shim {
 inline void ArmFailpoint() {}
 inline void Reach(const char*) {}
-}  // namespace shoal::shim
-
 #endif
+
+}  // namespace shoal::shim
 
 #endif  // SHOAL_AGENT_SHIM_FAILPOINT_H_

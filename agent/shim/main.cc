@@ -5,30 +5,28 @@
 // half to work by.
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "agent/shim/failpoint.h"
 #include "agent/shim/record_slot.h"
 #include "agent/shim/supervisor.h"
-#include "agent/shim/text.h"
 
 namespace {
 
 int Refuse(int status, const char* why) {
-  shoal::shim::Text<128> message;
-  message.Add("shoal-shim: ").Add(why).Add("\n");
-  [[maybe_unused]] ssize_t written = write(STDERR_FILENO, message.c_str(), message.size());
+  [[maybe_unused]] ssize_t written = write(STDERR_FILENO, why, strlen(why));
   return status;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  using shoal::record::kShimArgs;
-  if (argc < kShimArgs) return Refuse(64, "is started by shoald, not by hand");
+  if (argc < shoal::record::kShimArgs)
+    return Refuse(64, "shoal-shim: is started by shoald, not by hand\n");
   const unsigned long slot = strtoul(argv[1], nullptr, 10);
-  if (slot == 0 || slot > UINT32_MAX) return Refuse(64, "the first argument is not a slot number");
+  if (slot == 0 || slot > UINT32_MAX) return Refuse(64, "shoal-shim: no slot number\n");
 
   sigset_t all;
   sigfillset(&all);
@@ -41,10 +39,10 @@ int main(int argc, char** argv) {
 
   static shoal::shim::RecordSlot record;
   if (!record.Open(static_cast<uint32_t>(slot))) {
-    return Refuse(65, "the record slot has no intact agent half of this version");
+    return Refuse(65, "shoal-shim: the slot has no intact agent half of this version\n");
   }
   shoal::shim::Reach("agent-read");
-  char** process_argv = argv + kShimArgs;
+  char** process_argv = argv + shoal::record::kShimArgs;
   const char* cwd = nullptr;
   if (record.agent().cwd_in_argv && *process_argv != nullptr) cwd = *process_argv++;
   shoal::shim::Supervisor supervisor(&record, process_argv, cwd);

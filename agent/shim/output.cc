@@ -2,13 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/types.h>
-#include <sys/types.h>
 #include <unistd.h>
-
-#include "agent/shim/clock.h"
-#include "agent/shim/text.h"
 
 namespace shoal::shim {
 namespace {
@@ -19,10 +16,14 @@ constexpr int64_t kRowPause = 10 * kMillisecond;
 // has an index of 80 MiB, not of a gigabyte.
 constexpr int kRowsPerPauseLog2 = 18;
 
-Text<64> SegmentName(const char* id, int stream, int64_t start) {
-  Text<64> name;
-  name.Add(id, record::kIdBytes).Add(".").Number(static_cast<uint64_t>(stream)).Add(".");
-  name.Number(static_cast<uint64_t>(start), 16, 16);
+struct Name {
+  char text[64];
+};
+
+Name SegmentName(const char* id, int stream, int64_t start) {
+  Name name;
+  snprintf(name.text, sizeof(name), "%.16s.%d.%016llx", id, stream,
+           static_cast<unsigned long long>(start));
   return name;
 }
 
@@ -38,9 +39,9 @@ void TimeIndex::Note(int stream, int64_t offset, int64_t time_ns) {
   const int64_t age = time_ns - newest_ns_[stream];
   if (age >= 0 && age < pause) return;  // negative: the wall clock was set back
   if (fd_ < 0) {
-    Text<64> name;
-    name.Add(id_, record::kIdBytes).Add(".idx");
-    fd_ = openat(record::kOutputFd, name.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    char name[32];
+    snprintf(name, sizeof(name), "%.16s.idx", id_);
+    fd_ = openat(record::kOutputFd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd_ < 0) return;
   }
   const record::IndexRow row = {static_cast<uint64_t>(stream), offset, time_ns};
@@ -115,7 +116,7 @@ bool OutputStream::FreeOldest(const OutputLimits& limits) {
   if (next > state_->end || (!limits.drop_oldest && limits.acknowledged < next)) return false;
   if (file_ >= 0 && file_start_ == state_->begin) CloseSegment();
   // The record says so only afterwards; a reader that finds no file reads the record again.
-  unlinkat(record::kOutputFd, SegmentName(id_, number_, state_->begin).c_str(), 0);
+  unlinkat(record::kOutputFd, SegmentName(id_, number_, state_->begin).text, 0);
   state_->begin = next;
   dropped_ = true;
   return true;
@@ -125,7 +126,7 @@ bool OutputStream::OpenSegment(int64_t segment_bytes) {
   const int64_t start = state_->end - state_->end % segment_bytes;
   if (file_ >= 0 && file_start_ == start) return true;
   CloseSegment();
-  file_ = openat(record::kOutputFd, SegmentName(id_, number_, start).c_str(),
+  file_ = openat(record::kOutputFd, SegmentName(id_, number_, start).text,
                  O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
   file_start_ = start;
   return file_ >= 0;

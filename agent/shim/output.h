@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "agent/record/record_layout.h"
+#include "agent/shim/clock.h"
 
 namespace shoal::shim {
 
@@ -66,10 +67,12 @@ class OutputStream {
   bool stalled() const { return blocked_ || retry_at_ != 0; }
   // At the cap; only another acknowledgement or cap changes that.
   bool blocked() const { return blocked_; }
-  // BootNow() at which to Move() again; 0 = not waiting for a file.
-  int64_t retry_at() const { return retry_at_; }
-  // TakeRest() was called and there is something left to Move().
-  bool has_rest() const { return pipe_ >= 0 && rest_ > 0; }
+  // BootNow() at which to Move() without being asked by poll: after a stall, or for TakeRest(); or
+  // kNever.
+  int64_t due_at() const {
+    return retry_at_ != 0 ? retry_at_ : rest_ > 0 && pipe_ >= 0 ? 0 : kNever;
+  }
+  bool IsDue(int64_t now) const { return now >= due_at(); }
   bool dropped() const { return dropped_; }
 
  private:

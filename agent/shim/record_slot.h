@@ -34,9 +34,6 @@ class RecordSlot {
   const record::AgentHalf& agent() const { return agent_; }
   // What the next Write() writes.
   record::ShimHalf& shim() { return shim_; }
-  const record::ShimHalf& shim() const { return shim_; }
-
-  bool Has(uint32_t flag) const { return (shim_.flags & flag) != 0; }
 
  private:
   uint32_t slot_ = 0;

@@ -47,45 +47,41 @@ class Supervisor {
   enum class Phase { kRunning, kAsked, kKilling };
   enum Watched { kSignals, kStartPipe, kTimer, kStdout, kStderr, kWatchedCount };
 
-  // 1, 2, 5
   StartError Start();
-  StartError OpenPipesAndFork();
+  StartError Fork();
   void OnStarted();
   void FailStart(StartError error);
   bool Reap();
   void OnExit(int status, const struct rusage& usage);
 
-  // 3
   void Turn();
   void Wait();
+  int64_t NextWake() const;
   void OnSignals();
   void ReadDesired();
-  int64_t NextWake() const;
-  void ArmTimer(int64_t at);
 
-  // 4
-  void CheckDeadlines();
   int64_t NextDeadline() const;
+  void CheckDeadlines();
   void BeginEnd(record::EndCause cause, int number, int64_t grace_ns);
-  void DriveEnd();
   void StartKilling();
-  void KillRound();
+  void DriveEnd();
   void NoteSurvivors();
 
-  // 6, 7, 8
   void CheckEmpty();
   void MoveOutput();
-  void NoteStreams();
+  bool Move(int stream);
   void CheckFinal();
-
-  bool Ended() const { return record_->Has(record::kExited | record::kStartFailed); }
-  bool Readable(int watched) const { return watched_[watched].revents != 0; }
-  // A change of the half that is written at the end of this turn.
+  // Sets flags; the half is written at the end of this turn.
   void Changed(uint32_t flags);
   void PublishNow();
-  OutputLimits LimitsOf(int stream) const;
+
+  bool Has(uint32_t flags) const { return (half_.flags & flags) != 0; }
+  bool Ended() const { return Has(record::kExited | record::kStartFailed); }
+  bool Wants(uint32_t flag) const { return (wish_.flags & flag) != 0; }
 
   RecordSlot* const record_;
+  record::ShimHalf& half_;         // what is; of record_
+  const record::AgentHalf& wish_;  // what is wanted; of record_
   char** const argv_;
   const char* const cwd_;
   Child child_;
@@ -95,10 +91,10 @@ class Supervisor {
   struct pollfd watched_[kWatchedCount];
   int64_t now_ = 0;  // BootNow() of this turn
 
-  bool no_children_ = false;  // the last wait4 said ECHILD
-  bool changed_ = false;      // to be published at once
-  bool moved_ = false;        // to be published 1 ms after the last report
-  bool unread_ = false;       // the agent's half was torn when it was read last
+  bool no_children_ = true;  // the last wait4 said ECHILD
+  bool changed_ = false;     // to be published at once
+  bool moved_ = false;       // to be published 1 ms after the last report
+  bool unread_ = false;      // the agent's half is to be read, or was torn
   int64_t published_at_ = 0;
   int64_t timer_at_ = kNever;  // what the timerfd is armed for
 

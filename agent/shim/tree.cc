@@ -5,13 +5,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agent/shim/proc_stat.h"
-#include "agent/shim/text.h"
+#include "agent/shim/child.h"
 
 namespace shoal::shim {
 namespace {
@@ -19,51 +19,30 @@ namespace {
 constexpr int kMaxRounds = 1000;  // a few, but for batches of members
 constexpr int kMaxDepth = 128;    // each level holds three descriptors
 constexpr int kBatch = 64;
+constexpr size_t kPids = size_t{1} << 22;  // PID_MAX_LIMIT
 
-// The set of pids that a signal was sent to; 512 KiB of address space, of which few pages are
-// touched.
+// A set of pids in 512 KiB of untouched memory, of which few pages are ever used.
 class PidSet {
  public:
-  PidSet() {
-    void* memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    bits_ = memory == MAP_FAILED ? nullptr : static_cast<uint8_t*>(memory);
+  explicit PidSet(uint8_t (&bits)[kPids / 8]) : bits_(bits) {
+    madvise(bits, kPids / 8, MADV_DONTNEED);
   }
-  ~PidSet() {
-    if (bits_ != nullptr) munmap(bits_, kBytes);
-  }
-  PidSet(const PidSet&) = delete;
-  PidSet& operator=(const PidSet&) = delete;
-
-  bool Has(pid_t pid) const { return bits_ != nullptr && (bits_[pid / 8] & Bit(pid)) != 0; }
-  void Add(pid_t pid) {
-    if (bits_ != nullptr) bits_[pid / 8] = static_cast<uint8_t>(bits_[pid / 8] | Bit(pid));
-  }
+  bool Has(pid_t pid) const { return (bits_[pid / 8] >> pid % 8 & 1) != 0; }
+  void Add(pid_t pid) { bits_[pid / 8] = static_cast<uint8_t>(bits_[pid / 8] | 1u << pid % 8); }
 
  private:
-  static constexpr size_t kBytes = (size_t{1} << 22) / 8;  // PID_MAX_LIMIT
-  static unsigned Bit(pid_t pid) { return 1u << (pid % 8); }
   uint8_t* bits_;
 };
+alignas(65536) uint8_t told_bits[kPids / 8];
+alignas(65536) uint8_t member_bits[kPids / 8];
 
 // Calls visit(pid) for every number in the file; closes it. The list may change meanwhile.
 template <typename Visit>
 void ForEachPid(int fd, Visit visit) {
-  char buffer[512];
-  pid_t pid = 0;
-  ssize_t size;
-  while ((size = read(fd, buffer, sizeof(buffer))) > 0) {
-    for (ssize_t i = 0; i < size; ++i) {
-      if (buffer[i] >= '0' && buffer[i] <= '9') {
-        pid = pid * 10 + (buffer[i] - '0');
-      } else {
-        if (pid > 0) visit(pid);
-        pid = 0;
-      }
-    }
-  }
-  if (pid > 0) visit(pid);
-  close(fd);
+  FILE* file = fdopen(fd, "r");
+  if (file == nullptr) return;
+  for (pid_t pid; fscanf(file, "%d", &pid) == 1;) visit(pid);
+  fclose(file);
 }
 
 int OpenMembers(int cgroup_fd) { return openat(cgroup_fd, "cgroup.procs", O_RDONLY | O_CLOEXEC); }
@@ -71,14 +50,13 @@ int OpenMembers(int cgroup_fd) { return openat(cgroup_fd, "cgroup.procs", O_RDON
 // Calls visit(pid) for every child of every thread of `parent`.
 template <typename Visit>
 void ForEachChild(pid_t parent, Visit visit) {
-  Text<32> path;
-  path.Add("/proc/").Number(static_cast<uint64_t>(parent)).Add("/task");
-  DIR* tasks = opendir(path.c_str());
+  char path[32];
+  snprintf(path, sizeof(path), "/proc/%d/task", parent);
+  DIR* tasks = opendir(path);
   if (tasks == nullptr) return;
   while (const struct dirent* task = readdir(tasks)) {
-    Text<32> children;
-    children.Add(task->d_name).Add("/children");
-    ForEachPid(openat(dirfd(tasks), children.c_str(), O_RDONLY | O_CLOEXEC), visit);
+    snprintf(path, sizeof(path), "%.16s/children", task->d_name);
+    ForEachPid(openat(dirfd(tasks), path, O_RDONLY | O_CLOEXEC), visit);
   }
   closedir(tasks);
 }
@@ -103,8 +81,9 @@ struct Walk {
     if (depth > kMaxDepth) return;
     ForEachChild(parent, [&](pid_t pid) {
       const int pidfd = OpenPid(pid);
-      const auto stat_parent = [&] { return static_cast<pid_t>(StatField(pid, kParentField)); };
-      if (parent_pidfd < 0 || (stat_parent() == parent && Send(parent_pidfd, 0))) {
+      const bool child =
+          parent_pidfd < 0 || StatField(pid, kParentField) == static_cast<uint64_t>(parent);
+      if (child && (parent_pidfd < 0 || Send(parent_pidfd, 0))) {
         if (!told->Has(pid) && Send(pidfd, number)) {
           told->Add(pid);
           ++count;
@@ -128,7 +107,7 @@ int TellMembers(int cgroup_fd, int number, PidSet* told) {
     pids[size] = pid;
     pidfds[size++] = OpenPid(pid);
   });
-  PidSet members;
+  PidSet members(member_bits);
   ForEachPid(OpenMembers(cgroup_fd), [&](pid_t pid) { members.Add(pid); });
   for (int i = 0; i < size; ++i) {
     if (members.Has(pids[i])) Send(pidfds[i], number);
@@ -141,7 +120,7 @@ int TellMembers(int cgroup_fd, int number, PidSet* told) {
 }  // namespace
 
 void Tree::Signal(int number) {
-  PidSet told;
+  PidSet told(told_bits);
   for (int round = 0; round < kMaxRounds; ++round) {
     int count = cgroup_fd_ >= 0 ? TellMembers(cgroup_fd_, number, &told) : 0;
     if (count == kBatch) continue;
@@ -182,7 +161,7 @@ bool Tree::CgroupPopulated() {
 }
 
 int Tree::Survivors(int32_t* pids, int capacity) {
-  PidSet seen;
+  PidSet seen(told_bits);
   int count = 0;
   const auto add = [&](pid_t pid) {
     if (seen.Has(pid)) return;

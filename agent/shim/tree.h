@@ -22,13 +22,10 @@ namespace shoal::shim {
 
 class Tree {
  public:
-  // `cgroup_fd`: the process's cgroup, -1 for none.
-  explicit Tree(int cgroup_fd) : cgroup_fd_(cgroup_fd) {}
-
-  // The process, while it is not reaped; 0 afterwards.
-  void set_main(pid_t pid) { main_ = pid; }
-  // The process is not in the cgroup after all.
-  void ForgetCgroup() { cgroup_fd_ = -1; }
+  // `main`: the process; `cgroup_fd`: its cgroup, -1 for none.
+  void Begin(pid_t main, int cgroup_fd) { main_ = main, cgroup_fd_ = cgroup_fd; }
+  // The process is reaped; its number means nothing any more.
+  void ForgetMain() { main_ = 0; }
 
   // Sends `number` once to every member, whatever is born meanwhile included as far as a few rounds
   // go.
@@ -44,7 +41,7 @@ class Tree {
   int Survivors(int32_t* pids, int capacity);
 
  private:
-  int cgroup_fd_;
+  int cgroup_fd_ = -1;
   int events_fd_ = -1;
   int kill_fd_ = -1;
   pid_t main_ = 0;
