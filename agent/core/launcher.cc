@@ -32,6 +32,12 @@ std::string ProgramName(absl::string_view path) {
   return name;
 }
 
+bool HasIndex(const std::vector<ProcessEntry*>& processes, size_t index) {
+  return std::any_of(processes.begin(), processes.end(), [&](const ProcessEntry* process) {
+    return process->request_index == static_cast<int>(index);
+  });
+}
+
 }  // namespace
 
 void Launcher::Refuse(const SpawnCommand& command, const absl::Status& status,
@@ -41,75 +47,71 @@ void Launcher::Refuse(const SpawnCommand& command, const absl::Status& status,
 
 void Launcher::Spawn(SpawnCommand command, Supervisor::SpawnCallback done) {
   std::vector<ProcessEntry*> known = core_->table.OfRequest(command.owner, command.request_id);
-  if (!known.empty()) return Replay(command, known, std::move(done));
+  if (!known.empty() && known[0]->fingerprint != command.fingerprint) {
+    return Refuse(
+        command,
+        absl::AlreadyExistsError(absl::StrCat("request_id reused with a different spec (",
+                                              known[0]->fingerprint.substr(0, 12), " then, ",
+                                              command.fingerprint.substr(0, 12), " now)")),
+        done);
+  }
+  if (!known.empty() && known.size() == command.items.size()) {
+    return ReplyAfterCommit(std::move(command), known, {}, std::move(done));
+  }
   if (IsBuried(command.owner, command.request_id)) {
     return Refuse(command,
                   absl::FailedPreconditionError("request_id was served before and what it started "
                                                 "was deleted since; use a new one"),
                   done);
   }
-  SHOAL_FAILPOINT("spawn:received");
-  std::vector<std::string> names = NamesFor(command);
-  if (absl::Status status = Check(command, names); !status.ok()) {
+  // All of it, or what an agent that was killed had not come to.
+  std::vector<std::string> names = NamesFor(command, known);
+  if (absl::Status status = Check(command, names, known); !status.ok()) {
     return Refuse(command, status, done);
   }
-  std::vector<ProcessEntry*> processes = Admit(command, names);
-  std::vector<std::string> ids;
-  for (const ProcessEntry* process : processes) ids.push_back(process->id);
-  SHOAL_FAILPOINT("spawn:admitted");
-  core_->ledger.Then([this, ids, command = std::move(command),
-                      done = std::move(done)](const absl::Status& committed) mutable {
-    SHOAL_FAILPOINT("spawn:after-intent");
-    std::vector<ProcessEntry*> admitted;
-    for (const std::string& id : ids) {
-      if (committed.ok()) {
-        admitted.push_back(core_->table.Find(id));
-      } else {
-        core_->table.Remove(id);
-      }
-    }
-    if (!committed.ok()) return Refuse(command, committed, done);
-    ReplyWhenStarted(admitted, /*replayed=*/false, std::move(done));
-    Enqueue(ids);
-  });
+  std::vector<ProcessEntry*> admitted = Admit(command, names, known);
+  ReplyAfterCommit(std::move(command), known, admitted, std::move(done));
 }
 
-void Launcher::Replay(const SpawnCommand& command, const std::vector<ProcessEntry*>& processes,
-                      Supervisor::SpawnCallback done) {
-  if (processes[0]->fingerprint != command.fingerprint) {
-    return Refuse(
-        command,
-        absl::AlreadyExistsError(absl::StrCat("request_id reused with a different spec (",
-                                              processes[0]->fingerprint.substr(0, 12), " then, ",
-                                              command.fingerprint.substr(0, 12), " now)")),
-        done);
-  }
-  if (processes.size() != command.items.size()) {
-    return Refuse(command,
-                  absl::FailedPreconditionError("request_id was served before and some of what it "
-                                                "started was deleted since; use a new one"),
-                  done);
-  }
-  std::vector<std::string> ids;
-  for (const ProcessEntry* process : processes) ids.push_back(process->id);
-  // After this turn's commit: if it began in this very turn, the commit may undo it.
-  core_->ledger.Then([this, ids = std::move(ids), command,
+void Launcher::ReplyAfterCommit(SpawnCommand command, const std::vector<ProcessEntry*>& known,
+                                const std::vector<ProcessEntry*>& admitted,
+                                Supervisor::SpawnCallback done) {
+  std::vector<ProcessEntry*> all = known;
+  all.insert(all.end(), admitted.begin(), admitted.end());
+  std::sort(all.begin(), all.end(), [](const ProcessEntry* a, const ProcessEntry* b) {
+    return a->request_index < b->request_index;
+  });
+  std::vector<std::string> ids, new_ids;
+  for (const ProcessEntry* process : all) ids.push_back(process->id);
+  for (const ProcessEntry* process : admitted) new_ids.push_back(process->id);
+  const bool replayed = !known.empty();
+  core_->ledger.Then([this, replayed, ids, new_ids, command = std::move(command),
                       done = std::move(done)](const absl::Status& committed) mutable {
-    std::vector<ProcessEntry*> left;
-    for (const std::string& id : ids) {
-      if (ProcessEntry* process = core_->table.Find(id)) left.push_back(process);
+    if (!new_ids.empty()) SHOAL_FAILPOINT("spawn:after-intent");
+    if (!committed.ok()) {
+      for (const std::string& id : new_ids) core_->table.Remove(id);
     }
-    if (left.size() != ids.size()) {
+    // A known one may have been admitted in this very turn and be undone with it.
+    std::vector<ProcessEntry*> processes;
+    for (const std::string& id : ids) {
+      if (ProcessEntry* process = core_->table.Find(id)) processes.push_back(process);
+    }
+    if (processes.size() != ids.size()) {
       absl::Status gone = absl::NotFoundError("the process was deleted");
       return Refuse(command, committed.ok() ? gone : committed, done);
     }
-    ReplyWhenStarted(left, /*replayed=*/true, std::move(done));
+    ReplyWhenStarted(processes, replayed, std::move(done));
+    Enqueue(new_ids);
   });
 }
 
-std::vector<std::string> Launcher::NamesFor(const SpawnCommand& command) {
+std::vector<std::string> Launcher::NamesFor(const SpawnCommand& command,
+                                            const std::vector<ProcessEntry*>& known) {
   std::vector<std::string> names;
   std::string batch_base;  // unnamed ranks of one request share one number
+  if (!known.empty() && known[0]->rank) {
+    batch_base = known[0]->name.substr(0, known[0]->name.rfind('.'));
+  }
   for (const SpawnItem& item : command.items) {
     std::string name = item.spec->name;
     if (name.empty() && (!item.rank || batch_base.empty())) {
@@ -122,14 +124,15 @@ std::vector<std::string> Launcher::NamesFor(const SpawnCommand& command) {
   return names;
 }
 
-absl::Status Launcher::Check(const SpawnCommand& command,
-                             const std::vector<std::string>& names) const {
+absl::Status Launcher::Check(const SpawnCommand& command, const std::vector<std::string>& names,
+                             const std::vector<ProcessEntry*>& known) const {
   if (!command.session_id.empty()) {
     absl::Status open = sessions_->CheckMaySpawn(command.session_id, command.owner);
     if (!open.ok()) return open;
   }
   std::set<std::pair<std::string, std::string>> own;
   for (size_t i = 0; i < names.size(); ++i) {
+    if (HasIndex(known, i)) continue;
     bool detached = command.items[i].spec->lifetime == Lifetime::kDetached;
     if (!detached && command.session_id.empty()) {
       return absl::InvalidArgumentError("session_id is required for LIFETIME_SESSION");
@@ -145,9 +148,11 @@ absl::Status Launcher::Check(const SpawnCommand& command,
 }
 
 std::vector<ProcessEntry*> Launcher::Admit(const SpawnCommand& command,
-                                           const std::vector<std::string>& names) {
+                                           const std::vector<std::string>& names,
+                                           const std::vector<ProcessEntry*>& known) {
   std::vector<ProcessEntry*> admitted;
   for (size_t i = 0; i < command.items.size(); ++i) {
+    if (HasIndex(known, i)) continue;
     const SpawnItem& item = command.items[i];
     auto process = std::make_unique<ProcessEntry>();
     process->id = NewId();
@@ -290,8 +295,12 @@ void Launcher::Reply(const std::vector<std::string>& ids, bool replayed,
 }
 
 void Launcher::Bury(const ProcessEntry& process) {
+  if (process.request_id.empty()) return;
   // A session's request cannot start anything once the session is over.
-  if (process.lifetime == Lifetime::kSession || process.request_id.empty()) return;
+  if (process.lifetime == Lifetime::kSession &&
+      !sessions_->CheckMaySpawn(process.session_id, process.owner).ok()) {
+    return;
+  }
   BurySignal(process.owner, process.request_id);
 }
 

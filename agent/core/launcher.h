@@ -2,8 +2,9 @@
 //
 // Ownership:     by the supervisor. Thread-safety: loop thread only.
 // Blocking:      one posix_spawn per process started; at most kStartsPerTurn of them in a turn.
-// Story:         1 Spawn: a request seen before is answered with what it did (Replay); else session
-//                and names are checked and the intents saved (Admit) → 2 after the commit: queued
+// Story:         1 Spawn: a request seen before is answered with what it did; else, or for ranks
+//                that a killed agent had not come to, session and names are checked and the
+//                intents saved (Admit) → 2 after the commit (ReplyAfterCommit): queued
 //                (Enqueue); a failed commit undoes the intents → 3 StartSome: environment and
 //                desired state built, shim started (StartOne) → 4 the record says that execve
 //                succeeded or failed (RecordReader) → 5 Reply, when that is so for every process of
@@ -44,12 +45,17 @@ class Launcher {
   void ForgetBuriedBefore(absl::Time time);
 
  private:
-  void Replay(const SpawnCommand& command, const std::vector<ProcessEntry*>& processes,
-              Supervisor::SpawnCallback done);
-  absl::Status Check(const SpawnCommand& command, const std::vector<std::string>& names) const;
-  std::vector<std::string> NamesFor(const SpawnCommand& command);
+  // Answers with `known` and `admitted`, once the latter are durable and all have started.
+  void ReplyAfterCommit(SpawnCommand command, const std::vector<ProcessEntry*>& known,
+                        const std::vector<ProcessEntry*>& admitted, Supervisor::SpawnCallback done);
+  // `known` are the processes of an earlier try; what has one is passed over.
+  absl::Status Check(const SpawnCommand& command, const std::vector<std::string>& names,
+                     const std::vector<ProcessEntry*>& known) const;
+  std::vector<std::string> NamesFor(const SpawnCommand& command,
+                                    const std::vector<ProcessEntry*>& known);
   std::vector<ProcessEntry*> Admit(const SpawnCommand& command,
-                                   const std::vector<std::string>& names);
+                                   const std::vector<std::string>& names,
+                                   const std::vector<ProcessEntry*>& known);
   void Enqueue(const std::vector<std::string>& ids);
   void StartSome();
   void StartOne(ProcessEntry* process);
