@@ -17,6 +17,8 @@ struct CallOptions {
   absl::Duration timeout = absl::Seconds(30);
   // Retry what fails with UNAVAILABLE, with the same request_id, until `timeout`.
   bool retry = true;
+  // But no longer than this after the host was first found unreachable.
+  absl::Duration patience = absl::InfiniteDuration();
 };
 
 // Gets the answer of an asynchronous call, exactly once, on a thread of gRPC: it must not block,

@@ -70,7 +70,8 @@ class Process {
   absl::Status Start();
 
   // Waits until it has ended and its output is complete: true; false if `timeout` passed before.
-  // FAILED_PRECONDITION: not started, or closed. UNAVAILABLE: its host was not reached for a minute.
+  // FAILED_PRECONDITION: not started, or closed. UNAVAILABLE: its host was not reached for a
+  // minute.
   absl::StatusOr<bool> Join(absl::Duration timeout = absl::InfiniteDuration());
 
   // Asks the agent whether it runs. False before Start(), after the end, and if its host is not

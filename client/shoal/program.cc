@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/blocking_counter.h"
 #include "common/status.h"
 
 namespace shoal {
@@ -83,6 +84,33 @@ std::vector<std::shared_ptr<Child>> Program::Children() const {
   return children_;
 }
 
+// All at the same time: a host that is not reached costs its TTL once.
+absl::Status Program::CloseAll(const std::map<std::shared_ptr<Host>, Lease>& leases) {
+  absl::Mutex mu;
+  absl::Status first;
+  absl::BlockingCounter pending(static_cast<int>(leases.size()));
+  for (const auto& [host, lease] : leases) {
+    if (lease.session == nullptr) {
+      pending.DecrementCount();
+      continue;
+    }
+    lease.session->Close({}, [&, name = host->name()](absl::StatusOr<v1::CloseResponse> closed) {
+      if (closed.ok() && !closed->survivor_ids().empty()) {
+        closed = absl::DeadlineExceededError(
+            absl::StrCat(closed->survivor_ids_size(), " processes on ", name,
+                         " could not be ended, such as ", closed->survivor_ids(0)));
+      }
+      {
+        absl::MutexLock lock(&mu);
+        first.Update(closed.status());
+      }
+      pending.DecrementCount();
+    });
+  }
+  pending.Wait();
+  return first;
+}
+
 absl::Status Program::End() {
   {
     absl::MutexLock lock(&mu_);
@@ -100,16 +128,7 @@ absl::Status Program::End() {
     children.swap(children_);
     local_host_ = nullptr;
   }
-  for (auto& [host, lease] : leases) {
-    if (lease.session == nullptr) continue;
-    absl::StatusOr<v1::CloseResponse> closed = lease.session->Close();
-    first.Update(closed.status());
-    if (closed.ok() && !closed->survivor_ids().empty()) {
-      first.Update(absl::DeadlineExceededError(
-          absl::StrCat(closed->survivor_ids_size(), " processes on ", host->name(),
-                       " could not be ended, such as ", closed->survivor_ids(0))));
-    }
-  }
+  first.Update(CloseAll(leases));
   return first;
 }
 

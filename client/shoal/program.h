@@ -54,6 +54,7 @@ class Program {
   };
 
   Program() = default;
+  static absl::Status CloseAll(const std::map<std::shared_ptr<Host>, Lease>& leases);
   bool IsUsable(const Lease& lease) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mutable absl::Mutex mu_;

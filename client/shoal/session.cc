@@ -70,8 +70,11 @@ void Session::Close(CloseOptions options, Done<v1::CloseResponse> done) {
   if (options.timeout != absl::InfiniteDuration()) {
     *request.mutable_timeout() = ToProto(options.timeout);
   }
+  // A host that is not reached for a TTL ends the session by itself.
+  CallOptions call;
+  call.patience = rep_->ttl;
   rep_->host->CloseSession(
-      std::move(request), CallOptions(),
+      std::move(request), call,
       [done = std::move(done)](absl::StatusOr<v1::CloseResponse> closed) mutable {
         if (absl::IsNotFound(closed.status())) closed = v1::CloseResponse();
         std::move(done)(std::move(closed));

@@ -55,7 +55,8 @@ class Session {
     absl::Duration timeout = absl::InfiniteDuration();  // infinite: grace + 10 s
   };
   // Ends what lives in it and waits for the trees to be empty; survivors are named in the answer.
-  // No longer kept alive, whatever the answer. A session that is over already is OK.
+  // No longer kept alive, whatever the answer. A session that is over already is OK. UNAVAILABLE:
+  // the host was not reached for a TTL; it ends the session by itself.
   absl::StatusOr<v1::CloseResponse> Close(CloseOptions options);
   absl::StatusOr<v1::CloseResponse> Close() { return Close(CloseOptions()); }
   void Close(CloseOptions options, Done<v1::CloseResponse> done);

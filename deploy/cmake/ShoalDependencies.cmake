@@ -1,12 +1,6 @@
 # The libraries that Shoal stands on, as shoal::dep_* targets.
-#
-# shoal::dep_grpc is gRPC, Protocol Buffers and Abseil: shared, or with SHOAL_STATIC the .a files of the same
-# packages. The CMake packages name only the shared ones, and grpc++.pc omits protobuf; hence the group below.
-# Both must never meet in one binary.
-find_package(Threads REQUIRED)
+include(ShoalGrpc)
 find_package(Protobuf REQUIRED)
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(GRPC REQUIRED grpc++)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET libcrypto)
@@ -14,22 +8,3 @@ find_package(CLI11 REQUIRED)
 find_package(spdlog REQUIRED)
 find_program(PROTOC protoc REQUIRED)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
-
-add_library(shoal_dep_grpc INTERFACE)
-add_library(shoal::dep_grpc ALIAS shoal_dep_grpc)
-if(SHOAL_STATIC)
-  set(libraries ${GRPC_STATIC_LIBRARIES})
-  list(FILTER libraries EXCLUDE REGEX "^(pthread|m|rt|dl|c)$")
-  list(TRANSFORM libraries PREPEND "-l")
-  target_link_libraries(shoal_dep_grpc INTERFACE
-    -Wl,-Bstatic -Wl,--start-group -lgrpc++_reflection -lprotobuf ${libraries} -Wl,--end-group -Wl,-Bdynamic
-    Threads::Threads)
-  target_link_options(shoal_dep_grpc INTERFACE -static-libstdc++ -static-libgcc)
-else()
-  find_package(absl REQUIRED)
-  target_link_libraries(shoal_dep_grpc INTERFACE
-    grpc++_reflection grpc++ grpc gpr protobuf
-    absl::status absl::statusor absl::strings absl::str_format absl::time absl::flat_hash_map
-    absl::synchronization absl::random_random absl::cord absl::any_invocable absl::symbolize absl::failure_signal_handler
-    Threads::Threads)
-endif()

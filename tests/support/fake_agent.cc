@@ -574,6 +574,8 @@ void FakeAgent::Start() {
   rep_->session_service_ = std::make_unique<Rep::Sessions>(rep_.get());
   rep_->host_service_ = std::make_unique<Rep::Hosts>(rep_.get());
   grpc::ServerBuilder builder;
+  // Else a thread without work delays the shutdown by 10 s.
+  builder.SetSyncServerOption(grpc::ServerBuilder::CQ_TIMEOUT_MSEC, 50);
   builder.AddListeningPort(hosts(), grpc::InsecureServerCredentials());
   builder.RegisterService(rep_->process_service_.get());
   builder.RegisterService(rep_->session_service_.get());

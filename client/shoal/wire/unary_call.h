@@ -13,6 +13,7 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/client_context.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -57,6 +58,7 @@ class UnaryCall final : public Cancellable {
         method_(std::move(method)),
         request_(std::move(request)),
         retry_wanted_(options.retry),
+        patience_(options.patience),
         deadline_(absl::Now() + options.timeout),
         done_(std::move(done)) {}
 
@@ -81,8 +83,10 @@ class UnaryCall final : public Cancellable {
       context_ = nullptr;
       std::optional<absl::Duration> pause;
       if (IsBroken(status) && !is_cancelled_) {
-        pause =
-            PauseBeforeRetry(rep_->AttemptUntil(deadline_, retry_wanted_), absl::Now(), &backoff_);
+        absl::Time now = absl::Now();
+        broken_since_ = std::min(broken_since_, now);
+        absl::Time end = std::min(deadline_, broken_since_ + patience_);
+        pause = PauseBeforeRetry(rep_->AttemptUntil(end, retry_wanted_), now, &backoff_);
       }
       if (pause.has_value()) {
         last_failure_ = status;
@@ -124,12 +128,14 @@ class UnaryCall final : public Cancellable {
   const Method method_;
   const Request request_;
   const bool retry_wanted_;
+  const absl::Duration patience_;
   const absl::Time deadline_;
 
   // Of the attempt under way, of which there is one at a time.
   Response response_;
   Backoff backoff_;
   grpc::Status last_failure_;
+  absl::Time broken_since_ = absl::InfiniteFuture();
   Done<Response> done_;
 
   absl::Mutex mu_;
