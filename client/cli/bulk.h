@@ -5,6 +5,8 @@
 #ifndef SHOAL_CLIENT_CLI_BULK_H_
 #define SHOAL_CLIENT_CLI_BULK_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <utility>
@@ -44,6 +46,7 @@ std::vector<BulkAnswer> CallForEach(
   std::vector<HostShare> shares = ByHost(lookup.found);
   std::vector<absl::StatusOr<Response>> responses = CallEach<Response>(shares, start);
   std::vector<BulkAnswer> answers;
+  size_t first_of_share = 0;
   for (size_t i = 0; i < shares.size(); ++i) {
     if (!responses[i].ok()) {
       *status = context.Fail(responses[i].status());
@@ -58,6 +61,11 @@ std::vector<BulkAnswer> CallForEach(
       answer.result = std::move(result);
       answers.push_back(std::move(answer));
     }
+    // An agent answers in an order of its own; `before` points into the lookup.
+    std::sort(
+        answers.begin() + static_cast<ptrdiff_t>(first_of_share), answers.end(),
+        [](const BulkAnswer& a, const BulkAnswer& b) { return std::less<>()(a.before, b.before); });
+    first_of_share = answers.size();
   }
   return answers;
 }

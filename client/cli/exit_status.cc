@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "common/escape.h"
 
 namespace shoal::cli {
@@ -13,14 +14,18 @@ constexpr size_t kMaxMessageBytes = 2048;
 // What to do about it, for the few cases where the message alone does not say.
 absl::string_view HintFor(const absl::Status& status) {
   absl::string_view message = status.message();
-  if (absl::StrContains(message, "exec: No such file or directory")) {
-    return "Is it on that host, and in the PATH there?";
-  }
   if (absl::IsAlreadyExists(status) && absl::StrContains(message, "held") &&
       !absl::StrContains(message, "Stop it")) {
     return "Stop it first, or choose another.";
   }
   return "";
+}
+
+// The name of a field without where in a batch of one it stood.
+absl::string_view WithoutIndex(absl::string_view message) {
+  absl::ConsumePrefix(&message, "specs[0]: ");
+  absl::ConsumePrefix(&message, "specs[0].");
+  return message;
 }
 
 }  // namespace
@@ -44,7 +49,7 @@ int ExitStatusOf(const absl::Status& status) {
 }
 
 std::string ToSentence(const absl::Status& status) {
-  std::string text = EscapeForMessage(status.message(), kMaxMessageBytes);
+  std::string text = EscapeForMessage(WithoutIndex(status.message()), kMaxMessageBytes);
   if (text.empty()) text = absl::StatusCodeToString(status.code());
   absl::string_view hint = HintFor(status);
   bool ended = absl::EndsWith(text, ".") || absl::EndsWith(text, "!") || absl::EndsWith(text, "?");

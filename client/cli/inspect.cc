@@ -3,21 +3,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
+#include "client/cli/details.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
-#include "google/protobuf/text_format.h"
 
 namespace shoal::cli {
 namespace {
-
-// The message as text, with names of the proto, one field per line. Bytes stay readable.
-std::string ToText(const v1::Process& process) {
-  google::protobuf::TextFormat::Printer printer;
-  printer.SetUseUtf8StringEscaping(true);
-  std::string text;
-  printer.PrintToString(process, &text);
-  return text;
-}
 
 int RunInspect(const SelectorArguments& arguments, Context& context) {
   absl::StatusOr<Selection> selection = RequireSelection(arguments, "inspect");
@@ -31,7 +22,7 @@ int RunInspect(const SelectorArguments& arguments, Context& context) {
     if (context.json()) {
       Print(JsonLine(entry.process));
     } else {
-      Print(absl::StrCat(first ? "" : "\n", ToText(entry.process)));
+      Print(absl::StrCat(first ? "" : "\n", Details(entry.process)));
     }
     first = false;
   }

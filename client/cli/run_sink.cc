@@ -145,7 +145,7 @@ void RunSink::TellPlaces(int host) {
     if (id == ids_.end() || HostOf(key.first) != static_cast<size_t>(host)) continue;
     if (++told > kMost) break;
     Write(v1::STREAM_KIND_STDERR,
-          absl::StrCat("shoal: ", NameOf(key.second), " of rank ", key.first, " goes on at ",
+          absl::StrCat("shoal: ", NameOf(key.second), " of rank ", key.first, " is read up to ",
                        HostName(host), "/", id->second, ":", offset, "\n"));
   }
 }

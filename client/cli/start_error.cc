@@ -11,6 +11,11 @@
 #include "shoal/outcome.h"
 
 namespace shoal::cli {
+namespace {
+
+constexpr int kExitNoSuchProgram = 127;
+
+}  // namespace
 
 StartError ExplainStartError(const v1::RequestError& error, absl::string_view program,
                              absl::string_view host) {
@@ -39,7 +44,15 @@ StartError ExplainStartError(const v1::RequestError& error, absl::string_view pr
   bool shortened = absl::ConsumePrefix(&message, absl::StrCat("exec ", shown, ": "));
   absl::Status told(status.code(), absl::StrCat("cannot start ", shown, " on ", host, ": ",
                                                 shortened ? "exec: " : "", message));
-  return {ToSentence(told), ShellExitStatus(process)};
+  // An interpreter that is missing stands in the message.
+  int exit_status = ShellExitStatus(process);
+  bool missing =
+      exit_status == kExitNoSuchProgram && absl::EndsWith(message, "No such file or directory");
+  absl::string_view hint = !missing ? ""
+                           : absl::StrContains(program, "/")
+                               ? " Is it on that host?"
+                               : " Is it on that host, and in the PATH there?";
+  return {absl::StrCat(ToSentence(told), hint), exit_status};
 }
 
 }  // namespace shoal::cli

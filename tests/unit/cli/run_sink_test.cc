@@ -81,7 +81,7 @@ TEST(RunSink, ABrokenConnectionTellsWhereToGoOn) {
   sink.OnHostLost(1, absl::UnavailableError("gone"));
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
             "shoal: beetle: the connection broke (gone); trying again.\n"
-            "shoal: stderr of rank 2 goes on at beetle/BBBB:10\n");
+            "shoal: stderr of rank 2 is read up to beetle/BBBB:10\n");
 }
 
 TEST(RunSink, OutputThatNobodyReadsIsToldOnce) {
