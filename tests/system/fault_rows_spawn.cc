@@ -254,11 +254,14 @@ void StateDiskFull(FaultTest& test) {
 }
 
 void ShimProgramDeleted(FaultTest& test) {
-  // A copy of the programs, of which the shim is removed under the running agent.
+  // Copies of the programs, of which the shim is removed under the running agent.
   const std::string directory = test.Scratch("bin");
   mkdir(directory.c_str(), 0755);
-  fs::copy_file(BinaryPath("shoal-shim"), directory + "/shoal-shim");
-  AgentProcess& agent = test.AddAgent("ant", {"--shim", directory + "/shoal-shim"});
+  for (const char* name : {"/shoald", "/shoal-shim"}) {
+    fs::copy_file(BinaryPath(name + 1), directory + name);
+  }
+  AgentProcess& agent = test.AddAgent("ant");
+  agent.options().program = directory + "/shoald";
   ASSERT_TRUE(agent.Start());
   fs::remove(directory + "/shoal-shim");
   test.ExpectServing();

@@ -38,9 +38,15 @@ AgentProcess::~AgentProcess() {
 }
 
 std::vector<std::string> AgentProcess::Arguments() const {
-  std::vector<std::string> arguments = {ShoaldPath(), "--state-dir", state_dir(),
-                                        "--run-dir",  run_dir(),     "--socket",
-                                        socket(),     "--host-name", options_.name};
+  std::vector<std::string> arguments = {options_.program.empty() ? ShoaldPath() : options_.program,
+                                        "--state-dir",
+                                        state_dir(),
+                                        "--run-dir",
+                                        run_dir(),
+                                        "--socket",
+                                        socket(),
+                                        "--host-name",
+                                        options_.name};
   if (!options_.cgroup_base.empty()) {
     arguments.insert(arguments.end(), {"--cgroup-base", options_.cgroup_base});
   }
@@ -89,6 +95,7 @@ void AgentProcess::Kill() {
 }
 
 CommandResult AgentProcess::Stop() {
+  stub_.reset();  // a channel that nobody polls does not see that the server wants to go
   command_->Signal(SIGTERM);
   return command_->Wait();
 }

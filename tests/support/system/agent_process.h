@@ -23,6 +23,7 @@ struct AgentOptions {
   std::string name;         // --host-name
   std::string directory;    // made if absent; holds state/, run/, log
   std::string cgroup_base;  // empty: none is writable
+  std::string program;      // empty: the shoald under test
   int network_namespace = -1;
   std::vector<std::string> flags;          // behind those that every agent gets
   std::map<std::string, std::string> env;  // on top of PATH and HOME
