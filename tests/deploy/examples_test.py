@@ -22,6 +22,31 @@ class Examples(unittest.TestCase):
         keys = re.findall(SETTING, (DEPLOY / "shoald.toml.example").read_text(), re.MULTILINE)
         self.assertEqual(sorted(keys), sorted(flags))
 
+    def start_with(self, config):
+        """An agent with this configuration, which ends by itself; its own exit status and all that it said."""
+        with tempfile.TemporaryDirectory() as temp:
+            path = pathlib.Path(temp, "shoald.toml")
+            path.write_text(config)
+            result = subprocess.run(
+                [SHOALD, "--config", str(path), "--state-dir", f"{temp}/state", "--run-dir", f"{temp}/run",
+                 "--idle-exit", "1ms", "--ready-fd", "1"],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+        return result.returncode, result.stdout
+
+    def test_the_agent_starts_with_every_setting_given_as_in_the_example(self):
+        given = re.sub(SETTING, r"\1 = ", (DEPLOY / "shoald.toml.example").read_text(), flags=re.MULTILINE)
+        status, said = self.start_with(given)
+        self.assertEqual(status, 0, said)
+        self.assertIn("ready unix:", said)
+
+    def test_lists_may_have_several_items(self):
+        status, said = self.start_with('allow-identity = ["spiffe://a/b", "spiffe://a/c"]\n'
+                                       'label = ["rack=b7", "gpu=no"]\n')
+        self.assertEqual(status, 0, said)
+        status, said = self.start_with('label = ["rack=b7", "gpu"]\n')
+        self.assertEqual(status, 2, said)
+        self.assertIn("'gpu' is not KEY=VALUE", said)
+
     def test_the_command_line_reads_its_own_with_every_setting_given(self):
         given = re.sub(SETTING, r"\1 = ", (DEPLOY / "config.toml.example").read_text(), flags=re.MULTILINE)
         with tempfile.TemporaryDirectory() as temp:
