@@ -50,10 +50,12 @@ void Ender::End(ProcessEntry* process, const EndWish& wish) {
     core_->ledger.Save(*process);
     core_->ledger.Changed(process);
   }
-  core_->ledger.Then([this, id = process->id, wish, grace](const absl::Status&) {
+  EndWish told = wish;
+  told.cause = process->termination->cause;  // the first reason stays, also after a restart
+  core_->ledger.Then([this, id = process->id, told, grace](const absl::Status&) {
     // Also when the commit failed: an end must work on a full disk.
     SHOAL_FAILPOINT("terminate:before-tell");
-    Tell(id, wish, grace);
+    Tell(id, told, grace);
     SHOAL_FAILPOINT("terminate:after-tell");
   });
 }

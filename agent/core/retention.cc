@@ -18,7 +18,12 @@ absl::Time EndOf(const ProcessEntry& process) {
 
 void Retention::OnOver(const ProcessEntry& process) {
   over_.insert({EndOf(process), process.id});
-  Enforce();
+  // Not at once: whoever ended this one may hold others, which must not be deleted under it.
+  if (std::exchange(enforce_set_, true)) return;
+  core_->ledger.Then([this](const absl::Status&) {
+    enforce_set_ = false;
+    Enforce();
+  });
 }
 
 void Retention::Enforce() {

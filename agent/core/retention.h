@@ -36,6 +36,7 @@ class Retention {
   RecordReader* const reader_;
   std::set<std::pair<absl::Time, std::string>> over_;  // by end
   bool timer_set_ = false;
+  bool enforce_set_ = false;
 };
 
 }  // namespace shoal::agent

@@ -60,8 +60,9 @@ void Sessions::Restore(SessionEntry restored) {
   SessionEntry* entry = session.get();
   sessions_[entry->id] = std::move(session);
   if (entry->over) {
+    std::string id = entry->id;
     EndAll(entry, Cause::kSessionClosed, entry->owner, std::nullopt);
-    MaybeForget(entry->id);
+    MaybeForget(id);
     return;
   }
   Renew(entry);
@@ -146,7 +147,7 @@ void Sessions::OnTimer(const std::string& session_id, absl::Duration due) {
   if (session->expires_boottime > now) return Watch(session_id);
   SHOAL_FAILPOINT("session:expire");
   int ended = EndAll(session, Cause::kSessionExpired, "", std::nullopt);
-  RememberEnd(*session, "expired", ended);
+  RememberEnd(session_id, "expired", ended);
   MaybeForget(session_id);
 }
 
@@ -192,7 +193,7 @@ void Sessions::Close(const std::string& session_id, const std::string& token, bo
   SessionEntry* session = sessions_.at(session_id).get();
   std::vector<ProcessEntry*> processes = core_->table.OfSession(session_id);
   int ended = EndAll(session, Cause::kSessionClosed, session->owner, grace);
-  RememberEnd(*session, "was closed", ended);
+  RememberEnd(session_id, "was closed", ended);
   core_->waits.Add(
       processes, Until::kEmpty, /*any=*/false, ender_->TimeoutFor(processes, grace, timeout),
       [this, session_id, ended, forget, done = std::move(done)](const std::vector<std::string>& ids,
@@ -215,9 +216,9 @@ void Sessions::Close(const std::string& session_id, const std::string& token, bo
       });
 }
 
-void Sessions::RememberEnd(const SessionEntry& session, absl::string_view how, int processes) {
-  ended_[session.id] = {core_->clock->Now(), how, processes};
-  ended_order_.push_back(session.id);
+void Sessions::RememberEnd(const std::string& session_id, absl::string_view how, int processes) {
+  ended_[session_id] = {core_->clock->Now(), how, processes};
+  ended_order_.push_back(session_id);
   if (ended_order_.size() <= kEndedKept) return;
   ended_.erase(ended_order_.front());
   ended_order_.pop_front();

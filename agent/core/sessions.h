@@ -60,11 +60,12 @@ class Sessions {
   void Renew(SessionEntry* session);
   void Watch(const std::string& session_id);
   void OnTimer(const std::string& session_id, absl::Duration due);
+  // The session may be gone afterwards, if nothing of it has started.
   int EndAll(SessionEntry* session, Cause cause, std::string requested_by,
              std::optional<absl::Duration> grace);
   void EndSome();
   void MaybeForget(const std::string& session_id);
-  void RememberEnd(const SessionEntry& session, absl::string_view how, int processes);
+  void RememberEnd(const std::string& session_id, absl::string_view how, int processes);
 
   Core* const core_;
   Ender* const ender_;
