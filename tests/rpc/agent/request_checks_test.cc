@@ -1,0 +1,98 @@
+// Request ids, pins, counts, selectors.
+#include "agent/rpc/request_checks.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/time/clock.h"
+#include "agent/rpc/commands.h"
+#include "agent/rpc/listen_address.h"
+#include "agent/rpc/process_conversion.h"
+#include "common/ids.h"
+
+namespace shoal::agent {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(RequestId, MustBeAUuidV7) {
+  for (const char* bad : {"", "x", "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"}) {
+    absl::Status status = CheckRequestId(bad);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << bad;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("request_id must be a UUIDv7"));
+  }
+  EXPECT_TRUE(CheckRequestId(NewRequestId()).ok());
+}
+
+TEST(RequestId, OlderThanTheRetentionIsRefused) {
+  std::string id = NewRequestId();
+  EXPECT_TRUE(CheckFreshRequestId(id, absl::Now(), absl::Hours(24)).ok());
+  absl::Status old = CheckFreshRequestId(id, absl::Now() + absl::Hours(25), absl::Hours(24));
+  EXPECT_EQ(old.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(old.message()), HasSubstr("request_id too old"));
+  EXPECT_FALSE(CheckFreshRequestId(id, absl::Now() - absl::Hours(25), absl::Hours(24)).ok());
+}
+
+TEST(Pin, OfAnotherAgentOrBootIsAborted) {
+  EXPECT_TRUE(CheckPin("", "", "a", "b").ok());
+  EXPECT_TRUE(CheckPin("a", "b", "a", "b").ok());
+  EXPECT_EQ(CheckPin("x", "", "a", "b").code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(CheckPin("a", "x", "a", "b").code(), absl::StatusCode::kAborted);
+}
+
+TEST(Fingerprint, DoesNotDependOnTheOrderOfLabels) {
+  v1::ProcessSpec one, two;
+  for (int i = 0; i < 50; ++i) {
+    (*one.mutable_labels())[std::to_string(i)] = "v";
+    (*two.mutable_labels())[std::to_string(49 - i)] = "v";
+  }
+  EXPECT_EQ(FingerprintOf(one), FingerprintOf(two));
+  two.set_name("x");
+  EXPECT_NE(FingerprintOf(one), FingerprintOf(two));
+}
+
+TEST(Selectors, EmptyOnesAndBadFieldsAreInvalid) {
+  v1::Selector selector;
+  EXPECT_THAT(std::string(ToSelectorOfSome(selector).status().message()),
+              HasSubstr("selector is empty"));
+  selector.add_terms("");
+  EXPECT_FALSE(ToSelector(selector).ok());
+  selector.set_terms(0, "web");
+  selector.add_states(static_cast<v1::State>(99));
+  EXPECT_THAT(std::string(ToSelector(selector).status().message()), HasSubstr("unknown State 99"));
+  selector.clear_states();
+  selector.set_all(true);
+  EXPECT_THAT(std::string(ToSelector(selector).status().message()), HasSubstr("selector.all"));
+}
+
+TEST(Signals, OutOfRangeAreInvalid) {
+  for (int bad : {0, -1, 65, 99}) {
+    v1::SignalRequest request;
+    request.set_request_id(NewRequestId());
+    request.mutable_selector()->set_all(true);
+    request.set_signal(bad);
+    EXPECT_EQ(ToCommand(request, "uid:1").status().code(), absl::StatusCode::kInvalidArgument);
+    request.set_signal(9);
+    request.set_scope(static_cast<v1::SignalRequest::Scope>(99));
+    EXPECT_THAT(std::string(ToCommand(request, "uid:1").status().message()),
+                HasSubstr("unknown Scope 99"));
+  }
+}
+
+TEST(ListenAddresses, AreHostAndPort) {
+  EXPECT_EQ(ParseListenAddress("[::1]:7420")->host, "::1");
+  EXPECT_TRUE(ParseListenAddress("[::1]:7420")->IsLoopback());
+  EXPECT_TRUE(ParseListenAddress("127.0.0.9:1")->IsLoopback());
+  EXPECT_TRUE(ParseListenAddress("localhost:1")->IsLoopback());
+  // Names that only look like it.
+  for (const char* text : {"127.evil.example:1", "0.0.0.0:1", "[::]:1", "10.0.0.3:7420"}) {
+    ASSERT_TRUE(ParseListenAddress(text).ok()) << text;
+    EXPECT_FALSE(ParseListenAddress(text)->IsLoopback()) << text;
+  }
+  for (const char* text : {"", "foo", ":1", "::1:7420", "h:99999", "h:-1", "h:x"}) {
+    EXPECT_FALSE(ParseListenAddress(text).ok()) << text;
+  }
+}
+
+}  // namespace
+}  // namespace shoal::agent

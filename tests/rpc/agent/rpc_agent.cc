@@ -1,0 +1,119 @@
+#include "tests/rpc/agent/rpc_agent.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "agent/os/output_name.h"
+#include "common/ids.h"
+
+namespace shoal::agent {
+
+RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed)
+    : callers_(AllowedIdentities(std::move(allowed)), "testhost") {
+  char name[] = "/tmp/shoal-rpc-XXXXXX";
+  directory_ = mkdtemp(name);
+  output_directory_ = UniqueFd(open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  loop_ = *EventLoop::Create();
+  scheduler_ = std::make_unique<LoopScheduler>(loop_.get());
+  SupervisorOptions supervisor_options;
+  supervisor_options.boot_id = "00000000-0000-4000-8000-000000000000";
+  supervisor_options.host_name = "testhost";
+  supervisor_options.has_cgroup = true;
+  supervisor_ = std::make_unique<Supervisor>(supervisor_options, &fake_clock_, scheduler_.get(),
+                                             &shims_, &files_, &store_);
+  EXPECT_TRUE(supervisor_->Recover().ok());
+  supervisor_->FinishTurn();
+  loop_->SetTurnEnd([this] { supervisor_->FinishTurn(); });
+  edge_.loop = loop_.get();
+  edge_.supervisor = supervisor_.get();
+  edge_.clock = &clock_;
+  edge_.shims = &shims_;
+  edge_.output = &output_thread_;
+  edge_.output_directory = output_directory_.get();
+  edge_.callers = &callers_;
+  edge_.calls = &calls_;
+  edge_.host_name = "testhost";
+  edge_.agent_id = supervisor_->agent_id();
+  edge_.boot_id = supervisor_options.boot_id;
+  HostInfo host;
+  host.helper = &helper_;
+  if (options.socket_path.empty()) options.socket_path = directory_ + "/agent.sock";
+  auto server = Server::Start(options, &edge_, std::move(host));
+  status_ = server.status();
+  if (server.ok()) server_ = *std::move(server);
+  loop_thread_ = std::thread([this] { loop_->Run(); });
+}
+
+RpcAgent::~RpcAgent() {
+  Drain();
+  loop_->Stop();
+  loop_thread_.join();
+  server_.reset();
+  std::filesystem::remove_all(directory_);
+}
+
+void RpcAgent::Drain() {
+  if (server_ == nullptr) return;
+  OnLoop([this] { server_->StopListening(); });
+  server_->Drain(absl::Seconds(5));
+}
+
+std::shared_ptr<grpc::Channel> RpcAgent::Connect() const {
+  // A subchannel of its own: gRPC shares connections of equal channels.
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(addresses().front(), grpc::InsecureChannelCredentials(),
+                                   arguments);
+}
+
+void RpcAgent::OnLoop(const std::function<void()>& what) {
+  absl::Notification done;
+  // The second post comes after the turn of the first, its commit and its replies.
+  loop_->Post([&] {
+    what();
+    loop_->Post([&done] { done.Notify(); });
+  });
+  done.WaitForNotification();
+}
+
+void RpcAgent::Write(const std::string& id, int stream, const std::string& bytes) {
+  OnLoop([&] {
+    const ProcessEntry* process = supervisor_->Find(id);
+    ASSERT_NE(process, nullptr);
+    int64_t offset = process->streams[static_cast<size_t>(stream)].end;
+    for (size_t done = 0; done < bytes.size();) {
+      int64_t at = offset + static_cast<int64_t>(done);
+      int64_t start = at / process->segment_bytes * process->segment_bytes;
+      auto room = static_cast<size_t>(start + process->segment_bytes - at);
+      std::ofstream file(directory_ + "/" + SegmentName(id, stream, start),
+                         std::ios::binary | std::ios::app);
+      size_t size = std::min(room, bytes.size() - done);
+      file.write(bytes.data() + done, static_cast<std::streamsize>(size));
+      done += size;
+    }
+    shims_.Write(id, stream, static_cast<int64_t>(bytes.size()));
+  });
+}
+
+std::unique_ptr<grpc::ClientContext> NewContext() {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(60)));
+  return context;
+}
+
+v1::SpawnRequest SpawnRequestOf(const std::vector<std::string>& argv) {
+  v1::SpawnRequest request;
+  request.set_request_id(NewRequestId());
+  for (const std::string& word : argv) request.mutable_spec()->add_argv(word);
+  return request;
+}
+
+}  // namespace shoal::agent

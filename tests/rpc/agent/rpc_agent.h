@@ -1,0 +1,91 @@
+// An agent for tests of its gRPC edge: the real supervisor, loop and server on real sockets, over
+// faked shims.
+//
+// Ownership:     the test's; everything is gone with it.
+// Thread-safety: OnLoop and the stubs from any thread; the fakes by OnLoop only.
+#ifndef SHOAL_TESTS_RPC_AGENT_RPC_AGENT_H_
+#define SHOAL_TESTS_RPC_AGENT_RPC_AGENT_H_
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/create_channel.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/loop/event_loop.h"
+#include "agent/os/helper_thread.h"
+#include "agent/os/loop_scheduler.h"
+#include "agent/os/system_clock.h"
+#include "agent/rpc/edge.h"
+#include "agent/rpc/output_thread.h"
+#include "agent/rpc/server.h"
+#include "shoal/v1/process_service.grpc.pb.h"
+#include "shoal/v1/session_service.grpc.pb.h"
+#include "tests/support/crash_point.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_output_files.h"
+#include "tests/support/fake_shims.h"
+#include "tests/support/fake_store.h"
+
+namespace shoal::agent {
+
+class RpcAgent {
+ public:
+  explicit RpcAgent(ServerOptions options = {}, std::vector<std::string> allowed = {});
+  ~RpcAgent();
+
+  // Why it could not start; OK if it did.
+  const absl::Status& status() const { return status_; }
+  // "unix:PATH" first, then those of `listen`.
+  const std::vector<std::string>& addresses() const { return server_->addresses(); }
+  const std::string& directory() const { return directory_; }
+  std::shared_ptr<grpc::Channel> Connect() const;
+  void Drain();
+
+  // Runs `what` on the loop thread and waits for it.
+  void OnLoop(const std::function<void()>& what);
+
+  FakeShims& shims() { return shims_; }
+  Supervisor& supervisor() { return *supervisor_; }
+  const Edge& edge() const { return edge_; }
+  OpenCalls& calls() { return calls_; }
+
+  // Writes to a process's stream as its shim would: the file, then the report.
+  void Write(const std::string& id, int stream, const std::string& bytes);
+
+ private:
+  void RunLoop();
+
+  std::string directory_;
+  FakeClock fake_clock_;
+  SystemClock clock_;
+  CrashPoint crash_;
+  FakeShims shims_{&fake_clock_, &crash_};
+  FakeOutputFiles files_;
+  FakeStore store_{&crash_};
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<LoopScheduler> scheduler_;
+  std::unique_ptr<Supervisor> supervisor_;
+  OpenCalls calls_;
+  Callers callers_;
+  Edge edge_;
+  HelperThread helper_;
+  OutputThread output_thread_;
+  UniqueFd output_directory_;
+  absl::Status status_;
+  std::unique_ptr<Server> server_;
+  std::thread loop_thread_;
+};
+
+// A call's context with the one generous deadline.
+std::unique_ptr<grpc::ClientContext> NewContext();
+
+v1::SpawnRequest SpawnRequestOf(const std::vector<std::string>& argv);
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_TESTS_RPC_AGENT_RPC_AGENT_H_
