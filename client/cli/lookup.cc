@@ -22,7 +22,8 @@ std::string HostsOf(const Fleet& fleet, const Context& context) {
 
 bool IsMatched(absl::string_view term, const std::vector<Found>& found) {
   return absl::c_any_of(found, [&](const Found& entry) {
-    return Selection::Matches(term, entry.process, entry.process.host());
+    return Selection::Matches(term, entry.process, entry.process.host()) ||
+           Selection::Matches(term, entry.process, entry.host->name());
   });
 }
 
@@ -88,7 +89,7 @@ absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& select
   if (!selection.hosts().empty()) context.LearnNames(fleet);
   std::vector<Question> questions;
   for (const FleetHost& entry : fleet.hosts()) {
-    for (v1::Selector& selector : selection.ForHost(context.NameOf(*entry.host))) {
+    for (v1::Selector& selector : selection.ForHost(context.NameOf(*entry.host), entry.name())) {
       questions.push_back({entry.host, std::move(selector), absl::UnknownError("no answer")});
     }
   }

@@ -1,6 +1,5 @@
 #include "client/cli/run_report.h"
 
-#include <algorithm>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -91,9 +90,10 @@ std::string DescribeEnded(const JobResult& result, const RunFacts& facts) {
 }
 
 std::string Summarize(const JobResult& result, const RunFacts& facts) {
-  int ended = std::min(result.world_size, result.succeeded + result.failed + result.ended_by_us);
+  int ended = result.succeeded + result.failed + result.ended_by_us - result.unknown;
   std::string line =
       absl::StrCat(ended, " of ", result.world_size, " ended, ", result.failed, " failed");
+  if (result.unknown > 0) absl::StrAppend(&line, ", ", result.unknown, " of them unknown");
   if (result.ended_by_us > 0) absl::StrAppend(&line, ", ", result.ended_by_us, " ended by us");
   absl::StrAppend(&line, ", ", FormatSpan(result.elapsed));
   if (result.slowest.has_value()) {
