@@ -69,7 +69,7 @@ class Process::Rep : public Child, public std::enable_shared_from_this<Process::
 
   absl::Status Start();
   absl::StatusOr<bool> Join(absl::Duration timeout);
-  void Refresh();
+  absl::Status Refresh();
   absl::Status End(bool kill);
   absl::Status Close();
   absl::StatusOr<std::string> ReadOutput(v1::StreamKind stream);
@@ -79,6 +79,7 @@ class Process::Rep : public Child, public std::enable_shared_from_this<Process::
   bool daemon() const;
 
   bool IsJoinedAtEnd() const override { return !daemon() && !options_.detached; }
+  absl::Status EndAtEnd() override { return End(/*kill=*/false); }
   absl::Status JoinAtEnd() override { return Join(kForever).status(); }
   v1::Process Info() const override;
 
@@ -237,10 +238,12 @@ absl::StatusOr<bool> Process::Rep::Join(absl::Duration timeout) {
   return true;
 }
 
-void Process::Rep::Refresh() {
-  if (!CheckStarted("").ok() || IsOver()) return;
-  absl::StatusOr<v1::Process> process = host_->Get(Info().id());
-  if (process.ok()) Learn(*process);
+absl::Status Process::Rep::Refresh() {
+  SHOAL_RETURN_IF_ERROR(CheckStarted("cannot ask for"));
+  if (IsOver()) return absl::OkStatus();
+  SHOAL_ASSIGN_OR_RETURN(v1::Process process, host_->Get(Info().id()));
+  Learn(process);
+  return absl::OkStatus();
 }
 
 absl::Status Process::Rep::End(bool kill) {
@@ -269,7 +272,7 @@ absl::Status Process::Rep::Close() {
     if (phase_ == Phase::kClosed) return absl::OkStatus();
   }
   SHOAL_RETURN_IF_ERROR(CheckStarted("cannot close"));
-  Refresh();
+  Refresh().IgnoreError();  // what is not known to have ended is taken to run
   if (!IsOver()) {
     return absl::FailedPreconditionError(
         absl::StrCat("cannot close ", Name(), ": it still runs; join it, or terminate it, first"));
@@ -326,14 +329,10 @@ Process::~Process() = default;
 absl::Status Process::Start() { return rep_->Start(); }
 absl::StatusOr<bool> Process::Join(absl::Duration timeout) { return rep_->Join(timeout); }
 
-bool Process::IsAlive() {
-  rep_->Refresh();
-  v1::Process process = rep_->Info();
-  return !process.id().empty() && !HasEnded(process);
-}
+bool Process::IsAlive() { return rep_->Refresh().ok() && !HasEnded(rep_->Info()); }
 
 std::optional<int> Process::ExitCode() {
-  rep_->Refresh();
+  rep_->Refresh().IgnoreError();  // nothing, if it cannot be known
   return PythonExitCode(rep_->Info());
 }
 

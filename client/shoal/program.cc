@@ -120,6 +120,9 @@ absl::Status Program::End() {
   for (const std::shared_ptr<Child>& child : Children()) {
     if (child->IsJoinedAtEnd()) first.Update(child->JoinAtEnd());
   }
+  // Those that are left are daemons. Their exits are learned before the sessions forget them.
+  for (const std::shared_ptr<Child>& child : Children()) first.Update(child->EndAtEnd());
+  for (const std::shared_ptr<Child>& child : Children()) first.Update(child->JoinAtEnd());
   std::map<std::shared_ptr<Host>, Lease> leases;
   std::vector<std::shared_ptr<Child>> children;
   {

@@ -25,6 +25,8 @@ class Child {
  public:
   virtual ~Child() = default;
   virtual bool IsJoinedAtEnd() const = 0;
+  // Terminates without waiting.
+  virtual absl::Status EndAtEnd() = 0;
   virtual absl::Status JoinAtEnd() = 0;
   virtual v1::Process Info() const = 0;
 };

@@ -1,0 +1,214 @@
+// What a FakeAgent knows and does, shared by its services.
+//
+// Ownership:     the FakeAgent's.
+// Thread-safety: thread-safe; services lock mu_ for a whole answer.
+#ifndef SHOAL_TESTS_SUPPORT_FAKE_AGENT_REP_H_
+#define SHOAL_TESTS_SUPPORT_FAKE_AGENT_REP_H_
+
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "common/ids.h"
+#include "shoal/v1/host_service.grpc.pb.h"
+#include "shoal/v1/process_service.grpc.pb.h"
+#include "shoal/v1/session_service.grpc.pb.h"
+#include "tests/support/fake_agent.h"
+
+namespace shoal::testing {
+
+inline constexpr absl::Duration kPoll =
+    absl::Milliseconds(2);  // a synchronous handler cannot wait for a cancel
+
+inline grpc::Status ToWire(const absl::Status& status) {
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+}
+
+inline bool IsOver(const v1::Process& process) {
+  return process.state() == v1::STATE_EXITED || process.state() == v1::STATE_FAILED_TO_START;
+}
+
+struct FakeProcess {
+  v1::Process process;
+  std::string output[2];
+  bool ignores_term = false;
+};
+
+struct Plan {
+  absl::Status status;
+  int times = 0;
+  int messages = 0;
+};
+
+class FakeAgent::Rep final {
+ public:
+  Rep(const std::string& name, int slots) : name_(name), slots_(slots) {
+    char directory[] = "/tmp/shoal-fake-XXXXXX";
+    directory_ = mkdtemp(directory);
+    socket_ = directory_ + "/shoald.sock";
+  }
+  ~Rep() {
+    unlink(socket_.c_str());
+    rmdir(directory_.c_str());
+  }
+
+  class Processes;
+  class Sessions;
+  class Hosts;
+
+  // Counts the call; what it is to fail with.
+  absl::Status Begin(const std::string& method, const std::string& request_id = "") {
+    absl::MutexLock lock(&mu_);
+    ++calls_[method];
+    if (!request_id.empty()) request_ids_[method].push_back(request_id);
+    Plan& plan = fail_[method];
+    if (plan.times == 0) return absl::OkStatus();
+    --plan.times;
+    return plan.status;
+  }
+  grpc::Status Answer(const std::string& method) {
+    absl::MutexLock lock(&mu_);
+    int& times = lose_[method];
+    if (times == 0) return grpc::Status::OK;
+    --times;
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
+  }
+  int MessagesBeforeBreak(const std::string& method) {
+    absl::MutexLock lock(&mu_);
+    Plan& plan = break_[method];
+    if (plan.times == 0) return -1;
+    --plan.times;
+    return plan.messages;
+  }
+
+  void Touch(FakeProcess& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    entry.process.set_revision(++revision_);
+    entry.process.clear_output();
+    for (int i = 0; i < 2; ++i) {
+      v1::StreamPosition* position = entry.process.add_output();
+      position->set_stream(static_cast<v1::StreamKind>(i + 1));
+      position->set_end_offset(static_cast<int64_t>(entry.output[i].size()));
+    }
+  }
+
+  void End(FakeProcess& entry, int code, int signal, v1::Cause cause)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    v1::Process& process = entry.process;
+    process.set_state(v1::STATE_EXITED);
+    process.mutable_exit()->set_cause(cause);
+    if (signal != 0) {
+      process.mutable_exit()->set_signal(signal);
+    } else {
+      process.mutable_exit()->set_code(code);
+    }
+    process.mutable_exit()->set_stderr_tail(entry.output[1]);
+    process.mutable_exit_time()->set_seconds(absl::ToUnixSeconds(absl::Now()));
+    process.set_output_complete(true);
+    process.set_tree_empty(true);
+    Touch(entry);
+  }
+
+  FakeProcess& Spawn(const v1::ProcessSpec& spec, const std::string& session, int rank)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    std::string id = NewId();
+    FakeProcess& entry = processes_[id];
+    v1::Process& process = entry.process;
+    process.set_id(id);
+    process.set_name(spec.name().empty() ? absl::StrCat("p-", next_pid_) : spec.name());
+    process.set_pid(next_pid_++);
+    process.set_host(name_);
+    process.set_state(v1::STATE_RUNNING);
+    *process.mutable_spec() = spec;
+    process.set_session_id(session);
+    if (rank >= 0) process.set_rank(rank);
+    process.mutable_start_time()->set_seconds(absl::ToUnixSeconds(absl::Now()));
+    Touch(entry);
+    for (const std::string& word : spec.argv()) Step(entry, word);
+    return entry;
+  }
+
+  void Step(FakeProcess& entry, absl::string_view word) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    int number = 0;
+    if (absl::ConsumePrefix(&word, "out:")) {
+      entry.output[0].append(word.data(), word.size());
+    } else if (absl::ConsumePrefix(&word, "err:")) {
+      entry.output[1].append(word.data(), word.size());
+    } else if (absl::ConsumePrefix(&word, "fill:") && absl::SimpleAtoi(word, &number)) {
+      entry.output[0].append(static_cast<size_t>(number), 'x');
+    } else if (absl::ConsumePrefix(&word, "refuse:")) {
+      entry.process.set_state(v1::STATE_FAILED_TO_START);
+      entry.process.mutable_start_failure()->set_stage("execve");
+      entry.process.mutable_start_failure()->set_error_number(2);
+      entry.process.mutable_start_failure()->set_message(std::string(word));
+    } else if (absl::ConsumePrefix(&word, "exit:") && absl::SimpleAtoi(word, &number)) {
+      return End(entry, number, 0, v1::CAUSE_EXITED);
+    } else if (absl::ConsumePrefix(&word, "signal:") && absl::SimpleAtoi(word, &number)) {
+      return End(entry, 0, number, v1::CAUSE_SIGNALED);
+    } else if (word == "ignore-term") {
+      entry.ignores_term = true;
+    }
+    Touch(entry);
+  }
+
+  std::vector<FakeProcess*> Find(const v1::Selector& selector) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    std::vector<FakeProcess*> found;
+    for (auto& [id, entry] : processes_) {
+      bool is_named = selector.terms().empty() ||
+                      std::any_of(selector.terms().begin(), selector.terms().end(),
+                                  [&](const std::string& term) {
+                                    return term == id || term == entry.process.name();
+                                  });
+      bool is_owned =
+          selector.session_id().empty() || entry.process.session_id() == selector.session_id();
+      if (is_named && is_owned) found.push_back(&entry);
+    }
+    return found;
+  }
+
+  const std::string name_;
+  const int slots_;
+  std::string directory_;
+  std::string socket_;
+
+  mutable absl::Mutex mu_;
+  bool is_stopping_ ABSL_GUARDED_BY(mu_) = false;
+  int64_t revision_ ABSL_GUARDED_BY(mu_) = 1;
+  int64_t compacted_ ABSL_GUARDED_BY(mu_) = 0;
+  int next_pid_ ABSL_GUARDED_BY(mu_) = 1000;
+  size_t frame_bytes_ ABSL_GUARDED_BY(mu_) = 64 << 10;
+  std::map<std::string, FakeProcess> processes_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, v1::SpawnBatchResponse> batches_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, v1::SpawnResponse> spawns_ ABSL_GUARDED_BY(mu_);
+  std::set<std::string> sessions_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, int> calls_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, std::vector<std::string>> request_ids_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, Plan> fail_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, Plan> break_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, int> lose_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, int64_t> acknowledged_ ABSL_GUARDED_BY(mu_);
+  v1::SpawnBatchRequest last_batch_ ABSL_GUARDED_BY(mu_);
+
+  std::unique_ptr<Processes> process_service_;
+  std::unique_ptr<Sessions> session_service_;
+  std::unique_ptr<Hosts> host_service_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+#define SHOAL_FAKE_BEGIN(method, request_id) \
+  if (absl::Status failed = rep_->Begin(method, request_id); !failed.ok()) return ToWire(failed)
+
+}  // namespace shoal::testing
+
+#endif  // SHOAL_TESTS_SUPPORT_FAKE_AGENT_REP_H_

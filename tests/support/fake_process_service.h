@@ -1,0 +1,303 @@
+// The ProcessService of a FakeAgent.
+//
+// Ownership:     the FakeAgent's Rep.
+// Thread-safety: thread-safe.
+#ifndef SHOAL_TESTS_SUPPORT_FAKE_PROCESS_SERVICE_H_
+#define SHOAL_TESTS_SUPPORT_FAKE_PROCESS_SERVICE_H_
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/support/fake_agent_rep.h"
+
+namespace shoal::testing {
+
+class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
+ public:
+  explicit Processes(Rep* rep) : rep_(rep) {}
+
+  grpc::Status Spawn(grpc::ServerContext*, const v1::SpawnRequest* request,
+                     v1::SpawnResponse* response) override {
+    SHOAL_FAKE_BEGIN("Spawn", request->request_id());
+    {
+      absl::MutexLock lock(&rep_->mu_);
+      if (auto known = rep_->spawns_.find(request->request_id()); known != rep_->spawns_.end()) {
+        *response = known->second;
+        response->set_replayed(true);
+      } else {
+        FakeProcess& entry = rep_->Spawn(request->spec(), request->session_id(), -1);
+        if (entry.process.state() == v1::STATE_FAILED_TO_START) {
+          return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION,
+                              entry.process.start_failure().message());
+        }
+        *response->mutable_process() = entry.process;
+        rep_->spawns_[request->request_id()] = *response;
+      }
+    }
+    return rep_->Answer("Spawn");
+  }
+
+  grpc::Status SpawnBatch(grpc::ServerContext*, const v1::SpawnBatchRequest* request,
+                          v1::SpawnBatchResponse* response) override {
+    SHOAL_FAKE_BEGIN("SpawnBatch", request->request_id());
+    {
+      absl::MutexLock lock(&rep_->mu_);
+      rep_->last_batch_ = *request;
+      if (rep_->batches_.count(request->request_id()) == 0) {
+        v1::SpawnBatchResponse& answer = rep_->batches_[request->request_id()];
+        for (int i = 0; i < request->ranks().count(); ++i) {
+          FakeProcess& entry = rep_->Spawn(request->specs(0), request->session_id(),
+                                           request->ranks().first_rank() + i);
+          v1::SpawnBatchResponse::Result* result = answer.add_results();
+          if (entry.process.state() == v1::STATE_FAILED_TO_START) {
+            result->mutable_error()->set_code(9);
+            result->mutable_error()->set_message(entry.process.start_failure().message());
+            *result->mutable_error()->mutable_start_failure() = entry.process.start_failure();
+          } else {
+            *result->mutable_process() = entry.process;
+          }
+        }
+      }
+      *response = rep_->batches_[request->request_id()];
+    }
+    return rep_->Answer("SpawnBatch");
+  }
+
+  grpc::Status Get(grpc::ServerContext*, const v1::GetRequest* request,
+                   v1::GetResponse* response) override {
+    SHOAL_FAKE_BEGIN("Get", "");
+    absl::MutexLock lock(&rep_->mu_);
+    v1::Selector selector;
+    selector.add_terms(request->selector());
+    std::vector<FakeProcess*> found = rep_->Find(selector);
+    if (found.empty()) return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such process");
+    *response->mutable_process() = found[0]->process;
+    return grpc::Status::OK;
+  }
+
+  grpc::Status List(grpc::ServerContext*, const v1::ListRequest* request,
+                    v1::ListResponse* response) override {
+    SHOAL_FAKE_BEGIN("List", "");
+    absl::MutexLock lock(&rep_->mu_);
+    int limit = request->page_size() == 0 ? 1000 : request->page_size();
+    std::vector<FakeProcess*> found = rep_->Find(request->selector());
+    std::sort(found.begin(), found.end(), [](const FakeProcess* a, const FakeProcess* b) {
+      return a->process.id() < b->process.id();
+    });
+    for (FakeProcess* entry : found) {
+      if (entry->process.id() <= request->page_token()) continue;
+      if (response->processes_size() == limit) {
+        response->set_next_page_token(response->processes(limit - 1).id());
+        break;
+      }
+      *response->add_processes() = entry->process;
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Wait(grpc::ServerContext* context, const v1::WaitRequest* request,
+                    v1::WaitResponse* response) override {
+    SHOAL_FAKE_BEGIN("Wait", "");
+    absl::Time end = absl::Now() + absl::Seconds(request->timeout().seconds()) +
+                     absl::Nanoseconds(request->timeout().nanos());
+    absl::MutexLock lock(&rep_->mu_);
+    while (true) {
+      std::vector<FakeProcess*> found = rep_->Find(request->selector());
+      bool all = std::all_of(found.begin(), found.end(),
+                             [](FakeProcess* entry) { return IsOver(entry->process); });
+      if (rep_->is_stopping_ || context->IsCancelled()) {
+        return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
+      }
+      if (all || absl::Now() >= end) {
+        for (FakeProcess* entry : found) *response->add_processes() = entry->process;
+        response->set_timed_out(!all);
+        return grpc::Status::OK;
+      }
+      AwaitNews(rep_->revision_);
+    }
+  }
+
+  grpc::Status Terminate(grpc::ServerContext*, const v1::TerminateRequest* request,
+                         v1::TerminateResponse* response) override {
+    SHOAL_FAKE_BEGIN("Terminate", request->request_id());
+    absl::MutexLock lock(&rep_->mu_);
+    int signal = request->signal() == 0 ? 15 : request->signal();
+    for (FakeProcess* entry : rep_->Find(request->selector())) {
+      bool dies = signal == 9 || !entry->ignores_term;
+      if (!IsOver(entry->process) && dies) rep_->End(*entry, 0, signal, v1::CAUSE_TERMINATED);
+      v1::ProcessResult* result = response->add_results();
+      *result->mutable_process() = entry->process;
+      if (!IsOver(entry->process)) {
+        result->mutable_error()->set_code(4);
+        result->mutable_error()->set_message("1 process is left");
+      }
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Update(grpc::ServerContext*, const v1::UpdateRequest* request,
+                      v1::UpdateResponse* response) override {
+    SHOAL_FAKE_BEGIN("Update", request->request_id());
+    absl::MutexLock lock(&rep_->mu_);
+    for (FakeProcess* entry : rep_->Find(request->selector())) {
+      if (request->lifetime() == v1::LIFETIME_DETACHED) entry->process.clear_session_id();
+      rep_->Touch(*entry);
+      *response->add_results()->mutable_process() = entry->process;
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Delete(grpc::ServerContext*, const v1::DeleteRequest* request,
+                      v1::DeleteResponse* response) override {
+    SHOAL_FAKE_BEGIN("Delete", request->request_id());
+    absl::MutexLock lock(&rep_->mu_);
+    for (FakeProcess* entry : rep_->Find(request->selector())) {
+      *response->add_results()->mutable_process() = entry->process;
+      rep_->processes_.erase(entry->process.id());
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status AcknowledgeOutput(grpc::ServerContext*, const v1::AcknowledgeOutputRequest* request,
+                                 v1::AcknowledgeOutputResponse*) override {
+    SHOAL_FAKE_BEGIN("AcknowledgeOutput", "");
+    absl::MutexLock lock(&rep_->mu_);
+    for (const v1::OutputPosition& position : request->positions()) {
+      rep_->acknowledged_[position.id()] = position.offset();
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Watch(grpc::ServerContext* context, const v1::WatchRequest* request,
+                     grpc::ServerWriter<v1::WatchResponse>* writer) override {
+    SHOAL_FAKE_BEGIN("Watch", "");
+    int left = rep_->MessagesBeforeBreak("Watch");
+    int64_t seen = request->from_revision();
+    bool is_synced = seen != 0;
+    {
+      absl::MutexLock lock(&rep_->mu_);
+      if (is_synced && seen < rep_->compacted_) {
+        return grpc::Status(grpc::StatusCode::OUT_OF_RANGE, "the oldest revision kept is newer");
+      }
+    }
+    while (true) {
+      std::vector<v1::WatchResponse> news;
+      {
+        absl::MutexLock lock(&rep_->mu_);
+        if (rep_->is_stopping_ || context->IsCancelled()) return Gone();
+        for (FakeProcess* entry : rep_->Find(request->selector())) {
+          if (entry->process.revision() <= seen) continue;
+          v1::WatchResponse event;
+          *event.mutable_upsert() = entry->process;
+          event.set_revision(entry->process.revision());
+          news.push_back(event);
+        }
+        seen = rep_->revision_;
+        if (!is_synced) {
+          v1::WatchResponse event;
+          event.mutable_synced();
+          event.set_revision(seen);
+          news.push_back(event);
+          is_synced = true;
+        }
+        std::stable_sort(news.begin(), news.end(),
+                         [](const auto& a, const auto& b) { return a.revision() < b.revision(); });
+        if (news.empty()) AwaitNews(seen);
+      }
+      for (const v1::WatchResponse& event : news) {
+        if (left-- == 0) return Gone();
+        if (!writer->Write(event)) return Gone();
+      }
+    }
+  }
+
+  grpc::Status ReadOutput(grpc::ServerContext* context, const v1::ReadOutputRequest* request,
+                          grpc::ServerWriter<v1::ReadOutputResponse>* writer) override {
+    SHOAL_FAKE_BEGIN("ReadOutput", "");
+    int left = rep_->MessagesBeforeBreak("ReadOutput");
+    std::map<std::pair<std::string, int>, int64_t> offsets;
+    std::set<std::pair<std::string, int>> ended;
+    for (const v1::OutputPosition& position : request->resume()) {
+      offsets[{position.id(), position.stream()}] = position.offset();
+    }
+    while (true) {
+      std::vector<v1::ReadOutputResponse> frames;
+      bool is_complete = true;
+      {
+        absl::MutexLock lock(&rep_->mu_);
+        if (rep_->is_stopping_ || context->IsCancelled()) return Gone();
+        is_complete = !IsFollowing(*request);
+        for (FakeProcess* entry : rep_->Find(request->selector())) {
+          Collect(*entry, *request, &offsets, &ended, &frames);
+          if (request->follow() && !IsOver(entry->process)) is_complete = false;
+        }
+        if (frames.empty() && is_complete) return grpc::Status::OK;
+        if (frames.empty()) AwaitNews(rep_->revision_);
+      }
+      for (const v1::ReadOutputResponse& frame : frames) {
+        if (left-- == 0) return Gone();
+        if (!writer->Write(frame)) return Gone();
+      }
+    }
+  }
+
+ private:
+  static grpc::Status Gone() {
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
+  }
+
+  void AwaitNews(int64_t seen) ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) {
+    auto has_news = [this, seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) {
+      return rep_->is_stopping_ || rep_->revision_ != seen;
+    };
+    rep_->mu_.AwaitWithTimeout(absl::Condition(&has_news), kPoll);
+  }
+
+  // A session may still get processes.
+  bool IsFollowing(const v1::ReadOutputRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) {
+    return request.follow() && rep_->sessions_.count(request.selector().session_id()) != 0;
+  }
+
+  void Collect(const FakeProcess& entry, const v1::ReadOutputRequest& request,
+               std::map<std::pair<std::string, int>, int64_t>* offsets,
+               std::set<std::pair<std::string, int>>* ended,
+               std::vector<v1::ReadOutputResponse>* frames)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) {
+    for (int i = 0; i < 2; ++i) {
+      auto kind = static_cast<v1::StreamKind>(i + 1);
+      if (!request.streams().empty() &&
+          std::find(request.streams().begin(), request.streams().end(), kind) ==
+              request.streams().end()) {
+        continue;
+      }
+      int64_t& offset = (*offsets)[{entry.process.id(), kind}];
+      auto size = static_cast<int64_t>(entry.output[i].size());
+      for (; offset < size;) {
+        v1::ReadOutputResponse frame;
+        frame.set_id(entry.process.id());
+        frame.set_stream(kind);
+        frame.set_offset(offset);
+        frame.set_data(entry.output[i].substr(static_cast<size_t>(offset), rep_->frame_bytes_));
+        offset += static_cast<int64_t>(frame.data().size());
+        frames->push_back(std::move(frame));
+      }
+      if (!IsOver(entry.process) || !ended->insert({entry.process.id(), kind}).second) continue;
+      v1::ReadOutputResponse end;
+      end.set_id(entry.process.id());
+      end.set_stream(kind);
+      end.set_offset(offset);
+      end.mutable_end();
+      frames->push_back(std::move(end));
+    }
+  }
+
+  Rep* const rep_;
+};
+
+}  // namespace shoal::testing
+
+#endif  // SHOAL_TESTS_SUPPORT_FAKE_PROCESS_SERVICE_H_
