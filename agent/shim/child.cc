@@ -12,7 +12,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "agent/shim/clock.h"
@@ -77,9 +76,8 @@ int SearchAndExecuteAsyncSafe(char** argv) {
                               path, length > 0 ? "/" : "", name);
     const int error = size < PATH_MAX ? ExecuteAsyncSafe(candidate, argv) : ENAMETOOLONG;
     if (error == EACCES) verdict = EACCES;
-    const bool next = error == EACCES || error == ENOENT || error == ENOTDIR || error == ESTALE ||
-                      error == ENODEV || error == ETIMEDOUT || error == ENAMETOOLONG;
-    if (!next) return error;
+    const bool next = error == EACCES || error == ENOENT || error == ENOTDIR;
+    if (!next && error != ESTALE && error != ENAMETOOLONG) return error;
     path += length;
     if (*path == 0) return verdict;
   }
@@ -112,13 +110,6 @@ pid_t Clone(int cgroup_fd) {
   return static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof(args)));
 }
 
-// True if a clone failed for its cgroup's sake and is worth trying without. EAGAIN is not: that is
-// a limit.
-bool CgroupRefused(int error_number) {
-  return error_number == EACCES || error_number == EBUSY || error_number == ENODEV ||
-         error_number == ENOENT || error_number == EOPNOTSUPP || error_number == EBADF;
-}
-
 }  // namespace
 
 StartError StartChild(const ChildPlan& plan, Child* child) {
@@ -127,7 +118,7 @@ StartError StartChild(const ChildPlan& plan, Child* child) {
   const pid_t shim = getpid();
   const int64_t before = BootNow();
   pid_t pid = Clone(plan.cgroup_fd);
-  if (pid < 0 && plan.cgroup_fd >= 0 && CgroupRefused(errno)) {
+  if (pid < 0 && plan.cgroup_fd >= 0 && errno != EAGAIN && errno != ENOMEM) {
     child->outside_cgroup = true;
     pid = Clone(-1);
   }
@@ -146,11 +137,10 @@ StartError StartChild(const ChildPlan& plan, Child* child) {
 
 StartError FinishStart(Child* child) {
   StartError error;
-  const ssize_t size = read(child->start_pipe, &error, sizeof(error));
+  if (read(child->start_pipe, &error, sizeof(error)) != sizeof(error)) error = {};
   close(child->start_pipe);
   child->start_pipe = -1;
-  if (size == sizeof(error)) return error;
-  return {};
+  return error;
 }
 
 uint64_t StatField(pid_t pid, int field) {

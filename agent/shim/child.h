@@ -50,7 +50,6 @@ StartError FinishStart(Child* child);
 
 // Field number `field` (proc(5); from 4 on) of /proc/PID/stat; 0 if it cannot be read.
 uint64_t StatField(pid_t pid, int field);
-inline constexpr int kParentField = 4;
 
 // Start time in clock ticks since boot (field 22) of a process that was started between two
 // readings of BootNow(). Read from /proc only if a tick passed in between.

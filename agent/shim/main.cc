@@ -13,20 +13,13 @@
 #include "agent/shim/record_slot.h"
 #include "agent/shim/supervisor.h"
 
-namespace {
-
-int Refuse(int status, const char* why) {
-  [[maybe_unused]] ssize_t written = write(STDERR_FILENO, why, strlen(why));
-  return status;
-}
-
-}  // namespace
-
 int main(int argc, char** argv) {
-  if (argc < shoal::record::kShimArgs)
-    return Refuse(64, "shoal-shim: is started by shoald, not by hand\n");
-  const unsigned long slot = strtoul(argv[1], nullptr, 10);
-  if (slot == 0 || slot > UINT32_MAX) return Refuse(64, "shoal-shim: no slot number\n");
+  const auto refuse = [](int status, const char* why) {
+    [[maybe_unused]] ssize_t written = write(STDERR_FILENO, why, strlen(why));
+    return status;
+  };
+  const unsigned long slot = argc < shoal::record::kShimArgs ? 0 : strtoul(argv[1], nullptr, 10);
+  if (slot == 0 || slot > UINT32_MAX) return refuse(64, "shoal-shim: is started by shoald only\n");
 
   sigset_t all;
   sigfillset(&all);
@@ -39,7 +32,7 @@ int main(int argc, char** argv) {
 
   static shoal::shim::RecordSlot record;
   if (!record.Open(static_cast<uint32_t>(slot))) {
-    return Refuse(65, "shoal-shim: the slot has no intact agent half of this version\n");
+    return refuse(65, "shoal-shim: the slot has no intact agent half of this version\n");
   }
   shoal::shim::Reach("agent-read");
   char** process_argv = argv + shoal::record::kShimArgs;

@@ -16,22 +16,11 @@ constexpr int64_t kRowPause = 10 * kMillisecond;
 // has an index of 80 MiB, not of a gigabyte.
 constexpr int kRowsPerPauseLog2 = 18;
 
-struct Name {
-  char text[64];
-};
-
-Name SegmentName(const char* id, int stream, int64_t start) {
-  Name name;
-  snprintf(name.text, sizeof(name), "%.16s.%d.%016llx", id, stream,
-           static_cast<unsigned long long>(start));
-  return name;
-}
-
 }  // namespace
 
-void TimeIndex::Begin(const char* id, int64_t started_ns) {
+void TimeIndex::Begin(const char* id, int64_t began_ns) {
   id_ = id;
-  for (int64_t& newest : newest_ns_) newest = started_ns;
+  for (int64_t& newest : newest_ns_) newest = began_ns;
 }
 
 void TimeIndex::Note(int stream, int64_t offset, int64_t time_ns) {
@@ -51,11 +40,10 @@ void TimeIndex::Note(int stream, int64_t offset, int64_t time_ns) {
   newest_ns_[stream] = time_ns;
 }
 
-void OutputStream::Init(int number, const char* id, record::StreamState* state, TimeIndex* index) {
-  number_ = number;
-  id_ = id;
-  state_ = state;
-  index_ = index;
+const char* OutputStream::SegmentName(int64_t start) {
+  const auto digits = static_cast<unsigned long long>(start);
+  snprintf(name_, sizeof(name_), "%.16s.%d.%016llx", id_, number_, digits);
+  return name_;
 }
 
 int OutputStream::OpenPipe() {
@@ -116,7 +104,7 @@ bool OutputStream::FreeOldest(const OutputLimits& limits) {
   if (next > state_->end || (!limits.drop_oldest && limits.acknowledged < next)) return false;
   if (file_ >= 0 && file_start_ == state_->begin) CloseSegment();
   // The record says so only afterwards; a reader that finds no file reads the record again.
-  unlinkat(record::kOutputFd, SegmentName(id_, number_, state_->begin).text, 0);
+  unlinkat(record::kOutputFd, SegmentName(state_->begin), 0);
   state_->begin = next;
   dropped_ = true;
   return true;
@@ -126,8 +114,8 @@ bool OutputStream::OpenSegment(int64_t segment_bytes) {
   const int64_t start = state_->end - state_->end % segment_bytes;
   if (file_ >= 0 && file_start_ == start) return true;
   CloseSegment();
-  file_ = openat(record::kOutputFd, SegmentName(id_, number_, start).text,
-                 O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  file_ = openat(record::kOutputFd, SegmentName(start), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+                 0600);
   file_start_ = start;
   return file_ >= 0;
 }

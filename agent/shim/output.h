@@ -30,9 +30,9 @@ struct OutputLimits {
 // The rows of <id>.idx. A failed write costs a row, not a byte.
 class TimeIndex {
  public:
-  // `started_ns`: before any output; what is read within 10 ms of it needs no row. Called again: a
-  // better value.
-  void Begin(const char* id, int64_t started_ns);
+  // `began_ns`: what is read within 10 ms of it needs no row. Called at the fork and again at
+  // execve.
+  void Begin(const char* id, int64_t began_ns);
   // Bytes of `stream` from `offset` on were read at `time_ns`.
   void Note(int stream, int64_t offset, int64_t time_ns);
 
@@ -46,7 +46,8 @@ class TimeIndex {
 class OutputStream {
  public:
   // `number`: 0 or 1. `state` and `id` outlive the stream.
-  void Init(int number, const char* id, record::StreamState* state, TimeIndex* index);
+  OutputStream(int number, const char* id, record::StreamState* state, TimeIndex* index)
+      : number_(number), id_(id), state_(state), index_(index) {}
   // Makes the pipe; returns its write end, which the caller closes, or -1 with errno.
   int OpenPipe();
 
@@ -72,7 +73,6 @@ class OutputStream {
   int64_t due_at() const {
     return retry_at_ != 0 ? retry_at_ : rest_ > 0 && pipe_ >= 0 ? 0 : kNever;
   }
-  bool IsDue(int64_t now) const { return now >= due_at(); }
   bool dropped() const { return dropped_; }
 
  private:
@@ -80,11 +80,13 @@ class OutputStream {
   bool FreeOldest(const OutputLimits& limits);
   bool OpenSegment(int64_t segment_bytes);
   void CloseSegment();
+  const char* SegmentName(int64_t start);
 
-  int number_ = 0;
-  const char* id_ = nullptr;
-  record::StreamState* state_ = nullptr;
-  TimeIndex* index_ = nullptr;
+  const int number_;
+  const char* const id_;
+  record::StreamState* const state_;
+  TimeIndex* const index_;
+  char name_[64];
   int pipe_ = -1;
   int file_ = -1;
   int64_t file_start_ = 0;

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -16,16 +15,16 @@ namespace {
 using record::EndCause;
 using record::Stage;
 
-constexpr int64_t kReportPause = kMillisecond;
-constexpr int64_t kFirstPause = kMillisecond;
+constexpr int64_t kShortestPause = kMillisecond;
 constexpr int64_t kLongestPause = 20 * kMillisecond;
-constexpr int64_t kIdlePause = kSecond;  // a stranger in the cgroup of a process that nobody ends
+// While an agent holds its lock past the dead-man time; or a stranger is in the cgroup of a process
+// that nobody ends.
+constexpr int64_t kIdlePause = kSecond;
 constexpr int64_t kUnkillableAfter = 2 * kSecond;
 constexpr int64_t kUnkillablePause = 100 * kMillisecond;
-constexpr int64_t kDeadManPause = kSecond;
 constexpr int kRoundsAtOnce = 64;
 
-int64_t NanosecondsOf(const struct timeval& time) {
+int64_t NsOf(const struct timeval& time) {
   return int64_t{time.tv_sec} * kSecond + int64_t{time.tv_usec} * 1000;
 }
 
@@ -36,10 +35,14 @@ struct timespec TimespecOf(int64_t ns) {
 }  // namespace
 
 Supervisor::Supervisor(RecordSlot* record, char** argv, const char* cwd)
-    : record_(record), half_(record->shim()), wish_(record->agent()), argv_(argv), cwd_(cwd) {
+    : record_(record),
+      half_(record->shim()),
+      wish_(record->agent()),
+      argv_(argv),
+      cwd_(cwd),
+      streams_{{0, half_.id, &half_.streams[0], &index_},
+               {1, half_.id, &half_.streams[1], &index_}} {
   for (struct pollfd& watched : watched_) watched = {-1, POLLIN, 0};
-  for (int i = 0; i < record::kStreams; ++i)
-    streams_[i].Init(i, half_.id, &half_.streams[i], &index_);
 }
 
 void Supervisor::Run() {
@@ -63,12 +66,9 @@ StartError Supervisor::Start() {
   record_->Write();
   Reach("first-half");
   if (wish_.segment_bytes <= 0 || argv_[0] == nullptr) return {Stage::kSetup, EINVAL};
-  if (wish_.terminate_serial == 0) return Fork();
   half_.end_cause = wish_.terminate_cause;  // an end that was wanted beforehand: nothing is run
-  return {Stage::kSetup, ECANCELED};
-}
+  if (wish_.terminate_serial != 0) return {Stage::kSetup, ECANCELED};
 
-StartError Supervisor::Fork() {
   const bool merge = Wants(record::kMergeStderr);
   const int cgroup_fd = Wants(record::kNoCgroup) ? -1 : record::kCgroupFd;
   const int out = streams_[0].OpenPipe();
@@ -111,33 +111,27 @@ void Supervisor::FailStart(StartError error) {
 
 // Takes every child that is dead. True if there was one.
 bool Supervisor::Reap() {
+  int status;
+  struct rusage used;
+  pid_t pid;
   bool any = false;
-  for (;;) {
-    int status;
-    struct rusage usage;
-    const pid_t pid = wait4(-1, &status, WNOHANG | __WALL, &usage);
-    if (pid <= 0) {
-      no_children_ = pid < 0 && errno == ECHILD;
-      return any;
-    }
+  while ((pid = wait4(-1, &status, WNOHANG | __WALL, &used)) > 0) {
     any = true;
-    if (pid == child_.pid && !Ended()) OnExit(status, usage);
-    if (pid == child_.pid) tree_.ForgetMain();
+    if (pid != child_.pid) continue;
+    if (!Ended()) OnExit(status, used);
+    tree_.ForgetMain();
   }
+  no_children_ = pid < 0 && errno == ECHILD;
+  return any;
 }
 
-void Supervisor::OnExit(int status, const struct rusage& usage) {
+void Supervisor::OnExit(int status, const struct rusage& used) {
   if (child_.start_pipe >= 0) OnStarted();
   if (Has(record::kStartFailed)) return;
   Reach("reaped");
   half_.wait_status = status;
-  half_.usage = {NanosecondsOf(usage.ru_utime),
-                 NanosecondsOf(usage.ru_stime),
-                 int64_t{usage.ru_maxrss} * 1024,
-                 usage.ru_majflt,
-                 usage.ru_minflt,
-                 usage.ru_nvcsw,
-                 usage.ru_nivcsw};
+  half_.usage = {NsOf(used.ru_utime), NsOf(used.ru_stime), used.ru_maxrss * 1024, used.ru_majflt,
+                 used.ru_minflt,      used.ru_nvcsw,       used.ru_nivcsw};
   half_.exited_ns = WallNow();
   if (!Wants(record::kKeepDescendants)) descendants_at_ = After(BootNow(), wish_.grace_ns);
   Changed(record::kExited);
@@ -146,16 +140,17 @@ void Supervisor::OnExit(int status, const struct rusage& usage) {
 // Deadlines are the timerfd's, which counts suspended time; a moment's pause is ppoll's.
 void Supervisor::Wait() {
   const int64_t deadline = NextDeadline();
-  int64_t wake = NextWake();
+  int64_t wake = check_at_;
+  if (moved_) wake = Earlier(wake, published_at_ + kShortestPause);
+  if (unread_) wake = Earlier(wake, now_ + kLongestPause);
+  for (const OutputStream& stream : streams_) wake = Earlier(wake, stream.due_at());
   if (deadline != timer_at_) {
     int& fd = watched_[kTimer].fd;
     if (fd < 0) fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     const struct itimerspec timer = {{}, TimespecOf(deadline == kNever ? 0 : deadline)};
-    if (timerfd_settime(fd, TFD_TIMER_ABSTIME, &timer, nullptr) == 0) {
-      timer_at_ = deadline;
-    } else {
-      wake = Earlier(wake, deadline);  // EMFILE
-    }
+    const bool armed = timerfd_settime(fd, TFD_TIMER_ABSTIME, &timer, nullptr) == 0;
+    if (armed) timer_at_ = deadline;
+    if (!armed) wake = Earlier(wake, deadline);  // EMFILE
   }
   for (int i = 0; i < record::kStreams; ++i) watched_[kStdout + i].fd = streams_[i].poll_fd();
   const int64_t span = wake == kNever ? 0 : wake - BootNow();
@@ -163,16 +158,6 @@ void Supervisor::Wait() {
   if (ppoll(watched_, kWatchedCount, wake == kNever ? nullptr : &timeout, nullptr) < 0) {
     for (struct pollfd& watched : watched_) watched.revents = 0;
   }
-}
-
-int64_t Supervisor::NextWake() const {
-  int64_t wake = check_at_;
-  if (moved_) wake = Earlier(wake, published_at_ + kReportPause);
-  if (unread_) wake = Earlier(wake, now_ + kLongestPause);
-  for (const OutputStream& stream : streams_) {
-    wake = Earlier(wake, stream.due_at());
-  }
-  return wake;
 }
 
 // One turn: what was reported by ppoll, then whatever follows from it.
@@ -186,8 +171,12 @@ void Supervisor::Turn() {
   DriveEnd();
   MoveOutput();
   CheckEmpty();
-  CheckFinal();
-  if (changed_ || (moved_ && now_ >= published_at_ + kReportPause)) PublishNow();
+  if (!streams_[0].open() && !streams_[1].open() && !Has(record::kOutputComplete)) {
+    half_.flags |= record::kOutputComplete;
+    moved_ = true;  // not changed_: the exit is usually next
+  }
+  if (Ended() && Has(record::kOutputComplete) && Has(record::kEmpty)) Changed(record::kFinal);
+  if (changed_ || (moved_ && now_ >= published_at_ + kShortestPause)) PublishNow();
 }
 
 void Supervisor::OnSignals() {
@@ -220,7 +209,7 @@ void Supervisor::CheckDeadlines() {
     cause = EndCause::kDescendants;
   } else if (wish_.dead_man_ns > 0 && now_ >= wish_.dead_man_ns && now_ >= dead_man_check_at_) {
     cause = EndCause::kDeadMan;
-    dead_man_check_at_ = now_ + kDeadManPause;
+    dead_man_check_at_ = now_ + kIdlePause;
     if (record_->AgentLives()) return;
   }
   BeginEnd(cause, SIGTERM, wish_.grace_ns);
@@ -268,7 +257,11 @@ void Supervisor::DriveEnd() {
     if (round == 0) Reach("killed");
     if (!Reap() || no_children_) break;
   }
-  if (now_ >= unkillable_at_) NoteSurvivors();
+  if (now_ >= unkillable_at_) {
+    const int count = tree_.Survivors(half_.survivors, record::kMaxSurvivors);
+    if (!Has(record::kUnkillable) || count != half_.survivor_count) Changed(record::kUnkillable);
+    half_.survivor_count = count;
+  }
   pause_ = Has(record::kUnkillable) ? kUnkillablePause : Earlier(pause_ * 2, kLongestPause);
   check_at_ = now_ + pause_;
 }
@@ -277,18 +270,8 @@ void Supervisor::StartKilling() {
   phase_ = Phase::kKilling;
   half_.killed_ns = WallNow();
   unkillable_at_ = now_ + kUnkillableAfter;
-  pause_ = kFirstPause;
+  pause_ = kShortestPause;
   check_at_ = now_;
-  Changed(0);
-}
-
-void Supervisor::NoteSurvivors() {
-  int32_t pids[record::kMaxSurvivors] = {};
-  const int count = tree_.Survivors(pids, record::kMaxSurvivors);
-  if (Has(record::kUnkillable) && count == half_.survivor_count) return;
-  half_.survivor_count = count;
-  memcpy(half_.survivors, pids, sizeof(half_.survivors));
-  Changed(record::kUnkillable);
 }
 
 // Empty: no child, and nobody in the cgroup. The cgroup is looked at again after a pause; nothing
@@ -300,7 +283,7 @@ void Supervisor::CheckEmpty() {
   if (tree_.CgroupPopulated()) {
     if (killing) return;  // DriveEnd() has the next look
     const int64_t longest = phase_ == Phase::kAsked ? kLongestPause : kIdlePause;
-    pause_ = pause_ == 0 ? kFirstPause : Earlier(pause_ * 2, longest);
+    pause_ = pause_ == 0 ? kShortestPause : Earlier(pause_ * 2, longest);
     check_at_ = now_ + pause_;
     return;
   }
@@ -323,7 +306,7 @@ void Supervisor::MoveOutput() {
   for (int i = 0; i < record::kStreams; ++i) {
     OutputStream& stream = streams_[i];
     const bool readable = (watched_[kStdout + i].revents & POLLIN) != 0;
-    if (stream.open() && (readable || stream.IsDue(now_))) {
+    if (stream.open() && (readable || now_ >= stream.due_at())) {
       if (changed_) PublishNow();  // what is urgent does not wait for a disk
       bool moved = Move(i);
       // An acknowledgement comes without a signal to who was not stalled.
@@ -340,16 +323,6 @@ void Supervisor::MoveOutput() {
   half_.flags = flags;
 }
 
-void Supervisor::CheckFinal() {
-  if (!streams_[0].open() && !streams_[1].open() && !Has(record::kOutputComplete)) {
-    half_.flags |= record::kOutputComplete;
-    moved_ = true;  // the exit is usually next
-  }
-  if (Ended() && Has(record::kOutputComplete) && Has(record::kEmpty)) {
-    Changed(record::kFinal);
-  }
-}
-
 void Supervisor::Changed(uint32_t flags) {
   half_.flags |= flags;
   changed_ = true;
@@ -358,8 +331,7 @@ void Supervisor::Changed(uint32_t flags) {
 void Supervisor::PublishNow() {
   record_->Publish();
   published_at_ = now_;
-  changed_ = false;
-  moved_ = false;
+  changed_ = moved_ = false;
   if (Has(record::kStarted)) Reach("started");
   if (Has(record::kExited)) Reach("exit-written");
 }

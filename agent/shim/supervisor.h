@@ -8,7 +8,7 @@
 //   5. Exited:    the main process is reaped; written before any file is touched          OnExit()
 //   6. Empty:     ECHILD, and nobody in the cgroup CheckEmpty()
 //   7. Complete:  both pipes at EOF, or drained once the tree is empty MoveOutput()
-//   8. Final:     exited (or not started), complete and empty CheckFinal()
+//   8. Final:     exited (or not started), complete and empty Turn()
 // 5, 6 and 7 are three events and come in any order; what comes together is written by one pwrite.
 //
 // Ownership:     everything the shim has; the record outlives it.
@@ -37,8 +37,6 @@ class Supervisor {
   // `record` is open; `argv` is the process's, `cwd` its working directory or nullptr. All outlive
   // this.
   Supervisor(RecordSlot* record, char** argv, const char* cwd);
-  Supervisor(const Supervisor&) = delete;
-  Supervisor& operator=(const Supervisor&) = delete;
 
   // Runs the process to the end; returns when the record is final.
   void Run();
@@ -48,15 +46,13 @@ class Supervisor {
   enum Watched { kSignals, kStartPipe, kTimer, kStdout, kStderr, kWatchedCount };
 
   StartError Start();
-  StartError Fork();
   void OnStarted();
   void FailStart(StartError error);
   bool Reap();
-  void OnExit(int status, const struct rusage& usage);
+  void OnExit(int status, const struct rusage& used);
 
   void Turn();
   void Wait();
-  int64_t NextWake() const;
   void OnSignals();
   void ReadDesired();
 
@@ -65,12 +61,10 @@ class Supervisor {
   void BeginEnd(record::EndCause cause, int number, int64_t grace_ns);
   void StartKilling();
   void DriveEnd();
-  void NoteSurvivors();
 
   void CheckEmpty();
   void MoveOutput();
   bool Move(int stream);
-  void CheckFinal();
   // Sets flags; the half is written at the end of this turn.
   void Changed(uint32_t flags);
   void PublishNow();

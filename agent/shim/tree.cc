@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,7 +27,12 @@ class PidSet {
     madvise(bits, kPids / 8, MADV_DONTNEED);
   }
   bool Has(pid_t pid) const { return (bits_[pid / 8] >> pid % 8 & 1) != 0; }
-  void Add(pid_t pid) { bits_[pid / 8] = static_cast<uint8_t>(bits_[pid / 8] | 1u << pid % 8); }
+  // True if it is new.
+  bool Add(pid_t pid) {
+    const uint8_t before = bits_[pid / 8];
+    bits_[pid / 8] = static_cast<uint8_t>(before | 1u << pid % 8);
+    return bits_[pid / 8] != before;
+  }
 
  private:
   uint8_t* bits_;
@@ -81,13 +85,10 @@ struct Walk {
     if (depth > kMaxDepth) return;
     ForEachChild(parent, [&](pid_t pid) {
       const int pidfd = OpenPid(pid);
-      const bool child =
-          parent_pidfd < 0 || StatField(pid, kParentField) == static_cast<uint64_t>(parent);
+      if (pidfd < 0) return;
+      const bool child = parent_pidfd < 0 || StatField(pid, 4) == static_cast<uint64_t>(parent);
       if (child && (parent_pidfd < 0 || Send(parent_pidfd, 0))) {
-        if (!told->Has(pid) && Send(pidfd, number)) {
-          told->Add(pid);
-          ++count;
-        }
+        if (told->Add(pid) && Send(pidfd, number)) ++count;
         Descend(pid, pidfd, depth + 1);
       }
       close(pidfd);
@@ -128,10 +129,7 @@ void Tree::Signal(int number) {
     walk.Descend(getpid(), -1, 0);
     // Without /proc and cgroup: the process, whose number is safe while it is not reaped, and its
     // group, if it has come to lead one.
-    if (main_ > 0 && !told.Has(main_)) {
-      if (kill(-main_, number) != 0) kill(main_, number);
-      told.Add(main_);
-    }
+    if (main_ > 0 && told.Add(main_) && kill(-main_, number) != 0) kill(main_, number);
     if (count + walk.count == 0) return;
   }
 }
@@ -141,10 +139,7 @@ void Tree::Kill() {
     if (kill_fd_ < 0) kill_fd_ = openat(cgroup_fd_, "cgroup.kill", O_WRONLY | O_CLOEXEC);
     [[maybe_unused]] ssize_t written = write(kill_fd_, "1", 1);
   }
-  if (main_ > 0) {
-    kill(-main_, SIGKILL);
-    kill(main_, SIGKILL);
-  }
+  if (main_ > 0 && kill(-main_, SIGKILL) != 0) kill(main_, SIGKILL);
   ForEachChild(getpid(), [](pid_t pid) { kill(pid, SIGKILL); });
 }
 
@@ -164,8 +159,7 @@ int Tree::Survivors(int32_t* pids, int capacity) {
   PidSet seen(told_bits);
   int count = 0;
   const auto add = [&](pid_t pid) {
-    if (seen.Has(pid)) return;
-    seen.Add(pid);
+    if (!seen.Add(pid)) return;
     if (count < capacity) pids[count] = pid;
     ++count;
   };

@@ -236,23 +236,33 @@ TEST_P(OutputTest, AMissingOutputDirectoryStallsAndHidesNoExit) {
   EXPECT_EQ(WEXITSTATUS(half.wait_status), 9);
 }
 
-TEST_P(OutputTest, AShortProcessHasNoIndex) {
+TEST_P(OutputTest, WhatIsReadInTheFirstTenMillisecondsHasNoIndex) {
   shim().StartChild({"print", "x"});
-  shim().AwaitFinal();
-  EXPECT_EQ(shim().OutputFiles().size(), 1u);
+  const record::ShimHalf half = shim().AwaitFinal();
+  for (const record::IndexRow& row : shim().Index()) {  // on a busy machine it may come later
+    EXPECT_GE(row.time_ns, half.started_ns + 10 * kMs);
+  }
+  EXPECT_EQ(shim().OutputFiles().size(), shim().Index().empty() ? 1u : 2u);
 }
 
 TEST_P(OutputTest, IndexRowsSayWhenBytesWereRead) {
-  shim().StartChild(
-      {"print", "a", "sleep", "0.05", "print", "b", "eprint", "c", "sleep", "0.05", "print", "d"});
+  const std::string gate = shim().dir() + "/gate";
+  ASSERT_EQ(mkfifo(gate.c_str(), 0600), 0);
+  shim().StartChild({"print", "a", "open-fifo", gate, "sleep", "0.02", "print", "b", "open-fifo",
+                     gate, "sleep", "0.02", "print", "c"});
+  shim().AwaitOutput(0, "a");
+  close(open(gate.c_str(), O_WRONLY | O_CLOEXEC));
+  shim().AwaitOutput(0, "ab");
+  close(open(gate.c_str(), O_WRONLY | O_CLOEXEC));
   const record::ShimHalf half = shim().AwaitFinal();
   const std::vector<record::IndexRow> rows = shim().Index();
-  ASSERT_EQ(rows.size(), 3u);
-  EXPECT_EQ(rows[0].stream + rows[1].stream, 1u) << "b and c, in either order";
-  EXPECT_EQ(rows[2].stream, 0u);
-  EXPECT_EQ(rows[2].offset, 2);
-  EXPECT_GE(rows[0].time_ns, half.started_ns + 40 * kMs);
-  EXPECT_GE(rows[2].time_ns, rows[0].time_ns + 40 * kMs);
+  ASSERT_GE(rows.size(), 2u);
+  const record::IndexRow& b = rows[rows.size() - 2];
+  const record::IndexRow& c = rows[rows.size() - 1];
+  EXPECT_EQ(b.offset, 1);
+  EXPECT_EQ(c.offset, 2);
+  EXPECT_GE(b.time_ns, half.started_ns + 20 * kMs);
+  EXPECT_GE(c.time_ns, b.time_ns + 20 * kMs);
 }
 
 TEST_P(OutputTest, IndexRowsOfAStreamAreTenMillisecondsApart) {

@@ -178,11 +178,21 @@ void ShimHarness::Spawn(const std::vector<std::string>& argv,
   sigfillset(&all);
   posix_spawnattr_setsigmask(&attributes, &all);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-  for (int number : ignored_signals) signal(number, SIG_IGN);
-  EXPECT_EQ(posix_spawn(&shim_pid_, SHOAL_SHIM, &actions, &attributes, Pointers(argv).data(),
-                        Pointers(env).data()),
+  // Not ignored in this process, which would lose the shim's exit: env(1) does it and becomes the
+  // shim.
+  std::vector<std::string> command = argv;
+  std::string program = SHOAL_SHIM;
+  if (!ignored_signals.empty()) {
+    command[0] = program;
+    for (int number : ignored_signals) {
+      command.insert(command.begin(), "--ignore-signal=" + std::to_string(number));
+    }
+    program = "/usr/bin/env";
+    command.insert(command.begin(), program);
+  }
+  EXPECT_EQ(posix_spawn(&shim_pid_, program.c_str(), &actions, &attributes,
+                        Pointers(command).data(), Pointers(env).data()),
             0);
-  for (int number : ignored_signals) signal(number, SIG_DFL);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
 }
