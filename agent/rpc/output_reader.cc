@@ -8,7 +8,7 @@
 namespace shoal::agent {
 namespace {
 
-constexpr int64_t kFrameBytes = 64 << 10;
+constexpr int64_t kFrameBytes = 32 << 10;
 constexpr int kFramesPerTurn = 16;  // then another call has its turn
 constexpr size_t kMaxOrder = 64;    // the order of streams is kept for so many reports
 constexpr size_t kFrameOverhead = 64;

@@ -15,8 +15,8 @@
 namespace shoal::agent {
 namespace {
 
-// One frame waits while one is written; see the memory rule of stalled readers.
-constexpr size_t kQueueBytes = 64 << 10;
+// One frame waits while one is written; a stalled reader costs those and gRPC's copy of the latter.
+constexpr size_t kQueueBytes = 32 << 10;
 
 absl::Status CheckNotNegative(absl::string_view field, int64_t number) {
   if (number >= 0) return absl::OkStatus();
