@@ -257,6 +257,8 @@ TEST_P(TreeTest, SurvivorsOfSigkillAreNamedAndTheEndIsSeenLater) {
   EXPECT_EQ(WTERMSIG(shim().AwaitFinal().wait_status), SIGKILL);
 }
 
+#ifndef __SANITIZE_ADDRESS__  // the sanitizer itself does not live without /proc
+
 TEST_P(TreeTest, WithoutProcTheProcessAndItsGroupAreStillEnded) {
   shim().without_proc = true;
   shim().StartChild({"fork", "print-pid", "pause", "--", "print-pid", "pause"});
@@ -276,6 +278,8 @@ TEST_P(TreeTest, WithoutProcTheCgroupEndsDaemonsThatIgnoreTheSignal) {
   shim().Terminate(SIGTERM, 50 * kMs);
   EXPECT_TRUE(shim().AwaitFinal().flags & record::kEscalated);
 }
+
+#endif  // __SANITIZE_ADDRESS__
 
 }  // namespace
 }  // namespace shoal::testing
