@@ -69,6 +69,7 @@ void BenchAgent::SpawnRanks(const std::vector<std::string>& argv, int count) {
   request.set_request_id(NewRequestId());
   *request.add_specs() = testing::SpecOf(argv);
   request.mutable_ranks()->set_count(count);
+  request.mutable_ranks()->set_world_size(count);
   v1::SpawnBatchResponse response;
   testing::CallContext context;
   const grpc::Status status = stub().processes().SpawnBatch(&context, request, &response);

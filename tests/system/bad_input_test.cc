@@ -144,7 +144,7 @@ TEST_F(TwoAgents, OnOneStateDirectory) {
                   "--socket", second.socket()},
                  command);
   EXPECT_NE(result.exit_code, 0);
-  EXPECT_THAT(result.err, HasSubstr("locked by"));
+  EXPECT_THAT(result.err, HasSubstr("in use by PID"));
   EXPECT_THAT(result.err, HasSubstr(absl::StrCat(first.pid())));
   EXPECT_EQ(Shoal({"-H", first.target(), "ps"}).exit_code, 0);
 }

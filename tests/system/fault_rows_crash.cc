@@ -42,6 +42,7 @@ void KilledWhileExitsArrive(FaultTest& test) {
     request.set_request_id(NewRequestId());
     *request.add_specs() = SpecOf({"sh", "-c", "sleep 0.1; exit $((SHOAL_RANK % 200))"});
     request.mutable_ranks()->set_count(kCount);
+    request.mutable_ranks()->set_world_size(kCount);
     v1::SpawnBatchResponse response;
     CallContext context;
     ASSERT_TRUE(test.stub().processes().SpawnBatch(&context, request, &response).ok());

@@ -152,7 +152,7 @@ void SignalOutOfRange(FaultTest& test) {
   }
   v1::SignalResponse response;
   EXPECT_TRUE(Signal(test, SIGKILL, &response).ok());
-  EXPECT_EQ(test.stub().Wait("x", v1::WaitRequest::UNTIL_EMPTY).exit().cause(), v1::CAUSE_SIGNALED);
+  EXPECT_EQ(test.stub().Wait("x", v1::WaitRequest::UNTIL_EMPTY).exit().cause(), v1::CAUSE_TERMINATED);
 }
 
 void EveryExitCode(FaultTest& test) {
@@ -160,6 +160,7 @@ void EveryExitCode(FaultTest& test) {
   request.set_request_id(NewRequestId());
   *request.add_specs() = SpecOf({"sh", "-c", "exit $SHOAL_RANK"}, "x");
   request.mutable_ranks()->set_count(256);
+  request.mutable_ranks()->set_world_size(256);
   v1::SpawnBatchResponse response;
   CallContext context;
   ASSERT_TRUE(test.stub().processes().SpawnBatch(&context, request, &response).ok());
@@ -186,6 +187,7 @@ void NoExitIsLost(FaultTest& test) {
   request.set_request_id(NewRequestId());
   *request.add_specs() = SpecOf({"true"}, "x");
   request.mutable_ranks()->set_count(kCount);
+  request.mutable_ranks()->set_world_size(kCount);
   v1::SpawnBatchResponse response;
   CallContext context;
   ASSERT_TRUE(test.stub().processes().SpawnBatch(&context, request, &response).ok());

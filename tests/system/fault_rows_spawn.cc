@@ -131,9 +131,9 @@ void OutOfDescriptors(FaultTest& test) {
     ++open_now;
   }
   rlimit before{};
-  const auto limit = static_cast<rlim_t>(open_now);
-  const rlimit tight{limit, limit};
-  ASSERT_EQ(prlimit(test.agent().pid(), RLIMIT_NOFILE, &tight, &before), 0);
+  ASSERT_EQ(prlimit(test.agent().pid(), RLIMIT_NOFILE, nullptr, &before), 0);
+  const rlimit tight{static_cast<rlim_t>(open_now), before.rlim_max};
+  ASSERT_EQ(prlimit(test.agent().pid(), RLIMIT_NOFILE, &tight, nullptr), 0);
   ExpectStatus(test.Spawn(SpecOf({"true"})), StatusCode::RESOURCE_EXHAUSTED,
                {"Too many open files"});
   EXPECT_EQ(test.stub().Get("runs").state(), v1::STATE_RUNNING);

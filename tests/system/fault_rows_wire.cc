@@ -25,10 +25,18 @@ v1::SpawnRequest RequestFor(const v1::ProcessSpec& spec) {
   return request;
 }
 
+// gRPC 1.51's callback API answers what it cannot parse with UNIMPLEMENTED, other versions with
+// INTERNAL; either way before our code runs.
+void ExpectUnparsed(const grpc::Status& status) {
+  EXPECT_TRUE(status.error_code() == StatusCode::INTERNAL ||
+              status.error_code() == StatusCode::UNIMPLEMENTED)
+      << Describe(status);
+}
+
 void Garbage(FaultTest& test) {
   for (const std::string& bytes :
        {std::string("\xff\xff\xff\xff"), std::string("\x0a\x7f shorter")}) {
-    ExpectStatus(CallRaw(test.stub(), kSpawn, bytes), StatusCode::INTERNAL, {});
+    ExpectUnparsed(CallRaw(test.stub(), kSpawn, bytes));
   }
   test.ExpectServing();
 }
@@ -42,7 +50,7 @@ void BytesThatAreNotText(FaultTest& test) {
   EXPECT_EQ(test.stub().Get(process.id()).spec().argv(2), word);
   // In a `string` field they cannot be; gRPC says so before our code runs.
   const std::string bad_id = "\x0a\x02\xff\xfe";
-  ExpectStatus(CallRaw(test.stub(), kSpawn, bad_id), StatusCode::INTERNAL, {});
+  ExpectUnparsed(CallRaw(test.stub(), kSpawn, bad_id));
 }
 
 void Nul(FaultTest& test) {
@@ -84,7 +92,7 @@ void DeepNesting(FaultTest& test) {
   std::string bytes;
   for (int i = 0; i < 150; ++i) bytes += "\xa3\x06";
   for (int i = 0; i < 150; ++i) bytes += "\xa4\x06";
-  ExpectStatus(CallRaw(test.stub(), kSpawn, bytes), StatusCode::INTERNAL, {});
+  ExpectUnparsed(CallRaw(test.stub(), kSpawn, bytes));
   test.ExpectServing();
 }
 
@@ -102,7 +110,6 @@ v1::ProcessSpec ManyEmptyArguments() {
 }
 
 void ManyArguments(FaultTest& test) {
-  test.ExpectServing();
   const int64_t before = test.AgentRssBytes();
   test.ExpectSpawnRefused(ManyEmptyArguments(), StatusCode::INVALID_ARGUMENT, {"500000 > 65536"});
   EXPECT_LT(test.AgentRssBytes() - before, 48 << 20);
@@ -270,6 +277,7 @@ void Pages(FaultTest& test) {
   batch.set_request_id(NewRequestId());
   *batch.add_specs() = SpecOf({"true"});
   batch.mutable_ranks()->set_count(25);
+  batch.mutable_ranks()->set_world_size(25);
   v1::SpawnBatchResponse ignored;
   CallContext batch_context;
   ASSERT_TRUE(test.stub().processes().SpawnBatch(&batch_context, batch, &ignored).ok());
@@ -312,7 +320,7 @@ void TlsOnTheUnixSocket(FaultTest& test) {
 
 std::vector<FaultRow> WireRows() {
   return {
-      {1, "GarbageIsInternalAndTheConnectionIsKept", Garbage},
+      {1, "GarbageIsRefusedAndTheConnectionIsKept", Garbage},
       {2, "BytesThatAreNotTextPassInArguments", BytesThatAreNotText},
       {3, "NulIsNamedByFieldAndPlace", Nul},
       {4, "AnUnknownEnumIsNamed", UnknownEnum},

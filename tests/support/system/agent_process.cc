@@ -92,10 +92,11 @@ void AgentProcess::Kill() {
   if (!command_) return;
   command_->Signal(SIGKILL);
   command_->Wait();
+  stub_.reset();
 }
 
 CommandResult AgentProcess::Stop() {
-  stub_.reset();  // a channel that nobody polls does not see that the server wants to go
+  stub_.reset();
   command_->Signal(SIGTERM);
   return command_->Wait();
 }
@@ -109,6 +110,8 @@ std::string AgentProcess::Log() const {
   return text.str();
 }
 
+// Gone with the agent: a channel that nobody polls does not see that its server wants to go, nor
+// that it went, and would fail the first call to the next one.
 AgentStub& AgentProcess::stub() {
   if (!stub_) stub_ = std::make_unique<AgentStub>(socket());
   return *stub_;

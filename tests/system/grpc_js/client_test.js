@@ -37,9 +37,6 @@ for (const name of ["ProcessService", "SessionService", "HostService"]) {
   assert.ok(services.includes("shoal.v1." + name), services.join(" "));
 }
 
-const health = new api.grpc.health.v1.Health(address, credentials);
-assert.equal((await call(health, "Check", {})).status, "SERVING");
-
 const processes = new api.shoal.v1.ProcessService(address, credentials);
 const states = [];
 const watch = processes.Watch({}, deadline());
@@ -109,4 +106,3 @@ watch.cancel();
 
 console.log(services.length + " services found by reflection; " + states.join(", "));
 processes.close();
-health.close();

@@ -75,7 +75,7 @@ function asField(tag, bytes) {
   return Buffer.concat([Buffer.from([...head, length]), bytes]);
 }
 
-// Every service of the server: their names, and their stubs as a loaded package definition.
+// Every service of the server: their names, and the stubs of all but those of gRPC itself.
 export async function discover(address, credentials) {
   const reflection = new Reflection(address, credentials);
   const listed = await reflection.ask({ listServices: "*" });
@@ -83,6 +83,8 @@ export async function discover(address, credentials) {
   // A server answers a symbol with its file and all that this one imports.
   const files = new Map();
   for (const service of services) {
+    // gRPC for C++ lists its own health service, of which it has no descriptor.
+    if (service.startsWith("grpc.")) continue;
     const { fileDescriptorResponse } = await reflection.ask({ fileContainingSymbol: service });
     for (const file of fileDescriptorResponse.fileDescriptorProto) {
       files.set(Buffer.from(file).toString("base64"), Buffer.from(file));
