@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -147,6 +148,8 @@ int Main(std::vector<std::string> arguments) {
 }  // namespace shoal::cli
 
 int main(int argc, char** argv) {
+  // gRPC's own log lines say again, and worse, what the command says in one line.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   int status = shoal::cli::Main({argv + 1, argv + argc});
   // Everything is closed and proven; tearing down gRPC's threads would only take time.
   std::fflush(stdout);

@@ -49,6 +49,8 @@ void Host::Rep::Pin(const std::string& agent_id, const std::string& boot_id) {
 void Host::Rep::NoteAnswer(const grpc::Status& status) {
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
+      if (!IsConnectFailure(status)) was_connected.store(true, std::memory_order_relaxed);
+      return;
     case grpc::StatusCode::DEADLINE_EXCEEDED:
     case grpc::StatusCode::CANCELLED:
       return;  // says nothing of whether the host was there
@@ -61,7 +63,9 @@ Attempt Host::Rep::AttemptUntil(absl::Time deadline, bool retry_wanted) const {
   Attempt attempt;
   attempt.retry_wanted = retry_wanted;
   attempt.has_answered = has_answered.load(std::memory_order_relaxed);
-  attempt.wait_for_agent = options.wait_for_agent;
+  // An agent that dies over the very first call is as worth waiting for as one that has answered,
+  // but only for the time of a connect: what closes every connection may be no agent at all.
+  attempt.wait_for_agent = options.wait_for_agent || was_connected.load(std::memory_order_relaxed);
   attempt.connect_deadline = create_time + options.connect_timeout;
   attempt.deadline = deadline;
   return attempt;

@@ -46,6 +46,7 @@ struct Host::Rep {
 
   ActiveCalls active;
   std::atomic<bool> has_answered{false};
+  std::atomic<bool> was_connected{false};  // a call was lost on its way, so somebody was there
 
   mutable absl::Mutex mu;
   AgentIdentity identity ABSL_GUARDED_BY(mu);

@@ -61,6 +61,13 @@ bool IsBroken(const grpc::Status& status) {
          status.error_code() == grpc::StatusCode::CANCELLED;
 }
 
+bool IsConnectFailure(const grpc::Status& status) {
+  for (absl::string_view sign : {"failed to connect", "DNS resolution failed", "C-ares status"}) {
+    if (absl::StrContains(status.error_message(), sign)) return true;
+  }
+  return false;
+}
+
 absl::Status FromWire(const HostAddress& address, const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   auto code = static_cast<absl::StatusCode>(status.error_code());

@@ -15,6 +15,10 @@ namespace shoal {
 // host is not reached becomes `host "node3" cannot be reached: connection refused (10.0.0.3:7420)`.
 absl::Status FromWire(const HostAddress& address, const grpc::Status& status);
 
+// Whether no connection came about, so that the agent cannot have seen the call. REQUIRES:
+// UNAVAILABLE.
+bool IsConnectFailure(const grpc::Status& status);
+
 // The other side is gone, or going: UNAVAILABLE, or CANCELLED by a server that was shut down hard.
 // For a call that was not cancelled here.
 bool IsBroken(const grpc::Status& status);
