@@ -93,9 +93,8 @@ void Recovery::ForgetIntent(ProcessEntry* process, int slot) {
   core_->table.Remove(id);
   core_->ledger.Forget(id);
   core_->ledger.Deleted(id);
-  if (slot != 0) {
-    core_->ledger.Then([this, slot, id](const absl::Status&) { core_->shims->Free(slot, id); });
-  }
+  // Without a slot, too: its cgroup may have been made already.
+  core_->ledger.Then([this, slot, id](const absl::Status&) { core_->shims->Free(slot, id); });
 }
 
 }  // namespace shoal::agent
