@@ -97,7 +97,6 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
       ->check(IsSpan())
       ->type_name("SPAN");
   command->prefix_command();
-  command->positionals_at_end();
 }
 
 absl::StatusOr<std::vector<std::string>> CommandWords(const CLI::App& command,
