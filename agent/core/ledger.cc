@@ -19,13 +19,14 @@ Ledger::Ledger(Store* store, Scheduler* scheduler, ProcessTable* table, Waits* w
 
 void Ledger::StartAt(int64_t revision) {
   ring_.StartAt(revision);
-  reserved_revision_ = revision;
+  reserved_revision_ = stored_revision_ = revision;
   ReserveRevisions();
 }
 
 void Ledger::ReserveRevisions() {
-  if (ring_.revision() < reserved_revision_) return;
-  reserved_revision_ += kRevisionBlock;
+  // Half a block ahead, so that no failed commit is noticed too late.
+  if (ring_.revision() + kRevisionBlock / 2 < reserved_revision_) return;
+  reserved_revision_ = ring_.revision() + kRevisionBlock;
   store_->PutRevision(reserved_revision_);
 }
 
@@ -60,13 +61,15 @@ absl::Status Ledger::Commit() {
   if (!committed.ok()) {
     if (unsaved_.empty()) scheduler_->After(kSaveAgainAfter, [this] { SaveAgain(); });
     unsaved_.merge(saved_);
-    reserved_revision_ = ring_.revision();  // the block may not have been stored: reserve anew
+    reserved_revision_ = stored_revision_;
   }
+  stored_revision_ = reserved_revision_;
   saved_.clear();
   return committed;
 }
 
 void Ledger::SaveAgain() {
+  ReserveRevisions();
   for (const std::string& id : std::exchange(unsaved_, {})) {
     if (const ProcessEntry* process = table_->Find(id); process != nullptr) {
       Save(*process);

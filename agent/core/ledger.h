@@ -86,7 +86,8 @@ class Ledger {
 
   std::set<std::string> saved_;    // in the open transaction
   std::set<std::string> unsaved_;  // lost with a failed commit
-  int64_t reserved_revision_ = 0;
+  int64_t reserved_revision_ = 0;  // stored, once the open transaction is
+  int64_t stored_revision_ = 0;
 };
 
 }  // namespace shoal::agent

@@ -109,6 +109,12 @@ void ProcessTable::ReleaseName(const ProcessEntry& process) {
   if (found != holders_.end() && found->second->id == process.id) holders_.erase(found);
 }
 
+void ProcessTable::ClaimNames() {
+  for (const auto& [id, process] : entries_) {
+    if (!process->IsOver()) holders_.try_emplace({ScopeOf(*process), process->name}, process.get());
+  }
+}
+
 ProcessEntry* ProcessTable::HolderOf(const std::string& scope, const std::string& name) const {
   auto found = holders_.find({scope, name});
   return found == holders_.end() ? nullptr : found->second;

@@ -41,6 +41,9 @@ class ProcessTable {
   void SetSession(ProcessEntry* process, const std::string& session_id);
   // The name may be taken again. Harmless when it was free.
   void ReleaseName(const ProcessEntry& process);
+  // Gives every name without a holder to the process that should hold it. For recovery: the end of
+  // one may not have been stored before another took its name, so both seem to live at first.
+  void ClaimNames();
 
   // Who holds `name` in the scope, or null.
   ProcessEntry* HolderOf(const std::string& scope, const std::string& name) const;

@@ -13,6 +13,7 @@ void Recovery::Run(Store::Content content) {
   for (const auto& [slot, id] : core_->shims->Recover()) slots_[id] = slot;
   for (const Tombstone& tombstone : content.tombstones) launcher_->Remember(tombstone);
   for (ProcessEntry& process : content.processes) Restore(std::move(process));
+  core_->table.ClaimNames();
   for (const auto& [id, slot] : slots_) {
     // Deleted before its shim was done: the slot is freed when it is.
     reader_->Orphan(slot, id);

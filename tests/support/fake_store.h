@@ -34,8 +34,11 @@ class FakeStore : public Store {
 
   // The next commits fail with these.
   void FailNext(absl::Status status) { failures_.push_back(std::move(status)); }
-  // The agent is gone, and the open transaction with it.
-  void DropTransaction() { open_.clear(); }
+  // The agent is gone, and with it the open transaction and what was to fail.
+  void DropTransaction() {
+    open_.clear();
+    failures_.clear();
+  }
 
   const std::map<std::string, ProcessEntry>& processes() const { return processes_; }
   const std::map<std::string, SessionEntry>& sessions() const { return sessions_; }
