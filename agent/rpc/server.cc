@@ -21,7 +21,8 @@ namespace shoal::agent {
 namespace {
 
 constexpr size_t kQuotaBytes = size_t{256} << 20;
-constexpr int kMaxStreams = 1000;  // per connection
+constexpr int kMaxStreams = 1000;            // per connection
+constexpr int kWriteBufferBytes = 16 << 10;  // a stalled reader holds so much, and a frame
 // Clients ping every 20 s; a server that allows less ends their connections (ENHANCE_YOUR_CALM).
 constexpr int kMinClientPingMs = 5'000;
 constexpr int kKeepAliveMs = 30'000;  // while calls are open: finds half-open connections
@@ -35,6 +36,7 @@ void Configure(grpc::ServerBuilder* builder) {
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_WRITE_BUFFER_SIZE, kWriteBufferBytes);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                               kMinClientPingMs);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
