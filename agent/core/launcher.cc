@@ -64,12 +64,14 @@ void Launcher::Spawn(SpawnCommand command, Supervisor::SpawnCallback done) {
                                                 "was deleted since; use a new one"),
                   done);
   }
+  SHOAL_FAILPOINT("spawn:received");
   // All of it, or what an agent that was killed had not come to.
   std::vector<std::string> names = NamesFor(command, known);
   if (absl::Status status = Check(command, names, known); !status.ok()) {
     return Refuse(command, status, done);
   }
   std::vector<ProcessEntry*> admitted = Admit(command, names, known);
+  SHOAL_FAILPOINT("spawn:admitted");
   ReplyAfterCommit(std::move(command), known, admitted, std::move(done));
 }
 
