@@ -70,9 +70,10 @@ struct OutputObserver {
 };
 
 struct ReadOutputOptions {
-  // Tell the agent every 4 MiB per stream that on_frame has had them: for the owning reader of
-  // processes whose output overflow is BLOCK.
-  bool acknowledge = false;
+  // Tell the agent after each so many bytes of a stream that on_frame has had them; 0: never. For
+  // the owning reader of processes whose output overflow is BLOCK: 4 MiB is good, and more than a
+  // quarter of the output's cap makes the writer wait for ever.
+  int64_t acknowledge_bytes = 0;
   // Give up, with UNAVAILABLE, when the connection was broken for so long.
   absl::Duration patience = absl::InfiniteDuration();
 };

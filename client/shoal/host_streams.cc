@@ -36,10 +36,11 @@ struct WatchState {
 
 // How far a reader has come, and what the agent was told of it.
 struct OutputState {
-  explicit OutputState(const ReadOutputOptions& options) : acknowledge(options.acknowledge) {}
+  explicit OutputState(const ReadOutputOptions& options)
+      : acknowledges(options.acknowledge_bytes > 0), positions(options.acknowledge_bytes) {}
 
   OutputObserver observer;
-  const bool acknowledge;
+  const bool acknowledges;
   OutputPositions positions;
 
   Flow OnFrame(Host::Rep* rep, const v1::ReadOutputResponse& frame) {
@@ -47,7 +48,7 @@ struct OutputState {
     if (!had.has_value()) return Flow::kGoOn;
     Flow flow = *had == 0 ? Tell(frame) : Tell(WithoutFirst(*had, frame));
     v1::AcknowledgeOutputRequest request;
-    if (acknowledge && positions.TakeDue(frame, &request)) Acknowledge(rep, std::move(request));
+    if (acknowledges && positions.TakeDue(frame, &request)) Acknowledge(rep, std::move(request));
     return flow;
   }
 
@@ -71,7 +72,7 @@ struct OutputState {
         },
         std::move(request), CallOptions(),
         [](absl::StatusOr<v1::AcknowledgeOutputResponse>) {
-          // What is not acknowledged now is with the next 4 MiB.
+          // What is not acknowledged now is with the next.
         });
   }
 };

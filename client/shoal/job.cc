@@ -278,7 +278,7 @@ void Job::Rep::CarryOut() {
     if (action.kind == JobAction::Kind::kAcknowledge) {
       member.host->AcknowledgeOutput(std::move(action.acknowledge), CallOptions(),
                                      [](absl::StatusOr<v1::AcknowledgeOutputResponse>) {
-                                       // What is not acknowledged now is with the next 4 MiB.
+                                       // What is not acknowledged now is with the next.
                                      });
     } else {
       End(member, action.kind == JobAction::Kind::kKill);

@@ -45,7 +45,11 @@ v1::RequestError ErrorFrom(const absl::Status& status) {
 }  // namespace
 
 JobState::JobState(std::vector<std::string> host_names, const JobSpec& spec, JobSink* sink)
-    : host_names_(std::move(host_names)), spec_(spec), sink_(sink), hosts_(host_names_.size()) {
+    : host_names_(std::move(host_names)),
+      spec_(spec),
+      sink_(sink),
+      hosts_(host_names_.size()),
+      positions_(AcknowledgeBytesFor(spec.process.output())) {
   for (size_t host = 0; host < spec.counts.size(); ++host) {
     first_ranks_.push_back(static_cast<int>(ranks_.size()));
     for (int i = 0; i < spec.counts[host]; ++i) {
@@ -249,6 +253,13 @@ void JobState::AddEnding(int host) {
 void JobState::Interrupt() {
   bool is_second = std::exchange(result_.interrupted, true);
   EndAll(is_second ? Ending::kKill : Ending::kTerminate);
+  if (!is_second) return;
+  // Who asks twice does not wait for a host that cannot be reached.
+  for (size_t host = 0; host < hosts_.size(); ++host) {
+    if (!hosts_[host].is_broken) continue;
+    OnHostGone(static_cast<int>(host),
+               absl::UnavailableError("it could not be reached when the job was interrupted"));
+  }
 }
 
 void JobState::OnOutputEnd(int host, const absl::Status& status) {

@@ -4,6 +4,11 @@
 
 namespace shoal {
 
+int64_t AcknowledgeBytesFor(const v1::OutputSpec& output) {
+  if (output.cap_bytes() == 0) return kAcknowledgeBytes;
+  return std::min(kAcknowledgeBytes, output.cap_bytes() / 4);
+}
+
 std::optional<size_t> OutputPositions::Advance(const v1::ReadOutputResponse& frame) {
   auto [entry, is_new] = positions_.try_emplace({frame.id(), frame.stream()});
   Position& position = entry->second;
@@ -55,7 +60,7 @@ bool OutputPositions::TakeDue(const v1::ReadOutputResponse& frame,
   auto entry = positions_.find({frame.id(), frame.stream()});
   if (entry == positions_.end()) return false;
   Position& position = entry->second;
-  if (position.offset - position.acknowledged < kAcknowledgeBytes) return false;
+  if (position.offset - position.acknowledged < acknowledge_bytes_) return false;
   position.acknowledged = position.offset;
   v1::OutputPosition* due = request->add_positions();
   due->set_id(frame.id());

@@ -20,8 +20,15 @@ namespace shoal {
 
 inline constexpr int64_t kAcknowledgeBytes = int64_t{4} << 20;
 
+// How often a reader of such output acknowledges: every 4 MiB, or four times to a smaller cap, at
+// which the writer waits for it.
+int64_t AcknowledgeBytesFor(const v1::OutputSpec& output);
+
 class OutputPositions {
  public:
+  explicit OutputPositions(int64_t acknowledge_bytes = kAcknowledgeBytes)
+      : acknowledge_bytes_(acknowledge_bytes) {}
+
   // Moves past the frame. How many of its first bytes were had before; nothing: all of it was, drop
   // it.
   std::optional<size_t> Advance(const v1::ReadOutputResponse& frame);
@@ -33,7 +40,7 @@ class OutputPositions {
   // Every position, into `resume`; those that the request came with stay where nothing was had yet.
   void WriteResume(v1::ReadOutputRequest* request) const;
 
-  // True, with the position in `request`, when 4 MiB of the frame's stream were had since the last
+  // True, with the position in `request`, when enough of the frame's stream was had since the last
   // time.
   bool TakeDue(const v1::ReadOutputResponse& frame, v1::AcknowledgeOutputRequest* request);
 
@@ -45,6 +52,7 @@ class OutputPositions {
   };
   using Key = std::pair<std::string, v1::StreamKind>;
 
+  const int64_t acknowledge_bytes_;
   std::map<Key, Position> positions_;
 };
 

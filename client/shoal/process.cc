@@ -12,6 +12,7 @@
 #include "common/status.h"
 #include "shoal/duration.h"
 #include "shoal/outcome.h"
+#include "shoal/output_positions.h"
 #include "shoal/program.h"
 
 namespace shoal {
@@ -216,7 +217,7 @@ void Process::Rep::Subscribe() {
   };
   observer.on_end = [this](const absl::Status&) { output_over_.Notify(); };
   ReadOutputOptions options;
-  options.acknowledge = !options_.detached;
+  if (!options_.detached) options.acknowledge_bytes = kAcknowledgeBytes;
   output_ = host_->ReadOutput(std::move(request), std::move(observer), options);
 }
 

@@ -121,7 +121,7 @@ TEST_F(StreamTest, EveryFourMebibytesAreAcknowledgedWhenAsked) {
   OutputObserver observer;
   observer.on_end = [&](const absl::Status&) { over.Notify(); };
   ReadOutputOptions options;
-  options.acknowledge = true;
+  options.acknowledge_bytes = int64_t{4} << 20;
   auto reader = host_->ReadOutput(OutputOf(process, false), std::move(observer), options);
   ASSERT_TRUE(over.WaitForNotificationWithTimeout(kDeadline));
   host_ = nullptr;  // waits for the acknowledgement, or cancels it

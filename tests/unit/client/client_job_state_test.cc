@@ -233,6 +233,18 @@ TEST_F(JobStateTest, AnInterruptTerminatesAndASecondOneKills) {
   EXPECT_TRUE(state().Summarize().interrupted);
 }
 
+TEST_F(JobStateTest, ASecondInterruptDoesNotWaitForAHostThatIsOutOfReach) {
+  state().OnSpawned(0, Spawned(0, 1));
+  state().OnSpawned(1, Spawned(1, 2));
+  state().OnConnection(1, absl::UnavailableError("gone"));
+  state().Interrupt();
+  state().OnProcess(0, Ended(0, v1::CAUSE_TERMINATED));
+  EXPECT_FALSE(state().IsComplete());
+  state().Interrupt();
+  EXPECT_EQ(state().Summarize().unknown, 2);
+  EXPECT_FALSE(state().gone_reason(1).ok());
+}
+
 TEST_F(JobStateTest, AFailedStartIsAFailureOfItsRankOnly) {
   v1::SpawnBatchResponse answer = Spawned(1, 2);
   answer.mutable_results(0)->mutable_error()->set_message("exec: No such file");
@@ -317,6 +329,15 @@ TEST_F(JobStateTest, WithoutOutputNothingIsWaitedFor) {
 TEST_F(JobStateTest, FourMebibytesGivenOutAreAcknowledged) {
   state().OnSpawned(0, Spawned(0, 1));
   state().OnFrame(0, Frame(0, 0, std::string(kAcknowledgeBytes, 'x')));
+  EXPECT_EQ(Actions(), "acknowledge:0");
+}
+
+TEST_F(JobStateTest, ASmallCapIsAcknowledgedBeforeTheWriterHasToWaitForEver) {
+  spec_.process.mutable_output()->set_cap_bytes(64 << 10);
+  state().OnSpawned(0, Spawned(0, 1));
+  state().OnFrame(0, Frame(0, 0, std::string((16 << 10) - 1, 'x')));
+  EXPECT_EQ(Actions(), "");
+  state().OnFrame(0, Frame(0, (16 << 10) - 1, "x"));
   EXPECT_EQ(Actions(), "acknowledge:0");
 }
 
