@@ -152,7 +152,8 @@ void SignalOutOfRange(FaultTest& test) {
   }
   v1::SignalResponse response;
   EXPECT_TRUE(Signal(test, SIGKILL, &response).ok());
-  EXPECT_EQ(test.stub().Wait("x", v1::WaitRequest::UNTIL_EMPTY).exit().cause(), v1::CAUSE_TERMINATED);
+  EXPECT_EQ(test.stub().Wait("x", v1::WaitRequest::UNTIL_EMPTY).exit().cause(),
+            v1::CAUSE_TERMINATED);
 }
 
 void EveryExitCode(FaultTest& test) {

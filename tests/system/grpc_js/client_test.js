@@ -46,13 +46,13 @@ const ended = new Promise((resolve, reject) => {
   watch.on("data", (event) => {
     if (!event.upsert) return;
     states.push(event.upsert.state);
-    if (event.upsert.treeEmpty) resolve(event.upsert);
+    if (event.upsert.tree_empty) resolve(event.upsert);
   });
 });
 await synced;
 
 const request = {
-  requestId: uuidV7(),
+  request_id: uuidV7(),
   spec: {
     argv: ["/bin/sh", "-c", "echo from $SHOAL_NAME; exec sleep 1000"].map((word) => Buffer.from(word)),
     name: "generic",
@@ -66,7 +66,7 @@ assert.ok(spawned.process.pid > 0);
 assert.equal((await call(processes, "Spawn", request)).process.id, spawned.process.id);
 
 await assert.rejects(
-  call(processes, "Spawn", { ...request, requestId: uuidV7() }),
+  call(processes, "Spawn", { ...request, request_id: uuidV7() }),
   (error) => error.code === grpc.status.ALREADY_EXISTS && error.details.includes("is held"),
 );
 
@@ -88,12 +88,12 @@ const printed = new Promise((resolve, reject) => {
 
 async function terminate() {
   const terminated = await call(processes, "Terminate", {
-    requestId: uuidV7(),
+    request_id: uuidV7(),
     selector: { terms: ["generic"] },
   });
   assert.equal(terminated.results.length, 1);
   assert.equal(terminated.results[0].process.exit.signal, 15);
-  assert.equal(terminated.results[0].process.treeEmpty, true);
+  assert.equal(terminated.results[0].process.tree_empty, true);
 }
 await printed;
 assert.equal(Buffer.concat(output).toString(), "from generic\n");
