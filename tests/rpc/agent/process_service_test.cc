@@ -161,7 +161,9 @@ TEST_F(ProcessServiceTest, TerminateAnswersWhenTheTreeIsEmpty) {
   v1::TerminateResponse response;
   std::thread call(
       [&] { EXPECT_TRUE(processes_->Terminate(NewContext().get(), request, &response).ok()); });
-  AwaitCalls(1);
+  for (bool told = false; !told; std::this_thread::yield()) {
+    agent_.OnLoop([&] { told = agent_.shims().SlotOf(id).agent.terminate_serial != 0; });
+  }
   agent_.OnLoop([&] {
     agent_.shims().BeginEnd(id);
     agent_.shims().Signaled(id, 15);
