@@ -33,9 +33,8 @@ record::EndCause EndCauseOf(Cause cause) {
 void Ender::End(ProcessEntry* process, const EndWish& wish) {
   if (process->IsOver()) return;
   if (process->state == State::kPending) {
-    StartFailure failure{.stage = "queue",
-                         .error_number = ECANCELED,
-                         .message = "its end was asked for before it started"};
+    StartFailure failure{
+        .stage = "queue", .error_number = ECANCELED, .message = std::string(kEndedBeforeStart)};
     return FailToStart(core_, process, std::move(failure));
   }
   absl::Duration grace = wish.grace.value_or(process->spec->grace);

@@ -38,6 +38,10 @@ StartFailure MakeStartFailure(Shims* shims, const Spec& spec, record::Stage stag
   StartFailure failure;
   failure.stage = std::string(NameOf(stage));
   failure.error_number = error_number;
+  if (error_number == ECANCELED) {  // the shim read of the wish before it ran anything
+    failure.message = std::string(kEndedBeforeStart);
+    return failure;
+  }
   const std::string& object = stage == record::Stage::kChdir ? spec.cwd : spec.argv[0];
   absl::string_view verb =
       stage == record::Stage::kExec ? "exec" : absl::string_view(failure.stage);

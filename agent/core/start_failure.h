@@ -13,6 +13,9 @@ namespace shoal::agent {
 // Type of the status payload: "<stage>\n<errno>\n".
 inline constexpr absl::string_view kStartFailurePayload = "shoal.dev/StartFailure";
 
+// What is said of a process whose end was asked for before it ran.
+inline constexpr absl::string_view kEndedBeforeStart = "its end was asked for before it started";
+
 StartFailure MakeStartFailure(Shims* shims, const Spec& spec, record::Stage stage,
                               int error_number);
 
