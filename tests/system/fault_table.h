@@ -6,7 +6,7 @@
 #ifndef SHOAL_TESTS_SYSTEM_FAULT_TABLE_H_
 #define SHOAL_TESTS_SYSTEM_FAULT_TABLE_H_
 
-#include <functional>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -52,6 +52,9 @@ struct FaultRow {
   void (*run)(FaultTest& test);
   bool start_agent = true;
 };
+
+// Keeps the bytes of a row out of the names of the tests.
+inline void PrintTo(const FaultRow& row, std::ostream* stream) { *stream << "row " << row.number; }
 
 std::vector<FaultRow> WireRows();
 std::vector<FaultRow> SpawnRows();

@@ -1,9 +1,9 @@
 // The agent killed between any two steps of a spawn, by a client that tries again.
 #ifdef SHOAL_FAILPOINTS
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -80,6 +80,43 @@ TEST_P(SpawnFailpoint, KilledThereTheCommandLineStartsOneProcess) {
   const CommandResult result = start->Wait();
   EXPECT_EQ(result.exit_code, 0) << result;
   ExpectExactlyOne(agent, file);
+}
+
+class KillStorm : public SystemTest {};
+
+// Kills at the N-th hit of a step that every spawn passes, while clients try each spawn again until
+// it is answered.
+TEST_F(KillStorm, EverySpawnIsOneProcessThoughTheAgentIsKilledAgainAndAgain) {
+  constexpr int kSpawns = 40;
+  AgentProcess& agent = AddAgent("ant");
+  const std::string directory = Scratch("runs");
+  ASSERT_EQ(mkdir(directory.c_str(), 0700), 0);
+  agent.options().env["SHOAL_FAILPOINT"] = "spawn:shim-started=kill@4,spawn:after-intent=kill@7";
+  ASSERT_TRUE(agent.Start());
+  std::vector<v1::SpawnRequest> requests;
+  for (int i = 0; i < kSpawns; ++i) {
+    v1::SpawnRequest& request = requests.emplace_back();
+    request.set_request_id(NewRequestId());
+    *request.mutable_spec() =
+        SpecOf({ChildPath(), "append", absl::StrCat(directory, "/", i)}, absl::StrCat("s", i));
+  }
+  int kills = 0;
+  for (const v1::SpawnRequest& request : requests) {
+    v1::SpawnResponse response;
+    while (!agent.stub().TrySpawn(request, &response).ok()) {
+      ASSERT_LT(++kills, 3 * kSpawns);
+      EXPECT_EQ(agent.WaitForEnd().exit_code, 128 + SIGKILL);
+      agent.Kill();
+      ASSERT_TRUE(agent.Start());
+    }
+  }
+  EXPECT_GT(kills, 5);
+  EXPECT_THAT(agent.stub().List(), SizeIs(kSpawns));
+  for (int i = 0; i < kSpawns; ++i) {
+    const std::string file = absl::StrCat(directory, "/", i);
+    WaitUntil(absl::StrCat(file, " is written"), [&] { return !ReadFile(file).empty(); });
+    EXPECT_EQ(ReadFile(file), "once\n") << file;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryStep, SpawnFailpoint, ::testing::ValuesIn(kSteps),
