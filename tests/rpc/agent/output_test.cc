@@ -129,6 +129,7 @@ TEST_F(OutputTest, FollowEndsWithTheLastByteAndNotBefore) {
   v1::ReadOutputRequest request = Of("web");
   request.set_follow(true);
   Result result;
+  AwaitCalls(0);
   std::thread call([&] { result = Read(request); });
   AwaitCalls(1);
   for (int i = 0; i < 50; ++i) agent_.Write(id, i % 2, absl::StrCat(i, "\n"));
@@ -156,6 +157,7 @@ TEST_F(OutputTest, FollowingASessionSeesItsProcessesToComeAndEndsWithIt) {
   request.mutable_selector()->set_session_id(opened.session().id());
   request.set_follow(true);
   Result result;
+  AwaitCalls(0);
   std::thread call([&] { result = Read(request); });
   AwaitCalls(1);
   v1::SpawnRequest spawn = SpawnRequestOf({"/bin/true"});

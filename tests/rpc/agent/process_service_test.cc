@@ -77,6 +77,7 @@ TEST_F(ProcessServiceTest, APinToAnotherAgentIsAborted) {
 
 TEST_F(ProcessServiceTest, WaitReturnsWithTheExit) {
   std::string id = SpawnNamed("web");
+  AwaitCalls(0);
   v1::WaitRequest request;
   *request.mutable_selector() = Named("web");
   v1::WaitResponse response;
@@ -92,6 +93,7 @@ TEST_F(ProcessServiceTest, WaitReturnsWithTheExit) {
 
 TEST_F(ProcessServiceTest, ACancelledWaitIsGoneAtOnce) {
   SpawnNamed("web");
+  AwaitCalls(0);
   v1::WaitRequest request;
   *request.mutable_selector() = Named("web");
   v1::WaitResponse response;
@@ -238,6 +240,7 @@ TEST_F(ProcessServiceTest, ASessionOwnsEndsAndForgets) {
 
 TEST_F(ProcessServiceTest, ADrainEndsWhatWaitsWithUnavailable) {
   SpawnNamed("web");
+  AwaitCalls(0);
   v1::WaitRequest request;
   *request.mutable_selector() = Named("web");
   v1::WaitResponse response;
