@@ -21,4 +21,24 @@ function(shoal_sanitize name)
   endif()
   target_compile_options(${name} PRIVATE ${flags})
   target_link_options(${name} PRIVATE ${flags})
+  get_target_property(type ${name} TYPE)
+  if(SHOAL_SANITIZE STREQUAL "thread" AND type STREQUAL "EXECUTABLE")
+    shoal_show_mutexes(${name})
+  endif()
+endfunction()
+
+# A program under the thread sanitizer: see tests/support/tsan_mutex.cc.
+function(shoal_show_mutexes name)
+  set(mutex "_ZN4absl7debian35Mutex")
+  set(variable "_ZN4absl7debian37CondVar")
+  foreach(symbol
+      ${mutex}4LockEv ${mutex}6UnlockEv ${mutex}7TryLockEv ${mutex}10ReaderLockEv ${mutex}12ReaderUnlockEv
+      ${mutex}8LockWhenERKNS0_9ConditionE ${mutex}5AwaitERKNS0_9ConditionE
+      ${mutex}16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE
+      ${mutex}17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE
+      ${variable}4WaitEPNS0_5MutexE ${variable}15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE
+      ${variable}16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE)
+    target_link_options(${name} PRIVATE "-Wl,--wrap=${symbol}")
+  endforeach()
+  target_sources(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests/support/tsan_mutex.cc")
 endfunction()
