@@ -95,7 +95,8 @@ void Recovery::ForgetIntent(ProcessEntry* process, int slot) {
   core_->ledger.Forget(id);
   core_->ledger.Deleted(id);
   // Without a slot, too: its cgroup may have been made already.
-  core_->ledger.Then([core = core_, slot, id](const absl::Status&) { core->shims->Free(slot, id); });
+  core_->ledger.Then(
+      [core = core_, slot, id](const absl::Status&) { core->shims->Free(slot, id); });
 }
 
 }  // namespace shoal::agent
