@@ -53,8 +53,7 @@ void AddLabels(CLI::App* app, std::map<std::string, std::string>* labels) {
            }
          },
          "Label of this host, KEY=VALUE; may be given several times")
-      ->type_name("K=V")
-      ->expected(0, CLI::detail::expected_max_vector_size);
+      ->type_name("K=V");
 }
 
 void AddPathsAndAccess(CLI::App* app, Settings* settings) {
@@ -67,8 +66,7 @@ void AddPathsAndAccess(CLI::App* app, Settings* settings) {
   app->add_option("--socket", settings->socket, "Unix socket; by default shoald.sock in --run-dir")
       ->type_name("PATH");
   app->add_option("--listen", settings->listen, "Serve TCP here, with mutual TLS")
-      ->type_name("HOST:PORT")
-      ->expected(0, CLI::detail::expected_max_vector_size);  // `listen = []` in the file
+      ->type_name("HOST:PORT");
 
   app->add_flag("--insecure-loopback", settings->insecure_loopback,
                 "Serve --listen on loopback addresses in plain text, to every local user");
@@ -80,8 +78,7 @@ void AddPathsAndAccess(CLI::App* app, Settings* settings) {
   app->add_option("--allow-identity", settings->allow_identity,
                   "Identity that TCP serves: a URI (or DNS name) of its certificate, exact or with "
                   "a '*' at its end")
-      ->type_name("URI")
-      ->expected(0, CLI::detail::expected_max_vector_size);
+      ->type_name("URI");
 }
 
 void AddHostAndSelf(CLI::App* app, Settings* settings) {

@@ -6,6 +6,7 @@
 
 int main() {
   shoal::Process process({.command = {"true"}, .name = "first"});
-  std::printf("shoal %s, %d cores, pid %d\n", shoal::Version().data(), shoal::CpuCount(), process.Pid());
+  std::printf("shoal %s, %d cores, pid %d\n", shoal::Version().data(), shoal::CpuCount(),
+              process.Pid());
   return shoal::Fleet::Connect("no[body").ok() ? 1 : 0;
 }
