@@ -1,15 +1,20 @@
 // Spawn → exit of a program that does nothing, raw and through an agent: one after another, and
 // many at once. Raw and Shoal take turns, batch by batch; a ratio is the median of the batches'
 // ratios.
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "common/ids.h"
 #include "tests/bench/bench_agent.h"
 
@@ -114,20 +119,31 @@ void SinglesInFlight(testing::AgentStub& stub, int count) {
   for (std::thread& client : clients) client.join();
 }
 
+// CPU time that process `pid` itself has used, in milliseconds.
+double CpuMs(int pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  std::vector<std::string> fields = absl::StrSplit(text.substr(text.rfind(')') + 2), ' ');
+  const double ticks = atof(fields[11].c_str()) + atof(fields[12].c_str());  // utime, stime
+  return 1000 * ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 void Many(BenchAgent& agent, bool quick) {
   const int count = quick ? 100 : 2000;
   const int rounds = quick ? 1 : 3;
-  std::vector<double> raw, batch, singles, batch_ratio, singles_ratio;
+  std::vector<double> raw, batch, singles, batch_ratio, singles_ratio, cpu;
   const auto per_second = [count](absl::Duration span) {
     return count / absl::ToDoubleSeconds(span);
   };
   for (int round = 0; round < rounds; ++round) {
     // The agent's own children must not be taken by wait(2): it is our child, and stays.
     raw.push_back(per_second(TimeOf([&] { RawInFlight(count); })));
+    const double cpu_before = CpuMs(agent.process().pid());
     batch.push_back(per_second(TimeOf([&] {
       agent.SpawnRanks(kProgram, count);
       agent.stub().WaitAll(v1::WaitRequest::UNTIL_EXITED);
     })));
+    cpu.push_back((CpuMs(agent.process().pid()) - cpu_before) / count);
     agent.DeleteAll();
     singles.push_back(per_second(TimeOf([&] { SinglesInFlight(agent.stub(), count); })));
     agent.DeleteAll();
@@ -141,6 +157,8 @@ void Many(BenchAgent& agent, bool quick) {
   PrintRow(what + " (Spawn, Wait, 8 in flight)", raw_text,
            absl::StrFormat("%.0f/s", Median(singles)),
            absl::StrFormat("%.2f", Median(singles_ratio)), "≥ 0.7 × raw");
+  PrintRow("CPU time of the agent itself for one of them (SpawnBatch)", "",
+           absl::StrFormat("%.2f ms", Median(cpu)), "", "");
 }
 
 }  // namespace
