@@ -34,6 +34,16 @@ void SetFacts(const HostFacts& facts, v1::Host* host) {
   host->set_memory_available_bytes(facts.memory_available_bytes);
 }
 
+void SetChecks(const HostInfo& info, v1::Host* host) {
+  for (const HostCheck& check : CheckHost(info.checks)) {
+    v1::Check* one = host->add_checks();
+    one->set_name(check.name);
+    one->set_result(ToProto(check.result));
+    one->set_detail(check.detail);
+    one->set_remedy(check.remedy);
+  }
+}
+
 void SetHost(const Edge& edge, const HostInfo& info, v1::Host* host) {
   SetFacts(ReadHostFacts(), host);
   host->set_name(edge.host_name);
@@ -45,13 +55,6 @@ void SetHost(const Edge& edge, const HostInfo& info, v1::Host* host) {
   host->mutable_labels()->insert(info.labels.begin(), info.labels.end());
   host->set_agent_pid(getpid());
   host->set_state_dir(info.state_dir);
-  for (const HostCheck& check : CheckHost(info.checks)) {
-    v1::Check* one = host->add_checks();
-    one->set_name(check.name);
-    one->set_result(ToProto(check.result));
-    one->set_detail(check.detail);
-    one->set_remedy(check.remedy);
-  }
   host->mutable_capabilities()->Assign(info.capabilities.begin(), info.capabilities.end());
 }
 
@@ -61,14 +64,14 @@ grpc::ServerUnaryReactor* HostService::Get(grpc::CallbackServerContext* context,
                                            const v1::HostServiceGetRequest* request,
                                            v1::HostServiceGetResponse* response) {
   static_cast<void>(context);
-  static_cast<void>(request);
   auto call = UnaryCall<v1::HostServiceGetResponse>::Begin(edge_->calls, response);
-  edge_->loop->Post([edge = edge_, info = info_, call] {
+  edge_->loop->Post([edge = edge_, info = info_, call, with_checks = request->checks()] {
     int live = edge->supervisor->live_processes();
     int sessions = static_cast<int>(edge->supervisor->Sessions().size());
-    info->helper->Run([edge, info, call, live, sessions] {
+    info->helper->Run([edge, info, call, live, sessions, with_checks] {
       v1::Host host;
       SetHost(*edge, *info, &host);
+      if (with_checks) SetChecks(*info, &host);
       host.set_live_processes(live);
       host.set_open_sessions(sessions);
       call->Answer(

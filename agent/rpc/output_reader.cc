@@ -134,7 +134,8 @@ void OutputReader::Place(Source* source, int stream) {
       return;
     }
     case OutputStart::From::kSince:
-      cursor.offset = OffsetSince(directory_, source->id, stream, state, start_.since);
+      cursor.offset =
+          OffsetSince(directory_, source->id, stream, state, start_.since, source->last.started);
       return;
   }
 }

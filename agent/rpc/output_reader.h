@@ -47,6 +47,7 @@ struct OutputUpdate {
   std::string id;
   std::array<record::StreamState, record::kStreams> streams{};
   int64_t segment_bytes = 0;
+  absl::Time started;     // execve; what was written just then is not in the time index
   bool merged = false;    // there is no stderr
   bool complete = false;  // the ends will not move any more
   bool truncated = false;

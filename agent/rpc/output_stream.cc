@@ -62,6 +62,7 @@ OutputUpdate UpdateOf(const ProcessEntry& process) {
   update.id = process.id;
   update.streams = process.streams;
   update.segment_bytes = process.segment_bytes;
+  update.started = process.start_time.value_or(absl::InfinitePast());
   update.merged = process.spec->merge_stderr;
   update.complete = process.output_complete;
   update.truncated = (process.flags & kFlagOutputTruncated) != 0;

@@ -43,6 +43,8 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
     std::shared_ptr<StreamReactor> stream(new StreamReactor(calls, max_queue_bytes));
     stream->self_ = stream;
     calls->Add(stream);
+    // At once, so that a client that resumes knows that it is heard before anything happens.
+    stream->StartSendInitialMetadata();
     return stream;
   }
 

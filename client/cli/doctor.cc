@@ -48,7 +48,7 @@ int RunDoctor(Context& context) {
   absl::StatusOr<Fleet> fleet = context.ConnectExisting();
   if (!fleet.ok()) return context.Fail(fleet.status());
   auto answers = fleet->FanOut<v1::Host>(
-      [](Host& host, Done<v1::Host> done) { host.GetFacts({}, std::move(done)); });
+      [](Host& host, Done<v1::Host> done) { host.Check({}, std::move(done)); });
   int status = 0;
   for (const HostResult<v1::Host>& answer : answers) {
     if (!answer.result.ok()) {

@@ -106,6 +106,8 @@ class Host {
   // HostService.
   absl::StatusOr<v1::Host> GetFacts(CallOptions options = {});
   void GetFacts(CallOptions options, Done<v1::Host> done);
+  // The facts with `checks`: what the promises stand on there. May take a second.
+  void Check(CallOptions options, Done<v1::Host> done);
 
   // ProcessService. An empty request_id is filled, as are agent_id and boot_id once known.
   absl::StatusOr<v1::SpawnResponse> Spawn(v1::SpawnRequest request, CallOptions options = {});
@@ -167,6 +169,7 @@ class Host {
 
  private:
   explicit Host(std::shared_ptr<Rep> rep);
+  void GetFacts(v1::HostServiceGetRequest request, CallOptions options, Done<v1::Host> done);
 
   // Shared with every call under way, so that the channel outlives them.
   const std::shared_ptr<Rep> rep_;

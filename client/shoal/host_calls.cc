@@ -192,13 +192,23 @@ absl::StatusOr<v1::OpenResponse> Host::OpenSession(v1::OpenRequest request, Call
 }
 
 void Host::GetFacts(CallOptions options, Done<v1::Host> done) {
+  GetFacts({}, options, std::move(done));
+}
+
+void Host::Check(CallOptions options, Done<v1::Host> done) {
+  v1::HostServiceGetRequest request;
+  request.set_checks(true);
+  GetFacts(std::move(request), options, std::move(done));
+}
+
+void Host::GetFacts(v1::HostServiceGetRequest request, CallOptions options, Done<v1::Host> done) {
   Rep* rep = rep_.get();
   UnaryCall<v1::HostServiceGetRequest, v1::HostServiceGetResponse>::Run(
       rep,
       [rep](auto* context, auto* message, auto* response, auto callback) {
         rep->hosts.async()->Get(context, message, response, std::move(callback));
       },
-      {}, options,
+      std::move(request), options,
       [rep, done = std::move(done)](absl::StatusOr<v1::HostServiceGetResponse> answer) mutable {
         if (!answer.ok()) return std::move(done)(answer.status());
         rep->Pin(answer->host().agent_id(), answer->host().boot_id());
