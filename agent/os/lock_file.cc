@@ -1,6 +1,7 @@
 #include "agent/os/lock_file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,12 +26,23 @@ std::string HolderOf(int fd) {
 
 }  // namespace
 
+bool TakeAgentLock(int fd, struct flock lock) {
+  constexpr int kTries = 200;
+  for (int i = 0; i < kTries; ++i) {
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) return true;
+    if (errno != EAGAIN && errno != EACCES) return false;
+    poll(nullptr, 0, 1);  // F_OFD_SETLKW would wait for a living agent for ever
+  }
+  errno = EAGAIN;
+  return false;
+}
+
 absl::StatusOr<LockFile> LockFile::Take(const std::string& path, absl::string_view what) {
   SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
   struct flock lock {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  if (fcntl(fd.get(), F_OFD_SETLK, &lock) != 0) {
+  if (!TakeAgentLock(fd.get(), lock)) {
     if (errno != EAGAIN && errno != EACCES) return ErrnoStatus(errno, absl::StrCat("lock ", path));
     return absl::FailedPreconditionError(absl::StrCat(what, " is in use by ", HolderOf(fd.get())));
   }

@@ -2,10 +2,12 @@
 //
 // Ownership:     the lock is held until destruction, or the end of the process however it comes.
 // Thread-safety: thread-safe.
-// Blocking:      never blocks.
+// Blocking:      up to 0.2 s while somebody else holds the lock.
 // Errors:        FAILED_PRECONDITION: held by another process; the message has its pid.
 #ifndef SHOAL_AGENT_OS_LOCK_FILE_H_
 #define SHOAL_AGENT_OS_LOCK_FILE_H_
+
+#include <fcntl.h>
 
 #include <string>
 #include <utility>
@@ -15,6 +17,12 @@
 #include "common/unique_fd.h"
 
 namespace shoal::agent {
+
+// Takes the OFD lock of an agent; false if it is still held after 0.2 s, errno says why.
+//
+// A little patience, since the holder may be a child that a killed agent had just started: from
+// clone(2) to the close-on-exec it has all the agent's descriptors, and a moment later none.
+bool TakeAgentLock(int fd, struct flock lock);
 
 class LockFile {
  public:

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "agent/os/descriptor.h"
+#include "agent/os/lock_file.h"
 #include "common/status.h"
 
 namespace shoal::agent {
@@ -98,7 +99,7 @@ absl::StatusOr<std::unique_ptr<RecordFile>> RecordFile::Open(const std::string& 
     return absl::FailedPreconditionError(
         absl::StrCat("record file ", path, " is not a regular file of uid ", geteuid()));
   }
-  if (!TryLock(fd.get(), 0)) {
+  if (!TakeAgentLock(fd.get(), LockOf(0))) {
     return absl::FailedPreconditionError(
         absl::StrCat("run directory ", run_dir, " is in use by another agent"));
   }
