@@ -40,6 +40,11 @@ void Ledger::Forget(const std::string& process_id) {
   saved_.insert(process_id);
 }
 
+void Ledger::Bury(const Tombstone& tombstone) {
+  store_->PutTombstone(tombstone);
+  buried_.push_back(tombstone);
+}
+
 void Ledger::Changed(ProcessEntry* process) {
   process->revision = ring_.Add(process->id, /*deleted=*/false);
   ReserveRevisions();
@@ -59,17 +64,22 @@ absl::Status Ledger::Commit() {
   absl::Status committed = store_->Commit();
   SHOAL_FAILPOINT("turn:after-commit");
   if (!committed.ok()) {
-    if (unsaved_.empty()) scheduler_->After(kSaveAgainAfter, [this] { SaveAgain(); });
+    if (unsaved_.empty() && unburied_.empty()) {
+      scheduler_->After(kSaveAgainAfter, [this] { SaveAgain(); });
+    }
     unsaved_.merge(saved_);
+    unburied_.insert(unburied_.end(), buried_.begin(), buried_.end());
     reserved_revision_ = stored_revision_;
   }
   stored_revision_ = reserved_revision_;
   saved_.clear();
+  buried_.clear();
   return committed;
 }
 
 void Ledger::SaveAgain() {
   ReserveRevisions();
+  for (const Tombstone& tombstone : std::exchange(unburied_, {})) Bury(tombstone);
   for (const std::string& id : std::exchange(unsaved_, {})) {
     if (const ProcessEntry* process = table_->Find(id); process != nullptr) {
       Save(*process);

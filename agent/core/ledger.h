@@ -36,7 +36,7 @@ class Ledger {
   void Forget(const std::string& process_id);
   void SaveSession(const SessionEntry& session) { store_->PutSession(session); }
   void ForgetSession(const std::string& session_id) { store_->DeleteSession(session_id); }
-  void Bury(const Tombstone& tombstone) { store_->PutTombstone(tombstone); }
+  void Bury(const Tombstone& tombstone);
   void ForgetTombstonesBefore(absl::Time time) { store_->DeleteTombstonesBefore(time); }
 
   // News of this turn. Changed gives the entry its new revision.
@@ -84,9 +84,11 @@ class Ledger {
   std::set<std::string> moved_;
   std::vector<std::string> sessions_over_;
 
-  std::set<std::string> saved_;    // in the open transaction
-  std::set<std::string> unsaved_;  // lost with a failed commit
-  int64_t reserved_revision_ = 0;  // stored, once the open transaction is
+  std::vector<Tombstone> buried_;    // in the open transaction
+  std::vector<Tombstone> unburied_;  // lost with a failed commit
+  std::set<std::string> saved_;      // in the open transaction
+  std::set<std::string> unsaved_;    // lost with a failed commit
+  int64_t reserved_revision_ = 0;    // stored, once the open transaction is
   int64_t stored_revision_ = 0;
 };
 

@@ -167,6 +167,7 @@ struct SessionEntry {
   absl::Time renew_time;            // wall clock, for people
   absl::Duration expires_boottime;  // CLOCK_BOOTTIME; what counts
   bool over = false;                // closed or lapsed; kept until its processes are over
+  bool expired = false;             // over because it lapsed
 };
 
 }  // namespace shoal::agent

@@ -80,12 +80,13 @@ void Retention::Delete(const Selector& selector, Supervisor::OutcomesCallback do
     answers->push_back({gone.ok() ? *std::move(gone) : nullptr, std::move(id), std::move(status)});
   }
   core_->ledger.Then([this, answers = std::move(answers),
-                      done = std::move(done)](const absl::Status& /*committed*/) mutable {
+                      done = std::move(done)](const absl::Status& committed) mutable {
     std::vector<Outcome> outcomes;
     for (const Answer& answer : *answers) {
       const ProcessEntry* process =
           answer.gone != nullptr ? answer.gone.get() : core_->table.Find(answer.id);
-      outcomes.push_back({process, answer.status});
+      // Gone from here, but not for good before it is gone from the store, too.
+      outcomes.push_back({process, answer.status.ok() ? committed : answer.status});
     }
     done(std::move(outcomes));
   });

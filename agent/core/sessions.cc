@@ -13,6 +13,8 @@ namespace {
 
 constexpr size_t kEndedKept = 1'000;
 constexpr int kEndsPerTurn = 64;
+constexpr absl::string_view kExpired = "expired";
+constexpr absl::string_view kClosed = "was closed";
 
 // How late a timer may fire before the agent itself is to blame.
 absl::Duration ToleratedLag(absl::Duration ttl) { return std::min(absl::Seconds(2), ttl / 2); }
@@ -61,7 +63,10 @@ void Sessions::Restore(SessionEntry restored) {
   sessions_[entry->id] = std::move(session);
   if (entry->over) {
     std::string id = entry->id;
-    EndAll(entry, Cause::kSessionClosed, entry->owner, std::nullopt);
+    bool expired = entry->expired;
+    int ended = expired ? EndAll(entry, Cause::kSessionExpired, "", std::nullopt)
+                        : EndAll(entry, Cause::kSessionClosed, entry->owner, std::nullopt);
+    RememberEnd(id, expired ? kExpired : kClosed, ended);
     MaybeForget(id);
     return;
   }
@@ -147,7 +152,7 @@ void Sessions::OnTimer(const std::string& session_id, absl::Duration due) {
   if (session->expires_boottime > now) return Watch(session_id);
   SHOAL_FAILPOINT("session:expire");
   int ended = EndAll(session, Cause::kSessionExpired, "", std::nullopt);
-  RememberEnd(session_id, "expired", ended);
+  RememberEnd(session_id, kExpired, ended);
   MaybeForget(session_id);
 }
 
@@ -155,6 +160,7 @@ int Sessions::EndAll(SessionEntry* session, Cause cause, std::string requested_b
                      std::optional<absl::Duration> grace) {
   bool first = !session->over;
   session->over = true;
+  if (first) session->expired = cause == Cause::kSessionExpired;
   if (first) {
     core_->ledger.SaveSession(*session);
     core_->ledger.SessionOver(session->id);
@@ -193,7 +199,7 @@ void Sessions::Close(const std::string& session_id, const std::string& token, bo
   SessionEntry* session = sessions_.at(session_id).get();
   std::vector<ProcessEntry*> processes = core_->table.OfSession(session_id);
   int ended = EndAll(session, Cause::kSessionClosed, session->owner, grace);
-  RememberEnd(session_id, "was closed", ended);
+  RememberEnd(session_id, kClosed, ended);
   core_->waits.Add(
       processes, Until::kEmpty, /*any=*/false, ender_->TimeoutFor(processes, grace, timeout),
       [this, session_id, ended, forget, done = std::move(done)](const std::vector<std::string>& ids,

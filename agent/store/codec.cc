@@ -228,6 +228,7 @@ std::string EncodeSession(const SessionEntry& session) {
   out.set_create_time(ToNanos(session.create_time));
   out.set_renew_time(ToNanos(session.renew_time));
   out.set_over(session.over);
+  out.set_expired(session.expired);
   return out.SerializeAsString();
 }
 
@@ -242,6 +243,7 @@ absl::Status DecodeSession(absl::string_view blob, SessionEntry* session) {
   session->create_time = absl::FromUnixNanos(in.create_time());
   session->renew_time = absl::FromUnixNanos(in.renew_time());
   session->over = in.over();
+  session->expired = in.expired();
   return absl::OkStatus();
 }
 

@@ -301,6 +301,23 @@ TEST_F(SpawnTest, AFailedCommitAnswersTheRetryOfItsTurnToo) {
   EXPECT_EQ(second->statuses[0].code(), absl::StatusCode::kUnavailable);
 }
 
+TEST_F(SpawnTest, AFailedCommitOfADeleteIsSaidAndMadeGood) {
+  std::string id = world_.Run(Detached("web", "r1"));
+  world_.shims.End(id, 0);
+  world_.Turn();
+  world_.store.FailNext(absl::ResourceExhaustedError("journal full"));
+  auto reply = world_.Delete(Term("web"));
+  world_.Turn();
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_EQ(reply->outcomes[0].second.code(), absl::StatusCode::kResourceExhausted);
+  world_.scheduler.Advance(absl::Seconds(5));
+  EXPECT_THAT(world_.store.processes(), IsEmpty());
+  world_.Restart();
+  auto retry = world_.Spawn(Detached("web", "r1"));
+  world_.Turn();
+  EXPECT_EQ(retry->statuses[0].code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(SpawnTest, ExitsAndEndsGoOnWhileTheJournalIsFull) {
   std::string stays = world_.Run(Detached("stays", "r1"));
   std::string ends = world_.Run(Detached("ends", "r2"));
