@@ -3,7 +3,7 @@
 // Thread-safety: thread-safe.
 // Blocking:      one write(2) to stderr.
 // Secrets:       `what` names things; it never holds an environment, arguments beyond the program,
-// or a token.
+//                or a token.
 #ifndef SHOAL_AGENT_RPC_AUDIT_H_
 #define SHOAL_AGENT_RPC_AUDIT_H_
 

@@ -2,8 +2,7 @@
 //
 // Thread-safety: thread-safe; runs on gRPC threads, before anything is posted to the loop.
 // Errors:        INVALID_ARGUMENT naming the field, FAILED_PRECONDITION (request_id too old),
-// ABORTED (another agent or
-//                boot than the caller believes).
+//                ABORTED (another agent or boot than the caller believes).
 #ifndef SHOAL_AGENT_RPC_COMMANDS_H_
 #define SHOAL_AGENT_RPC_COMMANDS_H_
 

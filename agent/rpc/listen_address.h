@@ -2,8 +2,7 @@
 //
 // Thread-safety: thread-safe.
 // Errors:        INVALID_ARGUMENT: not HOST:PORT. Others name the address and the reason, in words
-// that gRPC does not
-//                give.
+//                that gRPC does not give.
 #ifndef SHOAL_AGENT_RPC_LISTEN_ADDRESS_H_
 #define SHOAL_AGENT_RPC_LISTEN_ADDRESS_H_
 

@@ -2,8 +2,7 @@
 // knows that it is.
 //
 // Ownership:     created by the server before it starts, outlives it. Holds the calls weakly; a
-// call adds itself when
-//                it begins and removes itself in its OnDone.
+//                call adds itself when it begins and removes itself in its OnDone.
 // Thread-safety: thread-safe.
 // Blocking:      never blocks.
 #ifndef SHOAL_AGENT_RPC_OPEN_CALLS_H_

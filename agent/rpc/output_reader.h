@@ -5,7 +5,7 @@
 // turns by frame; within one, stdout and stderr go in the order in which they were reported.
 //
 // Ownership:     shared by two real owners: the call (its OutputStream and hooks) and the output
-// thread's queue.
+//                thread's queue.
 // Thread-safety: Tell, TellFinal: any thread. DoSome: output thread only.
 // Memory:        one frame queued and one being written, per call.
 #ifndef SHOAL_AGENT_RPC_OUTPUT_READER_H_

@@ -1,7 +1,7 @@
 // The one thread that reads output for clients: the disk must hold up neither the loop nor gRPC.
 //
 // Ownership:     created by main before the server, outlives every call. Shares readers with their
-// streams.
+//                streams.
 // Thread-safety: thread-safe.
 // Blocking:      Wake never blocks; the thread blocks on the disk.
 // Fairness:      readers with something to do take turns.

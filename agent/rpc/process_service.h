@@ -4,7 +4,7 @@
 // Thread-safety: thread-safe; gRPC calls it on its own threads.
 // Blocking:      never blocks.
 // Cancel:        a call that the client gives up ends at once; a spawn or an end that was accepted
-// goes on.
+//                goes on.
 #ifndef SHOAL_AGENT_RPC_PROCESS_SERVICE_H_
 #define SHOAL_AGENT_RPC_PROCESS_SERVICE_H_
 

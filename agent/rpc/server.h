@@ -1,9 +1,9 @@
 // The gRPC server: its listeners, services, and the order in which it ends.
 //
 // Ownership:     created by main once the agent has recovered; owns services and listeners. `edge`
-// outlives it.
+//                outlives it.
 // Thread-safety: Start and StopListening on the loop thread, or before the loop runs; Drain on any
-// thread but the loop's.
+//                thread but the loop's.
 // Blocking:      Drain up to its grace.
 // Errors:        Start: one sentence that names the address or file, and the reason.
 #ifndef SHOAL_AGENT_RPC_SERVER_H_

@@ -2,18 +2,16 @@
 //
 // Every stream of the agent is "make a StreamReactor, subscribe it to something".
 //
-//  1. Begin      in the handler; the producer keeps the pointer and sets both hooks.
-//  2. Push       from the producer's thread: queued, or false when full (then `on_drained` runs
-//  once
-//                there is room) or when the stream is ending.
+//  1. Begin        in the handler; the producer keeps the pointer and sets both hooks.
+//  2. Push         from the producer's thread: queued, or false when full (then `on_drained` runs
+//                  once there is room) or when the stream is ending.
 //  3. OnWriteDone  starts the next write: gRPC allows one, and back-pressure is that it takes long.
-//  4. Close      the producer has no more: Finish follows the last queued message.
+//  4. Close        the producer has no more: Finish follows the last queued message.
 //     End, OnCancel, a failed write: Finish at once, the queue is dropped.
-//  5. OnDone     gRPC is through with it: `on_end` runs, the call leaves OpenCalls.
+//  5. OnDone       gRPC is through with it: `on_end` runs, the call leaves OpenCalls.
 //
 // Ownership:     shared by two real owners: gRPC, until OnDone (the reference the stream has to
-// itself), and the
-//                producer, which may push late and be refused.
+//                itself), and the producer, which may push late and be refused.
 // Thread-safety: thread-safe. Hooks run on gRPC threads, without a lock held; they only post.
 // Blocking:      never blocks.
 // Memory:        at most `max_queue_bytes` and one message waiting, and one being written.

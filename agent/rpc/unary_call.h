@@ -1,13 +1,11 @@
 // One unary call that is answered later, from the loop; a cancel ends it at once.
 //
 // Ownership:     shared by two real owners: gRPC, until OnDone (the reference the call has to
-// itself), and the closure
-//                on the loop that will answer. Whoever is later frees it.
+//                itself), and the closure on the loop that will answer. Whoever is later frees it.
 // Thread-safety: thread-safe.
 // Blocking:      never blocks.
 // Endings:       FinishOnce under the mutex: the first of Answer, Fail, End and OnCancel wins; the
-// others do nothing,
-//                so the response is never touched after gRPC has it.
+//                others do nothing, so the response is never touched after gRPC has it.
 #ifndef SHOAL_AGENT_RPC_UNARY_CALL_H_
 #define SHOAL_AGENT_RPC_UNARY_CALL_H_
 

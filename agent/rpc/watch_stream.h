@@ -11,7 +11,8 @@
 //  5. Stop       posted when gRPC is through with the call.
 //
 // Ownership:     shared by two real owners: the stream's hooks, until OnDone, and closures on the
-// loop. Thread-safety: loop thread only, but for Begin.
+//                loop.
+// Thread-safety: loop thread only, but for Begin.
 #ifndef SHOAL_AGENT_RPC_WATCH_STREAM_H_
 #define SHOAL_AGENT_RPC_WATCH_STREAM_H_
 

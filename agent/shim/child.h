@@ -3,7 +3,7 @@
 // Thread-safety: single-threaded process only.
 // Blocking:      never; execve may take long (a cold disk, NFS), the shim goes on meanwhile.
 // Errors:        a {stage, errno} that reaches the shim through a close-on-exec pipe; never an exit
-// code.
+//                code.
 #ifndef SHOAL_AGENT_SHIM_CHILD_H_
 #define SHOAL_AGENT_SHIM_CHILD_H_
 

@@ -8,7 +8,7 @@
 // Thread-safety: single-threaded process only.
 // Blocking:      file operations in the output directory.
 // Errors:        any failure of a file operation stalls the stream, which tries again 100 ms later.
-// No byte is lost.
+//                No byte is lost.
 #ifndef SHOAL_AGENT_SHIM_OUTPUT_H_
 #define SHOAL_AGENT_SHIM_OUTPUT_H_
 

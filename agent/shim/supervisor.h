@@ -1,21 +1,21 @@
 // The life of one process, from the agent's half of its record to kFinal.
 //
 // The story, with the functions that tell it:
-//   1. Start:     signalfd, first half written, pipes, clone3 into the cgroup            Start()
-//   2. Started:   execve succeeded or the {stage, errno} is known OnStarted()
-//   3. Running:   output moves, desired state is read at SIGUSR1, deadlines are watched   Turn()
-//   4. End:       signal → grace → SIGKILL, repeated until nobody is left BeginEnd(), DriveEnd()
-//   5. Exited:    the main process is reaped; written before any file is touched          OnExit()
-//   6. Empty:     ECHILD, and nobody in the cgroup CheckEmpty()
-//   7. Complete:  both pipes at EOF, or drained once the tree is empty MoveOutput()
-//   8. Final:     exited (or not started), complete and empty Turn()
+//   1. Start:     signalfd, first half written, pipes, clone3           Start()
+//   2. Started:   execve succeeded or the {stage, errno} is known       OnStarted()
+//   3. Running:   output moves, desired state and deadlines are watched Turn()
+//   4. End:       signal → grace → SIGKILL, until nobody is left        BeginEnd(), DriveEnd()
+//   5. Exited:    the main process is reaped; written at once           OnExit()
+//   6. Empty:     ECHILD, and nobody in the cgroup                      CheckEmpty()
+//   7. Complete:  both pipes at EOF, or drained once the tree is empty  MoveOutput()
+//   8. Final:     exited (or not started), complete and empty           Turn()
 // 5, 6 and 7 are three events and come in any order; what comes together is written by one pwrite.
 //
 // Ownership:     everything the shim has; the record outlives it.
 // Thread-safety: single-threaded process only. All signals must be blocked.
 // Blocking:      Run() blocks in one ppoll(2); without deadlines, output or signals it never wakes.
 // Errors:        whatever prevents the start is written as {stage, errno}; later ones are waited
-// out.
+//                out.
 #ifndef SHOAL_AGENT_SHIM_SUPERVISOR_H_
 #define SHOAL_AGENT_SHIM_SUPERVISOR_H_
 

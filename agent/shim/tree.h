@@ -5,13 +5,11 @@
 //
 // Ownership:     owns the descriptors of cgroup.events and cgroup.kill that it opens.
 // Thread-safety: single-threaded process only. Children must not be reaped while a method runs: the
-// number of an
-//                unreaped child cannot be reused, any other number is used through a verified pidfd
-//                only.
+//                number of an unreaped child cannot be reused, any other number is used through a
+//                verified pidfd only.
 // Blocking:      reads of /proc and of the cgroup.
 // Errors:        without /proc and without a cgroup only the process, its group and nothing else
-// can be told; the
-//                proof of emptiness stands all the same.
+//                can be told; the proof of emptiness stands all the same.
 #ifndef SHOAL_AGENT_SHIM_TREE_H_
 #define SHOAL_AGENT_SHIM_TREE_H_
 

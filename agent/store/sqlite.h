@@ -4,8 +4,8 @@
 // Thread-safety: one thread at a time; each thread has a Database of its own.
 // Blocking:      on the disk.
 // Errors:        RESOURCE_EXHAUSTED: disk or quota full. FAILED_PRECONDITION: the file is damaged
-// or
-//                no database; the message says what to do. UNAVAILABLE: I/O error, read-only, busy.
+//                or no database; the message says what to do. UNAVAILABLE: I/O error, read-only,
+//                busy.
 #ifndef SHOAL_AGENT_STORE_SQLITE_H_
 #define SHOAL_AGENT_STORE_SQLITE_H_
 

@@ -10,8 +10,7 @@
 //                last commits may be missing (synchronous=NORMAL), never half of one; the processes
 //                they tell of are gone with the boot anyway.
 // Errors:        Open and Load: FAILED_PRECONDITION for a damaged file or one of a newer agent,
-// with
-//                what to do. Commit: RESOURCE_EXHAUSTED (full) or UNAVAILABLE (I/O error,
+//                with what to do. Commit: RESOURCE_EXHAUSTED (full) or UNAVAILABLE (I/O error,
 //                read-only); nothing of the transaction is kept.
 #ifndef SHOAL_AGENT_STORE_SQLITE_STORE_H_
 #define SHOAL_AGENT_STORE_SQLITE_STORE_H_

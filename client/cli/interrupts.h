@@ -2,7 +2,8 @@
 //
 // Ownership:     the caller's. The destructor ends the thread; signals stay blocked.
 // Thread-safety: construct on the main thread before any other thread is there, so that all inherit
-// the mask. Blocking:      never blocks; the handler runs on a thread of its own.
+//                the mask.
+// Blocking:      never blocks; the handler runs on a thread of its own.
 #ifndef SHOAL_CLIENT_CLI_INTERRUPTS_H_
 #define SHOAL_CLIENT_CLI_INTERRUPTS_H_
 

@@ -1,10 +1,10 @@
 // The agent that the first command on a machine starts for its user.
 //
 // Ownership:     the agent belongs to nobody: it has a session of its own and ends by itself, ten
-// minutes after
-//                its last process, session and client.
+//                minutes after its last process, session and client.
 // Thread-safety: single-threaded; call before the first thread where possible, for posix_spawn's
-// sake. Blocking:      Ensure() until the agent says that it is ready, at most 20 s.
+//                sake.
+// Blocking:      Ensure() until the agent says that it is ready, at most 20 s.
 #ifndef SHOAL_CLIENT_CLI_PRIVATE_AGENT_H_
 #define SHOAL_CLIENT_CLI_PRIVATE_AGENT_H_
 

@@ -2,8 +2,9 @@
 // asking the sources to pause.
 //
 // Ownership:     shared by the Job and the callbacks of its calls, which may come after the Job is
-// gone. Thread-safety: thread-safe. Blocking:      Take() waits for an event; the rest never
-// blocks.
+//                gone.
+// Thread-safety: thread-safe.
+// Blocking:      Take() waits for an event; the rest never blocks.
 #ifndef SHOAL_CLIENT_SHOAL_EVENT_QUEUE_H_
 #define SHOAL_CLIENT_SHOAL_EVENT_QUEUE_H_
 

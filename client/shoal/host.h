@@ -9,13 +9,11 @@
 // or after a reboot, is ABORTED from then on.
 //
 // Ownership:     shared by a Fleet, its Slots and the Processes, Sessions and Jobs that run on it.
-// Owns
-//                the channel, which every call holds until its last callback.
+//                Owns the channel, which every call holds until its last callback.
 // Thread-safety: thread-safe.
 // Blocking:      Create() does not connect; the first call does.
 // Errors:        as the proto says, with the agent's own sentence and its ErrorInfo (error.h);
-// UNAVAILABLE
-//                `host "node3" cannot be reached: connection refused (10.0.0.3:7420)`;
+//                UNAVAILABLE `host "node3" cannot be reached: connection refused (10.0.0.3:7420)`;
 //                DEADLINE_EXCEEDED no answer in time, which says nothing of whether it was done.
 #ifndef SHOAL_CLIENT_SHOAL_HOST_H_
 #define SHOAL_CLIENT_SHOAL_HOST_H_

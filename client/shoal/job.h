@@ -12,9 +12,9 @@
 //
 // Ownership:     the caller's; the sink must live until Run() has returned.
 // Thread-safety: Run() once, on one thread; Interrupt(), Detach() and Resize-like calls from any
-// other. Blocking:      Run() returns when the job is over. The sink may block as long as it likes:
-// leases are kept
-//                alive by another thread, and readers wait with bounded queues.
+//                other.
+// Blocking:      Run() returns when the job is over. The sink may block as long as it likes: leases
+//                are kept alive by another thread, and readers wait with bounded queues.
 #ifndef SHOAL_CLIENT_SHOAL_JOB_H_
 #define SHOAL_CLIENT_SHOAL_JOB_H_
 

@@ -4,7 +4,9 @@
 // to `max_line_bytes`; then it ends in the continuation mark, and its next piece begins with one.
 //
 // Ownership:     owns the beginnings of lines that are not finished, at most max_line_bytes per
-// stream. Thread-safety: one caller at a time. Blocking:      never blocks.
+//                stream.
+// Thread-safety: one caller at a time.
+// Blocking:      never blocks.
 #ifndef SHOAL_CLIENT_SHOAL_LINE_TAGGER_H_
 #define SHOAL_CLIENT_SHOAL_LINE_TAGGER_H_
 

@@ -10,8 +10,7 @@
 // Ownership:     the caller's; holds its Host. Destroying it does not end the process.
 // Thread-safety: thread-safe.
 // Blocking:      Start, Join, Terminate, Kill and Close make a call to the agent, and say what they
-// wait for.
-//                The rest answers from what was last heard.
+//                wait for. The rest answers from what was last heard.
 // Errors:        FAILED_PRECONDITION with a sentence where Python raises; else as the proto says.
 #ifndef SHOAL_CLIENT_SHOAL_PROCESS_H_
 #define SHOAL_CLIENT_SHOAL_PROCESS_H_

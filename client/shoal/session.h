@@ -5,8 +5,9 @@
 // a token, not to a connection: a broken one, or a restarted agent, does no harm within the TTL.
 //
 // Ownership:     the caller's; holds its Host. The destructor abandons: the lease then lapses at
-// the TTL. Thread-safety: thread-safe. Blocking:      Open() and Close() wait for the agent; the
-// rest never blocks.
+//                the TTL.
+// Thread-safety: thread-safe.
+// Blocking:      Open() and Close() wait for the agent; the rest never blocks.
 #ifndef SHOAL_CLIENT_SHOAL_SESSION_H_
 #define SHOAL_CLIENT_SHOAL_SESSION_H_
 

@@ -3,8 +3,7 @@
 // Ownership:     everything it makes is gone at its end, the shim and its tree included.
 // Thread-safety: one thread.
 // Blocking:      the Await functions, until what they wait for or kDeadline; then they fail the
-// test and print the
-//                state.
+//                test and print the state.
 #ifndef SHOAL_TESTS_SHIM_SHIM_HARNESS_H_
 #define SHOAL_TESTS_SHIM_SHIM_HARNESS_H_
 

@@ -9,7 +9,9 @@
 //   ignore-term          from here on only SIGKILL ends it
 //
 // Ownership:     the test's. The state outlives Stop() and Start(), as that of a restarted agent
-// does. Thread-safety: thread-safe. Blocking:      Stop() ends every call.
+//                does.
+// Thread-safety: thread-safe.
+// Blocking:      Stop() ends every call.
 #ifndef SHOAL_TESTS_SUPPORT_FAKE_AGENT_H_
 #define SHOAL_TESTS_SUPPORT_FAKE_AGENT_H_
 

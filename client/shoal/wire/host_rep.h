@@ -1,8 +1,7 @@
 // What a Host is made of: channel, stubs, and what is known of the agent behind them.
 //
 // Ownership:     the Host's. Calls hold plain pointers to it and are counted in `active`; it is
-// destroyed when
-//                there is none, never on a thread of gRPC.
+//                destroyed when there is none, never on a thread of gRPC.
 // Thread-safety: thread-safe.
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_HOST_REP_H_
 #define SHOAL_CLIENT_SHOAL_WIRE_HOST_REP_H_

@@ -4,8 +4,7 @@
 //                reaped, and the test fails.
 // Thread-safety: as a plain object.
 // Blocking:      Wait and WaitForOutput block, never past kDeadline; a passed deadline fails the
-// test
-//                with what was printed until then.
+//                test with what was printed until then.
 #ifndef SHOAL_TESTS_SUPPORT_SYSTEM_COMMAND_H_
 #define SHOAL_TESTS_SUPPORT_SYSTEM_COMMAND_H_
 
