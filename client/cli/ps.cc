@@ -39,7 +39,7 @@ std::string CpuShare(const v1::Process& process, absl::Time now) {
   absl::Duration age = now - ToTime(process.has_start_time(), process.start_time());
   if (!process.has_live_usage() || age <= absl::ZeroDuration()) return "–";
   double share = absl::FDivDuration(ToSpan(process.live_usage().cpu_time()), age) * 100;
-  return absl::StrFormat(share < 10 ? "%.1f%%" : "%.0f%%", share);
+  return absl::StrFormat("%.*f%%", share < 10 ? 1 : 0, share);
 }
 
 // Room for the last column on a terminal.

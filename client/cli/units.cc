@@ -97,7 +97,7 @@ std::string FormatBytes(int64_t bytes) {
   size_t unit = UnitOf(bytes, &size);
   if (unit == 0) return bytes == 1 ? "1 byte" : absl::StrCat(bytes, " bytes");
   double count = static_cast<double>(bytes) / size;
-  return absl::StrFormat(count < 9.95 ? "%.1f %s" : "%.0f %s", count, kUnits[unit]);
+  return absl::StrFormat("%.*f %s", count < 9.95 ? 1 : 0, count, kUnits[unit]);
 }
 
 std::string FormatPart(int64_t part_bytes, int64_t whole_bytes) {

@@ -17,7 +17,6 @@ namespace {
 // A wait is asked for in pieces, so that a connection which died unseen costs one piece.
 constexpr absl::Duration kLongestWait = absl::Minutes(1);
 constexpr absl::Duration kAnswerMargin = absl::Seconds(5);
-constexpr absl::Duration kDefaultGrace = absl::Seconds(5);
 constexpr absl::Duration kProofTime = absl::Seconds(10);
 // When only the agent knows how long the grace is.
 constexpr absl::Duration kLongestEnding = absl::Minutes(10);
