@@ -247,8 +247,9 @@ void SameRequestFromManyAtOnce(FaultTest& test) {
   const v1::SpawnRequest request = RequestFor(SpecOf({ChildPath(), "sleep"}, "once"));
   std::array<v1::SpawnResponse, 16> responses;
   std::vector<std::thread> callers;
+  AgentStub& stub = test.stub();  // made at the first call: not in the threads
   for (v1::SpawnResponse& response : responses) {
-    callers.emplace_back([&] { EXPECT_TRUE(test.stub().TrySpawn(request, &response).ok()); });
+    callers.emplace_back([&] { EXPECT_TRUE(stub.TrySpawn(request, &response).ok()); });
   }
   for (std::thread& caller : callers) caller.join();
   for (const v1::SpawnResponse& response : responses) {
