@@ -15,8 +15,6 @@
 namespace shoal::agent {
 namespace {
 
-constexpr size_t kMinIdPrefix = 4;
-
 template <typename Map, typename Key>
 void EraseFrom(Map* map, const Key& key, ProcessEntry* process) {
   auto found = map->find(key);

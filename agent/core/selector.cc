@@ -8,12 +8,6 @@
 #include "absl/strings/match.h"
 
 namespace shoal::agent {
-namespace {
-
-constexpr size_t kMinIdPrefix = 4;
-
-}  // namespace
-
 bool IsGlob(const std::string& term) { return term.find_first_of("*?[") != std::string::npos; }
 
 bool Selector::IsOpen() const {

@@ -5,6 +5,7 @@
 #ifndef SHOAL_AGENT_CORE_SELECTOR_H_
 #define SHOAL_AGENT_CORE_SELECTOR_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct Selector {
   // Processes to come may match, too: labels, globs, sessions, all.
   bool IsOpen() const;
 };
+
+// An id is told by so many of its first characters, or more.
+inline constexpr size_t kMinIdPrefix = 4;
 
 bool IsGlob(const std::string& term);
 
