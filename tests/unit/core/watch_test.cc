@@ -239,6 +239,7 @@ TEST_F(WatchTest, RetentionDeletesNothingUnderATerminateThatSelectedIt) {
   world_.Restart();
   std::string old = RunNamed("old");
   End(old);
+  world_.clock.Advance(absl::Seconds(1));  // the oldest is the one that ended first
   for (int i = 0; i < 20; ++i) world_.Spawn(Detached(absl::StrCat("p", i), absl::StrCat("r", i)));
   // Before their commit: all pending, so each is over at once and pushes the oldest out.
   auto reply = world_.Terminate(EndOf(All()));
