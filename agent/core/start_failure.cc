@@ -27,6 +27,8 @@ absl::string_view NameOf(record::Stage stage) {
       return "chdir";
     case record::Stage::kExec:
       return "execve";
+    case record::Stage::kProcess:
+      return "process";
   }
   return "start";
 }

@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shoal/v1/fork_protocol.h"
+
 namespace shoal::record {
 
 inline constexpr uint32_t kRecordMagic = 0x4c414f53;  // "SOAL", little endian
@@ -31,18 +33,19 @@ inline constexpr size_t kBootIdBytes = 16;
 inline constexpr int kMaxSurvivors = 8;
 inline constexpr int kStreams = 2;  // 0 stdout, 1 stderr
 
-// Descriptors that a shim is started with. All others are closed.
-inline constexpr int kNullFd =
-    0;  // /dev/null, also 1; 2 is where a shim may say why it cannot go on
-inline constexpr int kRecordFd =
-    3;  // the record file, own open file description, holds the slot's lock
-inline constexpr int kReportFd = 4;  // the FIFO, O_RDWR | O_NONBLOCK
-inline constexpr int kOutputFd = 5;  // directory of the output files
-inline constexpr int kCgroupFd =
-    6;  // directory of the process's cgroup v2; absent if kNoCgroup is set
+// Descriptors that a shim is started with. All others are closed. 0 and 1 are /dev/null; 2 is where
+// it may say why it cannot go on. Those of an adopting shim have pipes besides: see
+// fork_protocol.h.
+inline constexpr int kRecordFd = fork_protocol::kRecordFd;  // the record file, own open file
+                                                            // description, holds the slot's lock
+inline constexpr int kReportFd = fork_protocol::kReportFd;  // the FIFO, O_RDWR | O_NONBLOCK
+inline constexpr int kOutputFd = fork_protocol::kOutputFd;  // directory of the output files
+inline constexpr int kCgroupFd = fork_protocol::kCgroupFd;  // directory of the process's cgroup v2;
+                                                            // absent if kNoCgroup is set
 
 // argv of a shim: {"shoal-shim", decimal slot number, argv of the process…}; its environment is the
-// process's.
+// process's. An adopting shim has {"shoal-shim", decimal slot number, "--adopt", PID of the
+// process}.
 inline constexpr int kShimArgs = 2;
 
 enum AgentFlags : uint32_t {
@@ -50,6 +53,8 @@ enum AgentFlags : uint32_t {
   kMergeStderr = 1u << 1,
   kDropOldest = 1u << 2,  // at the cap; else the writer waits
   kNoCgroup = 1u << 3,
+  kResultStream = 1u << 4,    // descriptor 3 of the process is the pipe of stream 2
+  kForbidChildren = 1u << 5,  // see common/forbid_children.h
 };
 
 // Why an end is wanted; also what the shim says it acted upon.
@@ -102,7 +107,8 @@ enum class Stage : uint32_t {
   kPipe = 2,
   kFork = 3,  // clone3
   kChdir = 4,
-  kExec = 5,  // execve
+  kExec = 5,     // execve
+  kProcess = 6,  // the process itself, between chdir and execve: forbid_children
 };
 
 enum ShimFlags : uint32_t {
@@ -117,6 +123,9 @@ enum ShimFlags : uint32_t {
   kOutputStalled = 1u << 8,
   kOutputDropped = 1u << 9,   // segments were removed; see StreamState.begin
   kCgroupRefused = 1u << 10,  // it runs outside its cgroup: emptiness is proven by reaping alone
+  // The process was forked from another by its runtime: this shim is no descendant of whose child
+  // it may seem, and its tree is not theirs.
+  kAdopted = 1u << 11,
 };
 
 struct StreamState {
