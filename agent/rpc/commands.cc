@@ -36,6 +36,35 @@ std::string FingerprintOfSpawn(const Request& request) {
   return FingerprintOf(copy);
 }
 
+std::string FingerprintOfSpawn(const v1::SpawnRequest& request) {
+  v1::SpawnRequest copy = request;
+  copy.clear_until();
+  copy.clear_timeout();
+  return FingerprintOfSpawn<v1::SpawnRequest>(copy);
+}
+
+absl::StatusOr<Until> ToUntil(v1::WaitRequest::Until until, Until unspecified) {
+  switch (until) {
+    case v1::WaitRequest::UNTIL_UNSPECIFIED:
+      return unspecified;
+    case v1::WaitRequest::UNTIL_EXITED:
+      return Until::kExited;
+    case v1::WaitRequest::UNTIL_OUTPUT_COMPLETE:
+      return Until::kOutputComplete;
+    case v1::WaitRequest::UNTIL_EMPTY:
+      return Until::kEmpty;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat("unknown Until ", static_cast<int>(until)));
+  }
+}
+
+// As long as it takes, where nothing is said.
+template <typename Request>
+absl::StatusOr<absl::Duration> ToTimeout(const Request& request) {
+  if (!request.has_timeout()) return absl::InfiniteDuration();
+  return ToDuration(request.timeout(), "timeout");
+}
+
 absl::Status CheckSignal(int signal) {
   if (signal >= 1 && signal <= kMaxSignal) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -202,25 +231,16 @@ absl::StatusOr<WaitCommand> ToCommand(const v1::WaitRequest& request) {
   WaitCommand command;
   SHOAL_ASSIGN_OR_RETURN(command.selector, ToSelectorOfSome(request.selector()));
   command.any = request.any();
-  command.timeout = absl::InfiniteDuration();
-  if (request.has_timeout()) {
-    SHOAL_ASSIGN_OR_RETURN(command.timeout, ToDuration(request.timeout(), "timeout"));
-  }
-  switch (request.until()) {
-    case v1::WaitRequest::UNTIL_UNSPECIFIED:
-    case v1::WaitRequest::UNTIL_EXITED:
-      command.until = Until::kExited;
-      return command;
-    case v1::WaitRequest::UNTIL_OUTPUT_COMPLETE:
-      command.until = Until::kOutputComplete;
-      return command;
-    case v1::WaitRequest::UNTIL_EMPTY:
-      command.until = Until::kEmpty;
-      return command;
-    default:
-      return absl::InvalidArgumentError(
-          absl::StrCat("unknown Until ", static_cast<int>(request.until())));
-  }
+  SHOAL_ASSIGN_OR_RETURN(command.timeout, ToTimeout(request));
+  SHOAL_ASSIGN_OR_RETURN(command.until, ToUntil(request.until(), Until::kExited));
+  return command;
+}
+
+absl::StatusOr<StartedWait> ToStartedWait(const v1::SpawnRequest& request) {
+  StartedWait wait;
+  SHOAL_ASSIGN_OR_RETURN(wait.until, ToUntil(request.until(), Until::kStarted));
+  SHOAL_ASSIGN_OR_RETURN(wait.timeout, ToTimeout(request));
+  return wait;
 }
 
 absl::StatusOr<Selector> ToDeletion(const v1::DeleteRequest& request) {

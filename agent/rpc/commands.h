@@ -47,6 +47,13 @@ struct WaitCommand {
 };
 absl::StatusOr<WaitCommand> ToCommand(const v1::WaitRequest& request);
 
+// When a Spawn is to be answered.
+struct StartedWait {
+  Until until = Until::kStarted;
+  absl::Duration timeout;  // from the start on; infinite: until the call's deadline
+};
+absl::StatusOr<StartedWait> ToStartedWait(const v1::SpawnRequest& request);
+
 // What to forget.
 absl::StatusOr<Selector> ToDeletion(const v1::DeleteRequest& request);
 

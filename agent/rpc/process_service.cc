@@ -35,18 +35,6 @@ Supervisor::OutcomesCallback AnswerOutcomes(CallOf<Response> call, const Edge* e
   };
 }
 
-Supervisor::SpawnCallback AnswerSpawn(CallOf<v1::SpawnResponse> call, const Edge* edge) {
-  return [call = std::move(call), edge](const std::vector<SpawnOutcome>& outcomes, bool replayed) {
-    const SpawnOutcome& outcome = outcomes.at(0);
-    if (!outcome.status.ok()) return call->Fail(outcome.status);
-    call->Answer([&](v1::SpawnResponse* response) {
-      SetProcess(*outcome.process, edge->host_name, SpecView::kWithoutEnv,
-                 response->mutable_process());
-      response->set_replayed(replayed);
-    });
-  };
-}
-
 Supervisor::SpawnCallback AnswerSpawnBatch(CallOf<v1::SpawnBatchResponse> call, const Edge* edge) {
   return [call = std::move(call), edge](const std::vector<SpawnOutcome>& outcomes, bool replayed) {
     call->Answer([&](v1::SpawnBatchResponse* response) {
@@ -68,6 +56,47 @@ Supervisor::SpawnCallback AnswerSpawnBatch(CallOf<v1::SpawnBatchResponse> call, 
 struct PendingWait {
   Supervisor::WaitId id = 0;
 };
+
+// The client went away: nobody is to be told.
+template <typename Response>
+std::shared_ptr<PendingWait> CancelWith(const CallOf<Response>& call, const Edge* edge) {
+  auto pending = std::make_shared<PendingWait>();
+  call->SetOnCancel([edge, pending] {
+    edge->loop->Post([edge, pending] { edge->supervisor->CancelWait(pending->id); });
+  });
+  return pending;
+}
+
+void AnswerSpawn(UnaryCall<v1::SpawnResponse>* call, const Edge* edge, const ProcessEntry& process,
+                 bool replayed) {
+  call->Answer([&](v1::SpawnResponse* response) {
+    SetProcess(process, edge->host_name, SpecView::kWithoutEnv, response->mutable_process());
+    response->set_replayed(replayed);
+  });
+}
+
+// Answers once the process has started, or has come to what the request waits for.
+Supervisor::SpawnCallback AnswerSpawn(CallOf<v1::SpawnResponse> call, const Edge* edge,
+                                      StartedWait wait, std::shared_ptr<PendingWait> pending) {
+  return [call = std::move(call), edge, wait, pending = std::move(pending)](
+             const std::vector<SpawnOutcome>& outcomes, bool replayed) {
+    const SpawnOutcome& outcome = outcomes.at(0);
+    if (!outcome.status.ok()) return call->Fail(outcome.status);
+    if (wait.until == Until::kStarted) {
+      return AnswerSpawn(call.get(), edge, *outcome.process, replayed);
+    }
+    if (call->IsFinished()) return;
+    Selector itself;
+    itself.terms = {outcome.process->id};
+    pending->id = edge->supervisor->Wait(
+        itself, wait.until, /*any=*/false, wait.timeout,
+        [call, edge, replayed](absl::StatusOr<std::vector<const ProcessEntry*>> processes, bool) {
+          if (!processes.ok()) return call->Fail(processes.status());
+          if (processes->empty()) return call->Fail(absl::NotFoundError("the process was deleted"));
+          AnswerSpawn(call.get(), edge, *processes->front(), replayed);
+        });
+  };
+}
 
 void BeginWait(const Edge* edge, const CallOf<v1::WaitResponse>& call, const WaitCommand& command,
                const std::shared_ptr<PendingWait>& pending) {
@@ -94,9 +123,14 @@ grpc::ServerUnaryReactor* ProcessService::Spawn(Context* context, const v1::Spaw
   absl::StatusOr<SpawnCommand> command = ToCommand(*request, *edge_, owner);
   Audit(owner, "Spawn", Describe(request->spec()), command.status());
   if (!command.ok()) return call->Failed(command.status());
-  edge_->loop->Post([edge = edge_, command = *std::move(command), call]() mutable {
-    edge->supervisor->Spawn(std::move(command), AnswerSpawn(std::move(call), edge));
-  });
+  absl::StatusOr<StartedWait> wait = ToStartedWait(*request);
+  if (!wait.ok()) return call->Failed(wait.status());
+  auto pending = wait->until == Until::kStarted ? nullptr : CancelWith(call, edge_);
+  edge_->loop->Post(
+      [edge = edge_, command = *std::move(command), wait = *wait, pending, call]() mutable {
+        edge->supervisor->Spawn(std::move(command),
+                                AnswerSpawn(std::move(call), edge, wait, std::move(pending)));
+      });
   return call.get();
 }
 
@@ -144,10 +178,7 @@ grpc::ServerUnaryReactor* ProcessService::Wait(Context* context, const v1::WaitR
   auto call = UnaryCall<v1::WaitResponse>::Begin(edge_->calls, response);
   absl::StatusOr<WaitCommand> command = ToCommand(*request);
   if (!command.ok()) return call->Failed(command.status());
-  auto pending = std::make_shared<PendingWait>();
-  call->SetOnCancel([edge = edge_, pending] {
-    edge->loop->Post([edge, pending] { edge->supervisor->CancelWait(pending->id); });
-  });
+  auto pending = CancelWith(call, edge_);
   edge_->loop->Post([edge = edge_, command = *std::move(command), pending, call] {
     BeginWait(edge, call, command, pending);
   });

@@ -124,6 +124,48 @@ TEST_F(ProcessServiceTest, ACancelDoesNotUndoASpawn) {
   EXPECT_EQ(again.process().state(), v1::STATE_RUNNING);
 }
 
+TEST_F(ProcessServiceTest, ASpawnUntilTheExitIsAnsweredWithIt) {
+  v1::SpawnRequest request = SpawnRequestOf({"/bin/true"});
+  request.set_until(v1::WaitRequest::UNTIL_EXITED);
+  v1::SpawnResponse response;
+  std::thread call(
+      [&] { EXPECT_TRUE(processes_->Spawn(NewContext().get(), request, &response).ok()); });
+  AwaitStart();
+  AwaitCalls(1);
+  agent_.OnLoop([&] { agent_.shims().Exited(agent_.shims().starts()[0].id, 7); });
+  call.join();
+  EXPECT_EQ(response.process().state(), v1::STATE_EXITED);
+  EXPECT_EQ(response.process().exit().code(), 7);
+  // The same request, whatever it waits for.
+  request.set_until(v1::WaitRequest::UNTIL_EMPTY);
+  *request.mutable_timeout() = google::protobuf::Duration();
+  v1::SpawnResponse again;
+  ASSERT_TRUE(processes_->Spawn(NewContext().get(), request, &again).ok());
+  EXPECT_TRUE(again.replayed());
+  EXPECT_EQ(again.process().id(), response.process().id());
+  EXPECT_FALSE(again.process().tree_empty());
+  AwaitCalls(0);
+}
+
+TEST_F(ProcessServiceTest, ASpawnUntilItsEndMayBeGivenUp) {
+  auto context = NewContext();
+  v1::SpawnRequest request = SpawnRequestOf({"/bin/true"});
+  request.set_until(v1::WaitRequest::UNTIL_EXITED);
+  v1::SpawnResponse response;
+  grpc::Status status;
+  std::thread call([&] { status = processes_->Spawn(context.get(), request, &response); });
+  AwaitStart();
+  context->TryCancel();
+  call.join();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
+  AwaitCalls(0);
+  agent_.OnLoop([&] { agent_.shims().Exited(agent_.shims().starts()[0].id, 0); });
+  request.set_until(static_cast<v1::WaitRequest::Until>(9));
+  status = processes_->Spawn(NewContext().get(), request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "unknown Until 9");
+}
+
 TEST_F(ProcessServiceTest, ADeadlineEndsEveryMethodThatWaits) {
   std::string id = SpawnNamed("web");
   auto soon = [] {
