@@ -2,8 +2,9 @@
 //
 // Its arguments are verbs with their operands, done one after another; at the end it exits with 0.
 //   exit N              raise S             pause               sleep SECONDS
-//   print TEXT          eprint TEXT         print-pid           flood STREAM BYTES
-//   (tests/support/pattern.h) ignore S            on-signal S TEXT N  (prints TEXT, exits with N)
+//   print TEXT          eprint TEXT         return TEXT         (to descriptor 3)
+//   print-pid           flood STREAM BYTES  (tests/support/pattern.h)
+//   ignore S            on-signal S TEXT N  (prints TEXT, exits with N)
 //   stop (SIGSTOP to itself) list                what it was started with, one "key=value" a line
 //   truncate-stdout     opens /dev/stdout with O_TRUNC and prints "truncated"
 //   close-output        stdout and stderr become /dev/null
@@ -27,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shoal/v1/fork_protocol.h"
 #include "tests/support/pattern.h"
 
 namespace {
@@ -232,6 +234,8 @@ bool RunWithOperand(const char* verb, const char* operand) {
     Print(STDOUT_FILENO, operand);
   } else if (strcmp(verb, "eprint") == 0) {
     Print(STDERR_FILENO, operand);
+  } else if (strcmp(verb, "return") == 0) {
+    Print(shoal::fork_protocol::kProcessResultFd, operand);
   } else if (strcmp(verb, "ignore") == 0) {
     signal(atoi(operand), SIG_IGN);
   } else if (strcmp(verb, "leave-cgroup") == 0) {
