@@ -62,6 +62,7 @@ struct Spec {
   bool merge_stderr = false;
   bool drop_oldest = false;
   bool result_stream = false;
+  bool forbid_children = false;
   absl::Duration grace = absl::Seconds(5);
   std::optional<absl::Duration> time_limit;
   int64_t cap_bytes = record::kDefaultCapBytes;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/shim/clock.h"
+#include "common/forbid_children.h"
 
 namespace shoal::shim {
 namespace {
@@ -99,6 +100,8 @@ int SearchAndExecuteAsyncSafe(char** argv) {
   umask(022);
   SetDescriptorLimitAsyncSafe(plan.nofile_soft);
   if (plan.cwd != nullptr && chdir(plan.cwd) != 0) FailAsyncSafe(start_pipe, Stage::kChdir, errno);
+  const int forbidden = plan.forbid_children ? ForbidChildrenAsyncSafe() : 0;
+  if (forbidden != 0) FailAsyncSafe(start_pipe, Stage::kProcess, forbidden);
   FailAsyncSafe(start_pipe, Stage::kExec, SearchAndExecuteAsyncSafe(plan.argv));
 }
 

@@ -22,6 +22,7 @@ struct ChildPlan {
   int result_fd;         // -1: the process has no result
   uint64_t nofile_soft;  // soft limit of descriptors; 0: the shim's
   int cgroup_fd;         // -1: the shim's own cgroup
+  bool forbid_children;
 };
 
 // Why no program runs. kNone: it does.

@@ -71,7 +71,8 @@ StartError Supervisor::Start() {
   if (wish_.terminate_serial != 0) return {Stage::kSetup, ECANCELED};
 
   const int cgroup_fd = Wants(record::kNoCgroup) ? -1 : record::kCgroupFd;
-  ChildPlan plan = {argv_, cwd_, -1, -1, -1, wish_.nofile_soft, cgroup_fd};
+  ChildPlan plan = {
+      argv_, cwd_, -1, -1, -1, wish_.nofile_soft, cgroup_fd, Wants(record::kForbidChildren)};
   StartError error = OpenPipes(&plan);
   index_.Begin(half_.id, WallNow());
   if (error.stage == Stage::kNone) error = StartChild(plan, &child_);
