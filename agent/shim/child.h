@@ -1,4 +1,5 @@
-// From clone3 to execve: the start of the process.
+// From clone3 to execve: the start of the process; or the adoption of one that was forked
+// elsewhere.
 //
 // Thread-safety: single-threaded process only.
 // Blocking:      never; execve may take long (a cold disk, NFS), the shim goes on meanwhile.
@@ -19,8 +20,10 @@ struct ChildPlan {
   const char* cwd;  // nullptr: the shim's
   int stdout_fd;
   int stderr_fd;
+  int result_fd;         // -1: the process has no result
   uint64_t nofile_soft;  // soft limit of descriptors; 0: the shim's
   int cgroup_fd;         // -1: the shim's own cgroup
+  bool forbid_children;
 };
 
 // Why no program runs. kNone: it does.
@@ -39,17 +42,19 @@ struct Child {
 
 // Clones the process into its cgroup. On failure nothing is left behind.
 //
-// The process has a session of its own, descriptors 0-2 only, every disposition SIG_DFL, an empty
-// mask, umask 022, and is killed by the kernel should the shim die (which, single-threaded, may use
-// PDEATHSIG).
+// The process has a session of its own, descriptors 0-2 (and 3, its result) only, every disposition
+// SIG_DFL, an empty mask, umask 022, and is killed by the kernel should the shim die (which,
+// single-threaded, may use PDEATHSIG).
 StartError StartChild(const ChildPlan& plan, Child* child);
+
+// Takes on a process that was forked from another by its runtime and is this shim's child already:
+// fork_protocol.h says what is at which descriptor. On failure (ECHILD: it is not our child)
+// nothing is known of it.
+StartError AdoptChild(pid_t pid, Child* child);
 
 // Takes what the start pipe has to say and closes it. REQUIRES: it is readable, at EOF, or the
 // child is dead.
 StartError FinishStart(Child* child);
-
-// Field number `field` (proc(5); from 4 on) of /proc/PID/stat; 0 if it cannot be read.
-uint64_t StatField(pid_t pid, int field);
 
 // Start time in clock ticks since boot (field 22) of a process that was started between two
 // readings of BootNow(). Read from /proc only if a tick passed in between.

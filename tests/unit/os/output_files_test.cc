@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <set>
 
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "agent/os/output_name.h"
 #include "agent/os/output_search.h"
@@ -56,9 +57,10 @@ TEST_F(OutputFilesTest, NamesAreParsedAsTheyAreMade) {
   EXPECT_EQ(name->id, kId);
   EXPECT_EQ(name->stream, 1);
   EXPECT_EQ(name->start, 0x800000);
+  EXPECT_EQ(ParseOutputName(SegmentName(kId, 2, 0))->stream, 2);
   EXPECT_TRUE(ParseOutputName(IndexName(kId))->is_index);
   for (const char* bad :
-       {"", "x", "ABCDEFGHIJKLMNOP", "ABCDEFGHIJKLMNOP.2.0000000000000000",
+       {"", "x", "ABCDEFGHIJKLMNOP", "ABCDEFGHIJKLMNOP.3.0000000000000000",
         "ABCDEFGHIJKLMNOP.0.000000000000000g", "ABCDEFGHIJKLMNOP.0.-00000000000001",
         "ABCDEFGHIJKLMNOP.0.ffffffffffffffff", "ABCDEFGHIJKLMNOP.txt"}) {
     EXPECT_FALSE(ParseOutputName(bad).has_value()) << bad;
@@ -134,6 +136,16 @@ TEST_F(OutputFilesTest, RemoveFindsSegmentsWhoseFirstWasDropped) {
   WriteIndex(kId, {{1, 0, 1}});
   files_->Remove(kId);
   EXPECT_TRUE(Names().empty());
+}
+
+TEST_F(OutputFilesTest, RemoveAllButSparesWhatIsWrittenAfterTheCall) {
+  WriteStream(kOther, 0, "old");
+  absl::Notification written;
+  helper_->Run([&] { written.WaitForNotification(); });
+  files_->RemoveAllBut({});
+  WriteStream(kId, 0, "new");
+  written.Notify();
+  EXPECT_EQ(Names(), std::set<std::string>{SegmentName(kId, 0, 0)});
 }
 
 TEST_F(OutputFilesTest, RemoveAllButKeepsWhatIsKnownAndWhatIsNotOurs) {
