@@ -16,7 +16,6 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -166,18 +165,19 @@ class Server {
         children_(children),
         parent_reaps_(HasShimForParent()) {}
 
-  // Returns in a forked process, and in this one, without a value, when the connection broke.
-  std::optional<ForkedProcess> Serve() {
+  // Returns in a forked process, with what it is to be, and in this one, with nullptr, when the
+  // connection broke.
+  const forking::ForkPayload* Serve() {
     for (;;) {
       if (AwaitPacket()) {
         Packet packet = Receive(connection_.get());
         absl::StatusOr<forking::ForkCommand> command = forking::ParseForkCommand(packet.text);
-        if (!command.ok()) return std::nullopt;
+        if (!command.ok()) return nullptr;
         std::string answer = Answer(*command, &packet.descriptors);
-        if (forked_) return std::move(forked_);
+        if (forked_ != nullptr) return forked_;
         // The shim holds the lock of its slot alone when the agent hears of it.
         packet.descriptors.clear();
-        if (!Send(connection_.get(), answer)) return std::nullopt;
+        if (!Send(connection_.get(), answer)) return nullptr;
       }
       Reap(children_);
     }
@@ -237,15 +237,13 @@ class Server {
     connection_.Reset();
     children_->clear();
     forking::SetUpProcess(outcome.plumbing, *payload);
-    forked_.emplace();
-    for (char** word = payload->argv.data(); *word != nullptr; ++word)
-      forked_->argv.emplace_back(*word);
+    forked_ = payload;
   }
 
   UniqueFd connection_;
   std::vector<pid_t>* const children_;  // those that were forked as shims, and are to be reaped
   const bool parent_reaps_;
-  std::optional<ForkedProcess> forked_;
+  const forking::ForkPayload* forked_ = nullptr;  // lives as long as the process
 };
 
 }  // namespace
@@ -265,8 +263,8 @@ absl::StatusOr<ForkedProcess> ServeForks() {
     absl::StatusOr<UniqueFd> connection = Offer(path);
     if (connection.ok()) {
       Server server(*std::move(connection), &children);
-      std::optional<ForkedProcess> forked = server.Serve();
-      if (forked) return *std::move(forked);
+      const forking::ForkPayload* const forked = server.Serve();
+      if (forked != nullptr) return ForkedProcess{{forked->argv.begin(), forked->argv.end() - 1}};
     } else if (!absl::IsUnavailable(connection.status())) {
       return connection.status();
     } else if (!silent) {
