@@ -53,6 +53,7 @@ _PAYLOAD, _SHIM, _RECORD, _REPORT, _OUTPUT, _CGROUP, _SHIM_CGROUP, _MOST_SENT = 
 # What a StartError says went wrong in F.
 _STAGE_PIPE, _STAGE_CHDIR, _STAGE_PROCESS = 2, 4, 6
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _SECCOMP_MODE_FILTER = 1, 22, 38, 2
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -325,6 +326,9 @@ def _be_shim(request, say):
         pipes["start"] = _pipe()
         stage = "fork"
         shim = os.getpid()
+        # What F leaves behind before the shim runs is the shim's, not that of whoever reaps T's orphans.
+        if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "prctl")
         process = os.fork()
         if process == 0:
             if previous is not None:  # but F has T's disposition

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -144,6 +145,8 @@ void WriteDecimalAsyncSafe(pid_t number, char (&text)[kDecimalBytes]) {
   sigaction(SIGCHLD, &by_default, &previous);
   if (!MakePlumbingAsyncSafe(*order.payload, plumbing)) GiveUpAsyncSafe(report, kStagePipe, errno);
   plumbing->shim = getpid();
+  // What F leaves behind before the shim runs is the shim's, not that of whoever reaps T's orphans.
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) GiveUpAsyncSafe(report, kStageFork, errno);
   const pid_t process = fork();
   if (process == 0) {
     DieWithShimAsyncSafe(plumbing->shim);

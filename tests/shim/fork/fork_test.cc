@@ -109,7 +109,7 @@ TEST_P(ForkTest, ProcessHasASessionAnEmptyMaskAndUmask022) {
   EXPECT_EQ(told["nofile"], "77");
 }
 
-TEST_P(ForkTest, ShimHasItsDescriptorsASessionAndEverySignalBlocked) {
+TEST_P(ForkTest, ShimHasItsDescriptorsASessionItsOrphansAndEverySignalBlocked) {
   Start({"--open", "/etc/hostname", "--ignore", std::to_string(SIGCHLD)});
   agent().fields = {"result=1"};
   const Facts seen = agent().Run({"name", "describe"});
@@ -117,6 +117,7 @@ TEST_P(ForkTest, ShimHasItsDescriptorsASessionAndEverySignalBlocked) {
   EXPECT_THAT(seen.All("arg"), ElementsAre("shoal-shim", "1", "--adopt", told["pid"]));
   EXPECT_EQ(told["ppid"], seen["pid"]);
   EXPECT_EQ(seen["sid"], seen["pid"]);
+  EXPECT_EQ(seen["subreaper"], "1");
   EXPECT_THAT(seen.All("fd"),
               UnorderedElementsAre("0 /dev/null", "1 /dev/null", "2 /dev/null", "3 /dev/zero",
                                    MatchesRegex("4 pipe:.*"), "5 " + agent().dir(),

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,9 @@ int main(int argc, char** argv) {
   for (int i = 0; i < argc; ++i) facts.Add("arg", argv[i]);
   facts.AddStatus();
   facts.AddCgroup();
+  int is_subreaper = 0;
+  prctl(PR_GET_CHILD_SUBREAPER, &is_subreaper);
+  facts.Add("subreaper", std::to_string(is_subreaper));
   const pid_t process = atoi(argv[3]);
   if (process <= 1) return 64;
 
