@@ -35,6 +35,8 @@ struct Core {
   Waits waits;
   Ledger ledger;
 
+  // A process has started, failed to, or was lost before. Set by the supervisor.
+  absl::AnyInvocable<void(ProcessEntry*)> on_start_settled;
   // A process became over: its name is free, its session or the retention may let it go. Set by the
   // supervisor.
   absl::AnyInvocable<void(ProcessEntry*)> on_over;

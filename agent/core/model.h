@@ -22,6 +22,7 @@ namespace shoal::agent {
 
 enum class State { kPending, kStarting, kRunning, kStopping, kExited, kFailedToStart, kLost };
 enum class Lifetime { kSession, kDetached };
+enum class StartMethod { kSpawn, kForkserver, kFork };
 enum class Cause {
   kNone,
   kExited,
@@ -65,7 +66,9 @@ struct Spec {
   std::optional<absl::Duration> time_limit;
   int64_t cap_bytes = record::kDefaultCapBytes;
   Labels labels;
-  std::string wire;  // the serialized shoal.v1.ProcessSpec, for replies and the store
+  StartMethod start_method = StartMethod::kSpawn;
+  std::string fork_of;  // with kFork: name or id
+  std::string wire;     // the serialized shoal.v1.ProcessSpec, for replies and the store
 };
 
 struct StartFailure {
@@ -110,6 +113,15 @@ struct SignalEvent {
 
 inline constexpr size_t kMaxSignalEvents = 16;
 
+// What makes a process a template; see agent/core/templates.h.
+struct TemplateFacts {
+  std::string key;      // Program::key
+  std::string version;  // Program::version when it was started
+  absl::Duration idle_timeout;
+  int64_t forks = 0;
+  absl::Time last_use;
+};
+
 struct ProcessEntry {
   // Constant after construction.
   std::string id;
@@ -125,6 +137,8 @@ struct ProcessEntry {
   absl::Time create_time;
 
   // Change with the process.
+  std::string forked_from;  // id of its parent; empty for StartMethod::kSpawn
+  std::optional<TemplateFacts> template_facts;
   std::string session_id;  // emptied when it becomes DETACHED
   Lifetime lifetime = Lifetime::kSession;
   Labels labels;

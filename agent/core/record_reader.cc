@@ -1,5 +1,6 @@
 #include "agent/core/record_reader.h"
 
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <utility>
@@ -105,7 +106,19 @@ void RecordReader::OnDeath(int slot, const std::string& id) {
   ShimView view = core_->shims->Look(slot, id);
   if (view.shim) Apply(process, *view.shim);
   if (process->slot != slot) return;  // its last words were final
+  if (!view.shim && !view.damaged && !process->forked_from.empty()) {
+    return FailFork(process, view.refused.value_or(ForkFailure{
+                                 .stage = "fork",
+                                 .error_number = ECONNRESET,
+                                 .text = "nothing came of it while the agent was restarted"}));
+  }
   Lose(process, view.damaged ? "its record is damaged" : "its shim was killed");
+}
+
+// No shim ever wrote: there is no process, and will be none.
+void RecordReader::FailFork(ProcessEntry* process, const ForkFailure& refused) {
+  FailToStart(core_, process, MakeForkFailure(core_, *process, refused));
+  Finish(process);
 }
 
 void RecordReader::FreeOrphan(int slot, const std::string& id) {
@@ -147,7 +160,9 @@ bool RecordReader::ApplyStart(ProcessEntry* process, const ShimHalf& shim) {
   process->pid = shim.pid;
   process->start_ticks = shim.start_ticks;
   process->start_time = absl::FromUnixNanos(shim.started_ns);
-  return Advance(process, process->termination ? State::kStopping : State::kRunning);
+  Advance(process, process->termination ? State::kStopping : State::kRunning);
+  core_->on_start_settled(process);
+  return true;
 }
 
 bool RecordReader::ApplyFlags(ProcessEntry* process, const ShimHalf& shim) {
@@ -238,6 +253,7 @@ void RecordReader::StoreEnd(int slot, const std::string& id) {
 }
 
 void RecordReader::Lose(ProcessEntry* process, const std::string& detail) {
+  const bool was_starting = process->state == State::kPending || process->state == State::kStarting;
   if (process->IsLive()) {
     Exit exit;
     exit.cause = Cause::kShimLost;
@@ -246,6 +262,7 @@ void RecordReader::Lose(ProcessEntry* process, const std::string& detail) {
     process->exit_time = core_->clock->Now();
     Advance(process, State::kLost);
   }
+  if (was_starting) core_->on_start_settled(process);
   if (!process->output_complete) {
     process->streams = core_->output->Measure(process->id, process->segment_bytes);
     process->flags |= kFlagOutputTruncated;

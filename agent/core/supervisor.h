@@ -12,6 +12,7 @@
 #define SHOAL_AGENT_CORE_SUPERVISOR_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,11 +33,16 @@ namespace shoal::agent {
 struct SupervisorOptions {
   std::string boot_id;
   std::string host_name;
-  std::vector<std::string> base_env;           // PATH, HOME, USER, SHELL of the agent's user
+  std::vector<std::string> base_env;  // PATH, HOME, USER, SHELL of the agent's user
+  std::vector<std::string> own_env;   // SHOAL_…=… of every process, whatever its spec says
   absl::Duration retention = absl::Hours(24);  // of ended processes
   size_t retention_count = 10'000;
   absl::Duration dead_man = absl::Minutes(10);  // beyond a session's TTL
   bool has_cgroup = false;
+  // What a template is started with: `spec` made one of a process of its own that is told to be a
+  // template, with these words.
+  std::function<std::shared_ptr<const Spec>(const Spec& spec, const std::vector<std::string>& argv)>
+      template_spec;
 };
 
 // One process to start.
@@ -173,7 +179,18 @@ class Supervisor {
                     absl::AnyInvocable<void(absl::StatusOr<SessionEnd>)> done);
   std::vector<const SessionEntry*> Sessions() const;  // living ones
   int LiveProcessesOf(const std::string& session_id) const;
-  int live_processes() const;  // trees not over included
+  int live_processes() const;  // trees not over included, templates not
+
+  // Starts a template for the program of `spec` unless `owner` has one, and calls back once it is
+  // warm; see agent/core/templates.h.
+  void CreateTemplate(const std::string& owner, const Spec& spec,
+                      std::optional<absl::Duration> idle_timeout,
+                      absl::AnyInvocable<void(absl::StatusOr<const ProcessEntry*>)> done);
+  std::vector<const ProcessEntry*> Templates() const;  // not over
+  // NOT_FOUND for a term that fits no template.
+  void DeleteTemplates(const std::string& owner, const std::vector<std::string>& terms,
+                       OutcomesCallback done);
+  bool OffersForks(const ProcessEntry& process) const;
 
   const std::string& agent_id() const;
   const std::string& boot_id() const;
