@@ -57,6 +57,7 @@
 #include "common/escape.h"
 #include "common/ids.h"
 #include "common/status.h"
+#include "shoal/v1/fork_protocol.h"
 
 namespace shoal::agent {
 namespace {
@@ -159,6 +160,10 @@ absl::Status Agent::OpenState() {
   options.cgroup_base = settings_.cgroup_base;
   options.unique = TagOf(settings_.state_dir);
   options.nofile_soft = nofile_soft_;
+  Spec bare;
+  bare.env = BaseEnvironment();
+  options.base_path = SearchPathOf(bare, "");
+  options.on_trouble = [](const std::string& line) { spdlog::warn("{}", line); };
   SHOAL_ASSIGN_OR_RETURN(shims_, SystemShims::Open(loop_.get(), options));
   SHOAL_ASSIGN_OR_RETURN(store_, SqliteStore::Open(settings_.state_dir, &SpecFromWire));
   return absl::OkStatus();
@@ -184,6 +189,10 @@ absl::Status Agent::Recover() {
   options.boot_id = boot_id_;
   options.host_name = host_name_;
   options.base_env = BaseEnvironment();
+  options.own_env = {absl::StrCat("SHOAL_HOST=", host_name_),
+                     absl::StrCat("SHOAL_AGENT=unix:", settings_.socket),
+                     absl::StrCat(fork_protocol::kSocketVariable, "=", shims_->fork_socket_path())};
+  options.template_spec = &TemplateSpecOf;
   options.retention = settings_.retention;
   options.retention_count = settings_.retention_count;
   options.dead_man = settings_.dead_man;
@@ -220,6 +229,7 @@ HostInfo Agent::MakeHostInfo() const {
   info.labels = settings_.labels;
   info.state_dir = settings_.state_dir;
   if (shims_->has_cgroup()) info.capabilities.push_back("cgroup");
+  info.capabilities.push_back("forkserver");
   info.start_time = absl::Now();
   info.checks = {settings_.run_dir, settings_.state_dir, shims_->cgroups(),
                  shims_->cgroup_status()};

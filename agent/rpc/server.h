@@ -23,6 +23,7 @@
 #include "agent/rpc/host_service.h"
 #include "agent/rpc/process_service.h"
 #include "agent/rpc/session_service.h"
+#include "agent/rpc/template_service.h"
 #include "agent/rpc/tls_files.h"
 
 namespace shoal::agent {
@@ -56,6 +57,7 @@ class Server {
   const Edge* const edge_;
   ProcessService process_service_;
   SessionService session_service_;
+  TemplateService template_service_;
   HostService host_service_;
   std::vector<std::string> addresses_;
   std::unique_ptr<grpc::Server> server_;
