@@ -330,7 +330,9 @@ record::AgentHalf Launcher::DesiredFor(const ProcessEntry& process) const {
   record::AgentHalf desired{};
   desired.flags = (spec.keep_descendants ? record::kKeepDescendants : 0u) |
                   (spec.merge_stderr ? record::kMergeStderr : 0u) |
-                  (spec.drop_oldest ? record::kDropOldest : 0u);
+                  (spec.drop_oldest ? record::kDropOldest : 0u) |
+                  (spec.result_stream ? record::kResultStream : 0u) |
+                  (spec.forbid_children ? record::kForbidChildren : 0u);
   desired.grace_ns = absl::ToInt64Nanoseconds(spec.grace);
   if (spec.time_limit) desired.limit_from_exec_ns = absl::ToInt64Nanoseconds(*spec.time_limit);
   desired.cap_bytes = spec.cap_bytes;

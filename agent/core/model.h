@@ -62,6 +62,8 @@ struct Spec {
   bool keep_descendants = false;
   bool merge_stderr = false;
   bool drop_oldest = false;
+  bool result_stream = false;
+  bool forbid_children = false;
   absl::Duration grace = absl::Seconds(5);
   std::optional<absl::Duration> time_limit;
   int64_t cap_bytes = record::kDefaultCapBytes;
@@ -69,6 +71,11 @@ struct Spec {
   StartMethod start_method = StartMethod::kSpawn;
   std::string fork_of;  // with kFork: name or id
   std::string wire;     // the serialized shoal.v1.ProcessSpec, for replies and the store
+
+  // The process writes to this stream (0 stdout, 1 stderr, 2 result) by a pipe of its own.
+  bool HasStream(int stream) const {
+    return stream == 0 || (stream == 1 ? !merge_stderr : result_stream);
+  }
 };
 
 struct StartFailure {

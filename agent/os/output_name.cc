@@ -30,8 +30,8 @@ std::optional<OutputName> ParseOutputName(absl::string_view name) {
   const char stream = name[record::kIdBytes + 1];
   const absl::string_view start = name.substr(record::kIdBytes + 3);
   uint64_t offset = 0;
-  if (name[record::kIdBytes] != '.' || name[record::kIdBytes + 2] != '.' ||
-      (stream != '0' && stream != '1') || !absl::SimpleHexAtoi(start, &offset) ||
+  if (name[record::kIdBytes] != '.' || name[record::kIdBytes + 2] != '.' || stream < '0' ||
+      stream >= '0' + record::kStreams || !absl::SimpleHexAtoi(start, &offset) ||
       offset > static_cast<uint64_t>(INT64_MAX) ||
       SegmentName(parsed.id, stream - '0', static_cast<int64_t>(offset)) != name) {
     return std::nullopt;

@@ -26,12 +26,12 @@
 namespace shoal::record {
 
 inline constexpr uint32_t kRecordMagic = 0x4c414f53;  // "SOAL", little endian
-inline constexpr uint32_t kRecordVersion = 1;
+inline constexpr uint32_t kRecordVersion = 2;
 inline constexpr size_t kSlotBytes = 1024;
 inline constexpr size_t kIdBytes = 16;
 inline constexpr size_t kBootIdBytes = 16;
 inline constexpr int kMaxSurvivors = 8;
-inline constexpr int kStreams = 2;  // 0 stdout, 1 stderr
+inline constexpr int kStreams = 3;  // 0 stdout, 1 stderr, 2 result
 
 // Descriptors that a shim is started with. All others are closed. 0 and 1 are /dev/null; 2 is where
 // it may say why it cannot go on. Those of an adopting shim have pipes besides: see
@@ -207,7 +207,7 @@ struct IndexRow {
 };
 static_assert(sizeof(IndexRow) == 24);
 
-// Output files in the output directory: "<id>.<0|1>.<start offset, 16 hex digits>", segment_bytes
+// Output files in the output directory: "<id>.<0|1|2>.<start offset, 16 hex digits>", segment_bytes
 // each but the last; and "<id>.idx".
 inline constexpr size_t kOutputNameBytes = kIdBytes + 1 + 1 + 1 + 16;
 

@@ -231,6 +231,7 @@ absl::StatusOr<Selector> ToDeletion(const v1::DeleteRequest& request) {
 absl::StatusOr<int> ToStream(int kind) {
   if (kind == v1::STREAM_KIND_STDOUT) return 0;
   if (kind == v1::STREAM_KIND_STDERR) return 1;
+  if (kind == v1::STREAM_KIND_RESULT) return 2;
   return absl::InvalidArgumentError(absl::StrCat("unknown StreamKind ", kind));
 }
 

@@ -52,13 +52,13 @@ absl::StatusOr<Selector> ToDeletion(const v1::DeleteRequest& request);
 
 struct Acknowledgement {
   std::string id;
-  int stream = 0;  // 0 stdout, 1 stderr
+  int stream = 0;  // 0 stdout, 1 stderr, 2 result
   int64_t offset = 0;
 };
 absl::StatusOr<std::vector<Acknowledgement>> ToAcknowledgements(
     const v1::AcknowledgeOutputRequest& request);
 
-// 0 for STDOUT, 1 for STDERR; INVALID_ARGUMENT for anything else.
+// 0 for STDOUT, 1 for STDERR, 2 for RESULT; INVALID_ARGUMENT for anything else.
 absl::StatusOr<int> ToStream(int kind);
 
 // What a request is about, for the audit line.

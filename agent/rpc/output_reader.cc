@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/os/output_search.h"
+#include "agent/rpc/process_conversion.h"
 #include "agent/rpc/status_to_grpc.h"
 
 namespace shoal::agent {
@@ -12,10 +13,6 @@ constexpr int64_t kFrameBytes = 32 << 10;
 constexpr int kFramesPerTurn = 16;  // then another call has its turn
 constexpr size_t kMaxOrder = 64;    // the order of streams is kept for so many reports
 constexpr size_t kFrameOverhead = 64;
-
-v1::StreamKind KindOf(int stream) {
-  return stream == 0 ? v1::STREAM_KIND_STDOUT : v1::STREAM_KIND_STDERR;
-}
 
 }  // namespace
 
@@ -92,7 +89,7 @@ void OutputReader::TakeStream(Source* source, int stream, bool is_first) {
   auto index = static_cast<size_t>(stream);
   if (is_first) {
     source->cursors.emplace_back(directory_, update.id, stream, update.segment_bytes);
-    source->cursors.back().wanted = wanted_[index] && (stream == 0 || !update.merged);
+    source->cursors.back().wanted = wanted_[index] && update.has[index];
   }
   Cursor& cursor = source->cursors[index];
   bool grew = update.streams[index].end > cursor.state.end;
@@ -160,7 +157,8 @@ bool OutputReader::DoSome() {
   }
   if (!turns_.empty()) return true;
   bool waits_for_answer = std::any_of(sources_.begin(), sources_.end(), [](const auto& source) {
-    return source.second->cursors[0].asked || source.second->cursors[1].asked;
+    const std::vector<Cursor>& cursors = source.second->cursors;
+    return std::any_of(cursors.begin(), cursors.end(), [](const Cursor& c) { return c.asked; });
   });
   if (final_ && !waits_for_answer) stream_->Close(grpc::Status::OK);
   return false;
@@ -257,7 +255,7 @@ OutputReader::Step OutputReader::PushEnd(Source* source, int stream) {
 v1::ReadOutputResponse OutputReader::FrameOf(const Source& source, int stream) const {
   v1::ReadOutputResponse frame;
   frame.set_id(source.id);
-  frame.set_stream(KindOf(stream));
+  frame.set_stream(ToKind(stream));
   frame.set_offset(source.cursors[static_cast<size_t>(stream)].offset);
   return frame;
 }

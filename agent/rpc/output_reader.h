@@ -2,7 +2,7 @@
 //
 // The loop tells how far each stream has come (Update, coalesced per process); the output thread
 // reads up to there and pushes frames of at most 64 KiB while the stream has room. Processes take
-// turns by frame; within one, stdout and stderr go in the order in which they were reported.
+// turns by frame; within one, the streams go in the order in which they were reported.
 //
 // Ownership:     shared by two real owners: the call (its OutputStream and hooks) and the output
 //                thread's queue.
@@ -47,9 +47,9 @@ struct OutputUpdate {
   std::string id;
   std::array<record::StreamState, record::kStreams> streams{};
   int64_t segment_bytes = 0;
-  absl::Time started;     // execve; what was written just then is not in the time index
-  bool merged = false;    // there is no stderr
-  bool complete = false;  // the ends will not move any more
+  absl::Time started;  // execve; what was written just then is not in the time index
+  std::array<bool, record::kStreams> has{};  // the streams that there are
+  bool complete = false;                     // the ends will not move any more
   bool truncated = false;
   bool drops_oldest = false;
   bool is_new = false;   // came after the call began: read from its first byte

@@ -17,6 +17,7 @@ namespace {
 
 // One frame waits while one is written; a stalled reader costs those and gRPC's copy of the latter.
 constexpr size_t kQueueBytes = 32 << 10;
+constexpr absl::string_view kStreamNames[record::kStreams] = {"stdout", "stderr", "result"};
 
 absl::Status CheckNotNegative(absl::string_view field, int64_t number) {
   if (number >= 0) return absl::OkStatus();
@@ -63,7 +64,9 @@ OutputUpdate UpdateOf(const ProcessEntry& process) {
   update.streams = process.streams;
   update.segment_bytes = process.segment_bytes;
   update.started = process.start_time.value_or(absl::InfinitePast());
-  update.merged = process.spec->merge_stderr;
+  for (int stream = 0; stream < record::kStreams; ++stream) {
+    update.has[static_cast<size_t>(stream)] = process.spec->HasStream(stream);
+  }
   update.complete = process.output_complete;
   update.truncated = (process.flags & kFlagOutputTruncated) != 0;
   update.drops_oldest = process.spec->drop_oldest;
@@ -76,7 +79,7 @@ absl::StatusOr<OutputQuery> ToQuery(const v1::ReadOutputRequest& request) {
   OutputQuery query;
   SHOAL_ASSIGN_OR_RETURN(query.selector, ToSelectorOfSome(request.selector()));
   SHOAL_RETURN_IF_ERROR(CheckCount("streams", request.streams_size(), 16));
-  if (request.streams_size() == 0) query.wanted.fill(true);
+  if (request.streams_size() == 0) query.wanted = {true, true, /*result*/ false};
   for (int kind : request.streams()) {
     SHOAL_ASSIGN_OR_RETURN(int stream, ToStream(kind));
     query.wanted[static_cast<size_t>(stream)] = true;
@@ -128,9 +131,9 @@ absl::Status OutputStream::CheckOffsets(const std::vector<const ProcessEntry*>& 
       int64_t offset = absolute ? query_.start.number : 0;
       if (resume != query_.start.resume.end()) offset = resume->second;
       if (offset <= process->streams[index].end) continue;
-      return absl::OutOfRangeError(
-          absl::StrCat("offset ", offset, " is beyond the end ", process->streams[index].end,
-                       " of ", stream == 0 ? "stdout" : "stderr", " of ", process->id));
+      return absl::OutOfRangeError(absl::StrCat("offset ", offset, " is beyond the end ",
+                                                process->streams[index].end, " of ",
+                                                kStreamNames[stream], " of ", process->id));
     }
   }
   return absl::OkStatus();

@@ -159,15 +159,21 @@ void SetTimes(const ProcessEntry& entry, v1::Process* proto) {
 
 void SetOutput(const ProcessEntry& entry, v1::Process* proto) {
   for (int i = 0; i < record::kStreams; ++i) {
-    if (i == 1 && entry.spec->merge_stderr) continue;
+    if (!entry.spec->HasStream(i)) continue;
     v1::StreamPosition* position = proto->add_output();
-    position->set_stream(i == 0 ? v1::STREAM_KIND_STDOUT : v1::STREAM_KIND_STDERR);
+    position->set_stream(ToKind(i));
     position->set_begin_offset(entry.streams[static_cast<size_t>(i)].begin);
     position->set_end_offset(entry.streams[static_cast<size_t>(i)].end);
   }
 }
 
 }  // namespace
+
+v1::StreamKind ToKind(int stream) {
+  constexpr v1::StreamKind kKinds[record::kStreams] = {
+      v1::STREAM_KIND_STDOUT, v1::STREAM_KIND_STDERR, v1::STREAM_KIND_RESULT};
+  return kKinds[stream];
+}
 
 void SetProcess(const ProcessEntry& entry, absl::string_view host, SpecView view,
                 v1::Process* proto) {

@@ -26,6 +26,9 @@ enum class SpecView { kWithoutEnv, kFull };
 void SetProcess(const ProcessEntry& entry, absl::string_view host, SpecView view,
                 v1::Process* proto);
 
+// Of a stream by its number in the record.
+v1::StreamKind ToKind(int stream);
+
 void SetProcessResults(const std::vector<Outcome>& outcomes, absl::string_view host,
                        google::protobuf::RepeatedPtrField<v1::ProcessResult>* results);
 

@@ -197,6 +197,8 @@ absl::StatusOr<std::shared_ptr<const Spec>> Build(const v1::ProcessSpec& proto) 
   spec->daemon = proto.daemon();
   spec->keep_descendants = proto.descendants() == v1::DESCENDANT_POLICY_KEEP;
   spec->merge_stderr = proto.output().merge_stderr();
+  spec->result_stream = proto.output().result();
+  spec->forbid_children = proto.forbid_children();
   spec->drop_oldest = proto.output().overflow() == v1::OVERFLOW_POLICY_DROP_OLDEST;
   SHOAL_ASSIGN_OR_RETURN(spec->grace, ToDuration(proto.grace(), "grace"));
   if (proto.has_time_limit()) {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/shim/clock.h"
+#include "common/forbid_children.h"
 
 namespace shoal::shim {
 namespace {
@@ -91,11 +92,16 @@ int SearchAndExecuteAsyncSafe(char** argv) {
   if (dup2(plan.stdout_fd, STDOUT_FILENO) < 0 || dup2(plan.stderr_fd, STDERR_FILENO) < 0) {
     FailAsyncSafe(start_pipe, Stage::kPipe, errno);
   }
-  syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, kCloseRangeCloexec);
+  int last = STDERR_FILENO;
+  if (plan.result_fd >= 0) last = dup2(plan.result_fd, fork_protocol::kProcessResultFd);
+  if (last < 0) FailAsyncSafe(start_pipe, Stage::kPipe, errno);
+  syscall(SYS_close_range, last + 1, ~0u, kCloseRangeCloexec);
   ResetSignalsAsyncSafe();
   umask(022);
   SetDescriptorLimitAsyncSafe(plan.nofile_soft);
   if (plan.cwd != nullptr && chdir(plan.cwd) != 0) FailAsyncSafe(start_pipe, Stage::kChdir, errno);
+  const int forbidden = plan.forbid_children ? ForbidChildrenAsyncSafe() : 0;
+  if (forbidden != 0) FailAsyncSafe(start_pipe, Stage::kProcess, forbidden);
   FailAsyncSafe(start_pipe, Stage::kExec, SearchAndExecuteAsyncSafe(plan.argv));
 }
 

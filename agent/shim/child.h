@@ -19,8 +19,10 @@ struct ChildPlan {
   const char* cwd;  // nullptr: the shim's
   int stdout_fd;
   int stderr_fd;
+  int result_fd;         // -1: the process has no result
   uint64_t nofile_soft;  // soft limit of descriptors; 0: the shim's
   int cgroup_fd;         // -1: the shim's own cgroup
+  bool forbid_children;
 };
 
 // Why no program runs. kNone: it does.
@@ -39,9 +41,9 @@ struct Child {
 
 // Clones the process into its cgroup. On failure nothing is left behind.
 //
-// The process has a session of its own, descriptors 0-2 only, every disposition SIG_DFL, an empty
-// mask, umask 022, and is killed by the kernel should the shim die (which, single-threaded, may use
-// PDEATHSIG).
+// The process has a session of its own, descriptors 0-2 (and 3, its result) only, every disposition
+// SIG_DFL, an empty mask, umask 022, and is killed by the kernel should the shim die (which,
+// single-threaded, may use PDEATHSIG).
 StartError StartChild(const ChildPlan& plan, Child* child);
 
 // Takes what the start pipe has to say and closes it. REQUIRES: it is readable, at EOF, or the

@@ -1,4 +1,4 @@
-// One stream of output on its way from a pipe into segment files, and the time index that both
+// One stream of output on its way from a pipe into segment files, and the time index that all
 // streams share.
 //
 // Bytes move by splice(2) and are never in the shim's memory: what cannot be written stays in the
@@ -45,7 +45,7 @@ class TimeIndex {
 
 class OutputStream {
  public:
-  // `number`: 0 or 1. `state` and `id` outlive the stream.
+  // `number`: 0, 1 or 2. `state` and `id` outlive the stream.
   OutputStream(int number, const char* id, record::StreamState* state, TimeIndex* index)
       : number_(number), id_(id), state_(state), index_(index) {}
   // Makes the pipe; returns its write end, which the caller closes, or -1 with errno.

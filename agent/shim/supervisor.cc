@@ -41,7 +41,8 @@ Supervisor::Supervisor(RecordSlot* record, char** argv, const char* cwd)
       argv_(argv),
       cwd_(cwd),
       streams_{{0, half_.id, &half_.streams[0], &index_},
-               {1, half_.id, &half_.streams[1], &index_}} {
+               {1, half_.id, &half_.streams[1], &index_},
+               {2, half_.id, &half_.streams[2], &index_}} {
   for (struct pollfd& watched : watched_) watched = {-1, POLLIN, 0};
 }
 
@@ -69,15 +70,15 @@ StartError Supervisor::Start() {
   half_.end_cause = wish_.terminate_cause;  // an end that was wanted beforehand: nothing is run
   if (wish_.terminate_serial != 0) return {Stage::kSetup, ECANCELED};
 
-  const bool merge = Wants(record::kMergeStderr);
   const int cgroup_fd = Wants(record::kNoCgroup) ? -1 : record::kCgroupFd;
-  const int out = streams_[0].OpenPipe();
-  const int err = merge || out < 0 ? out : streams_[1].OpenPipe();
-  if (err < 0) return {Stage::kPipe, errno};
+  ChildPlan plan = {
+      argv_, cwd_, -1, -1, -1, wish_.nofile_soft, cgroup_fd, Wants(record::kForbidChildren)};
+  StartError error = OpenPipes(&plan);
   index_.Begin(half_.id, WallNow());
-  StartError error = StartChild({argv_, cwd_, out, err, wish_.nofile_soft, cgroup_fd}, &child_);
-  close(out);
-  if (!merge) close(err);
+  if (error.stage == Stage::kNone) error = StartChild(plan, &child_);
+  close(plan.stdout_fd);
+  close(plan.result_fd);
+  if (plan.stderr_fd != plan.stdout_fd) close(plan.stderr_fd);
   if (error.stage != Stage::kNone) return error;
   Reach("forked");
   no_children_ = false;
@@ -86,6 +87,18 @@ StartError Supervisor::Start() {
   half_.start_ticks = child_.start_ticks;
   if (child_.outside_cgroup) half_.flags |= record::kCgroupRefused;
   tree_.Begin(child_.pid, child_.outside_cgroup ? -1 : cgroup_fd);
+  return {};
+}
+
+// The write ends go into the plan, whose owner closes them.
+StartError Supervisor::OpenPipes(ChildPlan* plan) {
+  plan->stdout_fd = plan->stderr_fd = streams_[0].OpenPipe();
+  if (plan->stdout_fd < 0) return {Stage::kPipe, errno};
+  if (!Wants(record::kMergeStderr)) plan->stderr_fd = streams_[1].OpenPipe();
+  if (plan->stderr_fd < 0) return {Stage::kPipe, errno};
+  if (!Wants(record::kResultStream)) return {};
+  plan->result_fd = streams_[2].OpenPipe();
+  if (plan->result_fd < 0) return {Stage::kPipe, errno};
   return {};
 }
 
@@ -171,7 +184,7 @@ void Supervisor::Turn() {
   DriveEnd();
   MoveOutput();
   CheckEmpty();
-  if (!streams_[0].open() && !streams_[1].open() && !Has(record::kOutputComplete)) {
+  if (!AnyStreamOpen() && !Has(record::kOutputComplete)) {
     half_.flags |= record::kOutputComplete;
     moved_ = true;  // not changed_: the exit is usually next
   }
@@ -321,6 +334,13 @@ void Supervisor::MoveOutput() {
   if (moved_) Reach("moved");
   if (flags != half_.flags) changed_ = true;
   half_.flags = flags;
+}
+
+bool Supervisor::AnyStreamOpen() const {
+  for (const OutputStream& stream : streams_) {
+    if (stream.open()) return true;
+  }
+  return false;
 }
 
 void Supervisor::Changed(uint32_t flags) {

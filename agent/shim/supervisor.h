@@ -7,7 +7,7 @@
 //   4. End:       signal → grace → SIGKILL, until nobody is left        BeginEnd(), DriveEnd()
 //   5. Exited:    the main process is reaped; written at once           OnExit()
 //   6. Empty:     ECHILD, and nobody in the cgroup                      CheckEmpty()
-//   7. Complete:  both pipes at EOF, or drained once the tree is empty  MoveOutput()
+//   7. Complete:  the pipes at EOF, or drained once the tree is empty  MoveOutput()
 //   8. Final:     exited (or not started), complete and empty           Turn()
 // 5, 6 and 7 are three events and come in any order; what comes together is written by one pwrite.
 //
@@ -43,9 +43,10 @@ class Supervisor {
 
  private:
   enum class Phase { kRunning, kAsked, kKilling };
-  enum Watched { kSignals, kStartPipe, kTimer, kStdout, kStderr, kWatchedCount };
+  enum Watched { kSignals, kStartPipe, kTimer, kStdout, kStderr, kResult, kWatchedCount };
 
   StartError Start();
+  StartError OpenPipes(ChildPlan* plan);
   void OnStarted();
   void FailStart(StartError error);
   bool Reap();
@@ -70,6 +71,7 @@ class Supervisor {
   void PublishNow();
 
   bool Has(uint32_t flags) const { return (half_.flags & flags) != 0; }
+  bool AnyStreamOpen() const;
   bool Ended() const { return Has(record::kExited | record::kStartFailed); }
   bool Wants(uint32_t flag) const { return (wish_.flags & flag) != 0; }
 

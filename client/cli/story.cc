@@ -185,14 +185,23 @@ void Teller::Tree() {
   Say("Survivors: ", absl::StrJoin(who, ", "), ".");
 }
 
+absl::string_view NameOf(shoal::v1::StreamKind stream) {
+  switch (stream) {
+    case shoal::v1::STREAM_KIND_STDERR:
+      return "stderr ";
+    case shoal::v1::STREAM_KIND_RESULT:
+      return "result ";
+    default:
+      return "stdout ";
+  }
+}
+
 void Teller::Output() {
   if (process_.state() == shoal::v1::STATE_FAILED_TO_START) return;
   std::vector<std::string> parts;
   int64_t dropped = 0;
   for (const shoal::v1::StreamPosition& position : process_.output()) {
-    parts.push_back(
-        absl::StrCat(position.stream() == shoal::v1::STREAM_KIND_STDERR ? "stderr " : "stdout ",
-                     FormatBytes(position.end_offset())));
+    parts.push_back(absl::StrCat(NameOf(position.stream()), FormatBytes(position.end_offset())));
     dropped += position.begin_offset();
   }
   if (parts.empty()) return;

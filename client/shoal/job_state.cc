@@ -213,7 +213,8 @@ bool JobState::IsOutputDone(const Rank& rank) const {
   if (!process.output_complete() && process.state() != v1::STATE_LOST) return false;
   return std::all_of(
       process.output().begin(), process.output().end(), [&](const v1::StreamPosition& position) {
-        return positions_.OffsetOf(process.id(), position.stream()) >= position.end_offset();
+        return position.stream() == v1::STREAM_KIND_RESULT ||  // not asked for, so not read
+               positions_.OffsetOf(process.id(), position.stream()) >= position.end_offset();
       });
 }
 

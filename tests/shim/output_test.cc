@@ -38,6 +38,38 @@ TEST_P(OutputTest, BothStreamsArriveInTheirFiles) {
                             record::kEmpty | record::kFinal);
 }
 
+TEST_P(OutputTest, TheResultIsAStreamOfItsOwn) {
+  shim().agent.flags |= record::kResultStream;
+  shim().StartChild({"print", "out", "return", "answer", "eprint", "err", "list"});
+  const record::ShimHalf half = shim().AwaitFinal();
+  EXPECT_EQ(shim().Output(2), "answer");
+  EXPECT_EQ(half.streams[2].end, 6);
+  EXPECT_EQ(shim().Output(1), "err");
+  EXPECT_NE(shim().Output(0).find("\nfd=3 pipe:"), std::string::npos);
+  EXPECT_EQ(shim().Output(0).find("\nfd=4"), std::string::npos);
+}
+
+TEST_P(OutputTest, TheResultIsApartFromMergedStreams) {
+  shim().agent.flags |= record::kResultStream | record::kMergeStderr;
+  shim().StartChild({"print", "1", "return", "answer", "eprint", "2"});
+  shim().AwaitFinal();
+  EXPECT_EQ(shim().Output(0), "12");
+  EXPECT_EQ(shim().Output(1), "");
+  EXPECT_EQ(shim().Output(2), "answer");
+}
+
+TEST_P(OutputTest, OutputIsCompleteOnlyWhenTheResultIs) {
+  shim().agent.flags |= record::kResultStream;
+  const std::string fifo = shim().dir() + "/go";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  shim().StartChild({"close-output", "return", "half", "open-fifo", fifo, "return", "+rest"});
+  shim().Await([&](const record::ShimHalf&) { return shim().Output(2) == "half"; }, "result");
+  EXPECT_FALSE(shim().Read().flags & record::kOutputComplete);
+  close(open(fifo.c_str(), O_WRONLY));
+  shim().AwaitFinal();
+  EXPECT_EQ(shim().Output(2), "half+rest");
+}
+
 TEST_P(OutputTest, ASilentProcessMakesNoFile) {
   shim().StartChild({"exit", "0"});
   shim().AwaitFinal();

@@ -77,6 +77,41 @@ TEST_P(StartTest, TheProcessHasACleanSlate) {
   EXPECT_NE(shim().Output(0).find("env=WITH SPACE=\xff\n"), std::string::npos);
 }
 
+// What the verb "try-children" has to say where they are forbidden.
+void ExpectForbidden(const std::string& text) {
+  std::istringstream lines(text);
+  size_t count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    const std::string way = line.substr(0, line.find('='));
+    const std::map<std::string, int> others = {{"thread", 0}, {"clone3", ENOSYS}, {"system", 127}};
+    const int error = others.count(way) == 0 ? EPERM : others.at(way);
+    EXPECT_EQ(line, way + "=" + std::to_string(error));
+  }
+  EXPECT_GE(count, 6u) << text;
+}
+
+TEST_P(StartTest, ForbiddenChildrenAreRefusedByTheKernel) {
+  shim().agent.flags |= record::kForbidChildren;
+  shim().StartChild({"try-children"});
+  EXPECT_EQ(shim().AwaitFinal().wait_status, 0);
+  ExpectForbidden(shim().Output(0));
+}
+
+TEST_P(StartTest, ForbiddenChildrenStayForbiddenAfterAnExecve) {
+  shim().agent.flags |= record::kForbidChildren;
+  shim().StartChild({"exec", "try-children", "--"});
+  EXPECT_EQ(shim().AwaitFinal().wait_status, 0);
+  ExpectForbidden(shim().Output(0));
+}
+
+TEST_P(StartTest, ChildrenThatAreNotForbiddenAreStarted) {
+  shim().StartChild({"try-children"});
+  EXPECT_EQ(shim().AwaitFinal().wait_status, 0);
+  for (const char* way : {"fork=0\n", "clone3=0\n", "posix_spawn=0\n", "system=0\n"}) {
+    EXPECT_NE(shim().Output(0).find(way), std::string::npos) << way;
+  }
+}
+
 TEST_P(StartTest, TheShimLeadsASessionOfItsOwn) {
   shim().StartChild({"pause"});
   shim().AwaitFlags(record::kStarted);

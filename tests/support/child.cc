@@ -2,11 +2,14 @@
 //
 // Its arguments are verbs with their operands, done one after another; at the end it exits with 0.
 //   exit N              raise S             pause               sleep SECONDS
-//   print TEXT          eprint TEXT         print-pid           flood STREAM BYTES
-//   (tests/support/pattern.h) ignore S            on-signal S TEXT N  (prints TEXT, exits with N)
+//   print TEXT          eprint TEXT         return TEXT         (to descriptor 3)
+//   print-pid           flood STREAM BYTES  (tests/support/pattern.h)
+//   ignore S            on-signal S TEXT N  (prints TEXT, exits with N)
 //   stop (SIGSTOP to itself) list                what it was started with, one "key=value" a line
 //   truncate-stdout     opens /dev/stdout with O_TRUNC and prints "truncated"
 //   close-output        stdout and stderr become /dev/null
+//   try-children        starts processes in every way, and a thread (tests/support/try_children.h)
+//   exec … --           becomes this program anew, with the verbs up to "--"
 //   core                permits itself a core file of any size
 //   fork … --           a child does the verbs up to "--"; the parent goes on behind
 //   daemon N … --       as fork, N times, double-forked and in sessions of their own
@@ -27,7 +30,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <initializer_list>
+
+#include "shoal/v1/fork_protocol.h"
 #include "tests/support/pattern.h"
+#include "tests/support/try_children.h"
 
 namespace {
 
@@ -150,7 +157,7 @@ void LeaveCgroup(const char* dir) {
 int EndOfBlock(int argc, char** argv, int from) {
   int depth = 1;
   for (int i = from; i < argc; ++i) {
-    if (strcmp(argv[i], "fork") == 0 || strcmp(argv[i], "daemon") == 0) ++depth;
+    for (const char* verb : {"fork", "daemon", "exec"}) depth += strcmp(argv[i], verb) == 0;
     if (strcmp(argv[i], "--") == 0 && --depth == 0) return i;
   }
   return argc;
@@ -214,6 +221,8 @@ bool RunWithoutOperand(int argc, char** argv, const char* verb) {
   } else if (strcmp(verb, "print-pid") == 0) {
     snprintf(number, sizeof(number), "%d\n", getpid());
     Print(STDOUT_FILENO, number);
+  } else if (strcmp(verb, "try-children") == 0) {
+    shoal::testing::TryChildren();
   } else if (strcmp(verb, "core") == 0) {
     const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
     setrlimit(RLIMIT_CORE, &all);
@@ -232,6 +241,8 @@ bool RunWithOperand(const char* verb, const char* operand) {
     Print(STDOUT_FILENO, operand);
   } else if (strcmp(verb, "eprint") == 0) {
     Print(STDERR_FILENO, operand);
+  } else if (strcmp(verb, "return") == 0) {
+    Print(shoal::fork_protocol::kProcessResultFd, operand);
   } else if (strcmp(verb, "ignore") == 0) {
     signal(atoi(operand), SIG_IGN);
   } else if (strcmp(verb, "leave-cgroup") == 0) {
@@ -252,6 +263,11 @@ void RunVerbs(int argc, char** argv, int at, int end) {
     const int operands = end - at;
     if (strcmp(verb, "fork") == 0) {
       at = ForkBlock(argc, argv, at);
+    } else if (strcmp(verb, "exec") == 0) {
+      argv[EndOfBlock(argc, argv, at)] = nullptr;
+      argv[at - 1] = argv[0];
+      execv("/proc/self/exe", argv + at - 1);
+      Fail("exec");
     } else if (strcmp(verb, "daemon") == 0 && operands >= 1) {
       at = DaemonBlock(argc, argv, atoi(argv[at]), at + 1);
     } else if (strcmp(verb, "flood") == 0 && operands >= 2) {

@@ -38,8 +38,10 @@
 //   execve(SHIM, {"shoal-shim", SLOT, "--adopt", PID of F})
 // with the descriptors kRecordFd… below and no other, every signal blocked and SIGCHLD at its
 // default. T must not become a parent that has to reap M: M is made with CLONE_PARENT, or T reaps
-// it. M has a session of its own. M and F are in the cgroup of F from before F runs anything of its
-// own: M is cloned into it, or writes itself to its cgroup.procs; the shim leaves it by itself.
+// it. M has a session of its own, and is a sub-reaper before it forks F (PR_SET_CHILD_SUBREAPER,
+// which outlives execve): of a daemon that F makes at once it must be the parent. M and F are in the
+// cgroup of F from before F runs anything of its own: M is cloned into it, or writes itself to its
+// cgroup.procs; the shim leaves it by itself.
 // M makes the pipes: stdout, stderr (unless merged), result (if wanted), and the start pipe. If M
 // cannot execute the shim it kills and reaps F.
 //

@@ -64,6 +64,68 @@ TEST_F(OutputTest, EveryStreamOfWhatHasEndedEnds) {
   EXPECT_EQ(result.ends, 2);
 }
 
+TEST_F(OutputTest, TheResultIsReadOnlyWhereItIsNamed) {
+  v1::SpawnRequest request = SpawnRequestOf({"/bin/true"});
+  request.mutable_spec()->mutable_output()->set_result(true);
+  v1::SpawnResponse spawned;
+  ASSERT_TRUE(Spawn(request, &spawned).ok());
+  std::string id = spawned.process().id();
+  ASSERT_EQ(spawned.process().output_size(), 3);
+  EXPECT_EQ(spawned.process().output(2).stream(), v1::STREAM_KIND_RESULT);
+  agent_.OnLoop(
+      [&] { EXPECT_TRUE(agent_.shims().starts().back().desired.flags & record::kResultStream); });
+  agent_.Write(id, 0, "out");
+  agent_.Write(id, 2, "answer");
+  agent_.OnLoop([&] { agent_.shims().End(id, 0); });
+
+  Result unnamed = Read(Of(id));
+  EXPECT_EQ(unnamed.text.count(v1::STREAM_KIND_RESULT), 0u);
+  EXPECT_EQ(unnamed.ends, 2);
+  v1::ReadOutputRequest named = Of(id);
+  named.add_streams(v1::STREAM_KIND_RESULT);
+  named.set_offset(2);
+  named.set_follow(true);
+  Result result = Read(named);
+  EXPECT_EQ(result.text[v1::STREAM_KIND_RESULT], "swer");
+  EXPECT_EQ(result.text.size(), 1u);
+  EXPECT_EQ(result.ends, 1);
+  named.set_offset(7);
+  EXPECT_THAT(Read(named).status.error_message(), HasSubstr("beyond the end 6 of result"));
+}
+
+TEST_F(OutputTest, AProcessWithoutAResultHasNoSuchStream) {
+  std::string id = SpawnNamed("web");
+  agent_.OnLoop([&] { agent_.shims().End(id, 0); });
+  v1::ReadOutputRequest request = Of(id);
+  request.add_streams(v1::STREAM_KIND_RESULT);
+  request.set_follow(true);
+  Result result = Read(request);
+  EXPECT_TRUE(result.status.ok()) << result.status.error_message();
+  EXPECT_EQ(result.ends, 0);
+  v1::GetRequest get;
+  get.set_selector(id);
+  v1::GetResponse got;
+  ASSERT_TRUE(processes_->Get(NewContext().get(), get, &got).ok());
+  EXPECT_EQ(got.process().output_size(), 2);
+}
+
+TEST_F(OutputTest, AnAcknowledgementOfTheResultReachesTheShim) {
+  v1::SpawnRequest request = SpawnRequestOf({"/bin/true"});
+  request.mutable_spec()->mutable_output()->set_result(true);
+  v1::SpawnResponse spawned;
+  ASSERT_TRUE(Spawn(request, &spawned).ok());
+  agent_.Write(spawned.process().id(), 2, "answer");
+  v1::AcknowledgeOutputRequest read;
+  v1::OutputPosition* position = read.add_positions();
+  position->set_id(spawned.process().id());
+  position->set_stream(v1::STREAM_KIND_RESULT);
+  position->set_offset(4);
+  v1::AcknowledgeOutputResponse nothing;
+  ASSERT_TRUE(processes_->AcknowledgeOutput(NewContext().get(), read, &nothing).ok());
+  agent_.OnLoop(
+      [&] { EXPECT_EQ(agent_.shims().SlotOf(spawned.process().id()).agent.acknowledged[2], 4); });
+}
+
 TEST_F(OutputTest, OffsetsAreCheckedAgainstTheEnd) {
   std::string id = SpawnNamed("web");
   agent_.Write(id, 0, "hello");

@@ -8,6 +8,8 @@
 //   append FILE                 appends one line to FILE, then sleeps: proves how often it was run
 //   flood LINES WIDTH TAG       LINES lines of WIDTH bytes that begin with TAG, in odd-sized writes
 //   bytes SEED COUNT            COUNT pseudo-random bytes, to stdout
+//   result TEXT OUT             TEXT to descriptor 3, OUT to stdout
+//   fork                        forks once, and says "forked", or why not
 //   daemon MARKER               leaves a setsid grandchild that ignores SIGTERM, says "ready",
 //   sleeps state                       prints its descriptors, signal mask, dispositions, umask
 #include <dirent.h>
@@ -97,6 +99,19 @@ int Bytes(uint64_t seed, size_t count) {
   return 0;
 }
 
+int Result(const std::string& text, const std::string& out) {
+  WriteAll(3, text.data(), text.size());
+  Say(out);
+  return 0;
+}
+
+int Fork() {
+  const pid_t pid = fork();
+  if (pid == 0) _exit(0);
+  Say(pid > 0 ? "forked" : strerror(errno));
+  return 0;
+}
+
 int Daemon() {
   if (fork() == 0) {
     setsid();
@@ -141,6 +156,8 @@ int main(int argc, char** argv) {
   if (verb == "sleep") Sleep();
   if (verb == "ignore-term") return IgnoreTerm();
   if (verb == "state") return PrintState();
+  if (verb == "fork") return Fork();
+  if (verb == "result" && argc == 4) return Result(argv[2], argv[3]);
   if (verb == "daemon" && argc == 3) return Daemon();
   if (verb == "exit" && argc == 3) return atoi(argv[2]);
   if (verb == "append" && argc == 3) return Append(argv[2]);

@@ -66,6 +66,17 @@ TEST(Story, OfOneThatHadToBeKilled) {
             "seen empty at 16:40:07.013. stdout 1.2 MiB, stderr 312 bytes, nothing dropped.");
 }
 
+TEST(Story, AResultIsNamedAsSuch) {
+  v1::Process process = Web();
+  process.set_state(v1::STATE_EXITED);
+  process.mutable_exit()->set_code(0);
+  process.set_output_complete(true);
+  v1::StreamPosition* result = process.add_output();
+  result->set_stream(v1::STREAM_KIND_RESULT);
+  result->set_end_offset(12);
+  EXPECT_THAT(TellStory(process, At(17, 0, 0)), HasSubstr("result 12 bytes, nothing dropped."));
+}
+
 TEST(Story, OfOneThatRunsSaysSinceWhen) {
   std::string story = TellStory(Web(), At(14, 3, 11));
   EXPECT_THAT(story, EndsWith("It has been running for 1 min."));

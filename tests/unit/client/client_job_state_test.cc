@@ -317,6 +317,17 @@ TEST_F(JobStateTest, WhenTheReaderIsOverNobodyWaitsForBytes) {
   EXPECT_THAT(Heard(), ElementsAre("complete 0"));
 }
 
+TEST_F(JobStateTest, AResultThatTheJobDoesNotReadIsNotWaitedFor) {
+  state().OnSpawned(0, Spawned(0, 1));
+  v1::Process process = Exited(0, 0);
+  SetWritten(process, 0);
+  v1::StreamPosition* result = process.add_output();
+  result->set_stream(v1::STREAM_KIND_RESULT);
+  result->set_end_offset(100);
+  state().OnProcess(0, process);
+  EXPECT_THAT(Heard(), testing::Contains("complete 0"));
+}
+
 TEST_F(JobStateTest, WithoutOutputNothingIsWaitedFor) {
   spec_.read_output = false;
   v1::Process exited = Exited(0, 0);

@@ -56,9 +56,10 @@ TEST_F(OutputFilesTest, NamesAreParsedAsTheyAreMade) {
   EXPECT_EQ(name->id, kId);
   EXPECT_EQ(name->stream, 1);
   EXPECT_EQ(name->start, 0x800000);
+  EXPECT_EQ(ParseOutputName(SegmentName(kId, 2, 0))->stream, 2);
   EXPECT_TRUE(ParseOutputName(IndexName(kId))->is_index);
   for (const char* bad :
-       {"", "x", "ABCDEFGHIJKLMNOP", "ABCDEFGHIJKLMNOP.2.0000000000000000",
+       {"", "x", "ABCDEFGHIJKLMNOP", "ABCDEFGHIJKLMNOP.3.0000000000000000",
         "ABCDEFGHIJKLMNOP.0.000000000000000g", "ABCDEFGHIJKLMNOP.0.-00000000000001",
         "ABCDEFGHIJKLMNOP.0.ffffffffffffffff", "ABCDEFGHIJKLMNOP.txt"}) {
     EXPECT_FALSE(ParseOutputName(bad).has_value()) << bad;

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "agent/store/codec.h"
 #include "tests/unit/store/store_fixture.h"
 
 namespace shoal::agent {
@@ -51,7 +52,7 @@ ProcessEntry FullEntry() {
                               .kill_time = At(6)};
   p.tree_empty = true;
   p.output_complete = true;
-  p.streams = {{{1, 2}, {3, 4}}};
+  p.streams = {{{1, 2}, {3, 4}, {5, 6}}};
   p.segment_bytes = 12345;
   p.flags = kFlagEscalated | kFlagNoCgroup;
   p.survivors = {{11, "\xff", "nfs_wait"}, {12, "b", ""}};
@@ -170,6 +171,15 @@ TEST_F(StoreTest, EveryFieldOfAProcessComesBack) {
   ASSERT_THAT(loaded, SizeIs(2));
   ExpectSame(loaded[full.id], full);
   ExpectSame(loaded[empty.id], empty);
+}
+
+TEST(Codec, ARowOfTwoStreamsHasAnEmptyThird) {
+  const std::string stream_of_3 = "\x9a\x01\x02\x10\x03";  // streams { end: 3 }
+  ProcessEntry process;
+  process.streams[2] = {};
+  ASSERT_TRUE(DecodeProcess(stream_of_3 + stream_of_3, &process).ok());
+  EXPECT_EQ(process.streams[1].end, 3);
+  EXPECT_EQ(process.streams[2].end, 0);
 }
 
 TEST_F(StoreTest, APutOfAKnownProcessReplacesIt) {
