@@ -366,8 +366,9 @@ std::vector<std::string> Launcher::EnvironmentFor(const ProcessEntry& process) c
   }
   // It may have come along with the environment of a template.
   if (!process.template_facts) {
-    std::erase_if(environment, [](const std::string& variable) {
-      return absl::StartsWith(variable, absl::StrCat(fork_protocol::kTemplateVariable, "="));
+    const std::string told = absl::StrCat(fork_protocol::kTemplateVariable, "=");
+    std::erase_if(environment, [&told](const std::string& variable) {
+      return absl::StartsWith(variable, told);
     });
   }
   return environment;

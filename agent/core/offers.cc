@@ -85,8 +85,9 @@ void Offers::OnImpatient(const std::string& process_id, uint64_t number, absl::D
         core_->output->Tail(process_id, stream, process->streams[static_cast<size_t>(stream)],
                             process->segment_bytes, kMaxWords));
   }
-  done(absl::FailedPreconditionError(absl::StrCat(
-      name, " did not offer itself to be forked within ", absl::FormatDuration(patience), words)));
+  done(absl::FailedPreconditionError(
+      absl::StrCat(name, " did not offer itself to be forked within ",
+                   absl::FormatDuration(absl::Ceil(patience, absl::Seconds(1))), words)));
 }
 
 const ProcessEntry* Offers::ProcessOf(const ForkParent& parent) const {

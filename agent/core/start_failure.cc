@@ -61,12 +61,12 @@ StartFailure MakeForkFailure(Core* core, const ProcessEntry& process, const Fork
   const ProcessEntry* parent = core->table.Find(process.forked_from);
   const std::string who = parent != nullptr ? Describe(*parent) : process.forked_from;
   StartFailure failure{.stage = "fork", .error_number = refused.error_number, .message = ""};
+  const bool speaks = refused.error_number == 0 || refused.error_number == ECONNRESET;
   const std::string reason =
-      refused.error_number == 0 || refused.error_number == ECONNRESET
-          ? refused.text
-          : std::string(ErrnoStatus(refused.error_number,
-                                    refused.text.empty() ? refused.stage : refused.text)
-                            .message());
+      speaks ? refused.text
+      : refused.text.empty()
+          ? std::string(ErrnoStatus(refused.error_number, refused.stage).message())
+          : absl::StrCat(refused.stage, ": ", refused.text);
   failure.message = absl::StrCat(who, " could not be forked: ", reason);
   return failure;
 }

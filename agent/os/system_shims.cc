@@ -126,11 +126,14 @@ absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const Shim
   return taken.slot;
 }
 
-// The payload has the limit as the process is to have it, so it is filled in here, too.
+// The payload has the limit as the process is to have it, and the arguments as its program sees them:
+// an interpreter has taken those before the script.
 absl::Status SystemShims::AskForFork(RecordFile::TakenSlot taken, const ShimStart& start,
                                      UniqueFd cgroup) {
   ShimStart limited = start;
   limited.desired.nofile_soft = options_.nofile_soft;
+  const size_t words = ProgramWords(limited.argv);
+  limited.argv.erase(limited.argv.begin(), limited.argv.begin() + static_cast<ptrdiff_t>(words) - 1);
   SHOAL_ASSIGN_OR_RETURN(UniqueFd payload, MakePayload(limited));
   ForkPacket packet;
   packet.descriptors = {payload.get(), spawner_->binary(), taken.fd.get(), fifo_->fd(),

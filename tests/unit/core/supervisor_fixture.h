@@ -54,6 +54,15 @@ class World {
     options.host_name = "ant";
     options.base_env = {"PATH=/bin", "HOME=/root"};
     options.has_cgroup = true;
+    options.template_spec = [](const Spec& spec, const std::vector<std::string>& argv) {
+      auto made = std::make_shared<Spec>(spec);
+      made->argv = argv;
+      made->name = "";
+      made->lifetime = Lifetime::kDetached;
+      made->start_method = StartMethod::kSpawn;
+      made->env.push_back("SHOAL_TEMPLATE=1");
+      return made;
+    };
     Start();
   }
 
