@@ -48,7 +48,8 @@ absl::StatusOr<std::optional<ForkConnection::Message>> ForkConnection::Receive()
   ssize_t size = 0;
   do {
     size = recv(fd_.get(), packet, sizeof(packet), MSG_DONTWAIT | MSG_TRUNC);
-  } while (size < 0 && errno == EINTR);
+    // A peer that ended without reading all resets the connection; what it said before comes then.
+  } while (size < 0 && (errno == EINTR || (errno == ECONNRESET && !std::exchange(reset_, true))));
   if (size < 0 && errno == EAGAIN) return std::nullopt;
   if (size <= 0) return Gone();
   if (size > fork_protocol::kMaxPacketBytes) {

@@ -65,6 +65,7 @@ class ForkConnection {
   const UniqueFd fd_;
   const ForkParent peer_;
   bool has_offered_ = false;
+  bool reset_ = false;
   int last_number_ = 0;
   std::map<int, int> asked_;  // number → slot
   std::deque<ForkPacket> queue_;

@@ -133,12 +133,12 @@ void ForkSocket::OnReady(int pid, uint32_t events) {
   const auto found = connections_.find(pid);
   if (found == connections_.end()) return;
   const Connection connection = found->second;
-  absl::Status status = absl::OkStatus();
-  if ((events & EPOLLOUT) != 0) {
+  // Reads first: what a peer said before it ended still counts.
+  absl::Status status = ReadFrom(connection);
+  if (status.ok() && (events & EPOLLOUT) != 0 && IsCurrent(connection)) {
     status = connection->Flush();
     if (status.ok() && !connection->IsBlocked()) status = WatchFor(connection);
   }
-  if (status.ok()) status = ReadFrom(connection);
   if (!status.ok()) Drop(connection, status);
 }
 

@@ -73,6 +73,8 @@ std::optional<ProcStat> ReadProcStat(int pid) {
 
 std::string ReadComm(int pid) { return ReadLine(pid, "comm"); }
 
+std::string ReadCommandLine(int pid) { return ReadLine(pid, "cmdline"); }
+
 std::string ReadWaitChannel(int pid) {
   std::string channel = ReadLine(pid, "wchan");
   return channel == "0" ? std::string() : channel;

@@ -34,6 +34,8 @@ std::optional<ProcStat> ParseProcStat(absl::string_view text);
 std::optional<ProcStat> ReadProcStat(int pid);
 
 std::string ReadComm(int pid);
+// Its words, each ended by a NUL.
+std::string ReadCommandLine(int pid);
 // Where it waits in the kernel; empty where the kernel does not tell.
 std::string ReadWaitChannel(int pid);
 

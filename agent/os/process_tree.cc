@@ -14,7 +14,6 @@
 #include "absl/strings/str_split.h"
 #include "agent/os/descriptor.h"
 #include "agent/os/directory.h"
-#include "agent/os/proc_files.h"
 #include "common/unique_fd.h"
 
 namespace shoal::agent {
@@ -48,12 +47,11 @@ bool IsAlive(int pid) {
 }
 
 // The same from the parents of every process of the host.
-std::vector<int> DescendantsByParents(int root) {
+std::vector<int> DescendantsByParents(int root, absl::FunctionRef<bool(const ProcStat&)> is_apart) {
   absl::flat_hash_map<int, std::vector<int>> children;
   for (int pid : ListPids()) {
-    if (const std::optional<ProcStat> stat = ReadProcStat(pid)) {
-      children[stat->parent].push_back(pid);
-    }
+    const std::optional<ProcStat> stat = ReadProcStat(pid);
+    if (stat && !is_apart(*stat)) children[stat->parent].push_back(pid);
   }
   std::vector<int> found = {root};
   for (size_t i = 0; i < found.size(); ++i) {
@@ -65,7 +63,7 @@ std::vector<int> DescendantsByParents(int root) {
 
 }  // namespace
 
-std::vector<int> DescendantsOf(int root) {
+std::vector<int> DescendantsOf(int root, absl::FunctionRef<bool(const ProcStat&)> is_apart) {
   std::vector<int> found = {root};
   bool known = true;
   // A pid may be met twice while processes come and go; its children are looked at once.
@@ -73,10 +71,12 @@ std::vector<int> DescendantsOf(int root) {
     std::vector<int> children;
     known = AppendChildren(found[i], &children);
     for (int child : children) {
-      if (std::find(found.begin(), found.end(), child) == found.end()) found.push_back(child);
+      if (std::find(found.begin(), found.end(), child) != found.end()) continue;
+      const std::optional<ProcStat> stat = ReadProcStat(child);
+      if (stat && !is_apart(*stat)) found.push_back(child);
     }
   }
-  if (!known) found = DescendantsByParents(root);
+  if (!known) found = DescendantsByParents(root, is_apart);
   found.erase(found.begin());
   found.erase(std::remove_if(found.begin(), found.end(), [](int pid) { return !IsAlive(pid); }),
               found.end());

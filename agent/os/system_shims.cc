@@ -6,7 +6,9 @@
 #include <cstring>
 
 #include "absl/memory/memory.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "agent/os/fork_payload.h"
 #include "agent/os/lost_tree.h"
 #include "agent/os/proc_files.h"
@@ -126,14 +128,15 @@ absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const Shim
   return taken.slot;
 }
 
-// The payload has the limit as the process is to have it, and the arguments as its program sees them:
-// an interpreter has taken those before the script.
+// The payload has the limit as the process is to have it, and the arguments as its program sees
+// them: an interpreter has taken those before the script.
 absl::Status SystemShims::AskForFork(RecordFile::TakenSlot taken, const ShimStart& start,
                                      UniqueFd cgroup) {
   ShimStart limited = start;
   limited.desired.nofile_soft = options_.nofile_soft;
   const size_t words = ProgramWords(limited.argv);
-  limited.argv.erase(limited.argv.begin(), limited.argv.begin() + static_cast<ptrdiff_t>(words) - 1);
+  limited.argv.erase(limited.argv.begin(),
+                     limited.argv.begin() + static_cast<ptrdiff_t>(words) - 1);
   SHOAL_ASSIGN_OR_RETURN(UniqueFd payload, MakePayload(limited));
   ForkPacket packet;
   packet.descriptors = {payload.get(), spawner_->binary(), taken.fd.get(), fifo_->fd(),
@@ -276,7 +279,18 @@ std::vector<int> SystemShims::Members(const ProcessEntry& process) {
   if (!halves.shim || !HasId(*halves.shim, process.id)) return {};
   const std::optional<ProcStat> shim = ReadProcStat(halves.shim->shim_pid);
   if (!shim || shim->start_ticks != halves.shim->shim_start_ticks) return {};
-  return DescendantsOf(halves.shim->shim_pid);
+  return DescendantsOf(halves.shim->shim_pid,
+                       [this](const ProcStat& stat) { return IsAdoptingShim(stat); });
+}
+
+bool SystemShims::IsAdoptingShim(const ProcStat& stat) const {
+  if (stat.comm != "shoal-shim") return false;
+  const std::vector<std::string> words = absl::StrSplit(ReadCommandLine(stat.pid), '\0');
+  int slot = 0;
+  if (words.size() < 2 || !absl::SimpleAtoi(words[1], &slot) || slot < 1) return false;
+  const std::optional<ShimHalf> shim = records_->Read(slot).shim;
+  return shim && (shim->flags & record::kAdopted) != 0 && shim->shim_pid == stat.pid &&
+         shim->shim_start_ticks == stat.start_ticks;
 }
 
 absl::Status SystemShims::Signal(const ProcessEntry& process, int signal, SignalScope scope) {

@@ -78,6 +78,10 @@ class SystemShims : public Shims {
                    absl::AnyInvocable<void()> on_overflow,
                    absl::AnyInvocable<void(int slot, const std::string& id)> on_death) override;
 
+  // True if it is an adopting shim, which may seem to be below the shim of the template, but whose
+  // tree is another. Its name alone is not believed; its record is.
+  bool IsAdoptingShim(const ProcStat& stat) const;
+
   LiveUsage Usage(const ProcessEntry& process) { return UsageOf(process.pid, Members(process)); }
 
   // Where processes offer themselves to be forked.

@@ -12,9 +12,11 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/shim/clock.h"
+#include "agent/shim/proc.h"
 #include "common/forbid_children.h"
 
 namespace shoal::shim {
@@ -149,23 +151,25 @@ StartError FinishStart(Child* child) {
   return error;
 }
 
-uint64_t StatField(pid_t pid, int field) {
-  char path[32];
-  snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-  const int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-  char stat[1024];
-  const ssize_t size = read(fd, stat, sizeof(stat) - 1);
-  close(fd);
-  if (size <= 0) return 0;
-  stat[size] = 0;
-  const char* p = strrchr(stat, ')');  // the command before it may hold anything
-  for (int at = 2; p != nullptr && at < field; ++at) p = strchr(p + 1, ' ');
-  return p == nullptr ? 0 : strtoul(p, nullptr, 10);
-}
-
 uint64_t StartTicksBetween(int64_t before, int64_t after, pid_t pid) {
   const bool one_tick = before / kTickNs == after / kTickNs;
   return one_tick ? static_cast<uint64_t>(after / kTickNs) : StatField(pid, 22);
+}
+
+StartError AdoptChild(pid_t pid, Child* child) {
+  syscall(SYS_close_range, fork_protocol::kShimCgroupFd + 1, ~0u, 0);
+  syscall(SYS_close_range, record::kRecordFd, ~0u, kCloseRangeCloexec);
+  umask(077);  // the template's, and so is the working directory
+  [[maybe_unused]] const int moved = chdir("/");
+  siginfo_t end;
+  const int flags = WEXITED | WNOHANG | WNOWAIT;
+  if (waitid(P_PID, static_cast<id_t>(pid), &end, flags) != 0) return {Stage::kSetup, errno};
+  // What holds its other end by mistake must not hold us.
+  fcntl(fork_protocol::kStartFd, F_SETFL, O_NONBLOCK);
+  child->pid = pid;
+  child->start_pipe = fork_protocol::kStartFd;
+  child->start_ticks = StatField(pid, 22);
+  return {};
 }
 
 }  // namespace shoal::shim

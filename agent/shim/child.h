@@ -1,4 +1,5 @@
-// From clone3 to execve: the start of the process.
+// From clone3 to execve: the start of the process; or the adoption of one that was forked
+// elsewhere.
 //
 // Thread-safety: single-threaded process only.
 // Blocking:      never; execve may take long (a cold disk, NFS), the shim goes on meanwhile.
@@ -46,12 +47,14 @@ struct Child {
 // single-threaded, may use PDEATHSIG).
 StartError StartChild(const ChildPlan& plan, Child* child);
 
+// Takes on a process that was forked from another by its runtime and is this shim's child already:
+// fork_protocol.h says what is at which descriptor. On failure (ECHILD: it is not our child)
+// nothing is known of it.
+StartError AdoptChild(pid_t pid, Child* child);
+
 // Takes what the start pipe has to say and closes it. REQUIRES: it is readable, at EOF, or the
 // child is dead.
 StartError FinishStart(Child* child);
-
-// Field number `field` (proc(5); from 4 on) of /proc/PID/stat; 0 if it cannot be read.
-uint64_t StatField(pid_t pid, int field);
 
 // Start time in clock ticks since boot (field 22) of a process that was started between two
 // readings of BootNow(). Read from /proc only if a tick passed in between.

@@ -37,8 +37,12 @@ int main(int argc, char** argv) {
   shoal::shim::Reach("agent-read");
   char** process_argv = argv + shoal::record::kShimArgs;
   const char* cwd = nullptr;
+  pid_t adopted = 0;  // a working directory is absolute: this can be none
+  if (argc == shoal::record::kShimArgs + 2 &&
+      strcmp(argv[2], shoal::fork_protocol::kAdoptFlag) == 0)
+    adopted = atoi(argv[3]);
   if (record.agent().cwd_in_argv && *process_argv != nullptr) cwd = *process_argv++;
-  shoal::shim::Supervisor supervisor(&record, process_argv, cwd);
+  shoal::shim::Supervisor supervisor(&record, process_argv, cwd, adopted);
   supervisor.Run();
   return 0;
 }

@@ -50,6 +50,8 @@ class OutputStream {
       : number_(number), id_(id), state_(state), index_(index) {}
   // Makes the pipe; returns its write end, which the caller closes, or -1 with errno.
   int OpenPipe();
+  // Or takes one whose read end is `pipe`.
+  void TakePipe(int pipe) { pipe_ = pipe; }
 
   // Moves what the pipe holds, up to the end of the segment. True if bytes moved. REQUIRES: the
   // pipe is readable.

@@ -23,6 +23,8 @@ constexpr int64_t kIdlePause = kSecond;
 constexpr int64_t kUnkillableAfter = 2 * kSecond;
 constexpr int64_t kUnkillablePause = 100 * kMillisecond;
 constexpr int kRoundsAtOnce = 64;
+// When it ends, a process may just have forked what is not an adopting shim yet.
+constexpr int64_t kAdoptionTime = 100 * kMillisecond;
 
 int64_t NsOf(const struct timeval& time) {
   return int64_t{time.tv_sec} * kSecond + int64_t{time.tv_usec} * 1000;
@@ -34,12 +36,13 @@ struct timespec TimespecOf(int64_t ns) {
 
 }  // namespace
 
-Supervisor::Supervisor(RecordSlot* record, char** argv, const char* cwd)
+Supervisor::Supervisor(RecordSlot* record, char** argv, const char* cwd, pid_t adopted)
     : record_(record),
       half_(record->shim()),
       wish_(record->agent()),
       argv_(argv),
       cwd_(cwd),
+      adopted_(adopted),
       streams_{{0, half_.id, &half_.streams[0], &index_},
                {1, half_.id, &half_.streams[1], &index_},
                {2, half_.id, &half_.streams[2], &index_}} {
@@ -48,6 +51,7 @@ Supervisor::Supervisor(RecordSlot* record, char** argv, const char* cwd)
 
 void Supervisor::Run() {
   if (StartError error = Start(); error.stage != Stage::kNone) FailStart(error);
+  if (adopted_ != 0 && Reap()) Turn();  // it may have ended before there was a signalfd
   while (!Has(record::kFinal)) {
     Wait();
     Turn();
@@ -56,6 +60,8 @@ void Supervisor::Run() {
 }
 
 StartError Supervisor::Start() {
+  StartError error = adopted_ != 0 ? Adopt() : StartError{};
+  if (error.stage != Stage::kNone) return error;
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGCHLD);
@@ -66,28 +72,57 @@ StartError Supervisor::Start() {
   half_.terminate_serial = wish_.terminate_serial;
   record_->Write();
   Reach("first-half");
-  if (wish_.segment_bytes <= 0 || argv_[0] == nullptr) return {Stage::kSetup, EINVAL};
+  const bool runs_something = adopted_ != 0 || argv_[0] != nullptr;
+  if (wish_.segment_bytes <= 0 || !runs_something) return {Stage::kSetup, EINVAL};
   half_.end_cause = wish_.terminate_cause;  // an end that was wanted beforehand: nothing is run
   if (wish_.terminate_serial != 0) return {Stage::kSetup, ECANCELED};
 
+  index_.Begin(half_.id, WallNow());
+  if (adopted_ != 0) {
+    TakePipes();
+  } else if (error = Fork(); error.stage != Stage::kNone) {
+    return error;
+  }
+  Reach("forked");
+  watched_[kStartPipe].fd = child_.start_pipe;
+  return {};
+}
+
+StartError Supervisor::Fork() {
   const int cgroup_fd = Wants(record::kNoCgroup) ? -1 : record::kCgroupFd;
   ChildPlan plan = {
       argv_, cwd_, -1, -1, -1, wish_.nofile_soft, cgroup_fd, Wants(record::kForbidChildren)};
   StartError error = OpenPipes(&plan);
-  index_.Begin(half_.id, WallNow());
   if (error.stage == Stage::kNone) error = StartChild(plan, &child_);
   close(plan.stdout_fd);
   close(plan.result_fd);
   if (plan.stderr_fd != plan.stdout_fd) close(plan.stderr_fd);
   if (error.stage != Stage::kNone) return error;
-  Reach("forked");
+  if (child_.outside_cgroup) half_.flags |= record::kCgroupRefused;
+  OnForked(child_.outside_cgroup ? -1 : cgroup_fd, -1);
+  return {};
+}
+
+StartError Supervisor::Adopt() {
+  half_.flags |= record::kAdopted;
+  StartError error = AdoptChild(adopted_, &child_);
+  if (error.stage != Stage::kNone) return error;
+  const bool alone = Wants(record::kNoCgroup);
+  OnForked(alone ? -1 : record::kCgroupFd, alone ? -1 : fork_protocol::kShimCgroupFd);
+  return {};
+}
+
+void Supervisor::OnForked(int cgroup_fd, int refuge_fd) {
   no_children_ = false;
-  watched_[kStartPipe].fd = child_.start_pipe;
   half_.pid = child_.pid;
   half_.start_ticks = child_.start_ticks;
-  if (child_.outside_cgroup) half_.flags |= record::kCgroupRefused;
-  tree_.Begin(child_.pid, child_.outside_cgroup ? -1 : cgroup_fd);
-  return {};
+  tree_.Begin(child_.pid, cgroup_fd, refuge_fd);
+}
+
+void Supervisor::TakePipes() {
+  streams_[0].TakePipe(fork_protocol::kStdoutFd);
+  if (!Wants(record::kMergeStderr)) streams_[1].TakePipe(fork_protocol::kStderrFd);
+  if (Wants(record::kResultStream)) streams_[2].TakePipe(fork_protocol::kResultFd);
 }
 
 // The write ends go into the plan, whose owner closes them.
@@ -117,6 +152,13 @@ void Supervisor::FailStart(StartError error) {
   half_.fail_stage = error.stage;
   half_.fail_errno = error.error_number;
   Changed(record::kStartFailed);
+  if (adopted_ != 0 && child_.pid != 0) {  // it may run, and must not
+    close(child_.start_pipe);
+    child_.start_pipe = -1;
+    PublishNow();  // who waits for the start does not wait for what follows
+    now_ = BootNow();
+    StartKilling();
+  }
   if (child_.pid != 0) return;  // it is still to be reaped
   for (OutputStream& stream : streams_) stream.Close();
   Turn();
@@ -135,6 +177,7 @@ bool Supervisor::Reap() {
     tree_.ForgetMain();
   }
   no_children_ = pid < 0 && errno == ECHILD;
+  look_at_ = 0;
   return any;
 }
 
@@ -146,6 +189,7 @@ void Supervisor::OnExit(int status, const struct rusage& used) {
   half_.usage = {NsOf(used.ru_utime), NsOf(used.ru_stime), used.ru_maxrss * 1024, used.ru_majflt,
                  used.ru_minflt,      used.ru_nvcsw,       used.ru_nivcsw};
   half_.exited_ns = WallNow();
+  look_until_ = After(BootNow(), kAdoptionTime);
   if (!Wants(record::kKeepDescendants)) descendants_at_ = After(BootNow(), wish_.grace_ns);
   Changed(record::kExited);
 }
@@ -154,6 +198,7 @@ void Supervisor::OnExit(int status, const struct rusage& used) {
 void Supervisor::Wait() {
   const int64_t deadline = NextDeadline();
   int64_t wake = check_at_;
+  if (Ended() && !no_children_ && !Has(record::kEmpty)) wake = Earlier(wake, look_at_);
   if (moved_) wake = Earlier(wake, published_at_ + kShortestPause);
   if (unread_) wake = Earlier(wake, now_ + kLongestPause);
   for (const OutputStream& stream : streams_) wake = Earlier(wake, stream.due_at());
@@ -204,6 +249,7 @@ void Supervisor::OnSignals() {
 void Supervisor::ReadDesired() {
   unread_ = !record_->ReadAgent();
   if (unread_) return;
+  look_at_ = 0;
   for (int i = 0; i < record::kStreams; ++i) {
     if (streams_[i].blocked() && Move(i)) moved_ = true;
   }
@@ -287,10 +333,18 @@ void Supervisor::StartKilling() {
   check_at_ = now_;
 }
 
+// True if no child is left that is of the tree.
+bool Supervisor::NoChildren() {
+  if (no_children_ || now_ < look_at_) return no_children_;
+  look_at_ = now_ < look_until_ ? look_until_ : kNever;
+  no_children_ = tree_.OnlyAdoptingShims();
+  return no_children_;
+}
+
 // Empty: no child, and nobody in the cgroup. The cgroup is looked at again after a pause; nothing
 // reports its end in time (inotify lags by 11-16 ms).
 void Supervisor::CheckEmpty() {
-  if (Has(record::kEmpty) || !Ended() || !no_children_) return;
+  if (Has(record::kEmpty) || !Ended() || !NoChildren()) return;
   const bool killing = phase_ == Phase::kKilling;
   if (!killing && check_at_ != kNever && now_ < check_at_) return;
   if (tree_.CgroupPopulated()) {
@@ -349,11 +403,15 @@ void Supervisor::Changed(uint32_t flags) {
 }
 
 void Supervisor::PublishNow() {
+  if (tree_.cgroup_refused()) half_.flags |= record::kCgroupRefused;
   record_->Publish();
   published_at_ = now_;
   changed_ = moved_ = false;
   if (Has(record::kStarted)) Reach("started");
   if (Has(record::kExited)) Reach("exit-written");
+  // Not earlier, since a migration takes its time; and whatever comes of it is said.
+  if (Ended() || Has(record::kStarted)) tree_.LeaveCgroup();
+  if (tree_.cgroup_refused() && !Has(record::kCgroupRefused)) PublishNow();
 }
 
 }  // namespace shoal::shim

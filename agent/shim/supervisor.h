@@ -2,6 +2,7 @@
 //
 // The story, with the functions that tell it:
 //   1. Start:     signalfd, first half written, pipes, clone3           Start()
+//      or, of a process that is there already, its pipes                Adopt()
 //   2. Started:   execve succeeded or the {stage, errno} is known       OnStarted()
 //   3. Running:   output moves, desired state and deadlines are watched Turn()
 //   4. End:       signal → grace → SIGKILL, until nobody is left        BeginEnd(), DriveEnd()
@@ -35,8 +36,8 @@ namespace shoal::shim {
 class Supervisor {
  public:
   // `record` is open; `argv` is the process's, `cwd` its working directory or nullptr. All outlive
-  // this.
-  Supervisor(RecordSlot* record, char** argv, const char* cwd);
+  // this. `adopted`: the process, if it is there already; then there is no argv.
+  Supervisor(RecordSlot* record, char** argv, const char* cwd, pid_t adopted);
 
   // Runs the process to the end; returns when the record is final.
   void Run();
@@ -47,6 +48,10 @@ class Supervisor {
 
   StartError Start();
   StartError OpenPipes(ChildPlan* plan);
+  StartError Fork();
+  StartError Adopt();
+  void OnForked(int cgroup_fd, int refuge_fd);
+  void TakePipes();
   void OnStarted();
   void FailStart(StartError error);
   bool Reap();
@@ -63,6 +68,7 @@ class Supervisor {
   void StartKilling();
   void DriveEnd();
 
+  bool NoChildren();
   void CheckEmpty();
   void MoveOutput();
   bool Move(int stream);
@@ -80,6 +86,7 @@ class Supervisor {
   const record::AgentHalf& wish_;  // what is wanted; of record_
   char** const argv_;
   const char* const cwd_;
+  const pid_t adopted_;
   Child child_;
   Tree tree_;
   TimeIndex index_;
@@ -87,7 +94,7 @@ class Supervisor {
   struct pollfd watched_[kWatchedCount];
   int64_t now_ = 0;  // BootNow() of this turn
 
-  bool no_children_ = true;  // the last wait4 said ECHILD
+  bool no_children_ = true;  // the last wait4 said ECHILD, or all that are left are adopting shims
   bool changed_ = false;     // to be published at once
   bool moved_ = false;       // to be published 1 ms after the last report
   bool unread_ = false;      // the agent's half is to be read, or was torn
@@ -100,6 +107,8 @@ class Supervisor {
   int64_t descendants_at_ = kNever;  // end of the descendants' grace
   int64_t kill_at_ = kNever;
   int64_t unkillable_at_ = kNever;
+  int64_t look_at_ = kNever;  // whether the children that are left are adopting shims
+  int64_t look_until_ = 0;
   int64_t check_at_ = kNever;  // next round of SIGKILL, or look at the cgroup
   int64_t pause_ = 0;          // between such rounds, growing
 };

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agent/shim/child.h"
+#include "agent/shim/proc.h"
 
 namespace shoal::shim {
 namespace {
@@ -87,7 +87,7 @@ struct Walk {
       const int pidfd = OpenPid(pid);
       if (pidfd < 0) return;
       const bool child = parent_pidfd < 0 || StatField(pid, 4) == static_cast<uint64_t>(parent);
-      if (child && (parent_pidfd < 0 || Send(parent_pidfd, 0))) {
+      if (child && !IsAdoptingShim(pid) && (parent_pidfd < 0 || Send(parent_pidfd, 0))) {
         if (told->Add(pid) && Send(pidfd, number)) ++count;
         Descend(pid, pidfd, depth + 1);
       }
@@ -120,7 +120,20 @@ int TellMembers(int cgroup_fd, int number, PidSet* told) {
 
 }  // namespace
 
+bool Tree::LeaveCgroup() {
+  if (refuge_fd_ < 0) return !refused_;
+  bool inside = false;
+  ForEachPid(OpenMembers(cgroup_fd_), [&](pid_t pid) { inside = inside || pid == getpid(); });
+  const int fd = openat(refuge_fd_, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+  refused_ = !inside || write(fd, "0", 1) != 1;
+  close(fd);
+  if (refused_) cgroup_fd_ = -1;
+  refuge_fd_ = -1;
+  return !refused_;
+}
+
 void Tree::Signal(int number) {
+  LeaveCgroup();
   PidSet told(told_bits);
   for (int round = 0; round < kMaxRounds; ++round) {
     int count = cgroup_fd_ >= 0 ? TellMembers(cgroup_fd_, number, &told) : 0;
@@ -135,16 +148,29 @@ void Tree::Signal(int number) {
 }
 
 void Tree::Kill() {
-  if (cgroup_fd_ >= 0) {
+  if (LeaveCgroup() && cgroup_fd_ >= 0) {
     if (kill_fd_ < 0) kill_fd_ = openat(cgroup_fd_, "cgroup.kill", O_WRONLY | O_CLOEXEC);
     [[maybe_unused]] ssize_t written = write(kill_fd_, "1", 1);
   }
   if (main_ > 0 && kill(-main_, SIGKILL) != 0) kill(main_, SIGKILL);
-  ForEachChild(getpid(), [](pid_t pid) { kill(pid, SIGKILL); });
+  ForEachChild(getpid(), [](pid_t pid) {
+    if (!IsAdoptingShim(pid)) kill(pid, SIGKILL);
+  });
+}
+
+// Only this process takes children off the list, and it is not doing so now: none is missed.
+bool Tree::OnlyAdoptingShims() {
+  bool any = false;
+  bool only = true;
+  ForEachChild(getpid(), [&](pid_t pid) {
+    any = true;
+    only = only && IsAdoptingShim(pid);
+  });
+  return any && only;
 }
 
 bool Tree::CgroupPopulated() {
-  if (cgroup_fd_ < 0) return false;
+  if (!LeaveCgroup() || cgroup_fd_ < 0) return false;
   if (events_fd_ < 0) events_fd_ = openat(cgroup_fd_, "cgroup.events", O_RDONLY | O_CLOEXEC);
   if (events_fd_ < 0) return errno != ENOENT && errno != ENODEV;
   char events[128];
@@ -164,7 +190,9 @@ int Tree::Survivors(int32_t* pids, int capacity) {
     ++count;
   };
   if (cgroup_fd_ >= 0) ForEachPid(OpenMembers(cgroup_fd_), add);
-  ForEachChild(getpid(), add);
+  ForEachChild(getpid(), [&](pid_t pid) {
+    if (!IsAdoptingShim(pid)) add(pid);
+  });
   return count;
 }
 

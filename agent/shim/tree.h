@@ -1,7 +1,8 @@
 // The process and its descendants: told, killed, proven to be none.
 //
 // The shim is their sub-reaper, so every orphan of the tree becomes its child. Where the process
-// has a cgroup, its members belong to the tree too.
+// has a cgroup, its members belong to the tree too. Adopting shims among them, and what is below
+// those, do not: see IsAdoptingShim().
 //
 // Ownership:     owns the descriptors of cgroup.events and cgroup.kill that it opens.
 // Thread-safety: single-threaded process only. Children must not be reaped while a method runs: the
@@ -20,10 +21,18 @@ namespace shoal::shim {
 
 class Tree {
  public:
-  // `main`: the process; `cgroup_fd`: its cgroup, -1 for none.
-  void Begin(pid_t main, int cgroup_fd) { main_ = main, cgroup_fd_ = cgroup_fd; }
+  // `main`: the process; `cgroup_fd`: its cgroup, -1 for none. `refuge_fd`: the cgroup to which the
+  // shim moves, itself in the former, before that is used; -1: it never was.
+  void Begin(pid_t main, int cgroup_fd, int refuge_fd = -1) {
+    main_ = main, cgroup_fd_ = cgroup_fd, refuge_fd_ = refuge_fd;
+  }
   // The process is reaped; its number means nothing any more.
   void ForgetMain() { main_ = 0; }
+
+  // Moves to the refuge, once; a migration may take 16 ms. False if the shim could not, or was not
+  // where it was to leave: then the cgroup proves nothing, and is let alone from now on.
+  bool LeaveCgroup();
+  bool cgroup_refused() const { return refused_; }
 
   // Sends `number` once to every member, whatever is born meanwhile included as far as a few rounds
   // go.
@@ -31,6 +40,9 @@ class Tree {
 
   // One round of SIGKILL: the cgroup as a whole, and every child of the shim.
   void Kill();
+
+  // True if all children are adopting shims. False also where nobody can tell.
+  bool OnlyAdoptingShims();
 
   // True if the cgroup has members. Without one, or when it is gone: false.
   bool CgroupPopulated();
@@ -40,6 +52,8 @@ class Tree {
 
  private:
   int cgroup_fd_ = -1;
+  int refuge_fd_ = -1;
+  bool refused_ = false;
   int events_fd_ = -1;
   int kill_fd_ = -1;
   pid_t main_ = 0;

@@ -8,7 +8,8 @@ import sys
 from sources import source_files
 
 MAX_FILE_LINES = 500
-MAX_SHIM_LINES = 999
+# 1,000 for a shim that forks its process, and what it takes to adopt one.
+MAX_SHIM_LINES = 1149
 SUFFIXES = [".h", ".cc", ".proto", ".py", ".sh", ".cmake", "CMakeLists.txt"]
 
 

@@ -1,6 +1,7 @@
 // A shim that is killed at any step costs its own process only, and leaves a record that says no
 // more than is true.
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include <string>
@@ -59,6 +60,38 @@ TEST_P(FailpointTest, SigkillAtEveryStepLeavesATrueRecordAndAnUnlockedSlot) {
               std::string("up").substr(0, static_cast<size_t>(half.streams[0].end)));
     Reset();
   }
+}
+
+TEST_P(FailpointTest, SigkillAtEveryStepOfAnAdoptingShimEndsItsProcess) {
+  for (const Case& at : kCases) {
+    SCOPED_TRACE(at.step);
+    shim().env.push_back(std::string("SHOAL_SHIM_FAILPOINT=") + at.step + "=kill");
+    shim().StartAdopted({"ignore", "15", "print", "up", "pause"});
+    if (at.end) {
+      shim().AwaitOutput(0, "up");
+      shim().Terminate(SIGTERM, kMs);
+    }
+    const int status = shim().AwaitShimEnd();
+    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << "the step was not reached";
+    shim().AwaitUnlocked();
+    const record::ShimHalf half = shim().Read();
+    EXPECT_EQ(half.flags & ~(at.may_have | record::kAdopted), 0u) << std::hex << half.flags;
+    EXPECT_TRUE(!(half.flags & record::kExited) || WTERMSIG(half.wait_status) == SIGKILL);
+    // From its first half on the record says whom it was about.
+    EXPECT_EQ(half.pid != 0, strcmp(at.step, "agent-read") != 0);
+    EXPECT_EQ((half.flags & record::kAdopted) != 0, half.pid != 0);
+    Reset();  // waits for the process, which is this test's to reap now
+    EXPECT_FALSE(IsAlive(half.pid));
+  }
+}
+
+TEST_P(FailpointTest, AForkedProcessDiesWithWhoWasToBecomeItsShim) {
+  shim().StartAdopted({"pause"}, "kill-m");
+  const int status = shim().AwaitShimEnd();
+  EXPECT_EQ(WTERMSIG(status), SIGKILL);
+  shim().AwaitUnlocked();
+  EXPECT_EQ(shim().Read().flags, 0u) << "no shim has written";
+  Reset();
 }
 
 TEST_P(FailpointTest, TheProcessDiesWithItsShim) {

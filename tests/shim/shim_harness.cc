@@ -26,8 +26,8 @@ namespace shoal::testing {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr uint32_t kSlot = 3;
-constexpr int kHighFd = 200;  // sources of the shim's descriptors; must not be among 3…6
+constexpr uint32_t kFirstSlot = 3;
+constexpr int kHighFd = 200;  // sources of the shim's descriptors; must not be among 3…11
 
 int64_t NowNs(clockid_t clock) {
   timespec now;
@@ -93,15 +93,25 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
 
 }  // namespace
 
-ShimHarness::ShimHarness(bool use_cgroup) {
+ShimHarness::ShimHarness(bool use_cgroup) : slot_(kFirstSlot), is_first_(true) {
   char dir[] = "/tmp/shoal-shim-test-XXXXXX";
   EXPECT_NE(mkdtemp(dir), nullptr);
   dir_ = dir;
+  mkdir((dir_ + "/output").c_str(), 0700);
+  EXPECT_EQ(mkfifo((dir_ + "/fifo").c_str(), 0600), 0);
+  Prepare(use_cgroup);
+}
+
+ShimHarness::ShimHarness(bool use_cgroup, const ShimHarness& first)
+    : slot_(first.slot_ + 1), is_first_(false), dir_(first.dir_) {
+  Prepare(use_cgroup);
+  agent.id[0] = 'Z';
+}
+
+void ShimHarness::Prepare(bool use_cgroup) {
   output_dir = dir_ + "/output";
-  mkdir(output_dir.c_str(), 0700);
   record_ = open((dir_ + "/records").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   EXPECT_EQ(ftruncate(record_, record::kSlotBytes * 8), 0);
-  EXPECT_EQ(mkfifo((dir_ + "/fifo").c_str(), 0600), 0);
   fifo_ = open((dir_ + "/fifo").c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (use_cgroup) {
     cgroup_ = std::make_unique<CgroupDir>();
@@ -120,28 +130,73 @@ ShimHarness::~ShimHarness() {
     kill(shim_pid_, SIGKILL);
     AwaitShimEnd();
   }
+  // What another forked has no parent here; it is ended as an agent would.
+  if (!is_first_ && SlotLocked() && Read().shim_pid > 1) {
+    Terminate(SIGKILL, 0);
+    AwaitUnlocked();
+  }
   EXPECT_TRUE(!cgroup_ || cgroup_->Remove()) << "members are left in the cgroup";
+  EXPECT_TRUE(!refuge_ || refuge_->Remove()) << "an adopting shim is left";
   if (WIFSIGNALED(shim_status_)) ReapOrphans();
   for (int fd : {record_, fifo_, agent_lock_, shim_pidfd_}) {
     if (fd >= 0) close(fd);
   }
-  fs::remove_all(dir_);
+  if (is_first_) fs::remove_all(dir_);
 }
 
 int ShimHarness::OpenLocked() {
   const int fd = Raise(open((dir_ + "/records").c_str(), O_RDWR | O_CLOEXEC));
-  struct flock lock = LockOf(kSlot, F_WRLCK);
+  struct flock lock = LockOf(slot_, F_WRLCK);
   EXPECT_EQ(fcntl(fd, F_OFD_SETLK, &lock), 0) << strerror(errno);
   return fd;
 }
 
 void ShimHarness::Start(const std::vector<std::string>& argv) {
   agent.cwd_in_argv = cwd.empty() ? 0 : 1;
-  agent.spawn_began_ns = tell_spawn_began ? NowNs(CLOCK_BOOTTIME) : 0;
-  Write();
-  std::vector<std::string> shim_argv = {"shoal-shim", std::to_string(kSlot)};
+  std::vector<std::string> shim_argv = {"shoal-shim", std::to_string(slot_)};
   if (!cwd.empty()) shim_argv.push_back(cwd);
   shim_argv.insert(shim_argv.end(), argv.begin(), argv.end());
+  StartProgram(SHOAL_SHIM, shim_argv);
+}
+
+void ShimHarness::StartAdopted(const std::vector<std::string>& verbs, const std::string& options) {
+  const std::string all = OptionsWith(options);
+  std::vector<std::string> argv = {"shoal-test-child", "be-shim", SHOAL_SHIM, std::to_string(slot_),
+                                   all};
+  argv.insert(argv.end(), verbs.begin(), verbs.end());
+  argv.push_back("--");
+  StartProgram(SHOAL_TEST_CHILD, argv);
+}
+
+std::vector<std::string> ShimHarness::ForkedBy(const std::vector<std::string>& verbs,
+                                               const std::string& options) {
+  const std::string all = OptionsWith(options);
+  agent.spawn_began_ns = NowNs(CLOCK_BOOTTIME);
+  Write();
+  std::vector<std::string> argv = {"fork-by",
+                                   SHOAL_SHIM,
+                                   std::to_string(slot_),
+                                   all,
+                                   dir_,
+                                   cgroup_ ? cgroup_->path() : "-",
+                                   cgroup_ ? refuge_->path() : "-"};
+  argv.insert(argv.end(), verbs.begin(), verbs.end());
+  argv.push_back("--");
+  return argv;
+}
+
+std::string ShimHarness::OptionsWith(const std::string& options) {
+  if (cgroup_) refuge_ = std::make_unique<CgroupDir>();
+  std::string all = options;
+  if (cgroup_) all += ",cgroup";
+  if (agent.flags & record::kMergeStderr) all += ",merge";
+  if (agent.flags & record::kResultStream) all += ",result";
+  return all;
+}
+
+void ShimHarness::StartProgram(const std::string& program, const std::vector<std::string>& argv) {
+  agent.spawn_began_ns = tell_spawn_began ? NowNs(CLOCK_BOOTTIME) : 0;
+  Write();
   std::vector<std::pair<int, int>> fds = {
       {OpenLocked(), record::kRecordFd},
       {Raise(fcntl(fifo_, F_DUPFD_CLOEXEC, 0)), record::kReportFd},
@@ -149,6 +204,9 @@ void ShimHarness::Start(const std::vector<std::string>& argv) {
   if (cgroup_)
     fds.push_back(
         {Raise(open(cgroup_->path().c_str(), O_RDONLY | O_DIRECTORY)), record::kCgroupFd});
+  if (refuge_)
+    fds.push_back({Raise(open(refuge_->path().c_str(), O_RDONLY | O_DIRECTORY)),
+                   fork_protocol::kShimCgroupFd});
 
   // The leak check of a sanitizer build forks, for which there may be no room.
   if (!join_cgroup.empty()) env.push_back("ASAN_OPTIONS=detect_leaks=0");
@@ -157,13 +215,13 @@ void ShimHarness::Start(const std::vector<std::string>& argv) {
   {
     std::unique_ptr<EmptyProc> empty_proc;
     if (without_proc) empty_proc = std::make_unique<EmptyProc>();
-    Spawn(shim_argv, fds);
+    Spawn(program, argv, fds);
   }
   for (auto [from, to] : fds) close(from);
   shim_pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, shim_pid_, 0));
 }
 
-void ShimHarness::Spawn(const std::vector<std::string>& argv,
+void ShimHarness::Spawn(std::string program, const std::vector<std::string>& argv,
                         const std::vector<std::pair<int, int>>& fds) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -181,7 +239,6 @@ void ShimHarness::Spawn(const std::vector<std::string>& argv,
   // Not ignored in this process, which would lose the shim's exit: env(1) does it and becomes the
   // shim.
   std::vector<std::string> command = argv;
-  std::string program = SHOAL_SHIM;
   if (!ignored_signals.empty()) {
     command[0] = program;
     for (int number : ignored_signals) {
@@ -210,13 +267,14 @@ void ShimHarness::LeaveCgroup() {
 void ShimHarness::Write() {
   record::SealHalf(&agent);
   if (damage_half) ++agent.checksum;
-  EXPECT_EQ(pwrite(record_, &agent, sizeof(agent), kSlot * record::kSlotBytes),
+  EXPECT_EQ(pwrite(record_, &agent, sizeof(agent), slot_ * record::kSlotBytes),
             static_cast<ssize_t>(sizeof(agent)));
 }
 
 void ShimHarness::Tell() {
   Write();
-  kill(shim_pid_, SIGUSR1);
+  const pid_t shim = shim_pid_ > 0 ? shim_pid_ : Read().shim_pid;
+  if (shim > 1) kill(shim, SIGUSR1);
 }
 
 void ShimHarness::Terminate(int signal, int64_t grace_ns) {
@@ -305,7 +363,7 @@ record::ShimHalf ShimHarness::Read() const {
   record::ShimHalf half = {};
   for (int attempt = 0; attempt < 100; ++attempt) {
     const ssize_t size =
-        pread(record_, &half, sizeof(half), kSlot * record::kSlotBytes + record::kShimHalfOffset);
+        pread(record_, &half, sizeof(half), slot_ * record::kSlotBytes + record::kShimHalfOffset);
     if (size == sizeof(half) && record::IsIntact(half) &&
         memcmp(half.id, agent.id, sizeof(half.id)) == 0)
       return half;
@@ -314,7 +372,7 @@ record::ShimHalf ShimHarness::Read() const {
 }
 
 bool ShimHarness::SlotLocked() const {
-  struct flock lock = LockOf(kSlot, F_WRLCK);
+  struct flock lock = LockOf(slot_, F_WRLCK);
   EXPECT_EQ(fcntl(record_, F_OFD_GETLK, &lock), 0);
   return lock.l_type != F_UNLCK;
 }

@@ -26,6 +26,9 @@ class ShimHarness {
  public:
   // With a cgroup of its own for the process, or without.
   explicit ShimHarness(bool use_cgroup);
+  // One more slot of the record file of `first`, which outlives this, for a process that the
+  // process of `first` forks: see ForkedBy().
+  ShimHarness(bool use_cgroup, const ShimHarness& first);
   ~ShimHarness();
   ShimHarness(const ShimHarness&) = delete;
   ShimHarness& operator=(const ShimHarness&) = delete;
@@ -47,6 +50,15 @@ class ShimHarness {
   void Start(const std::vector<std::string>& argv);
   // As above, with verbs for shoal-test-child.
   void StartChild(const std::vector<std::string>& verbs);
+
+  // Writes the agent's half, locks the slot and plays a template that forks a process which does
+  // `verbs`, and whose shim adopts it. `options`: tests/support/fork_side.h; what the agent's half
+  // says is among them.
+  void StartAdopted(const std::vector<std::string>& verbs, const std::string& options = "");
+  // Writes the agent's half; returns the verbs with which the process of the first harness forks
+  // one that does `verbs`.
+  std::vector<std::string> ForkedBy(const std::vector<std::string>& verbs,
+                                    const std::string& options = "");
 
   // This test leaves join_cgroup; the shim and its tree stay.
   void LeaveCgroup();
@@ -75,6 +87,8 @@ class ShimHarness {
   record::ShimHalf Read() const;
   bool SlotLocked() const;
   void AwaitUnlocked() const;
+  // Where an adopting shim goes to; none without a cgroup.
+  CgroupDir* refuge() { return refuge_.get(); }
   // Kept bytes of a stream, from `begin` on, straight from the segment files.
   std::string Output(int stream) const;
   std::vector<record::IndexRow> Index() const;
@@ -87,13 +101,20 @@ class ShimHarness {
   const std::string& dir() const { return dir_; }
 
  private:
+  void Prepare(bool use_cgroup);
+  std::string OptionsWith(const std::string& options);
+  void StartProgram(const std::string& program, const std::vector<std::string>& argv);
   int OpenLocked();
-  void Spawn(const std::vector<std::string>& argv, const std::vector<std::pair<int, int>>& fds);
+  void Spawn(std::string program, const std::vector<std::string>& argv,
+             const std::vector<std::pair<int, int>>& fds);
   bool DrainReports(int timeout_ms);
   std::string Describe(const record::ShimHalf& half) const;
 
+  const uint32_t slot_;
+  const bool is_first_;
   std::string dir_;
   std::unique_ptr<CgroupDir> cgroup_;
+  std::unique_ptr<CgroupDir> refuge_;
   int record_ = -1;
   int fifo_ = -1;
   int agent_lock_ = -1;

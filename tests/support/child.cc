@@ -10,6 +10,11 @@
 //   close-output        stdout and stderr become /dev/null
 //   try-children        starts processes in every way, and a thread (tests/support/try_children.h)
 //   exec … --           becomes this program anew, with the verbs up to "--"
+//   pretend SLOT … --   as exec, by the name and argument of a shim
+//   be-shim SHIM SLOT OPTIONS … --
+//                       becomes the adopting shim of a child that does the verbs up to "--"
+//   fork-by SHIM SLOT OPTIONS DIR CGROUP REFUGE … --
+//                       the same in a process made for it (tests/support/fork_side.h)
 //   core                permits itself a core file of any size
 //   fork … --           a child does the verbs up to "--"; the parent goes on behind
 //   daemon N … --       as fork, N times, double-forked and in sessions of their own
@@ -25,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -33,10 +39,13 @@
 #include <initializer_list>
 
 #include "shoal/v1/fork_protocol.h"
+#include "tests/support/fork_side.h"
 #include "tests/support/pattern.h"
 #include "tests/support/try_children.h"
 
 namespace {
+
+constexpr char kShimName[] = "shoal-shim";
 
 const char* signal_text = "";
 int signal_code = 0;
@@ -157,7 +166,9 @@ void LeaveCgroup(const char* dir) {
 int EndOfBlock(int argc, char** argv, int from) {
   int depth = 1;
   for (int i = from; i < argc; ++i) {
-    for (const char* verb : {"fork", "daemon", "exec"}) depth += strcmp(argv[i], verb) == 0;
+    for (const char* verb : {"fork", "daemon", "exec", "pretend", "be-shim", "fork-by"}) {
+      depth += strcmp(argv[i], verb) == 0;
+    }
     if (strcmp(argv[i], "--") == 0 && --depth == 0) return i;
   }
   return argc;
@@ -187,6 +198,17 @@ int DaemonBlock(int argc, char** argv, int count, int from) {
     }
     waitpid(pid, nullptr, 0);
   }
+  return end + 1;
+}
+
+int AdoptedBlock(int argc, char** argv, int at) {
+  const bool by_template = strcmp(argv[at - 1], "fork-by") == 0;
+  const shoal::testing::ForkSide side = {argv[at], argv[at + 1], argv[at + 2]};
+  const int from = at + (by_template ? 6 : 3);
+  const int end = EndOfBlock(argc, argv, from);
+  const auto run = [&] { RunVerbs(argc, argv, from, end); };
+  if (!by_template) shoal::testing::BecomeShim(side, run);
+  shoal::testing::Fork(side, argv[at + 3], argv[at + 4], argv[at + 5], run);
   return end + 1;
 }
 
@@ -263,11 +285,19 @@ void RunVerbs(int argc, char** argv, int at, int end) {
     const int operands = end - at;
     if (strcmp(verb, "fork") == 0) {
       at = ForkBlock(argc, argv, at);
+    } else if ((strcmp(verb, "be-shim") == 0 && operands >= 3) ||
+               (strcmp(verb, "fork-by") == 0 && operands >= 6)) {
+      at = AdoptedBlock(argc, argv, at);
     } else if (strcmp(verb, "exec") == 0) {
       argv[EndOfBlock(argc, argv, at)] = nullptr;
       argv[at - 1] = argv[0];
       execv("/proc/self/exe", argv + at - 1);
       Fail("exec");
+    } else if (strcmp(verb, "pretend") == 0 && operands >= 1) {
+      argv[EndOfBlock(argc, argv, at)] = nullptr;
+      argv[at - 1] = const_cast<char*>(kShimName);
+      execv("/proc/self/exe", argv + at - 1);
+      Fail("pretend");
     } else if (strcmp(verb, "daemon") == 0 && operands >= 1) {
       at = DaemonBlock(argc, argv, atoi(argv[at]), at + 1);
     } else if (strcmp(verb, "flood") == 0 && operands >= 2) {
@@ -293,4 +323,8 @@ void RunVerbs(int argc, char** argv, int at, int end) {
 
 }  // namespace
 
-int main(int argc, char** argv) { RunVerbs(argc, argv, 1, argc); }
+int main(int argc, char** argv) {
+  const bool pretends = strcmp(argv[0], kShimName) == 0;
+  if (pretends) prctl(PR_SET_NAME, kShimName);
+  RunVerbs(argc, argv, pretends ? 2 : 1, argc);
+}

@@ -40,11 +40,11 @@
 // with the descriptors kRecordFd… below and no other, every signal blocked and SIGCHLD at its
 // default. T must not become a parent that has to reap M: M is made with CLONE_PARENT, or T reaps
 // it. M has a session of its own, and is a sub-reaper before it forks F (PR_SET_CHILD_SUBREAPER,
-// which outlives execve): of a daemon that F makes at once it must be the parent. M and F are in the
-// cgroup of F from before F runs anything of its own: M is cloned into it, or writes itself to its
-// cgroup.procs; the shim leaves it by itself.
-// M makes the pipes: stdout, stderr (unless merged), result (if wanted), and the start pipe. If M
-// cannot execute the shim it kills and reaps F.
+// which outlives execve): of a daemon that F makes at once it must be the parent. M and F are in
+// the cgroup of F from before F runs anything of its own: M is cloned into it, or writes itself to
+// its cgroup.procs; the shim leaves it by itself. M makes the pipes: stdout, stderr (unless
+// merged), result (if wanted), and the start pipe. If M cannot execute the shim it kills and reaps
+// F.
 //
 // WHAT F DOES before anything of its own, in this order: PR_SET_PDEATHSIG SIGKILL, and ends if M is
 // no longer its parent; setsid; descriptors: 0 /dev/null, 1 and 2 (and 3) the pipes, those of this

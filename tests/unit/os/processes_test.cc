@@ -125,6 +125,8 @@ TEST(ProcFiles, ProcessThatIsGoneIsNothing) {
   EXPECT_EQ(ReadWaitChannel(pid), "");
 }
 
+bool IsNever(const ProcStat&) { return false; }
+
 TEST(ProcessTree, DescendantsOfDescendantsAreFound) {
   int ready[2];
   ASSERT_EQ(pipe2(ready, O_CLOEXEC), 0);
@@ -137,10 +139,14 @@ TEST(ProcessTree, DescendantsOfDescendantsAreFound) {
   }
   pid_t leaf = 0;
   ASSERT_EQ(read(ready[0], &leaf, sizeof(leaf)), static_cast<ssize_t>(sizeof(leaf)));
-  std::vector<int> found = DescendantsOf(getpid());
+  std::vector<int> found = DescendantsOf(getpid(), IsNever);
   EXPECT_NE(std::find(found.begin(), found.end(), middle), found.end());
   EXPECT_NE(std::find(found.begin(), found.end(), leaf), found.end());
-  EXPECT_EQ(DescendantsOf(middle), std::vector<int>{leaf});
+  EXPECT_EQ(DescendantsOf(middle, IsNever), std::vector<int>{leaf});
+  found = DescendantsOf(getpid(), [&](const ProcStat& stat) { return stat.pid == middle; });
+  for (pid_t apart : {middle, leaf}) {
+    EXPECT_EQ(std::find(found.begin(), found.end(), apart), found.end());
+  }
   const LiveUsage usage = UsageOf(middle, {middle, leaf});
   EXPECT_EQ(usage.descendants, 1);
   EXPECT_GT(usage.rss_bytes, 0);
@@ -155,7 +161,7 @@ TEST(ProcessTree, DescendantsOfDescendantsAreFound) {
 TEST(ProcessTree, ZombieIsNoMember) {
   Child child;
   child.BecomeZombie();
-  const std::vector<int> found = DescendantsOf(getpid());
+  const std::vector<int> found = DescendantsOf(getpid(), IsNever);
   EXPECT_EQ(std::find(found.begin(), found.end(), child.pid()), found.end());
 }
 

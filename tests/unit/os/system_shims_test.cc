@@ -384,6 +384,45 @@ TEST_F(SystemShimsTest, SignalsReachProcessGroupAndTree) {
   EXPECT_TRUE(absl::IsFailedPrecondition(shims_->Signal(entry, SIGUSR2, SignalScope::kProcess)));
 }
 
+// The process of one slot forks another, whose shim adopts it in a slot that this test plays.
+TEST_F(SystemShimsTest, WhatATemplateForkedIsNotOfItsTree) {
+  constexpr int kSlot = 7;
+  ASSERT_EQ(symlink("reports", absl::StrCat(scratch_.path(), "/fifo").c_str()), 0);
+  record::AgentHalf half = {};
+  memcpy(half.id, NewId().data(), sizeof(half.id));
+  half.flags = record::kNoCgroup;
+  half.segment_bytes = record::kDefaultSegmentBytes;
+  const BootIdBytes boot = *ParseBootId(*ReadBootId());
+  std::copy(boot.begin(), boot.end(), half.boot_id);
+  record::SealHalf(&half);
+  const std::string records = absl::StrCat(scratch_.path(), "/records");
+  UniqueFd file = *OpenAt(AT_FDCWD, records, O_RDWR);
+  const auto at = static_cast<off_t>(kSlot * record::kSlotBytes);
+  ASSERT_EQ(pwrite(file.get(), &half, sizeof(half), at), static_cast<ssize_t>(sizeof(half)));
+
+  const ShimStart start = Plan({"fork-by", SHOAL_SHIM, absl::StrCat(kSlot), "sibling",
+                                scratch_.path(), "-", "-", "pause", "--", "print", "up", "pause"});
+  const int slot = Start(start);
+  ASSERT_TRUE(RunUntil(loop_.get(), [&] { return OutputOf(slot, start.id) == "up"; }));
+  record::ShimHalf adopting = {};
+  ASSERT_TRUE(RunUntil(loop_.get(), [&] {
+    const auto shim_at = at + static_cast<off_t>(record::kShimHalfOffset);
+    return pread(file.get(), &adopting, sizeof(adopting), shim_at) == sizeof(adopting) &&
+           record::IsIntact(adopting) && (adopting.flags & record::kStarted) != 0;
+  }));
+
+  const pid_t shim = shims_->Look(slot, start.id).shim->shim_pid;
+  const auto never = [](const ProcStat&) { return false; };
+  const auto apart = [this](const ProcStat& stat) { return shims_->IsAdoptingShim(stat); };
+  EXPECT_EQ(DescendantsOf(shim, never).size(), 3u) << "the kernel sees all below one shim";
+  EXPECT_EQ(DescendantsOf(shim, apart), std::vector<int>{EntryOf(slot, start.id).pid});
+  EXPECT_EQ(DescendantsOf(adopting.shim_pid, apart), std::vector<int>{adopting.pid});
+
+  ASSERT_GT(adopting.pid, 1);
+  kill(adopting.pid, SIGKILL);
+  EXPECT_TRUE(RunUntil(loop_.get(), [&] { return !ReadProcStat(adopting.shim_pid); }));
+}
+
 TEST_F(SystemShimsTest, SecondAgentIsRefusedAndTheFirstGoesOn) {
   const auto second = SystemShims::Open(loop_.get(), {.run_dir = scratch_.path(),
                                                       .shim_path = SHOAL_SHIM,
