@@ -43,7 +43,6 @@ import weakref
 
 __all__ = ["TemplateError", "offer", "result", "serve"]
 
-_VERSION = 1
 _MAX_PACKET_BYTES = 512
 _FIRST_FREE_FD = 12  # above those of the shim
 _RESULT_FD = 3
@@ -138,7 +137,7 @@ def _connect(path):
         low = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         connection = on_error.enter_context(socket.socket(fileno=_above(low.detach())))
         connection.connect(path)
-        connection.send(b"offer %d" % _VERSION)
+        connection.send(b"offer 1")
         answer = connection.recv(_MAX_PACKET_BYTES)
         word, _, text = answer.partition(b" ")
         if word == b"refused":
@@ -228,8 +227,7 @@ class _Failed(Exception):
 
 def _check_threads():
     try:
-        with open("/proc/self/stat", "rb") as file:
-            count = int(file.read().rpartition(b")")[2].split()[17])
+        count = len(os.listdir("/proc/self/task"))
     except OSError:  # no /proc here: those of Python are known
         count = threading.active_count()
     if count != 1:
@@ -315,7 +313,7 @@ def _be_shim(request, say):
     """All that M does. Returns in F: (pipes by descriptor of F and "start", /dev/null, PID of M)."""
     stage, process = "fork", 0
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        previous = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # M must see the end of F
         os.setsid()
         if len(request.sent) == _MOST_SENT:
             procs = os.open("cgroup.procs", os.O_WRONLY, dir_fd=request.sent[_CGROUP])
@@ -329,6 +327,8 @@ def _be_shim(request, say):
         shim = os.getpid()
         process = os.fork()
         if process == 0:
+            if previous is not None:  # but F has T's disposition
+                signal.signal(signal.SIGCHLD, previous)
             return pipes, null, shim
         stage = "shim"
         with contextlib.suppress(OSError):  # T has ended: F lives on
@@ -471,26 +471,20 @@ def _run_and_exit(main):
 def _forbid_children():
     """fork, vfork, clone but for threads: EPERM; clone3: ENOSYS, upon which libc takes clone. For good."""
     none = 0xFFFFFFFF
-    calls = {"x86_64": (0xC000003E, 435, 57, 58, 56), "aarch64": (0xC00000B7, 435, none, none, 220)}
+    calls = {"x86_64": (0xC000003E, 0x40000003, 57, 58, 56), "aarch64": (0xC00000B7, 0x40000028, none, none, 220)}
     if platform.machine() not in calls or sys.maxsize < 2**32:
         raise OSError(errno.ENOSYS, "no filter for this machine")
-    arch, clone3, fork, vfork, clone = calls[platform.machine()]
-    load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
+    native, compat, fork, vfork, clone = calls[platform.machine()]
+    x32_bit = 0x40000000 if fork != none else 0
+    load, mask, equal, any_bit, give = 0x20, 0x54, 0x15, 0x45, 0x06
     number_at, arch_at, flags_at = 0, 4, 16  # in struct seccomp_data
     lines = [  # code, lines to skip if true, if false, operand
-        (load, 0, 0, arch_at),
-        (equal, 0, 8, arch),
-        (load, 0, 0, number_at),
-        (at_least, 6, 0, 0x40000000),  # x32
-        (equal, 6, 0, clone3),
-        (equal, 4, 0, fork),
-        (equal, 3, 0, vfork),
-        (equal, 0, 4, clone),
-        (load, 0, 0, flags_at),
-        (any_bit, 2, 0, 0x10000),  # CLONE_THREAD
-        (give, 0, 0, 0x00050000 | errno.EPERM),
-        (give, 0, 0, 0x00050000 | errno.ENOSYS),
-        (give, 0, 0, 0x7FFF0000),  # go ahead
+        (load, 0, 0, arch_at), (equal, 5, 0, native), (equal, 0, 14, compat),
+        (load, 0, 0, number_at), (equal, 12, 0, 2), (equal, 11, 0, 190), (equal, 6, 5, 120),  # 32-bit programs
+        (load, 0, 0, number_at), (mask, 0, 0, none ^ x32_bit), (equal, 7, 0, fork), (equal, 6, 0, vfork),
+        (equal, 1, 0, clone), (equal, 3, 2, 435),  # clone3, there and of 32-bit programs
+        (load, 0, 0, flags_at), (any_bit, 0, 2, 0x10000),  # CLONE_THREAD
+        (give, 0, 0, 0x7FFF0000), (give, 0, 0, 0x50000 | errno.ENOSYS), (give, 0, 0, 0x50000 | errno.EPERM),
     ]
     program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
     described = ctypes.create_string_buffer(struct.pack("@HP", len(lines), ctypes.addressof(program)))

@@ -1,0 +1,112 @@
+#include "shoal/fork/process_setup.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#if __has_include(<sys/rseq.h>)
+#include <sys/rseq.h>
+#endif
+
+#include "common/forbid_children.h"
+
+namespace shoal::forking {
+namespace {
+
+// Stages of agent/record/record_layout.h.
+constexpr uint32_t kStagePipe = 2;
+constexpr uint32_t kStageChdir = 4;
+constexpr uint32_t kStageProcess = 6;
+
+[[noreturn]] void Fail(int start_pipe, uint32_t stage, int error_number) {
+  const fork_protocol::StartError error = {stage, error_number};
+  [[maybe_unused]] ssize_t written = write(start_pipe, &error, sizeof(error));
+  _exit(127);  // seen by nobody: the shim reports the StartError
+}
+
+// The kernel takes restartable sequences from a process that shares its parent's memory, and so
+// from what that forks; libc, which registered them, does not know and would believe a stale CPU
+// number.
+void RenewRestartableSequences() {
+#ifdef RSEQ_SIG
+  constexpr unsigned kOriginalBytes = 32;  // of struct rseq
+  if (__rseq_size == 0) return;            // libc has not registered any
+  char* const area = static_cast<char*>(__builtin_thread_pointer()) + __rseq_offset;
+  const unsigned size = std::max(__rseq_size, kOriginalBytes);
+  if (syscall(SYS_rseq, area, size, 0, RSEQ_SIG) != 0 && errno != EBUSY)
+    reinterpret_cast<volatile struct rseq*>(area)->cpu_id =
+        static_cast<uint32_t>(RSEQ_CPU_ID_REGISTRATION_FAILED);
+#endif
+}
+
+// Moves `from`, which is above, to its place.
+void Place(int from, int place, int start_pipe) {
+  if (dup2(from, place) < 0) Fail(start_pipe, kStagePipe, errno);
+}
+
+void PlaceDescriptors(const Plumbing& plumbing, const ForkPayload& payload) {
+  const int start_pipe = plumbing.start.write_end;
+  Place(plumbing.null, STDIN_FILENO, start_pipe);
+  Place(plumbing.out.write_end, STDOUT_FILENO, start_pipe);
+  Place(payload.merge_stderr ? STDOUT_FILENO : plumbing.err.write_end, STDERR_FILENO, start_pipe);
+  if (payload.result) Place(plumbing.result.write_end, fork_protocol::kProcessResultFd, start_pipe);
+  close(plumbing.null);
+  for (const Pipe& pipe : {plumbing.out, plumbing.err, plumbing.result}) {
+    if (pipe.read_end < 0) continue;
+    close(pipe.read_end);
+    close(pipe.write_end);
+  }
+  close(plumbing.start.read_end);
+}
+
+void SetDescriptorLimit(uint64_t soft) {
+  struct rlimit limit;
+  if (soft == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(soft, limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// What T had read or written but not passed on is T's.
+void DropStaleBuffers() {
+  for (FILE* stream : {stdin, stdout, stderr}) __fpurge(stream);
+}
+
+}  // namespace
+
+void DieWithShimAsyncSafe(pid_t shim) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != shim) _exit(127);  // it died before the line above
+}
+
+void SetUpProcess(const Plumbing& plumbing, ForkPayload& payload) {
+  const int start_pipe = plumbing.start.write_end;
+  RenewRestartableSequences();
+  setsid();
+  PlaceDescriptors(plumbing, payload);
+  DropStaleBuffers();
+  const uint64_t none = 0;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof(none));
+  umask(022);
+  SetDescriptorLimit(payload.nofile);
+  if (chdir(payload.cwd) != 0) Fail(start_pipe, kStageChdir, errno);
+  clearenv();
+  environ = payload.env.data();
+  tzset();
+  if (payload.forbid_children) {
+    const int error = ForbidChildrenAsyncSafe();
+    if (error != 0) Fail(start_pipe, kStageProcess, error);
+  }
+  close(start_pipe);
+}
+
+}  // namespace shoal::forking
