@@ -207,7 +207,9 @@ bool RecordReader::ApplyExit(ProcessEntry* process, const ShimHalf& shim) {
   process->exit = ExitOf(shim, *process, killed && core_->shims->WasOutOfMemory(process->id));
   process->exit_time = absl::FromUnixNanos(shim.exited_ns);
   Advance(process, State::kExited);
-  if (!Has(shim, record::kOutputComplete)) TakeStderrTail(process);
+  // With the output complete in this same look ApplyEnds does; seen complete before, there was no
+  // exit yet to take it for.
+  if (!Has(shim, record::kOutputComplete) || process->output_complete) TakeStderrTail(process);
   return true;
 }
 

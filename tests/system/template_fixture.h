@@ -54,7 +54,7 @@ if __name__ == "__main__":
         if sys.argv[2:3] == ["threads"]:
             threading.Thread(target=signal.pause, daemon=True).start()
         load()
-        main(shoal_template.offer())
+        sys.exit(main(shoal_template.offer()))
     else:
         shoal_template.serve(main, preload=load)
 )";
