@@ -23,8 +23,9 @@ constexpr int64_t kIdlePause = kSecond;
 constexpr int64_t kUnkillableAfter = 2 * kSecond;
 constexpr int64_t kUnkillablePause = 100 * kMillisecond;
 constexpr int kRoundsAtOnce = 64;
-// When it ends, a process may just have forked what is not an adopting shim yet.
-constexpr int64_t kAdoptionTime = 100 * kMillisecond;
+// When it ends, a process may just have forked what is not an adopting shim yet: nothing tells when
+// it is. So the children that are left are looked at after this time, twice it, four times it, …
+constexpr int64_t kFirstLook = 100 * kMillisecond;
 
 int64_t NsOf(const struct timeval& time) {
   return int64_t{time.tv_sec} * kSecond + int64_t{time.tv_usec} * 1000;
@@ -189,8 +190,8 @@ void Supervisor::OnExit(int status, const struct rusage& used) {
   half_.usage = {NsOf(used.ru_utime), NsOf(used.ru_stime), used.ru_maxrss * 1024, used.ru_majflt,
                  used.ru_minflt,      used.ru_nvcsw,       used.ru_nivcsw};
   half_.exited_ns = WallNow();
-  look_until_ = After(BootNow(), kAdoptionTime);
-  if (!Wants(record::kKeepDescendants)) descendants_at_ = After(BootNow(), wish_.grace_ns);
+  ended_at_ = BootNow();
+  if (!Wants(record::kKeepDescendants)) descendants_at_ = After(ended_at_, wish_.grace_ns);
   Changed(record::kExited);
 }
 
@@ -336,7 +337,8 @@ void Supervisor::StartKilling() {
 // True if no child is left that is of the tree.
 bool Supervisor::NoChildren() {
   if (no_children_ || now_ < look_at_) return no_children_;
-  look_at_ = now_ < look_until_ ? look_until_ : kNever;
+  const int64_t age = now_ - ended_at_;
+  look_at_ = After(now_, age > kFirstLook ? age : kFirstLook);
   no_children_ = tree_.OnlyAdoptingShims();
   return no_children_;
 }

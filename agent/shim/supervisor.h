@@ -107,8 +107,8 @@ class Supervisor {
   int64_t descendants_at_ = kNever;  // end of the descendants' grace
   int64_t kill_at_ = kNever;
   int64_t unkillable_at_ = kNever;
-  int64_t look_at_ = kNever;  // whether the children that are left are adopting shims
-  int64_t look_until_ = 0;
+  int64_t look_at_ = kNever;   // next look at the children that are left
+  int64_t ended_at_ = 0;       // BootNow() at which the process was reaped
   int64_t check_at_ = kNever;  // next round of SIGKILL, or look at the cgroup
   int64_t pause_ = 0;          // between such rounds, growing
 };

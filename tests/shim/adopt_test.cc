@@ -248,7 +248,7 @@ TEST_P(TemplateTest, ATemplateThatEndsWhileItForksIsEmptyToo) {
   for (const char* how : kHow) {
     SCOPED_TRACE(how);
     shim().agent.flags |= record::kKeepDescendants;
-    StartTemplate(how, {"exit", "0"});
+    StartTemplate(std::string("await-t,") + how, {"exit", "0"});
     ExpectOnlyTheForkedLives();
   }
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -59,6 +60,14 @@ void Enter(int cgroup_fd) {
   close(fd);
 }
 
+// Of a process that is no child.
+void AwaitEnd(pid_t pid) {
+  const int pidfd = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  struct pollfd watched = {pidfd, POLLIN, 0};
+  if (pidfd >= 0) poll(&watched, 1, -1);
+  close(pidfd);
+}
+
 void TakeNull(int fd) { Place(Raise(Check(open("/dev/null", O_RDWR), "/dev/null")), fd); }
 
 [[noreturn]] void RunF(const ForkSide& side, const Pipes& pipes, pid_t m,
@@ -88,7 +97,7 @@ void TakeNull(int fd) { Place(Raise(Check(open("/dev/null", O_RDWR), "/dev/null"
 
 }  // namespace
 
-void BecomeShim(const ForkSide& side, const std::function<void()>& run) {
+void BecomeShim(const ForkSide& side, const std::function<void()>& run, pid_t t) {
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
@@ -110,6 +119,7 @@ void BecomeShim(const ForkSide& side, const std::function<void()>& run) {
   syscall(SYS_close_range, kHighFd, ~0u, 0);
   siginfo_t end;
   if (side.Has("await-f")) waitid(P_PID, static_cast<id_t>(f), &end, WEXITED | WNOWAIT);
+  if (t > 0) AwaitEnd(t);
   execl(side.shim.c_str(), "shoal-shim", side.slot.c_str(), protocol::kAdoptFlag,
         std::to_string(f).c_str(), nullptr);
   kill(f, SIGKILL);
@@ -122,6 +132,7 @@ void Fork(const ForkSide& side, const std::string& dir, const std::string& cgrou
   args.flags = side.Has("sibling") ? CLONE_PARENT : 0;
   // With CLONE_PARENT the signal is that of T's own end.
   args.exit_signal = side.Has("sibling") ? 0 : SIGCHLD;
+  const pid_t t = getpid();
   const pid_t m = Check(static_cast<int>(syscall(SYS_clone3, &args, sizeof(args))), "clone3");
   if (m > 0) return;
   struct Source {
@@ -144,7 +155,7 @@ void Fork(const ForkSide& side, const std::string& dir, const std::string& cgrou
   lock.l_start = static_cast<off_t>(strtoul(side.slot.c_str(), nullptr, 10) * record::kSlotBytes);
   lock.l_len = record::kSlotBytes;
   Check(fcntl(record::kRecordFd, F_OFD_SETLK, &lock), "lock");
-  BecomeShim(side, run);
+  BecomeShim(side, run, side.Has("await-t") ? t : 0);
 }
 
 }  // namespace shoal::testing

@@ -6,6 +6,8 @@
 #ifndef SHOAL_TESTS_SUPPORT_FORK_SIDE_H_
 #define SHOAL_TESTS_SUPPORT_FORK_SIDE_H_
 
+#include <sys/types.h>
+
 #include <functional>
 #include <string>
 
@@ -20,6 +22,7 @@ struct ForkSide {
   //   outside                 M forgets to enter the cgroup
   //   kill-m                  M is killed before it executes the shim
   //   await-f                 M executes the shim only when F has ended
+  //   await-t                 the same when T has
   //   fail-chdir              F reports {chdir, ENOENT}
   //   mute                    F goes on with its start pipe open
   std::string options;
@@ -29,8 +32,8 @@ struct ForkSide {
 };
 
 // Of M: forks F, which does `run`, and becomes its shim. REQUIRES: the descriptors up to kCgroupFd
-// and kShimCgroupFd are in place.
-[[noreturn]] void BecomeShim(const ForkSide& side, const std::function<void()>& run);
+// and kShimCgroupFd are in place. `t`: whose end comes first; 0: nobody's.
+[[noreturn]] void BecomeShim(const ForkSide& side, const std::function<void()>& run, pid_t t = 0);
 
 // Of T: makes M, which opens its descriptors below `dir` (records, fifo, output) and takes the lock
 // of the slot; `cgroup` and `refuge` are directories.
