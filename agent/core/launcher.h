@@ -5,16 +5,18 @@
 // Story:         1 Spawn: a request seen before is answered with what it did; else, or for ranks
 //                that a killed agent had not come to, session and names are checked and the
 //                intents saved (Admit) → 2 after the commit (ReplyAfterCommit): queued
-//                (Enqueue); a failed commit undoes the intents → 3 StartSome: environment and
-//                desired state built, shim started (StartOne) → 4 the record says that execve
-//                succeeded or failed (RecordReader) → 5 Reply, when that is so for every process of
-//                the request.
+//                (Enqueue); a failed commit undoes the intents → 3 StartSome: where there are
+//                files, they are put in their places first (PlaceFiles);
+//                environment and desired state built, shim started (StartOne) → 4 the record says
+//                that execve succeeded or failed (RecordReader) → 5 Reply, when that is so for
+//                every process of the request.
 #ifndef SHOAL_AGENT_CORE_LAUNCHER_H_
 #define SHOAL_AGENT_CORE_LAUNCHER_H_
 
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,6 +60,8 @@ class Launcher {
                                    const std::vector<ProcessEntry*>& known);
   void Enqueue(const std::vector<std::string>& ids);
   void StartSome();
+  // The process is in the queue again when its files are in their places.
+  void PlaceFiles(ProcessEntry* process);
   void StartOne(ProcessEntry* process);
   record::AgentHalf DesiredFor(const ProcessEntry& process) const;
   std::vector<std::string> EnvironmentFor(const ProcessEntry& process) const;
@@ -71,6 +75,7 @@ class Launcher {
   Sessions* const sessions_;
   std::deque<std::string> queue_;
   bool start_scheduled_ = false;
+  std::set<std::string> placed_;  // ids whose files are in their places, in the queue
   std::map<std::pair<std::string, std::string>, absl::Time> buried_;
 };
 

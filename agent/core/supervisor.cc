@@ -17,8 +17,8 @@ namespace shoal::agent {
 class Supervisor::Impl {
  public:
   Impl(SupervisorOptions options, Clock* clock, Scheduler* scheduler, Shims* shims,
-       OutputFiles* output, Store* the_store)
-      : core(std::move(options), clock, scheduler, shims, output, the_store),
+       OutputFiles* output, ProcessFiles* files, Store* the_store)
+      : core(std::move(options), clock, scheduler, shims, output, files, the_store),
         store(the_store),
         reader(&core),
         ender(&core),
@@ -46,8 +46,9 @@ class Supervisor::Impl {
 };
 
 Supervisor::Supervisor(SupervisorOptions options, Clock* clock, Scheduler* scheduler, Shims* shims,
-                       OutputFiles* output, Store* store)
-    : impl_(std::make_unique<Impl>(std::move(options), clock, scheduler, shims, output, store)) {}
+                       OutputFiles* output, ProcessFiles* files, Store* store)
+    : impl_(std::make_unique<Impl>(std::move(options), clock, scheduler, shims, output, files,
+                                   store)) {}
 
 Supervisor::~Supervisor() = default;
 

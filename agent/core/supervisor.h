@@ -44,6 +44,7 @@ struct SpawnItem {
   std::shared_ptr<const Spec> spec;
   std::optional<int> rank;
   std::vector<std::string> rank_env;
+  std::shared_ptr<const InlineFiles> inline_files = nullptr;
 };
 
 struct SpawnCommand {
@@ -114,7 +115,7 @@ class ProcessObserver {
 class Supervisor {
  public:
   Supervisor(SupervisorOptions options, Clock* clock, Scheduler* scheduler, Shims* shims,
-             OutputFiles* output, Store* store);
+             OutputFiles* output, ProcessFiles* files, Store* store);
   ~Supervisor();
 
   // Reads the store and the records, finds every shim again. Once, before anything else.

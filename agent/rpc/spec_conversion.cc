@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "agent/rpc/file_checks.h"
 #include "agent/rpc/request_checks.h"
 #include "agent/rpc/time_conversion.h"
 #include "common/escape.h"
@@ -46,9 +47,10 @@ absl::Status CheckArguments(const v1::ProcessSpec& proto) {
   const std::string& program = proto.argv(0);
   if (program.empty()) return Invalid("argv[0] is empty: it must name a program");
   bool relative = program[0] != '/' && program.find('/') != std::string::npos;
-  if (relative && proto.cwd().empty()) {
-    return Invalid(
-        absl::StrCat("argv[0] ", Quoted(program), " is relative: give cwd, or an absolute path"));
+  if (relative && proto.cwd().empty() && !NamesShippedFile(program, proto)) {
+    return Invalid(absl::StrCat("argv[0] ", Quoted(program), " is relative: give cwd, or ",
+                                proto.files_size() > 0 ? "'./' and the path of one of files, " : "",
+                                "or an absolute path"));
   }
   return absl::OkStatus();
 }
@@ -126,7 +128,7 @@ void FillInDefaults(bool has_session, v1::ProcessSpec* proto) {
                              ? v1::OVERFLOW_POLICY_DROP_OLDEST
                              : v1::OVERFLOW_POLICY_BLOCK);
   }
-  if (proto->cwd().empty()) proto->set_cwd("/");
+  if (proto->cwd().empty() && proto->files_size() == 0) proto->set_cwd("/");
   if (!proto->has_grace()) SetDuration(absl::Seconds(5), proto->mutable_grace());
 }
 
@@ -146,6 +148,14 @@ absl::Status CheckCap(const v1::OutputSpec& output) {
   }
   return Invalid(absl::StrCat("output.cap_bytes is ", output.cap_bytes(), ", must be ",
                               record::kMinCapBytes, " to ", kMaxCapBytes));
+}
+
+// What came with the request is needed for the start alone, and would be stored and told for ever.
+std::string WireOf(const v1::ProcessSpec& proto) {
+  if (proto.files_size() == 0) return proto.SerializeAsString();
+  v1::ProcessSpec kept = proto;
+  for (v1::ShippedFile& file : *kept.mutable_files()) file.clear_data();
+  return kept.SerializeAsString();
 }
 
 // The plain form of a spec whose defaults are filled in.
@@ -170,7 +180,10 @@ absl::StatusOr<std::shared_ptr<const Spec>> Build(const v1::ProcessSpec& proto) 
   }
   spec->cap_bytes = proto.output().cap_bytes();
   spec->labels = Labels(proto.labels().begin(), proto.labels().end());
-  spec->wire = proto.SerializeAsString();
+  for (const v1::ShippedFile& file : proto.files()) {
+    spec->files.push_back({file.path(), file.sha256(), file.executable(), file.library()});
+  }
+  spec->wire = WireOf(proto);
   return std::shared_ptr<const Spec>(std::move(spec));
 }
 
@@ -198,6 +211,7 @@ absl::Status CheckName(absl::string_view name) {
 
 absl::StatusOr<std::shared_ptr<const Spec>> ToSpec(const v1::ProcessSpec& proto, bool has_session,
                                                    const SpecLimits& limits) {
+  SHOAL_RETURN_IF_ERROR(CheckFiles(proto));
   SHOAL_RETURN_IF_ERROR(CheckArguments(proto));
   SHOAL_RETURN_IF_ERROR(CheckEnvironment(proto));
   SHOAL_RETURN_IF_ERROR(CheckTotal(proto, limits));
@@ -210,6 +224,16 @@ absl::StatusOr<std::shared_ptr<const Spec>> ToSpec(const v1::ProcessSpec& proto,
   SHOAL_RETURN_IF_ERROR(CheckLifetime(filled, has_session));
   SHOAL_RETURN_IF_ERROR(CheckCap(filled.output()));
   return Build(filled);
+}
+
+std::shared_ptr<const InlineFiles> InlineFilesOf(const v1::ProcessSpec& proto) {
+  InlineFiles contents;
+  bool any = false;
+  for (const v1::ShippedFile& file : proto.files()) {
+    any = any || file.content_case() == v1::ShippedFile::kData;
+    contents.push_back(file.data());
+  }
+  return any ? std::make_shared<const InlineFiles>(std::move(contents)) : nullptr;
 }
 
 absl::StatusOr<std::shared_ptr<const Spec>> SpecFromWire(absl::string_view wire) {
