@@ -17,12 +17,13 @@ namespace shoal::agent {
 
 struct Core {
   Core(SupervisorOptions the_options, Clock* the_clock, Scheduler* the_scheduler, Shims* the_shims,
-       OutputFiles* the_output, Store* store)
+       OutputFiles* the_output, ProcessFiles* the_files, Store* store)
       : options(std::move(the_options)),
         clock(the_clock),
         scheduler(the_scheduler),
         shims(the_shims),
         output(the_output),
+        files(the_files),
         waits(the_scheduler),
         ledger(store, the_scheduler, &table, &waits) {}
 
@@ -31,6 +32,7 @@ struct Core {
   Scheduler* const scheduler;
   Shims* const shims;
   OutputFiles* const output;
+  ProcessFiles* const files;
   ProcessTable table;
   Waits waits;
   Ledger ledger;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/core/offers.h"
 #include "agent/core/sessions.h"
+#include "agent/core/shipped_files.h"
 #include "agent/core/start_failure.h"
 #include "agent/core/templates.h"
 #include "agent/core/transitions.h"
@@ -135,6 +136,11 @@ absl::Status Launcher::Check(const SpawnCommand& command, const std::vector<std:
     }
     std::string scope = detached ? "" : command.session_id;
     if (absl::Status free = core_->table.CheckNameIsFree(scope, names[i]); !free.ok()) return free;
+    const bool checked = i > 0 && command.items[i].spec == command.items[i - 1].spec;
+    if (!checked && !command.items[i].spec->files.empty()) {
+      absl::Status there = core_->files->Check(*command.items[i].spec);
+      if (!there.ok()) return there;
+    }
     if (!own.insert({scope, names[i]}).second) {
       return absl::InvalidArgumentError(
           absl::StrCat("name \"", names[i], "\" stands twice in this request"));
@@ -156,6 +162,7 @@ std::vector<ProcessEntry*> Launcher::Admit(const SpawnCommand& command,
     process->spec = item.spec;
     process->rank = item.rank;
     process->rank_env = item.rank_env;
+    process->inline_files = item.inline_files;
     process->owner = command.owner;
     process->request_id = command.request_id;
     process->request_index = static_cast<int>(i);
@@ -167,9 +174,10 @@ std::vector<ProcessEntry*> Launcher::Admit(const SpawnCommand& command,
     process->labels = item.spec->labels;
     process->segment_bytes = record::SegmentBytesFor(item.spec->cap_bytes);
     if (!core_->options.has_cgroup) process->flags |= kFlagNoCgroup;
-    process->forked_from = item.spec->start_method == StartMethod::kForkserver
-                               ? templates_->Current(command.owner, *item.spec)
-                               : ParentOf(*item.spec).value_or("");
+    process->forked_from =
+        item.spec->start_method == StartMethod::kForkserver
+            ? templates_->Current({command.owner, item.spec, item.inline_files, std::nullopt})
+            : ParentOf(*item.spec).value_or("");
     ProcessEntry* entry = core_->table.Add(std::move(process));
     core_->ledger.Save(*entry);
     core_->ledger.Changed(entry);
@@ -188,13 +196,32 @@ void Launcher::StartSome() {
   start_scheduled_ = false;
   for (int i = 0; i < kStartsPerTurn && !queue_.empty(); ++i) {
     ProcessEntry* process = core_->table.Find(queue_.front());
+    const bool placed = placed_.erase(queue_.front()) > 0;
     queue_.pop_front();
     // Its end may have been asked for while it waited.
-    if (process != nullptr && process->state == State::kPending) StartOne(process);
+    if (process == nullptr || process->state != State::kPending) continue;
+    if (placed || process->spec->files.empty()) {
+      StartOne(process);
+    } else {
+      PlaceFiles(process);
+    }
   }
   if (queue_.empty()) return;
   start_scheduled_ = true;
   core_->scheduler->After(absl::ZeroDuration(), [this] { StartSome(); });
+}
+
+void Launcher::PlaceFiles(ProcessEntry* process) {
+  core_->files->Prepare(process->id, process->spec, process->inline_files,
+                        [this, id = process->id](std::optional<StartFailure> failure) {
+                          ProcessEntry* prepared = core_->table.Find(id);
+                          // Deleted meanwhile: what was made is removed after it, in the order of
+                          // the requests.
+                          if (prepared == nullptr || prepared->state != State::kPending) return;
+                          if (failure) return FailToStart(core_, prepared, *std::move(failure));
+                          placed_.insert(id);
+                          Enqueue({id});
+                        });
 }
 
 void Launcher::StartOne(ProcessEntry* process) {
@@ -224,7 +251,7 @@ absl::StatusOr<std::string> Launcher::ParentOf(const Spec& spec) const {
 void Launcher::StartForked(ProcessEntry* process) {
   const Spec& spec = *process->spec;
   if (spec.start_method == StartMethod::kForkserver) {
-    templates_->Acquire(process->owner, spec, std::nullopt,
+    templates_->Acquire({process->owner, process->spec, process->inline_files, std::nullopt},
                         [this, id = process->id](absl::StatusOr<std::string> parent) {
                           if (!parent.ok()) return FailFork(id, parent.status());
                           ForkFrom(*parent, id);
@@ -308,6 +335,9 @@ void Launcher::Launch(ProcessEntry* process, std::optional<ForkParent> parent) {
                   .cwd = process->spec->cwd,
                   .desired = DesiredFor(*process),
                   .fork_from = parent};
+  if (!process->spec->files.empty()) {
+    StartBesideFiles(*process->spec, core_->files->DirectoryOf(process->id), &start);
+  }
   SHOAL_FAILPOINT("spawn:before-start");
   absl::StatusOr<int> slot = core_->shims->Start(start);
   SHOAL_FAILPOINT("spawn:after-start");
@@ -322,6 +352,7 @@ void Launcher::Launch(ProcessEntry* process, std::optional<ForkParent> parent) {
   Advance(process, State::kStarting);
   process->rank_env.clear();
   process->rank_env.shrink_to_fit();
+  process->inline_files.reset();
   core_->ledger.Changed(process);
 }
 
@@ -405,6 +436,7 @@ void Launcher::Reply(const std::vector<std::string>& ids, bool replayed,
   for (const std::string& id : transient) {
     const ProcessEntry* process = core_->table.Find(id);
     if (process->slot != 0) continue;
+    if (!process->spec->files.empty()) core_->files->Remove(id);
     core_->table.Remove(id);
     core_->ledger.Forget(id);
     core_->ledger.Deleted(id);

@@ -5,10 +5,11 @@
 // Story:         1 Spawn: a request seen before is answered with what it did; else, or for ranks
 //                that a killed agent had not come to, session and names are checked and the
 //                intents saved (Admit) → 2 after the commit (ReplyAfterCommit): queued
-//                (Enqueue); a failed commit undoes the intents → 3 StartSome: environment and
-//                desired state built, shim started (StartOne) → 4 the record says that execve
-//                succeeded or failed (RecordReader) → 5 Reply, when that is so for every process of
-//                the request.
+//                (Enqueue); a failed commit undoes the intents → 3 StartSome: where there are
+//                files, they are put in their places first (PlaceFiles);
+//                environment and desired state built, shim started (StartOne) → 4 the record says
+//                that execve succeeded or failed (RecordReader) → 5 Reply, when that is so for
+//                every process of the request.
 // Forks:         step 3 of a FORKSERVER or FORK spawn first waits for its parent (StartForked:
 //                Templates, Offers), then for room among what the parent has to do (ForkFrom); the
 //                shim is started by the parent, and everything else is the same.
@@ -72,6 +73,8 @@ class Launcher {
                                    const std::vector<ProcessEntry*>& known);
   void Enqueue(const std::vector<std::string>& ids);
   void StartSome();
+  // The process is in the queue again when its files are in their places.
+  void PlaceFiles(ProcessEntry* process);
   void StartOne(ProcessEntry* process);
   void StartForked(ProcessEntry* process);
   void ForkFrom(const std::string& parent_id, const std::string& id);
@@ -99,6 +102,7 @@ class Launcher {
   std::map<std::string, Forks> forks_;  // by the id of the parent
   std::deque<std::string> queue_;
   bool start_scheduled_ = false;
+  std::set<std::string> placed_;  // ids whose files are in their places, in the queue
   std::map<std::pair<std::string, std::string>, absl::Time> buried_;
 };
 

@@ -50,12 +50,23 @@ enum ProcessFlags : uint32_t {
 
 using Labels = std::map<std::string, std::string>;
 
+// A file that is put beside a process before it starts.
+struct SpecFile {
+  std::string path = {};    // relative, without "." and ".."
+  std::string sha256 = {};  // 32 bytes; empty: the content came with the request
+  bool executable = false;
+  bool library = false;  // its directory goes in front of LD_LIBRARY_PATH
+};
+
+// Contents that came with a request, parallel to Spec::files; empty for blobs.
+using InlineFiles = std::vector<std::string>;
+
 // What to run, checked (see agent/rpc/spec_conversion.h): no NULs, within limits, defaults filled
 // in.
 struct Spec {
   std::vector<std::string> argv;
   std::vector<std::string> env;  // KEY=VALUE as given; the agent adds its own base environment
-  std::string cwd;               // absolute
+  std::string cwd;               // absolute; empty: the directory of `files`
   std::string name;              // as given; may be empty
   Lifetime lifetime = Lifetime::kSession;
   bool daemon = false;
@@ -70,7 +81,9 @@ struct Spec {
   Labels labels;
   StartMethod start_method = StartMethod::kSpawn;
   std::string fork_of;  // with kFork: name or id
-  std::string wire;     // the serialized shoal.v1.ProcessSpec, for replies and the store
+  std::vector<SpecFile> files;
+  // The serialized shoal.v1.ProcessSpec, for replies and the store; without the contents of files.
+  std::string wire;
 
   // The process writes to this stream (0 stdout, 1 stderr, 2 result) by a pipe of its own.
   bool HasStream(int stream) const {
@@ -135,7 +148,9 @@ struct ProcessEntry {
   std::string name;
   std::shared_ptr<const Spec> spec;  // shared by the ranks of one batch
   std::optional<int> rank;
-  std::vector<std::string> rank_env;  // SHOAL_RANK=… of this rank; not stored, needed only to start
+  // Not stored, needed only to start: SHOAL_RANK=… of this rank, and what came with the request.
+  std::vector<std::string> rank_env;
+  std::shared_ptr<const InlineFiles> inline_files;
   std::string owner;
   std::string request_id;
   int request_index = 0;    // position within a SpawnBatch

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -164,6 +165,25 @@ class OutputFiles {
   // For a lost shim: the ends of the streams by what is in the directory.
   virtual std::array<record::StreamState, record::kStreams> Measure(const std::string& id,
                                                                     int64_t segment_bytes) = 0;
+};
+
+// The files that processes are started with, each process's in a directory of its own.
+class ProcessFiles {
+ public:
+  virtual ~ProcessFiles() = default;
+  // FAILED_PRECONDITION names the first of the spec's blobs that this host lacks. What it has
+  // counts as used now, so that it is still there when the process starts. Never blocks.
+  virtual absl::Status Check(const Spec& spec) = 0;
+  // Makes the directory of `id` and puts the files of `spec` there, on another thread; `done` runs
+  // on the loop with what failed, if something did. Never blocks.
+  virtual void Prepare(const std::string& id, std::shared_ptr<const Spec> spec,
+                       std::shared_ptr<const InlineFiles> contents,
+                       absl::AnyInvocable<void(std::optional<StartFailure>)> done) = 0;
+  virtual std::string DirectoryOf(const std::string& id) const = 0;
+  // Removes the directory of `id`, after a Prepare that is under way. Never blocks.
+  virtual void Remove(const std::string& id) = 0;
+  // For recovery: removes the directories of ids that `keep` does not know. Never blocks.
+  virtual void RemoveAllBut(const std::vector<std::string>& keep) = 0;
 };
 
 // A request whose process was deleted; keeps a retry from starting it again.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "agent/core/shipped_files.h"
 #include "agent/core/start_failure.h"
 #include "agent/core/transitions.h"
 
@@ -150,8 +151,9 @@ void RecordReader::ApplyStreams(ProcessEntry* process, const ShimHalf& shim) {
 
 bool RecordReader::ApplyStart(ProcessEntry* process, const ShimHalf& shim) {
   if (Has(shim, record::kStartFailed) && !process->start_failure) {
+    const Spec spec = AsStarted(*process->spec, core_->files->DirectoryOf(process->id));
     FailToStart(core_, process,
-                MakeStartFailure(core_->shims, *process->spec, shim.fail_stage, shim.fail_errno));
+                MakeStartFailure(core_->shims, spec, shim.fail_stage, shim.fail_errno));
     return true;
   }
   bool starting = process->state == State::kPending || process->state == State::kStarting;

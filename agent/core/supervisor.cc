@@ -19,8 +19,8 @@ namespace shoal::agent {
 class Supervisor::Impl {
  public:
   Impl(SupervisorOptions options, Clock* clock, Scheduler* scheduler, Shims* shims,
-       OutputFiles* output, Store* the_store)
-      : core(std::move(options), clock, scheduler, shims, output, the_store),
+       OutputFiles* output, ProcessFiles* files, Store* the_store)
+      : core(std::move(options), clock, scheduler, shims, output, files, the_store),
         store(the_store),
         reader(&core),
         ender(&core),
@@ -60,8 +60,9 @@ class Supervisor::Impl {
 };
 
 Supervisor::Supervisor(SupervisorOptions options, Clock* clock, Scheduler* scheduler, Shims* shims,
-                       OutputFiles* output, Store* store)
-    : impl_(std::make_unique<Impl>(std::move(options), clock, scheduler, shims, output, store)) {}
+                       OutputFiles* output, ProcessFiles* files, Store* store)
+    : impl_(std::make_unique<Impl>(std::move(options), clock, scheduler, shims, output, files,
+                                   store)) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -291,9 +292,12 @@ int Supervisor::live_processes() const {
 }
 
 void Supervisor::CreateTemplate(
-    const std::string& owner, const Spec& spec, std::optional<absl::Duration> idle_timeout,
-    absl::AnyInvocable<void(absl::StatusOr<const ProcessEntry*>)> done) {
-  impl_->templates.Acquire(owner, spec, idle_timeout,
+    const TemplateWish& wish, absl::AnyInvocable<void(absl::StatusOr<const ProcessEntry*>)> done) {
+  if (!wish.spec->files.empty()) {
+    absl::Status there = impl_->core.files->Check(*wish.spec);
+    if (!there.ok()) return done(there);
+  }
+  impl_->templates.Acquire(wish,
                            [this, done = std::move(done)](absl::StatusOr<std::string> id) mutable {
                              if (!id.ok()) return done(id.status());
                              done(Find(*id));

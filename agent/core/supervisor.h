@@ -50,6 +50,7 @@ struct SpawnItem {
   std::shared_ptr<const Spec> spec;
   std::optional<int> rank;
   std::vector<std::string> rank_env;
+  std::shared_ptr<const InlineFiles> inline_files = nullptr;
 };
 
 struct SpawnCommand {
@@ -73,6 +74,14 @@ enum class Until { kStarted, kExited, kOutputComplete, kEmpty };  // kStarted: o
 struct Outcome {
   const ProcessEntry* process = nullptr;
   absl::Status status;
+};
+
+// A template that is wanted: whose, and for which program.
+struct TemplateWish {
+  std::string owner;
+  std::shared_ptr<const Spec> spec;
+  std::shared_ptr<const InlineFiles> inline_files;
+  std::optional<absl::Duration> idle_timeout;  // absent: 5 min
 };
 
 struct TerminateCommand {
@@ -120,7 +129,7 @@ class ProcessObserver {
 class Supervisor {
  public:
   Supervisor(SupervisorOptions options, Clock* clock, Scheduler* scheduler, Shims* shims,
-             OutputFiles* output, Store* store);
+             OutputFiles* output, ProcessFiles* files, Store* store);
   ~Supervisor();
 
   // Reads the store and the records, finds every shim again. Once, before anything else.
@@ -181,10 +190,9 @@ class Supervisor {
   int LiveProcessesOf(const std::string& session_id) const;
   int live_processes() const;  // trees not over included, templates not
 
-  // Starts a template for the program of `spec` unless `owner` has one, and calls back once it is
-  // warm; see agent/core/templates.h.
-  void CreateTemplate(const std::string& owner, const Spec& spec,
-                      std::optional<absl::Duration> idle_timeout,
+  // Starts the template unless there is one, and calls back once it is warm; see
+  // agent/core/templates.h. FAILED_PRECONDITION names a blob that this host lacks.
+  void CreateTemplate(const TemplateWish& wish,
                       absl::AnyInvocable<void(absl::StatusOr<const ProcessEntry*>)> done);
   std::vector<const ProcessEntry*> Templates() const;  // not over
   // NOT_FOUND for a term that fits no template.

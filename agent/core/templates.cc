@@ -2,9 +2,14 @@
 
 #include <memory>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "agent/core/shipped_files.h"
 #include "common/failpoint.h"
 #include "common/ids.h"
+#include "common/sha256.h"
 
 namespace shoal::agent {
 namespace {
@@ -16,14 +21,33 @@ bool MayFork(const ProcessEntry& process) { return process.IsLive() && !process.
 
 }  // namespace
 
-void Templates::Acquire(const std::string& owner, const Spec& spec,
-                        std::optional<absl::Duration> idle_timeout, Callback done) {
-  absl::StatusOr<Program> program = core_->shims->FindProgram(spec);
-  if (!program.ok()) return done(program.status());
-  ProcessEntry* process = Find(owner, *program);
-  if (process == nullptr) {
-    process = Start(owner, spec, *std::move(program), idle_timeout.value_or(kIdleTimeout));
+// What was shipped is told apart by what is in it, wherever it was put. Of the other files beside
+// it only libraries are the program's: some are arguments, and differ each time.
+absl::StatusOr<Program> Templates::ProgramOf(const TemplateWish& wish) const {
+  const Spec& spec = *wish.spec;
+  absl::StatusOr<Program> program =
+      RunsShippedProgram(spec) ? Program{.key = "shipped", .version = "", .argv = {spec.argv[0]}}
+                               : core_->shims->FindProgram(spec);
+  if (!program.ok()) return program;
+  for (size_t i = 0; i < spec.files.size(); ++i) {
+    const SpecFile& file = spec.files[i];
+    const bool is_word = absl::c_any_of(program->argv, [&](absl::string_view word) {
+      absl::ConsumePrefix(&word, "./");
+      return word == file.path;
+    });
+    if (!is_word && !file.library) continue;
+    const bool is_inline = file.sha256.empty() && wish.inline_files != nullptr;
+    const std::string digest = is_inline ? Sha256Of((*wish.inline_files)[i]) : file.sha256;
+    absl::StrAppend(&program->key, " ", file.path, "=", absl::BytesToHexString(digest));
   }
+  return program;
+}
+
+void Templates::Acquire(const TemplateWish& wish, Callback done) {
+  absl::StatusOr<Program> program = ProgramOf(wish);
+  if (!program.ok()) return done(program.status());
+  ProcessEntry* process = Find(wish.owner, *program);
+  if (process == nullptr) process = Start(wish, *std::move(program));
   uses_[process->id].last = core_->clock->BootTime();
   offers_->Await(
       *process, kWarmTime,
@@ -35,10 +59,10 @@ void Templates::Acquire(const std::string& owner, const Spec& spec,
       });
 }
 
-std::string Templates::Current(const std::string& owner, const Spec& spec) {
-  absl::StatusOr<Program> program = core_->shims->FindProgram(spec);
+std::string Templates::Current(const TemplateWish& wish) {
+  absl::StatusOr<Program> program = ProgramOf(wish);
   if (!program.ok()) return {};
-  const ProcessEntry* process = Find(owner, *program);
+  const ProcessEntry* process = Find(wish.owner, *program);
   return process == nullptr ? std::string() : process->id;
 }
 
@@ -55,13 +79,13 @@ ProcessEntry* Templates::Find(const std::string& owner, const Program& program) 
   return nullptr;
 }
 
-ProcessEntry* Templates::Start(const std::string& owner, const Spec& spec, Program program,
-                               absl::Duration idle_timeout) {
+ProcessEntry* Templates::Start(const TemplateWish& wish, Program program) {
   auto made = std::make_unique<ProcessEntry>();
   made->id = NewId();
   made->name = NameFor(program);
-  made->spec = core_->options.template_spec(spec, program.argv);
-  made->owner = owner;
+  made->spec = core_->options.template_spec(*wish.spec, program.argv);
+  made->inline_files = wish.inline_files;
+  made->owner = wish.owner;
   made->boot_id = core_->options.boot_id;
   made->create_time = core_->clock->Now();
   made->lifetime = Lifetime::kDetached;
@@ -70,7 +94,7 @@ ProcessEntry* Templates::Start(const std::string& owner, const Spec& spec, Progr
   if (!core_->options.has_cgroup) made->flags |= kFlagNoCgroup;
   made->template_facts = TemplateFacts{.key = std::move(program.key),
                                        .version = std::move(program.version),
-                                       .idle_timeout = idle_timeout,
+                                       .idle_timeout = wish.idle_timeout.value_or(kIdleTimeout),
                                        .forks = 0,
                                        .last_use = made->create_time};
   ProcessEntry* process = core_->table.Add(std::move(made));

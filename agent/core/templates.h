@@ -39,11 +39,10 @@ class Templates {
 
   // Calls back once, perhaps at once. NOT_FOUND: there is no such program. FAILED_PRECONDITION: the
   // template ended, or did not offer itself in time; the message has its last words.
-  void Acquire(const std::string& owner, const Spec& spec,
-               std::optional<absl::Duration> idle_timeout, Callback done);
+  void Acquire(const TemplateWish& wish, Callback done);
 
   // The template that Acquire would choose if it need not start one; empty if none.
-  std::string Current(const std::string& owner, const Spec& spec);
+  std::string Current(const TemplateWish& wish);
 
   void OnForked(const std::string& id);
   void OnOver(const ProcessEntry& process);
@@ -59,9 +58,9 @@ class Templates {
     absl::Duration last;  // CLOCK_BOOTTIME
   };
 
+  absl::StatusOr<Program> ProgramOf(const TemplateWish& wish) const;
   ProcessEntry* Find(const std::string& owner, const Program& program);
-  ProcessEntry* Start(const std::string& owner, const Spec& spec, Program program,
-                      absl::Duration idle_timeout);
+  ProcessEntry* Start(const TemplateWish& wish, Program program);
   std::string NameFor(const Program& program);
   void Take(const ProcessEntry& process);
   void Retire(ProcessEntry* process, const std::string& why);

@@ -92,7 +92,8 @@ Server::Server(const Edge* edge, HostInfo host)
       process_service_(edge),
       session_service_(edge),
       template_service_(edge),
-      host_service_(edge, std::move(host)) {}
+      host_service_(edge, std::move(host)),
+      blob_service_(edge) {}
 
 Server::~Server() = default;
 
@@ -123,6 +124,7 @@ absl::Status Server::Open(const ServerOptions& options) {
   builder.RegisterService(&session_service_);
   builder.RegisterService(&template_service_);
   builder.RegisterService(&host_service_);
+  builder.RegisterService(&blob_service_);
   // Before the server: the lock of the socket keeps a second agent from getting further.
   auto on_accept = [this](UniqueFd fd, uid_t uid) {
     edge_->callers->OnAccepted(fd.get(), uid);

@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "agent/rpc/file_checks.h"
 #include "agent/rpc/request_checks.h"
 #include "agent/rpc/time_conversion.h"
 #include "common/escape.h"
@@ -49,9 +50,10 @@ absl::Status CheckArguments(const v1::ProcessSpec& proto) {
   const std::string& program = proto.argv(0);
   if (program.empty()) return Invalid("argv[0] is empty: it must name a program");
   bool relative = program[0] != '/' && program.find('/') != std::string::npos;
-  if (relative && proto.cwd().empty()) {
-    return Invalid(
-        absl::StrCat("argv[0] ", Quoted(program), " is relative: give cwd, or an absolute path"));
+  if (relative && proto.cwd().empty() && !NamesShippedFile(program, proto)) {
+    return Invalid(absl::StrCat("argv[0] ", Quoted(program), " is relative: give cwd, or ",
+                                proto.files_size() > 0 ? "'./' and the path of one of files, " : "",
+                                "or an absolute path"));
   }
   return absl::OkStatus();
 }
@@ -149,7 +151,7 @@ void FillInDefaults(bool has_session, v1::ProcessSpec* proto) {
                              ? v1::OVERFLOW_POLICY_DROP_OLDEST
                              : v1::OVERFLOW_POLICY_BLOCK);
   }
-  if (proto->cwd().empty()) proto->set_cwd("/");
+  if (proto->cwd().empty() && proto->files_size() == 0) proto->set_cwd("/");
   if (proto->start_method() == v1::START_METHOD_UNSPECIFIED) {
     proto->set_start_method(v1::START_METHOD_SPAWN);
   }
@@ -185,6 +187,14 @@ StartMethod StartMethodOf(v1::StartMethod method) {
   }
 }
 
+// What came with the request is needed for the start alone, and would be stored and told for ever.
+std::string WireOf(const v1::ProcessSpec& proto) {
+  if (proto.files_size() == 0) return proto.SerializeAsString();
+  v1::ProcessSpec kept = proto;
+  for (v1::ShippedFile& file : *kept.mutable_files()) file.clear_data();
+  return kept.SerializeAsString();
+}
+
 // The plain form of a spec whose defaults are filled in.
 absl::StatusOr<std::shared_ptr<const Spec>> Build(const v1::ProcessSpec& proto) {
   auto spec = std::make_shared<Spec>();
@@ -211,7 +221,10 @@ absl::StatusOr<std::shared_ptr<const Spec>> Build(const v1::ProcessSpec& proto) 
   spec->labels = Labels(proto.labels().begin(), proto.labels().end());
   spec->start_method = StartMethodOf(proto.start_method());
   spec->fork_of = proto.fork_of();
-  spec->wire = proto.SerializeAsString();
+  for (const v1::ShippedFile& file : proto.files()) {
+    spec->files.push_back({file.path(), file.sha256(), file.executable(), file.library()});
+  }
+  spec->wire = WireOf(proto);
   return std::shared_ptr<const Spec>(std::move(spec));
 }
 
@@ -239,6 +252,7 @@ absl::Status CheckName(absl::string_view name) {
 
 absl::StatusOr<std::shared_ptr<const Spec>> ToSpec(const v1::ProcessSpec& proto, bool has_session,
                                                    const SpecLimits& limits) {
+  SHOAL_RETURN_IF_ERROR(CheckFiles(proto));
   SHOAL_RETURN_IF_ERROR(CheckArguments(proto));
   SHOAL_RETURN_IF_ERROR(CheckEnvironment(proto));
   SHOAL_RETURN_IF_ERROR(CheckTotal(proto, limits));
@@ -271,6 +285,16 @@ std::shared_ptr<const Spec> TemplateSpecOf(const Spec& spec, const std::vector<s
   if (spec.start_method != StartMethod::kForkserver) *proto.mutable_labels() = whole.labels();
   FillInDefaults(/*has_session=*/false, &proto);
   return *Build(proto);  // cannot fail: it has no span of its own
+}
+
+std::shared_ptr<const InlineFiles> InlineFilesOf(const v1::ProcessSpec& proto) {
+  InlineFiles contents;
+  bool any = false;
+  for (const v1::ShippedFile& file : proto.files()) {
+    any = any || file.content_case() == v1::ShippedFile::kData;
+    contents.push_back(file.data());
+  }
+  return any ? std::make_shared<const InlineFiles>(std::move(contents)) : nullptr;
 }
 
 absl::StatusOr<std::shared_ptr<const Spec>> SpecFromWire(absl::string_view wire) {

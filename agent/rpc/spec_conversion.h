@@ -47,6 +47,10 @@ absl::StatusOr<std::shared_ptr<const Spec>> ToSpec(const v1::ProcessSpec& proto,
 // template itself.
 std::shared_ptr<const Spec> TemplateSpecOf(const Spec& spec, const std::vector<std::string>& argv);
 
+// The contents among `files` that came with the request, parallel to Spec::files; null if there are
+// none. REQUIRES: ToSpec was OK.
+std::shared_ptr<const InlineFiles> InlineFilesOf(const v1::ProcessSpec& proto);
+
 // Reads Spec::wire back, as the store keeps it. DATA_LOSS when it is damaged.
 absl::StatusOr<std::shared_ptr<const Spec>> SpecFromWire(absl::string_view wire);
 

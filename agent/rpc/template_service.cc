@@ -24,14 +24,10 @@ namespace {
 
 constexpr absl::Duration kMaxIdleTimeout = absl::Hours(24 * 365);
 
-struct CreateCommand {
-  std::shared_ptr<const Spec> spec;
-  std::optional<absl::Duration> idle_timeout;
-};
-
-absl::StatusOr<CreateCommand> ToCommand(const v1::TemplateServiceCreateRequest& request,
-                                        const Edge& edge) {
-  CreateCommand command;
+absl::StatusOr<TemplateWish> ToWish(const v1::TemplateServiceCreateRequest& request,
+                                    const Edge& edge, const std::string& owner) {
+  TemplateWish wish;
+  wish.owner = owner;
   SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
   v1::ProcessSpec counts;
   *counts.mutable_argv() = request.spec().argv();
@@ -39,15 +35,15 @@ absl::StatusOr<CreateCommand> ToCommand(const v1::TemplateServiceCreateRequest& 
   counts.set_cwd(request.spec().cwd());
   *counts.mutable_files() = request.spec().files();
   *counts.mutable_labels() = request.spec().labels();
-  SHOAL_ASSIGN_OR_RETURN(command.spec, ToSpec(counts, /*has_session=*/false, edge.limits));
+  SHOAL_ASSIGN_OR_RETURN(wish.spec, ToSpec(counts, /*has_session=*/false, edge.limits));
+  wish.inline_files = InlineFilesOf(counts);
   if (request.has_idle_timeout()) {
-    SHOAL_ASSIGN_OR_RETURN(command.idle_timeout,
-                           ToDuration(request.idle_timeout(), "idle_timeout"));
-    if (*command.idle_timeout <= absl::ZeroDuration() || *command.idle_timeout > kMaxIdleTimeout) {
+    SHOAL_ASSIGN_OR_RETURN(wish.idle_timeout, ToDuration(request.idle_timeout(), "idle_timeout"));
+    if (*wish.idle_timeout <= absl::ZeroDuration() || *wish.idle_timeout > kMaxIdleTimeout) {
       return absl::InvalidArgumentError("idle_timeout must be more than 0 and at most a year");
     }
   }
-  return command;
+  return wish;
 }
 
 absl::Status Check(const v1::TemplateServiceDeleteRequest& request) {
@@ -86,9 +82,9 @@ grpc::ServerUnaryReactor* TemplateService::Create(Context* context,
                                                   v1::TemplateServiceCreateResponse* response) {
   auto call = UnaryCall<v1::TemplateServiceCreateResponse>::Begin(edge_->calls, response);
   const std::string owner = edge_->callers->Of(*context);
-  absl::StatusOr<CreateCommand> command = ToCommand(*request, *edge_);
-  Audit(owner, "TemplateService.Create", Describe(request->spec()), command.status());
-  if (!command.ok()) return call->Failed(command.status());
+  absl::StatusOr<TemplateWish> wish = ToWish(*request, *edge_, owner);
+  Audit(owner, "TemplateService.Create", Describe(request->spec()), wish.status());
+  if (!wish.ok()) return call->Failed(wish.status());
   auto answer = [edge = edge_, call](absl::StatusOr<const ProcessEntry*> process) {
     if (absl::IsNotFound(process.status())) {
       return call->Fail(absl::FailedPreconditionError(process.status().message()));
@@ -98,8 +94,8 @@ grpc::ServerUnaryReactor* TemplateService::Create(Context* context,
       SetTemplate(**process, *edge, filled->mutable_template_());
     });
   };
-  edge_->loop->Post([edge = edge_, owner, command = *std::move(command), answer] {
-    edge->supervisor->CreateTemplate(owner, *command.spec, command.idle_timeout, answer);
+  edge_->loop->Post([edge = edge_, wish = *std::move(wish), answer] {
+    edge->supervisor->CreateTemplate(wish, answer);
   });
   return call.get();
 }

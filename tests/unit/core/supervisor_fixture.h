@@ -16,6 +16,7 @@
 #include "tests/support/crash_point.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_output_files.h"
+#include "tests/support/fake_process_files.h"
 #include "tests/support/fake_scheduler.h"
 #include "tests/support/fake_shims.h"
 #include "tests/support/fake_store.h"
@@ -67,7 +68,8 @@ class World {
   }
 
   void Start() {
-    supervisor = std::make_unique<Supervisor>(options, &clock, &scheduler, &shims, &output, &store);
+    supervisor =
+        std::make_unique<Supervisor>(options, &clock, &scheduler, &shims, &output, &files, &store);
     scheduler.SetTurnEnd([this] { supervisor->FinishTurn(); });
     ASSERT_TRUE(supervisor->Recover().ok());
     Turn();
@@ -76,6 +78,7 @@ class World {
   void Kill() {
     crash.Arm(0);
     shims.Disconnect();
+    files.requests.clear();
     scheduler.Clear();
     scheduler.SetTurnEnd(nullptr);
     store.DropTransaction();
@@ -117,6 +120,7 @@ class World {
   FakeStore store;
   FakeShims shims;
   FakeOutputFiles output;
+  FakeProcessFiles files;
   SupervisorOptions options;
   std::unique_ptr<Supervisor> supervisor;
 };
