@@ -298,6 +298,73 @@ TEST_F(TemplatesTest, AForkWhoseTemplateCameFirstIsForkedFromItThoughTheAgentWas
   EXPECT_THAT(world_.shims.starts(), SizeIs(2));
 }
 
+TEST_F(TemplatesTest, AShippedProgramIsToldApartByWhatIsInItAndStartedBesideItsFiles) {
+  const auto shipped = [](const std::string& name, const std::string& request_id, char content,
+                          const std::string& argument) {
+    SpawnCommand command = Forkserver(name, request_id);
+    auto spec = std::make_shared<Spec>(*command.items[0].spec);
+    spec->argv = {"./sim", "x"};
+    spec->cwd.clear();
+    spec->files = {{.path = "sim", .sha256 = std::string(32, content), .executable = true},
+                   {.path = "argument", .sha256 = std::string(32, argument[0])}};
+    command.items[0].spec = spec;
+    return command;
+  };
+  auto reply = Spawn(shipped("one", "r1", 'a', "1"));
+  world_.files.FinishOne();
+  world_.Turn();
+  ASSERT_THAT(world_.files.requests, SizeIs(1)) << "those of the template";
+  const std::string id = world_.files.requests[0].id;
+  world_.files.FinishOne();
+  world_.Turn();
+  Warm(id);
+  ASSERT_THAT(world_.shims.starts(), SizeIs(2));
+  EXPECT_THAT(world_.shims.starts()[0].env, Contains("SHOAL_FILES=/files/" + id));
+  EXPECT_EQ(world_.shims.starts()[1].cwd, "/files/" + world_.shims.starts()[1].id);
+  world_.shims.StartAll();
+  world_.Turn();
+  EXPECT_TRUE(reply->statuses.at(0).ok());
+  Spawn(shipped("two", "r2", 'a', "2"));
+  world_.files.FinishOne();
+  world_.Turn();
+  EXPECT_EQ(world_.shims.starts().back().fork_from, world_.shims.ParentOf(id));
+  EXPECT_THAT(world_.supervisor->Templates(), SizeIs(1)) << "another argument, the same program";
+  Spawn(shipped("three", "r3", 'b', "1"));
+  world_.files.FinishOne();
+  world_.Turn();
+  EXPECT_THAT(world_.supervisor->Templates(), SizeIs(2));
+}
+
+TEST_F(TemplatesTest, AForkIsOneProcessThoughTheAgentIsKilledAtEveryStep) {
+  for (int step = 1;; ++step) {
+    World world;
+    const std::string load = world.Run(Detached("load", "r0"));
+    bool killed = false;
+    world.crash.Arm(step);
+    try {
+      world.shims.Offer(load);
+      world.Spawn(ForkOf("load", "child"));
+      world.Turn();
+    } catch (const Crash&) {
+      killed = true;
+      world.Kill();
+      world.Start();
+    }
+    world.crash.Arm(0);
+    if (killed) world.shims.Offer(load);
+    auto reply = world.Spawn(ForkOf("load", "child"));
+    world.Turn();
+    world.shims.StartAll();
+    world.Turn();
+    ASSERT_EQ(reply->calls, 1) << step;
+    EXPECT_TRUE(reply->statuses[0].ok()) << step << ": " << reply->statuses[0];
+    EXPECT_EQ(world.shims.StartsOf(reply->ids[0]), 1) << step;
+    EXPECT_THAT(world.shims.slots(), SizeIs(2)) << step;
+    if (!killed) break;
+    ASSERT_LT(step, 100);
+  }
+}
+
 TEST_F(TemplatesTest, AFailedCommitFailsTheTemplateAndWhoWaitsForIt) {
   auto reply = world_.Spawn(Forkserver("web"));
   world_.store.FailNext(absl::OkStatus());
