@@ -36,12 +36,14 @@
 #include "agent/core/supervisor.h"
 #include "agent/loop/event_loop.h"
 #include "agent/os/base_environment.h"
+#include "agent/os/blob_store.h"
 #include "agent/os/descriptor.h"
 #include "agent/os/helper_thread.h"
 #include "agent/os/host_facts.h"
 #include "agent/os/lock_file.h"
 #include "agent/os/loop_scheduler.h"
 #include "agent/os/private_directory.h"
+#include "agent/os/process_files.h"
 #include "agent/os/system_clock.h"
 #include "agent/os/system_output_files.h"
 #include "agent/os/system_shims.h"
@@ -57,6 +59,7 @@
 #include "common/escape.h"
 #include "common/ids.h"
 #include "common/status.h"
+#include "shoal/v1/fork_protocol.h"
 
 namespace shoal::agent {
 namespace {
@@ -105,6 +108,9 @@ class Agent {
   Edge edge_;
   std::unique_ptr<HelperThread> helper_;
   std::unique_ptr<SystemOutputFiles> output_files_;
+  std::unique_ptr<BlobStore> blobs_;
+  std::unique_ptr<HelperThread> blob_thread_;
+  std::unique_ptr<SystemProcessFiles> process_files_;
   std::unique_ptr<SystemShims> shims_;
   std::unique_ptr<SqliteStore> store_;
   std::unique_ptr<Supervisor> supervisor_;
@@ -151,6 +157,13 @@ absl::Status Agent::OpenDirectories() {
 absl::Status Agent::OpenState() {
   SHOAL_ASSIGN_OR_RETURN(output_files_,
                          SystemOutputFiles::Open(settings_.state_dir, helper_.get()));
+  blob_thread_ = std::make_unique<HelperThread>();
+  BlobStoreOptions blob_options;
+  blob_options.cap_bytes = settings_.blob_cap_bytes;
+  blob_options.boot_id = boot_id_;
+  SHOAL_ASSIGN_OR_RETURN(blobs_, BlobStore::Open(settings_.state_dir, blob_options, &clock_));
+  SHOAL_ASSIGN_OR_RETURN(process_files_, SystemProcessFiles::Open(settings_.state_dir, blobs_.get(),
+                                                                  blob_thread_.get(), loop_.get()));
   SystemShimsOptions options;
   options.run_dir = settings_.run_dir;
   SHOAL_ASSIGN_OR_RETURN(options.shim_path, FindShim());
@@ -159,6 +172,10 @@ absl::Status Agent::OpenState() {
   options.cgroup_base = settings_.cgroup_base;
   options.unique = TagOf(settings_.state_dir);
   options.nofile_soft = nofile_soft_;
+  Spec bare;
+  bare.env = BaseEnvironment();
+  options.base_path = SearchPathOf(bare, "");
+  options.on_trouble = [](const std::string& line) { spdlog::warn("{}", line); };
   SHOAL_ASSIGN_OR_RETURN(shims_, SystemShims::Open(loop_.get(), options));
   SHOAL_ASSIGN_OR_RETURN(store_, SqliteStore::Open(settings_.state_dir, &SpecFromWire));
   return absl::OkStatus();
@@ -184,12 +201,17 @@ absl::Status Agent::Recover() {
   options.boot_id = boot_id_;
   options.host_name = host_name_;
   options.base_env = BaseEnvironment();
+  options.own_env = {absl::StrCat("SHOAL_HOST=", host_name_),
+                     absl::StrCat("SHOAL_AGENT=unix:", settings_.socket),
+                     absl::StrCat(fork_protocol::kSocketVariable, "=", shims_->fork_socket_path())};
+  options.template_spec = &TemplateSpecOf;
   options.retention = settings_.retention;
   options.retention_count = settings_.retention_count;
   options.dead_man = settings_.dead_man;
   options.has_cgroup = shims_->has_cgroup();
-  supervisor_ = std::make_unique<Supervisor>(options, &clock_, &*scheduler_, shims_.get(),
-                                             output_files_.get(), store_.get());
+  supervisor_ =
+      std::make_unique<Supervisor>(options, &clock_, &*scheduler_, shims_.get(),
+                                   output_files_.get(), process_files_.get(), store_.get());
   SHOAL_RETURN_IF_ERROR(supervisor_->Recover());
   for (const std::string& line : store_->damaged()) spdlog::warn("{}", line);
   supervisor_->FinishTurn();
@@ -204,6 +226,8 @@ void Agent::FillEdge() {
   edge_.shims = shims_.get();
   edge_.output = output_thread_.get();
   edge_.output_directory = output_files_->directory();
+  edge_.blobs = blobs_.get();
+  edge_.blob_thread = blob_thread_.get();
   edge_.callers = &callers_;
   edge_.calls = &calls_;
   edge_.host_name = host_name_;
@@ -220,6 +244,7 @@ HostInfo Agent::MakeHostInfo() const {
   info.labels = settings_.labels;
   info.state_dir = settings_.state_dir;
   if (shims_->has_cgroup()) info.capabilities.push_back("cgroup");
+  info.capabilities.push_back("forkserver");
   info.start_time = absl::Now();
   info.checks = {settings_.run_dir, settings_.state_dir, shims_->cgroups(),
                  shims_->cgroup_status()};
@@ -258,9 +283,12 @@ void Agent::BeginDrain(const std::string& reason) {
   server_->StopListening();
   drainer_ = std::thread([this] {
     server_->Drain(kDrainGrace);
-    absl::Notification answered;  // the helper may be gathering facts for a call
-    helper_->Run([&answered] { answered.Notify(); });
-    answered.WaitForNotification();
+    // The helpers may be gathering facts, or writing a chunk, for a call.
+    for (HelperThread* helper : {helper_.get(), blob_thread_.get()}) {
+      absl::Notification answered;
+      helper->Run([&answered] { answered.Notify(); });
+      answered.WaitForNotification();
+    }
     loop_->Stop();
   });
 }

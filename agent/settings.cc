@@ -94,6 +94,12 @@ void AddHostAndSelf(CLI::App* app, Settings* settings) {
   app->add_option("--retention-count", settings->retention_count,
                   "and when there are more than this many")
       ->capture_default_str();
+  app->add_option("--blob-cap", settings->blob_cap_bytes,
+                  "Disk for shipped files, such as 8GiB; beyond it the least recently used go")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("SIZE")
+      ->default_str("8GiB");
   AddDuration(app, "--dead-man", &settings->dead_man,
               "Without an agent, end the processes of a session this long after its TTL [10m]");
   AddDuration(app, "--idle-exit", &settings->idle_exit,

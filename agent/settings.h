@@ -5,6 +5,7 @@
 #define SHOAL_AGENT_SETTINGS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -28,6 +29,7 @@ struct Settings {
   std::string cgroup_base;  // empty: look for one
   absl::Duration retention = absl::Hours(24);
   size_t retention_count = 10'000;
+  int64_t blob_cap_bytes = int64_t{8} << 30;
   absl::Duration dead_man = absl::Minutes(10);
   absl::Duration idle_exit;  // zero: never
   int ready_fd = -1;

@@ -17,12 +17,13 @@ namespace shoal::agent {
 
 struct Core {
   Core(SupervisorOptions the_options, Clock* the_clock, Scheduler* the_scheduler, Shims* the_shims,
-       OutputFiles* the_output, Store* store)
+       OutputFiles* the_output, ProcessFiles* the_files, Store* store)
       : options(std::move(the_options)),
         clock(the_clock),
         scheduler(the_scheduler),
         shims(the_shims),
         output(the_output),
+        files(the_files),
         waits(the_scheduler),
         ledger(store, the_scheduler, &table, &waits) {}
 
@@ -31,10 +32,13 @@ struct Core {
   Scheduler* const scheduler;
   Shims* const shims;
   OutputFiles* const output;
+  ProcessFiles* const files;
   ProcessTable table;
   Waits waits;
   Ledger ledger;
 
+  // A process has started, failed to, or was lost before. Set by the supervisor.
+  absl::AnyInvocable<void(ProcessEntry*)> on_start_settled;
   // A process became over: its name is free, its session or the retention may let it go. Set by the
   // supervisor.
   absl::AnyInvocable<void(ProcessEntry*)> on_over;

@@ -5,32 +5,24 @@
 #include <map>
 #include <set>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "agent/core/offers.h"
 #include "agent/core/sessions.h"
+#include "agent/core/shipped_files.h"
 #include "agent/core/start_failure.h"
+#include "agent/core/templates.h"
 #include "agent/core/transitions.h"
 #include "common/failpoint.h"
 #include "common/ids.h"
+#include "shoal/v1/fork_protocol.h"
 
 namespace shoal::agent {
 namespace {
 
 constexpr int kStartsPerTurn = 16;
-
-// The last part of a path as a name: characters that a name may not have become '_'.
-std::string ProgramName(absl::string_view path) {
-  absl::string_view base = path.substr(path.rfind('/') + 1);
-  std::string name;
-  if (base.empty() || base[0] == '.') name.push_back('_');
-  for (char c : base.substr(0, 64)) {
-    bool plain =
-        absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
-    name.push_back(plain ? c : '_');
-  }
-  return name;
-}
+// More would only wait in the parent's socket, with three descriptors of this agent each.
+constexpr size_t kForksAsked = 32;
 
 bool HasIndex(const std::vector<ProcessEntry*>& processes, size_t index) {
   return std::any_of(processes.begin(), processes.end(), [&](const ProcessEntry* process) {
@@ -139,8 +131,16 @@ absl::Status Launcher::Check(const SpawnCommand& command, const std::vector<std:
     if (!detached && command.session_id.empty()) {
       return absl::InvalidArgumentError("session_id is required for LIFETIME_SESSION");
     }
+    if (absl::Status parent = ParentOf(*command.items[i].spec).status(); !parent.ok()) {
+      return parent;
+    }
     std::string scope = detached ? "" : command.session_id;
     if (absl::Status free = core_->table.CheckNameIsFree(scope, names[i]); !free.ok()) return free;
+    const bool checked = i > 0 && command.items[i].spec == command.items[i - 1].spec;
+    if (!checked && !command.items[i].spec->files.empty()) {
+      absl::Status there = core_->files->Check(*command.items[i].spec);
+      if (!there.ok()) return there;
+    }
     if (!own.insert({scope, names[i]}).second) {
       return absl::InvalidArgumentError(
           absl::StrCat("name \"", names[i], "\" stands twice in this request"));
@@ -162,6 +162,7 @@ std::vector<ProcessEntry*> Launcher::Admit(const SpawnCommand& command,
     process->spec = item.spec;
     process->rank = item.rank;
     process->rank_env = item.rank_env;
+    process->inline_files = item.inline_files;
     process->owner = command.owner;
     process->request_id = command.request_id;
     process->request_index = static_cast<int>(i);
@@ -173,6 +174,10 @@ std::vector<ProcessEntry*> Launcher::Admit(const SpawnCommand& command,
     process->labels = item.spec->labels;
     process->segment_bytes = record::SegmentBytesFor(item.spec->cap_bytes);
     if (!core_->options.has_cgroup) process->flags |= kFlagNoCgroup;
+    process->forked_from =
+        item.spec->start_method == StartMethod::kForkserver
+            ? templates_->Current({command.owner, item.spec, item.inline_files, std::nullopt})
+            : ParentOf(*item.spec).value_or("");
     ProcessEntry* entry = core_->table.Add(std::move(process));
     core_->ledger.Save(*entry);
     core_->ledger.Changed(entry);
@@ -191,33 +196,163 @@ void Launcher::StartSome() {
   start_scheduled_ = false;
   for (int i = 0; i < kStartsPerTurn && !queue_.empty(); ++i) {
     ProcessEntry* process = core_->table.Find(queue_.front());
+    const bool placed = placed_.erase(queue_.front()) > 0;
     queue_.pop_front();
     // Its end may have been asked for while it waited.
-    if (process != nullptr && process->state == State::kPending) StartOne(process);
+    if (process == nullptr || process->state != State::kPending) continue;
+    if (placed || process->spec->files.empty()) {
+      StartOne(process);
+    } else {
+      PlaceFiles(process);
+    }
   }
   if (queue_.empty()) return;
   start_scheduled_ = true;
   core_->scheduler->After(absl::ZeroDuration(), [this] { StartSome(); });
 }
 
+void Launcher::PlaceFiles(ProcessEntry* process) {
+  core_->files->Prepare(process->id, process->spec, process->inline_files,
+                        [this, id = process->id](std::optional<StartFailure> failure) {
+                          ProcessEntry* prepared = core_->table.Find(id);
+                          // Deleted meanwhile: what was made is removed after it, in the order of
+                          // the requests.
+                          if (prepared == nullptr || prepared->state != State::kPending) return;
+                          if (failure) return FailToStart(core_, prepared, *std::move(failure));
+                          placed_.insert(id);
+                          Enqueue({id});
+                        });
+}
+
 void Launcher::StartOne(ProcessEntry* process) {
+  if (process->spec->start_method == StartMethod::kSpawn) return Launch(process, std::nullopt);
+  StartForked(process);
+}
+
+absl::StatusOr<std::string> Launcher::ParentOf(const Spec& spec) const {
+  if (spec.start_method != StartMethod::kFork) return std::string();
+  Selector selector;
+  selector.terms = {spec.fork_of};
+  absl::StatusOr<std::vector<ProcessEntry*>> selected = core_->table.Select(selector);
+  if (!selected.ok()) {
+    return absl::Status(selected.status().code(),
+                        absl::StrCat("fork_of: ", selected.status().message()));
+  }
+  if (selected->size() != 1) {
+    return absl::InvalidArgumentError(absl::StrCat("fork_of \"", spec.fork_of, "\" fits ",
+                                                   selected->size(), " processes: name one"));
+  }
+  const ProcessEntry& parent = *selected->front();
+  if (parent.IsLive()) return parent.id;
+  return absl::FailedPreconditionError(
+      absl::StrCat("fork_of: ", Describe(parent), " has ended and cannot be forked"));
+}
+
+void Launcher::StartForked(ProcessEntry* process) {
+  const Spec& spec = *process->spec;
+  if (spec.start_method == StartMethod::kForkserver) {
+    templates_->Acquire({process->owner, process->spec, process->inline_files, std::nullopt},
+                        [this, id = process->id](absl::StatusOr<std::string> parent) {
+                          if (!parent.ok()) return FailFork(id, parent.status());
+                          ForkFrom(*parent, id);
+                        });
+    return;
+  }
+  const ProcessEntry* parent = core_->table.Find(process->forked_from);
+  if (parent == nullptr) {
+    return FailFork(process->id, absl::FailedPreconditionError("the process to fork is gone"));
+  }
+  offers_->Await(*parent, offers_->PatienceFor(*parent),
+                 [this, id = process->id, parent_id = parent->id](const absl::Status& offered) {
+                   if (!offered.ok()) return FailFork(id, offered);
+                   ForkFrom(parent_id, id);
+                 });
+}
+
+void Launcher::ForkFrom(const std::string& parent_id, const std::string& id) {
+  ProcessEntry* process = core_->table.Find(id);
+  // Its end may have been asked for while it waited.
+  if (process == nullptr || process->state != State::kPending) return;
+  const std::optional<ForkParent> parent = offers_->Of(parent_id);
+  if (!parent) return FailFork(id, absl::UnavailableError("the process to fork has just ended"));
+  Forks& forks = forks_[parent_id];
+  if (forks.asked.size() >= kForksAsked) {
+    forks.waiting.push_back(id);
+    return;
+  }
+  forks.asked.insert(id);
+  if (process->forked_from != parent_id) {
+    process->forked_from = parent_id;
+    core_->ledger.Save(*process);
+  }
+  templates_->OnForked(parent_id);
+  Launch(process, parent);
+}
+
+void Launcher::OnStartSettled(const ProcessEntry& process) {
+  const auto found = forks_.find(process.forked_from);
+  if (found == forks_.end() || found->second.asked.erase(process.id) == 0) return;
+  if (found->second.waiting.empty()) {
+    if (found->second.asked.empty()) forks_.erase(found);
+    return;
+  }
+  // Not from within: one that fails at once would settle inside of this, and so on.
+  core_->scheduler->After(absl::ZeroDuration(),
+                          [this, parent_id = process.forked_from] { ForkWaiting(parent_id); });
+}
+
+void Launcher::ForkWaiting(const std::string& parent_id) {
+  auto found = forks_.find(parent_id);
+  while (found != forks_.end() && !found->second.waiting.empty() &&
+         found->second.asked.size() < kForksAsked) {
+    const std::string next = std::move(found->second.waiting.front());
+    found->second.waiting.pop_front();
+    ForkFrom(parent_id, next);
+    found = forks_.find(parent_id);
+  }
+}
+
+void Launcher::FailFork(const std::string& id, const absl::Status& why) {
+  ProcessEntry* process = core_->table.Find(id);
+  if (process == nullptr || process->state != State::kPending) return;
+  if (absl::IsNotFound(why)) {
+    return FailToStart(
+        core_, process,
+        MakeStartFailure(core_->shims, *process->spec, record::Stage::kExec, ENOENT));
+  }
+  FailToStart(core_, process,
+              StartFailure{.stage = "fork",
+                           .error_number = absl::IsUnavailable(why)         ? ECONNRESET
+                                           : absl::IsResourceExhausted(why) ? ENOSPC
+                                                                            : 0,
+                           .message = std::string(why.message())});
+}
+
+void Launcher::Launch(ProcessEntry* process, std::optional<ForkParent> parent) {
   ShimStart start{.id = process->id,
                   .argv = process->spec->argv,
                   .env = EnvironmentFor(*process),
                   .cwd = process->spec->cwd,
-                  .desired = DesiredFor(*process)};
+                  .desired = DesiredFor(*process),
+                  .fork_from = parent};
+  if (!process->spec->files.empty()) {
+    StartBesideFiles(*process->spec, core_->files->DirectoryOf(process->id), &start);
+  }
   SHOAL_FAILPOINT("spawn:before-start");
   absl::StatusOr<int> slot = core_->shims->Start(start);
   SHOAL_FAILPOINT("spawn:after-start");
   if (!slot.ok()) {
-    StartFailure failure{
-        .stage = "shim", .error_number = EAGAIN, .message = std::string(slot.status().message())};
+    const bool parent_gone = absl::IsUnavailable(slot.status());
+    StartFailure failure{.stage = parent_gone ? "fork" : "shim",
+                         .error_number = parent_gone ? ECONNRESET : EAGAIN,
+                         .message = std::string(slot.status().message())};
     return FailToStart(core_, process, std::move(failure));
   }
   core_->table.SetSlot(process, *slot);
   Advance(process, State::kStarting);
   process->rank_env.clear();
   process->rank_env.shrink_to_fit();
+  process->inline_files.reset();
   core_->ledger.Changed(process);
 }
 
@@ -244,6 +379,8 @@ std::vector<std::string> Launcher::EnvironmentFor(const ProcessEntry& process) c
   const std::vector<std::string>& given = process.spec->env;
   variables.insert(variables.end(), given.begin(), given.end());
   variables.insert(variables.end(), process.rank_env.begin(), process.rank_env.end());
+  const std::vector<std::string>& own = core_->options.own_env;
+  variables.insert(variables.end(), own.begin(), own.end());
   variables.push_back(absl::StrCat("SHOAL_NAME=", process.name));
   variables.push_back(absl::StrCat("SHOAL_ID=", process.id));
   // A later one of the same key replaces an earlier one, in its place.
@@ -257,6 +394,13 @@ std::vector<std::string> Launcher::EnvironmentFor(const ProcessEntry& process) c
     } else {
       environment[found->second] = std::move(variable);
     }
+  }
+  // It may have come along with the environment of a template.
+  if (!process.template_facts) {
+    const std::string told = absl::StrCat(fork_protocol::kTemplateVariable, "=");
+    std::erase_if(environment, [&told](const std::string& variable) {
+      return absl::StartsWith(variable, told);
+    });
   }
   return environment;
 }
@@ -292,6 +436,7 @@ void Launcher::Reply(const std::vector<std::string>& ids, bool replayed,
   for (const std::string& id : transient) {
     const ProcessEntry* process = core_->table.Find(id);
     if (process->slot != 0) continue;
+    if (!process->spec->files.empty()) core_->files->Remove(id);
     core_->table.Remove(id);
     core_->ledger.Forget(id);
     core_->ledger.Deleted(id);

@@ -5,16 +5,22 @@
 // Story:         1 Spawn: a request seen before is answered with what it did; else, or for ranks
 //                that a killed agent had not come to, session and names are checked and the
 //                intents saved (Admit) → 2 after the commit (ReplyAfterCommit): queued
-//                (Enqueue); a failed commit undoes the intents → 3 StartSome: environment and
-//                desired state built, shim started (StartOne) → 4 the record says that execve
-//                succeeded or failed (RecordReader) → 5 Reply, when that is so for every process of
-//                the request.
+//                (Enqueue); a failed commit undoes the intents → 3 StartSome: where there are
+//                files, they are put in their places first (PlaceFiles);
+//                environment and desired state built, shim started (StartOne) → 4 the record says
+//                that execve succeeded or failed (RecordReader) → 5 Reply, when that is so for
+//                every process of the request.
+// Forks:         step 3 of a FORKSERVER or FORK spawn first waits for its parent (StartForked:
+//                Templates, Offers), then for room among what the parent has to do (ForkFrom); the
+//                shim is started by the parent, and everything else is the same.
 #ifndef SHOAL_AGENT_CORE_LAUNCHER_H_
 #define SHOAL_AGENT_CORE_LAUNCHER_H_
 
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,13 +29,22 @@
 
 namespace shoal::agent {
 
+class Offers;
 class Sessions;
+class Templates;
 
 class Launcher {
  public:
-  Launcher(Core* core, Sessions* sessions) : core_(core), sessions_(sessions) {}
+  Launcher(Core* core, Sessions* sessions, Offers* offers, Templates* templates)
+      : core_(core), sessions_(sessions), offers_(offers), templates_(templates) {}
 
   void Spawn(SpawnCommand command, Supervisor::SpawnCallback done);
+
+  // Starts a process whose intent is durable.
+  void Start(const std::string& id) { Enqueue({id}); }
+
+  // A start is known to have succeeded or failed.
+  void OnStartSettled(const ProcessEntry& process);
 
   // A process that had started nothing when it was deleted must not be started again by a retry of
   // its request.
@@ -58,7 +73,16 @@ class Launcher {
                                    const std::vector<ProcessEntry*>& known);
   void Enqueue(const std::vector<std::string>& ids);
   void StartSome();
+  // The process is in the queue again when its files are in their places.
+  void PlaceFiles(ProcessEntry* process);
   void StartOne(ProcessEntry* process);
+  void StartForked(ProcessEntry* process);
+  void ForkFrom(const std::string& parent_id, const std::string& id);
+  void ForkWaiting(const std::string& parent_id);
+  void FailFork(const std::string& id, const absl::Status& why);
+  void Launch(ProcessEntry* process, std::optional<ForkParent> parent);
+  // Where a FORK comes from; empty if it is no FORK.
+  absl::StatusOr<std::string> ParentOf(const Spec& spec) const;
   record::AgentHalf DesiredFor(const ProcessEntry& process) const;
   std::vector<std::string> EnvironmentFor(const ProcessEntry& process) const;
   void ReplyWhenStarted(const std::vector<ProcessEntry*>& processes, bool replayed,
@@ -69,8 +93,16 @@ class Launcher {
 
   Core* const core_;
   Sessions* const sessions_;
+  Offers* const offers_;
+  Templates* const templates_;
+  struct Forks {
+    std::set<std::string> asked;  // ids that the parent was asked for and not done with
+    std::deque<std::string> waiting;
+  };
+  std::map<std::string, Forks> forks_;  // by the id of the parent
   std::deque<std::string> queue_;
   bool start_scheduled_ = false;
+  std::set<std::string> placed_;  // ids whose files are in their places, in the queue
   std::map<std::pair<std::string, std::string>, absl::Time> buried_;
 };
 

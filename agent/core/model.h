@@ -22,6 +22,7 @@ namespace shoal::agent {
 
 enum class State { kPending, kStarting, kRunning, kStopping, kExited, kFailedToStart, kLost };
 enum class Lifetime { kSession, kDetached };
+enum class StartMethod { kSpawn, kForkserver, kFork };
 enum class Cause {
   kNone,
   kExited,
@@ -49,12 +50,23 @@ enum ProcessFlags : uint32_t {
 
 using Labels = std::map<std::string, std::string>;
 
+// A file that is put beside a process before it starts.
+struct SpecFile {
+  std::string path = {};    // relative, without "." and ".."
+  std::string sha256 = {};  // 32 bytes; empty: the content came with the request
+  bool executable = false;
+  bool library = false;  // its directory goes in front of LD_LIBRARY_PATH
+};
+
+// Contents that came with a request, parallel to Spec::files; empty for blobs.
+using InlineFiles = std::vector<std::string>;
+
 // What to run, checked (see agent/rpc/spec_conversion.h): no NULs, within limits, defaults filled
 // in.
 struct Spec {
   std::vector<std::string> argv;
   std::vector<std::string> env;  // KEY=VALUE as given; the agent adds its own base environment
-  std::string cwd;               // absolute
+  std::string cwd;               // absolute; empty: the directory of `files`
   std::string name;              // as given; may be empty
   Lifetime lifetime = Lifetime::kSession;
   bool daemon = false;
@@ -67,7 +79,11 @@ struct Spec {
   std::optional<absl::Duration> time_limit;
   int64_t cap_bytes = record::kDefaultCapBytes;
   Labels labels;
-  std::string wire;  // the serialized shoal.v1.ProcessSpec, for replies and the store
+  StartMethod start_method = StartMethod::kSpawn;
+  std::string fork_of;  // with kFork: name or id
+  std::vector<SpecFile> files;
+  // The serialized shoal.v1.ProcessSpec, for replies and the store; without the contents of files.
+  std::string wire;
 
   // The process writes to this stream (0 stdout, 1 stderr, 2 result) by a pipe of its own.
   bool HasStream(int stream) const {
@@ -117,13 +133,24 @@ struct SignalEvent {
 
 inline constexpr size_t kMaxSignalEvents = 16;
 
+// What makes a process a template; see agent/core/templates.h.
+struct TemplateFacts {
+  std::string key;      // Program::key
+  std::string version;  // Program::version when it was started
+  absl::Duration idle_timeout;
+  int64_t forks = 0;
+  absl::Time last_use;
+};
+
 struct ProcessEntry {
   // Constant after construction.
   std::string id;
   std::string name;
   std::shared_ptr<const Spec> spec;  // shared by the ranks of one batch
   std::optional<int> rank;
-  std::vector<std::string> rank_env;  // SHOAL_RANK=… of this rank; not stored, needed only to start
+  // Not stored, needed only to start: SHOAL_RANK=… of this rank, and what came with the request.
+  std::vector<std::string> rank_env;
+  std::shared_ptr<const InlineFiles> inline_files;
   std::string owner;
   std::string request_id;
   int request_index = 0;    // position within a SpawnBatch
@@ -132,6 +159,8 @@ struct ProcessEntry {
   absl::Time create_time;
 
   // Change with the process.
+  std::string forked_from;  // id of its parent; empty for StartMethod::kSpawn
+  std::optional<TemplateFacts> template_facts;
   std::string session_id;  // emptied when it becomes DETACHED
   Lifetime lifetime = Lifetime::kSession;
   Labels labels;

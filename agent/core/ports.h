@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -30,6 +31,21 @@ class Clock {
   virtual absl::Duration BootTime() = 0;  // CLOCK_BOOTTIME since boot
 };
 
+// A process that offers itself to be forked; see proto/shoal/v1/fork_protocol.h.
+struct ForkParent {
+  int pid = 0;
+  uint64_t start_ticks = 0;  // with the pid: a reused one is nobody
+
+  friend bool operator==(const ForkParent&, const ForkParent&) = default;
+};
+
+// Why a parent did not fork.
+struct ForkFailure {
+  std::string stage;  // one of fork_protocol::kStage…
+  int error_number = 0;
+  std::string text;
+};
+
 // Everything a shim is started with.
 struct ShimStart {
   std::string id;
@@ -38,6 +54,7 @@ struct ShimStart {
   std::string cwd;
   record::AgentHalf
       desired{};  // flags, caps, limits; id, boot id, kNoCgroup and seal are filled in by Start
+  std::optional<ForkParent> fork_from{};  // absent: a fresh image by execve
 };
 
 // What a slot says of its shim.
@@ -47,6 +64,14 @@ struct ShimView {
   std::optional<record::ShimHalf>
       shim;              // absent when damaged, not written yet, or left by an earlier user
   bool damaged = false;  // a half failed its checksum after re-reading
+  std::optional<ForkFailure> refused;  // no shim was started, and none will: the parent said so
+};
+
+// A program as templates are told apart by it.
+struct Program {
+  std::string key;      // where it is: the resolved path, or the digest of what was shipped
+  std::string version;  // what it is now; another one means that it was changed
+  std::vector<std::string> argv;  // what a template of it is started with
 };
 
 enum class SignalScope { kProcess, kGroup, kTree };
@@ -56,10 +81,26 @@ class Shims {
  public:
   virtual ~Shims() = default;
 
-  // Takes a free slot and its lock, writes the agent half, makes the cgroup, starts the shim.
-  // Blocks for one posix_spawn (about 0.2 ms). The shim's death is reported through the death
-  // handler, once. RESOURCE_EXHAUSTED (EAGAIN, ENOMEM, fds, cgroup limits): nothing is left behind.
+  // Takes a free slot and its lock, writes the agent half, makes the cgroup, starts the shim, or
+  // asks `fork_from` for it. Blocks for one posix_spawn (about 0.2 ms). The shim's death is
+  // reported through the death handler, once; also when the parent did not fork, see
+  // ShimView::refused. RESOURCE_EXHAUSTED (EAGAIN, ENOMEM, fds, cgroup limits), UNAVAILABLE (the
+  // parent is gone): nothing is left behind.
   virtual absl::StatusOr<int> Start(const ShimStart& start) = 0;
+
+  // Takes the offer of a process, or refuses it with the message of the status; also later, when
+  // what the parent had not forked by then has failed.
+  virtual void AnswerOffer(const ForkParent& /*parent*/, const absl::Status& /*welcome*/) {}
+
+  // `on_offer`: to be answered. `on_withdrawn`: it offers itself no longer.
+  virtual void SetOfferHandlers(
+      absl::AnyInvocable<void(const ForkParent& parent)> /*on_offer*/,
+      absl::AnyInvocable<void(const ForkParent& parent)> /*on_withdrawn*/) {}
+
+  // FAILED_PRECONDITION: there is no such program. Looks at the file system.
+  virtual absl::StatusOr<Program> FindProgram(const Spec& spec) {
+    return Program{.key = spec.argv[0], .version = "", .argv = {spec.argv[0]}};
+  }
 
   // Changes the agent half; `wake` sends SIGUSR1 so that the shim looks at once. Nothing happens if
   // the slot is no longer that of `id`.
@@ -124,6 +165,25 @@ class OutputFiles {
   // For a lost shim: the ends of the streams by what is in the directory.
   virtual std::array<record::StreamState, record::kStreams> Measure(const std::string& id,
                                                                     int64_t segment_bytes) = 0;
+};
+
+// The files that processes are started with, each process's in a directory of its own.
+class ProcessFiles {
+ public:
+  virtual ~ProcessFiles() = default;
+  // FAILED_PRECONDITION names the first of the spec's blobs that this host lacks. What it has
+  // counts as used now, so that it is still there when the process starts. Never blocks.
+  virtual absl::Status Check(const Spec& spec) = 0;
+  // Makes the directory of `id` and puts the files of `spec` there, on another thread; `done` runs
+  // on the loop with what failed, if something did. Never blocks.
+  virtual void Prepare(const std::string& id, std::shared_ptr<const Spec> spec,
+                       std::shared_ptr<const InlineFiles> contents,
+                       absl::AnyInvocable<void(std::optional<StartFailure>)> done) = 0;
+  virtual std::string DirectoryOf(const std::string& id) const = 0;
+  // Removes the directory of `id`, after a Prepare that is under way. Never blocks.
+  virtual void Remove(const std::string& id) = 0;
+  // For recovery: removes the directories of ids that `keep` does not know. Never blocks.
+  virtual void RemoveAllBut(const std::vector<std::string>& keep) = 0;
 };
 
 // A request whose process was deleted; keeps a retry from starting it again.

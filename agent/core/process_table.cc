@@ -30,6 +30,18 @@ bool IsNewer(const ProcessEntry* a, const ProcessEntry* b) {
 
 }  // namespace
 
+std::string ProgramName(absl::string_view path) {
+  absl::string_view base = path.substr(path.rfind('/') + 1);
+  std::string name;
+  if (base.empty() || base[0] == '.') name.push_back('_');
+  for (char c : base.substr(0, 64)) {
+    bool plain =
+        absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+    name.push_back(plain ? c : '_');
+  }
+  return name;
+}
+
 std::string Describe(const ProcessEntry& process) {
   std::string text = absl::StrCat(process.name, " (", process.id.substr(0, kShortIdLength), ", ",
                                   NameOf(process.state));

@@ -78,6 +78,9 @@ class ProcessTable {
   uint64_t last_number_ = 0;
 };
 
+// The last part of a path as a name: characters that a name may not have become '_'.
+std::string ProgramName(absl::string_view path);
+
 // "web (7KQ2MD, running, PID 4711)".
 std::string Describe(const ProcessEntry& process);
 

@@ -1,11 +1,13 @@
 #include "agent/core/record_reader.h"
 
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "agent/core/shipped_files.h"
 #include "agent/core/start_failure.h"
 #include "agent/core/transitions.h"
 
@@ -105,7 +107,19 @@ void RecordReader::OnDeath(int slot, const std::string& id) {
   ShimView view = core_->shims->Look(slot, id);
   if (view.shim) Apply(process, *view.shim);
   if (process->slot != slot) return;  // its last words were final
+  if (!view.shim && !view.damaged && !process->forked_from.empty()) {
+    return FailFork(process, view.refused.value_or(ForkFailure{
+                                 .stage = "fork",
+                                 .error_number = ECONNRESET,
+                                 .text = "nothing came of it while the agent was restarted"}));
+  }
   Lose(process, view.damaged ? "its record is damaged" : "its shim was killed");
+}
+
+// No shim ever wrote: there is no process, and will be none.
+void RecordReader::FailFork(ProcessEntry* process, const ForkFailure& refused) {
+  FailToStart(core_, process, MakeForkFailure(core_, *process, refused));
+  Finish(process);
 }
 
 void RecordReader::FreeOrphan(int slot, const std::string& id) {
@@ -137,8 +151,9 @@ void RecordReader::ApplyStreams(ProcessEntry* process, const ShimHalf& shim) {
 
 bool RecordReader::ApplyStart(ProcessEntry* process, const ShimHalf& shim) {
   if (Has(shim, record::kStartFailed) && !process->start_failure) {
+    const Spec spec = AsStarted(*process->spec, core_->files->DirectoryOf(process->id));
     FailToStart(core_, process,
-                MakeStartFailure(core_->shims, *process->spec, shim.fail_stage, shim.fail_errno));
+                MakeStartFailure(core_->shims, spec, shim.fail_stage, shim.fail_errno));
     return true;
   }
   bool starting = process->state == State::kPending || process->state == State::kStarting;
@@ -147,7 +162,9 @@ bool RecordReader::ApplyStart(ProcessEntry* process, const ShimHalf& shim) {
   process->pid = shim.pid;
   process->start_ticks = shim.start_ticks;
   process->start_time = absl::FromUnixNanos(shim.started_ns);
-  return Advance(process, process->termination ? State::kStopping : State::kRunning);
+  Advance(process, process->termination ? State::kStopping : State::kRunning);
+  core_->on_start_settled(process);
+  return true;
 }
 
 bool RecordReader::ApplyFlags(ProcessEntry* process, const ShimHalf& shim) {
@@ -192,7 +209,9 @@ bool RecordReader::ApplyExit(ProcessEntry* process, const ShimHalf& shim) {
   process->exit = ExitOf(shim, *process, killed && core_->shims->WasOutOfMemory(process->id));
   process->exit_time = absl::FromUnixNanos(shim.exited_ns);
   Advance(process, State::kExited);
-  if (!Has(shim, record::kOutputComplete)) TakeStderrTail(process);
+  // With the output complete in this same look ApplyEnds does; seen complete before, there was no
+  // exit yet to take it for.
+  if (!Has(shim, record::kOutputComplete) || process->output_complete) TakeStderrTail(process);
   return true;
 }
 
@@ -238,6 +257,7 @@ void RecordReader::StoreEnd(int slot, const std::string& id) {
 }
 
 void RecordReader::Lose(ProcessEntry* process, const std::string& detail) {
+  const bool was_starting = process->state == State::kPending || process->state == State::kStarting;
   if (process->IsLive()) {
     Exit exit;
     exit.cause = Cause::kShimLost;
@@ -246,6 +266,7 @@ void RecordReader::Lose(ProcessEntry* process, const std::string& detail) {
     process->exit_time = core_->clock->Now();
     Advance(process, State::kLost);
   }
+  if (was_starting) core_->on_start_settled(process);
   if (!process->output_complete) {
     process->streams = core_->output->Measure(process->id, process->segment_bytes);
     process->flags |= kFlagOutputTruncated;

@@ -41,6 +41,7 @@ class RecordReader {
   bool ApplyExit(ProcessEntry* process, const record::ShimHalf& shim);
   bool ApplyEnds(ProcessEntry* process, const record::ShimHalf& shim);
   void ApplyStreams(ProcessEntry* process, const record::ShimHalf& shim);
+  void FailFork(ProcessEntry* process, const ForkFailure& refused);
   void TakeStderrTail(ProcessEntry* process);
   void Finish(ProcessEntry* process);
   void StoreEnd(int slot, const std::string& id);

@@ -24,6 +24,7 @@ void Recovery::Run(Store::Content content) {
   std::vector<std::string> known;
   for (const auto& [id, process] : core_->table.entries()) known.push_back(id);
   core_->output->RemoveAllBut(known);
+  core_->files->RemoveAllBut(known);
 }
 
 void Recovery::Restore(ProcessEntry stored) {

@@ -61,6 +61,7 @@ absl::StatusOr<std::unique_ptr<ProcessEntry>> Retention::Delete(const std::strin
   core_->ledger.Forget(id);
   core_->ledger.Deleted(id);
   core_->output->Remove(id);
+  if (!gone->spec->files.empty()) core_->files->Remove(id);
   return gone;
 }
 

@@ -57,6 +57,20 @@ StartFailure MakeStartFailure(Shims* shims, const Spec& spec, record::Stage stag
   return failure;
 }
 
+StartFailure MakeForkFailure(Core* core, const ProcessEntry& process, const ForkFailure& refused) {
+  const ProcessEntry* parent = core->table.Find(process.forked_from);
+  const std::string who = parent != nullptr ? Describe(*parent) : process.forked_from;
+  StartFailure failure{.stage = "fork", .error_number = refused.error_number, .message = ""};
+  const bool speaks = refused.error_number == 0 || refused.error_number == ECONNRESET;
+  const std::string reason =
+      speaks ? refused.text
+      : refused.text.empty()
+          ? std::string(ErrnoStatus(refused.error_number, refused.stage).message())
+          : absl::StrCat(refused.stage, ": ", refused.text);
+  failure.message = absl::StrCat(who, " could not be forked: ", reason);
+  return failure;
+}
+
 bool IsTransient(const StartFailure& failure) {
   switch (failure.error_number) {
     case EAGAIN:
@@ -65,6 +79,7 @@ bool IsTransient(const StartFailure& failure) {
     case ENFILE:
     case ENOSPC:
     case ETXTBSY:
+    case ECONNRESET:  // the parent ended
       return true;
     default:
       return false;
@@ -72,9 +87,10 @@ bool IsTransient(const StartFailure& failure) {
 }
 
 absl::Status StatusOf(const StartFailure& failure) {
-  absl::StatusCode code = !IsTransient(failure)             ? absl::StatusCode::kFailedPrecondition
-                          : failure.error_number == ETXTBSY ? absl::StatusCode::kUnavailable
-                                                            : absl::StatusCode::kResourceExhausted;
+  absl::StatusCode code = !IsTransient(failure) ? absl::StatusCode::kFailedPrecondition
+                          : failure.error_number == ETXTBSY || failure.error_number == ECONNRESET
+                              ? absl::StatusCode::kUnavailable
+                              : absl::StatusCode::kResourceExhausted;
   absl::Status status(code, failure.message);
   status.SetPayload(kStartFailurePayload,
                     absl::Cord(absl::StrCat(failure.stage, "\n", failure.error_number, "\n")));
@@ -90,6 +106,7 @@ void FailToStart(Core* core, ProcessEntry* process, StartFailure failure) {
   process->output_complete = true;
   core->table.ReleaseName(*process);
   core->ledger.Changed(process);
+  core->on_start_settled(process);
   if (process->slot != 0) return;  // saved when the shim is final
   core->ledger.Save(*process);
   core->on_over(process);

@@ -16,6 +16,9 @@ inline constexpr absl::string_view kStartFailurePayload = "shoal.dev/StartFailur
 // What is said of a process whose end was asked for before it ran.
 inline constexpr absl::string_view kEndedBeforeStart = "its end was asked for before it started";
 
+// What the parent of `process` said, or why it says nothing.
+StartFailure MakeForkFailure(Core* core, const ProcessEntry& process, const ForkFailure& refused);
+
 StartFailure MakeStartFailure(Shims* shims, const Spec& spec, record::Stage stage,
                               int error_number);
 

@@ -7,32 +7,44 @@
 #include "agent/core/core.h"
 #include "agent/core/ender.h"
 #include "agent/core/launcher.h"
+#include "agent/core/offers.h"
 #include "agent/core/record_reader.h"
 #include "agent/core/recovery.h"
 #include "agent/core/retention.h"
 #include "agent/core/sessions.h"
+#include "agent/core/templates.h"
 
 namespace shoal::agent {
 
 class Supervisor::Impl {
  public:
   Impl(SupervisorOptions options, Clock* clock, Scheduler* scheduler, Shims* shims,
-       OutputFiles* output, Store* the_store)
-      : core(std::move(options), clock, scheduler, shims, output, the_store),
+       OutputFiles* output, ProcessFiles* files, Store* the_store)
+      : core(std::move(options), clock, scheduler, shims, output, files, the_store),
         store(the_store),
         reader(&core),
         ender(&core),
         sessions(&core, &ender,
                  [this](const std::string& id) { retention.Delete(id).IgnoreError(); }),
-        launcher(&core, &sessions),
+        offers(&core),
+        templates(&core, &offers, &ender, [this](const std::string& id) { launcher.Start(id); }),
+        launcher(&core, &sessions, &offers, &templates),
         retention(&core, &launcher, &reader) {
+    core.on_start_settled = [this](ProcessEntry* process) {
+      if (process->IsLive()) offers.OnStarted(*process);
+      launcher.OnStartSettled(*process);
+    };
     core.on_over = [this](ProcessEntry* process) {
       core.table.ReleaseName(*process);
+      offers.OnOver(*process);
+      templates.OnOver(*process);
       sessions.OnProcessOver(*process);
       retention.OnOver(*process);
     };
     shims->SetHandlers([this](int slot) { reader.OnReport(slot); }, [this] { reader.OnOverflow(); },
                        [this](int slot, const std::string& id) { reader.OnDeath(slot, id); });
+    shims->SetOfferHandlers([this](const ForkParent& parent) { offers.OnOffer(parent); },
+                            [this](const ForkParent& parent) { offers.OnWithdrawn(parent); });
   }
 
   Core core;
@@ -40,14 +52,17 @@ class Supervisor::Impl {
   RecordReader reader;
   Ender ender;
   agent::Sessions sessions;
+  Offers offers;
+  agent::Templates templates;
   Launcher launcher;
   Retention retention;
   std::string agent_id;
 };
 
 Supervisor::Supervisor(SupervisorOptions options, Clock* clock, Scheduler* scheduler, Shims* shims,
-                       OutputFiles* output, Store* store)
-    : impl_(std::make_unique<Impl>(std::move(options), clock, scheduler, shims, output, store)) {}
+                       OutputFiles* output, ProcessFiles* files, Store* store)
+    : impl_(std::make_unique<Impl>(std::move(options), clock, scheduler, shims, output, files,
+                                   store)) {}
 
 Supervisor::~Supervisor() = default;
 
@@ -57,6 +72,7 @@ absl::Status Supervisor::Recover() {
   impl_->agent_id = content->agent_id;
   Recovery(&impl_->core, &impl_->reader, &impl_->launcher, &impl_->sessions)
       .Run(*std::move(content));
+  impl_->templates.Restore();
   impl_->core.ledger.FinishTurn();
   return absl::OkStatus();
 }
@@ -269,8 +285,43 @@ int Supervisor::LiveProcessesOf(const std::string& session_id) const {
 
 int Supervisor::live_processes() const {
   int living = 0;
-  for (const auto& [id, process] : impl_->core.table.entries()) living += !process->IsOver();
+  for (const auto& [id, process] : impl_->core.table.entries()) {
+    living += !process->IsOver() && !process->template_facts;
+  }
   return living;
+}
+
+void Supervisor::CreateTemplate(
+    const TemplateWish& wish, absl::AnyInvocable<void(absl::StatusOr<const ProcessEntry*>)> done) {
+  if (!wish.spec->files.empty()) {
+    absl::Status there = impl_->core.files->Check(*wish.spec);
+    if (!there.ok()) return done(there);
+  }
+  impl_->templates.Acquire(wish,
+                           [this, done = std::move(done)](absl::StatusOr<std::string> id) mutable {
+                             if (!id.ok()) return done(id.status());
+                             done(Find(*id));
+                           });
+}
+
+std::vector<const ProcessEntry*> Supervisor::Templates() const { return impl_->templates.Living(); }
+
+void Supervisor::DeleteTemplates(const std::string& owner, const std::vector<std::string>& terms,
+                                 OutcomesCallback done) {
+  TerminateCommand command;
+  command.owner = owner;
+  command.selector.terms = terms;
+  absl::StatusOr<std::vector<ProcessEntry*>> selected = impl_->core.table.Select(command.selector);
+  if (!selected.ok()) return done(selected.status());
+  for (const ProcessEntry* process : *selected) {
+    if (process->template_facts) continue;
+    return done(absl::NotFoundError(absl::StrCat(Describe(*process), " is no template")));
+  }
+  Terminate(std::move(command), std::move(done));
+}
+
+bool Supervisor::OffersForks(const ProcessEntry& process) const {
+  return impl_->offers.Of(process.id).has_value();
 }
 
 const std::string& Supervisor::agent_id() const { return impl_->agent_id; }

@@ -12,6 +12,7 @@
 #define SHOAL_AGENT_CORE_SUPERVISOR_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,11 +33,16 @@ namespace shoal::agent {
 struct SupervisorOptions {
   std::string boot_id;
   std::string host_name;
-  std::vector<std::string> base_env;           // PATH, HOME, USER, SHELL of the agent's user
+  std::vector<std::string> base_env;  // PATH, HOME, USER, SHELL of the agent's user
+  std::vector<std::string> own_env;   // SHOAL_…=… of every process, whatever its spec says
   absl::Duration retention = absl::Hours(24);  // of ended processes
   size_t retention_count = 10'000;
   absl::Duration dead_man = absl::Minutes(10);  // beyond a session's TTL
   bool has_cgroup = false;
+  // What a template is started with: `spec` made one of a process of its own that is told to be a
+  // template, with these words.
+  std::function<std::shared_ptr<const Spec>(const Spec& spec, const std::vector<std::string>& argv)>
+      template_spec;
 };
 
 // One process to start.
@@ -44,6 +50,7 @@ struct SpawnItem {
   std::shared_ptr<const Spec> spec;
   std::optional<int> rank;
   std::vector<std::string> rank_env;
+  std::shared_ptr<const InlineFiles> inline_files = nullptr;
 };
 
 struct SpawnCommand {
@@ -67,6 +74,14 @@ enum class Until { kStarted, kExited, kOutputComplete, kEmpty };  // kStarted: o
 struct Outcome {
   const ProcessEntry* process = nullptr;
   absl::Status status;
+};
+
+// A template that is wanted: whose, and for which program.
+struct TemplateWish {
+  std::string owner;
+  std::shared_ptr<const Spec> spec;
+  std::shared_ptr<const InlineFiles> inline_files;
+  std::optional<absl::Duration> idle_timeout;  // absent: 5 min
 };
 
 struct TerminateCommand {
@@ -114,7 +129,7 @@ class ProcessObserver {
 class Supervisor {
  public:
   Supervisor(SupervisorOptions options, Clock* clock, Scheduler* scheduler, Shims* shims,
-             OutputFiles* output, Store* store);
+             OutputFiles* output, ProcessFiles* files, Store* store);
   ~Supervisor();
 
   // Reads the store and the records, finds every shim again. Once, before anything else.
@@ -173,7 +188,17 @@ class Supervisor {
                     absl::AnyInvocable<void(absl::StatusOr<SessionEnd>)> done);
   std::vector<const SessionEntry*> Sessions() const;  // living ones
   int LiveProcessesOf(const std::string& session_id) const;
-  int live_processes() const;  // trees not over included
+  int live_processes() const;  // trees not over included, templates not
+
+  // Starts the template unless there is one, and calls back once it is warm; see
+  // agent/core/templates.h. FAILED_PRECONDITION names a blob that this host lacks.
+  void CreateTemplate(const TemplateWish& wish,
+                      absl::AnyInvocable<void(absl::StatusOr<const ProcessEntry*>)> done);
+  std::vector<const ProcessEntry*> Templates() const;  // not over
+  // NOT_FOUND for a term that fits no template.
+  void DeleteTemplates(const std::string& owner, const std::vector<std::string>& terms,
+                       OutcomesCallback done);
+  bool OffersForks(const ProcessEntry& process) const;
 
   const std::string& agent_id() const;
   const std::string& boot_id() const;

@@ -30,6 +30,7 @@ namespace shoal::agent {
 namespace {
 
 constexpr char kProcesses[] = "p";
+constexpr char kShims[] = "shims";
 
 bool IsCgroup2(const std::string& path) {
   struct statfs facts {};
@@ -94,8 +95,11 @@ absl::Status ProbeClone(int directory) {
 
 }  // namespace
 
-CgroupBase::CgroupBase(std::string path, UniqueFd processes, bool ours)
-    : path_(std::move(path)), processes_(std::move(processes)), ours_(ours) {}
+CgroupBase::CgroupBase(std::string path, UniqueFd processes, UniqueFd shims, bool ours)
+    : path_(std::move(path)),
+      processes_(std::move(processes)),
+      shims_(std::move(shims)),
+      ours_(ours) {}
 
 absl::StatusOr<std::unique_ptr<CgroupBase>> CgroupBase::Find(const CgroupOptions& options) {
   std::vector<std::string> places;
@@ -124,24 +128,30 @@ absl::StatusOr<std::unique_ptr<CgroupBase>> CgroupBase::TryPlace(const std::stri
                                                                  bool ours) {
   bool made = false;
   bool made_processes = false;
+  bool made_shims = false;
   SHOAL_RETURN_IF_ERROR(MakeDirectory(path, &made));
   const std::string processes = absl::StrCat(path, "/", kProcesses);
-  absl::Status status = IsCgroup2(path)
-                            ? MakeDirectory(processes, &made_processes)
-                            : absl::FailedPreconditionError(absl::StrCat(path, " is no cgroup v2"));
-  if (status.ok()) {
-    absl::StatusOr<UniqueFd> fd = OpenAt(AT_FDCWD, processes, O_RDONLY | O_DIRECTORY);
-    if (fd.ok()) {
-      auto base = absl::WrapUnique(new CgroupBase(path, std::move(*fd), ours || made));
-      status = base->Probe();
-      if (status.ok()) return base;
-    } else {
-      status = fd.status();
+  const std::string shims = absl::StrCat(path, "/", kShims);
+  auto open = [&]() -> absl::StatusOr<std::unique_ptr<CgroupBase>> {
+    if (!IsCgroup2(path)) {
+      return absl::FailedPreconditionError(absl::StrCat(path, " is no cgroup v2"));
     }
-  }
+    SHOAL_RETURN_IF_ERROR(MakeDirectory(processes, &made_processes));
+    SHOAL_RETURN_IF_ERROR(MakeDirectory(shims, &made_shims));
+    SHOAL_ASSIGN_OR_RETURN(UniqueFd processes_fd,
+                           OpenAt(AT_FDCWD, processes, O_RDONLY | O_DIRECTORY));
+    SHOAL_ASSIGN_OR_RETURN(UniqueFd shims_fd, OpenAt(AT_FDCWD, shims, O_RDONLY | O_DIRECTORY));
+    auto base = absl::WrapUnique(
+        new CgroupBase(path, std::move(processes_fd), std::move(shims_fd), ours || made));
+    SHOAL_RETURN_IF_ERROR(base->Probe());
+    return base;
+  };
+  absl::StatusOr<std::unique_ptr<CgroupBase>> base = open();
+  if (base.ok()) return base;
+  if (made_shims) rmdir(shims.c_str());
   if (made_processes) rmdir(processes.c_str());
   if (made) rmdir(path.c_str());
-  return status;
+  return base;
 }
 
 absl::Status CgroupBase::Probe() {
@@ -186,6 +196,7 @@ std::vector<std::string> CgroupBase::Ids() const { return SubdirectoriesOf(proce
 void CgroupBase::RemoveBase() const {
   for (const std::string& id : Ids()) Remove(id).IgnoreError();
   rmdir(absl::StrCat(path_, "/", kProcesses).c_str());
+  rmdir(absl::StrCat(path_, "/", kShims).c_str());
   if (ours_) rmdir(path_.c_str());
 }
 

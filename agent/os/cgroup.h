@@ -1,8 +1,9 @@
 // The cgroup v2 directories in which processes run: <base>/p/<id>, made at the start of a process
 // and removed when its tree is over. No controller is needed. Making and removing one costs about
-// 50 µs together (measured, Linux 6.18), so they are not pooled.
+// 50 µs together (measured, Linux 6.18), so they are not pooled. <base>/shims is for shims that
+// come to life in the cgroup of their process, as those of forked ones do.
 //
-// Ownership:     owns the directory <base>/p; the base itself if it had to be made.
+// Ownership:     owns <base>/p and <base>/shims; the base itself if it had to be made.
 // Thread-safety: thread-safe; constant after Find.
 // Blocking:      never waits; each method a few system calls on cgroupfs.
 // Errors:        Create: FAILED_PRECONDITION when the kernel allows no more of them, so that the
@@ -33,6 +34,8 @@ class CgroupBase {
   static absl::StatusOr<std::unique_ptr<CgroupBase>> Find(const CgroupOptions& options);
 
   const std::string& path() const { return path_; }
+  // The directory <base>/shims.
+  int shims() const { return shims_.get(); }
   // cgroup.kill is there (Linux 5.14).
   bool has_kill() const { return has_kill_; }
   // The memory controller is on, so that memory.events tells of kills.
@@ -47,18 +50,19 @@ class CgroupBase {
   // Ids that have a directory.
   std::vector<std::string> Ids() const;
 
-  // Removes what is left in <base>/p, that, and the base, as far as nothing lives there.
-  // REQUIRES: no process is being started.
+  // Removes what is left in <base>/p, that, <base>/shims and the base, as far as nothing lives
+  // there. REQUIRES: no process is being started.
   void RemoveBase() const;
 
  private:
-  CgroupBase(std::string path, UniqueFd processes, bool ours);
+  CgroupBase(std::string path, UniqueFd processes, UniqueFd shims, bool ours);
   static absl::StatusOr<std::unique_ptr<CgroupBase>> TryPlace(const std::string& path, bool ours);
   absl::Status Probe();
 
   // Constant after construction.
   const std::string path_;
   const UniqueFd processes_;  // <base>/p
+  const UniqueFd shims_;      // <base>/shims
   const bool ours_;           // the base is not a systemd unit's, but made by an agent
   bool has_kill_ = false;
   bool has_memory_ = false;

@@ -34,6 +34,9 @@ class ShimSpawner {
   static absl::StatusOr<std::unique_ptr<ShimSpawner>> Open(const std::string& shim_path);
   ~ShimSpawner();
 
+  // The program of shims, for one that another process is to start.
+  int binary() const { return binary_.get(); }
+
   // The shim becomes a child of this process, in a session of its own, all signals blocked and at
   // their default. It is given the working directory in argv: AgentHalf::cwd_in_argv must be set.
   absl::StatusOr<pid_t> Spawn(int slot, const ShimStart& start,

@@ -54,6 +54,24 @@ void ShimWatch::AddRecovered(int slot) {
   }
 }
 
+void ShimWatch::AddForked(int slot) {
+  shims_[slot];
+  unreached_.insert(slot);
+  ArmPoll();
+}
+
+void ShimWatch::MaybeReach(int slot) {
+  if (!unreached_.contains(slot)) return;
+  const auto found = shims_.find(slot);
+  if (found == shims_.end()) return;
+  if (Reach(slot, &found->second)) {
+    unreached_.erase(slot);
+    if (found->second.wake) Wake(slot);
+  } else if (IsGone(slot, found->second)) {
+    OnReadable(slot);
+  }
+}
+
 bool ShimWatch::Reach(int slot, Shim* shim) {
   absl::StatusOr<UniqueFd> pidfd = absl::UnavailableError("has not written its half yet");
   if (shim->child != 0) {
@@ -71,7 +89,9 @@ bool ShimWatch::Reach(int slot, Shim* shim) {
 
 void ShimWatch::Wake(int slot) {
   const auto found = shims_.find(slot);
-  if (found == shims_.end() || !found->second.pidfd) return;
+  if (found == shims_.end()) return;
+  found->second.wake = !found->second.pidfd;
+  if (found->second.wake) return;
   SendSignal(found->second.pidfd.get(), SIGUSR1).IgnoreError();  // Gone: its death is on its way.
 }
 
@@ -100,16 +120,7 @@ bool ShimWatch::IsGone(int slot, const Shim& shim) const {
 void ShimWatch::Poll() {
   poll_.reset();
   const std::vector<int> slots(unreached_.begin(), unreached_.end());
-  for (int slot : slots) {
-    const auto found = shims_.find(slot);
-    if (found == shims_.end()) continue;
-    if (Reach(slot, &found->second)) {
-      unreached_.erase(slot);
-      Wake(slot);
-    } else if (IsGone(slot, found->second)) {
-      OnReadable(slot);
-    }
-  }
+  for (int slot : slots) MaybeReach(slot);
   ArmPoll();
 }
 

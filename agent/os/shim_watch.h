@@ -33,6 +33,12 @@ class ShimWatch {
   void AddChild(int slot, pid_t pid);
   // REQUIRES: the slot was seen locked.
   void AddRecovered(int slot);
+  // A shim that another process was asked to fork: its lock is held until it lives, or never will.
+  void AddForked(int slot);
+  // The shim may have written its half by now, or have ended.
+  void MaybeReach(int slot);
+  // No shim was started and none will be. Not told as a death.
+  void Drop(int slot) { Forget(slot); }
 
   bool IsAlive(int slot) const { return shims_.contains(slot); }
   // SIGUSR1: look at the agent half. A shim that is not reached yet is woken as soon as it is.
@@ -42,6 +48,7 @@ class ShimWatch {
   struct Shim {
     pid_t child = 0;  // 0: not a child of this agent
     UniqueFd pidfd;
+    bool wake = false;  // as soon as it is reached
   };
   bool Reach(int slot, Shim* shim);
   bool IsGone(int slot, const Shim& shim) const;

@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "agent/os/program_file.h"
 #include "common/escape.h"
 #include "common/unique_fd.h"
 
@@ -22,28 +23,6 @@ namespace {
 constexpr size_t kMaxHead = 256;  // BINPRM_BUF_SIZE: the kernel reads no more of a #! line
 
 bool IsFile(const std::string& path, struct stat* facts) { return stat(path.c_str(), facts) == 0; }
-
-std::string PathOf(const Spec& spec, absl::string_view base_path) {
-  std::string path(base_path);
-  for (absl::string_view entry : spec.env) {
-    if (absl::ConsumePrefix(&entry, "PATH=")) path = std::string(entry);
-  }
-  return path;
-}
-
-// Where execvp finds it; empty if nowhere.
-std::string Locate(const Spec& spec, absl::string_view base_path) {
-  const std::string& word = spec.argv[0];
-  struct stat facts {};
-  if (absl::StartsWith(word, "/")) return IsFile(word, &facts) ? word : std::string();
-  const bool relative = absl::StrContains(word, '/');
-  const std::string where = relative ? spec.cwd : PathOf(spec, base_path);
-  for (absl::string_view directory : absl::StrSplit(where, ':')) {
-    const std::string path = absl::StrCat(directory.empty() ? spec.cwd : directory, "/", word);
-    if (IsFile(path, &facts) && (relative || !S_ISDIR(facts.st_mode))) return path;
-  }
-  return {};
-}
 
 std::string HeadOf(const std::string& path) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -95,12 +74,12 @@ std::string ExplainFormat(const std::string& path) {
 std::string ExplainStart(const Spec& spec, absl::string_view base_path, record::Stage stage,
                          int error_number) {
   if (stage != record::Stage::kExec || spec.argv.empty()) return {};
-  const std::string path = Locate(spec, base_path);
+  const std::string path = LocateProgram(spec, base_path);
   if (path.empty()) {
     const bool searched = error_number == ENOENT && !absl::StrContains(spec.argv[0], '/');
-    return searched
-               ? absl::StrCat("not found in PATH ", EscapeForMessage(PathOf(spec, base_path), 256))
-               : std::string();
+    return searched ? absl::StrCat("not found in PATH ",
+                                   EscapeForMessage(SearchPathOf(spec, base_path), 256))
+                    : std::string();
   }
   switch (error_number) {
     case ENOENT:

@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "agent/os/fork_payload.h"
 #include "agent/os/lost_tree.h"
 #include "agent/os/proc_files.h"
 #include "agent/os/process_signals.h"
@@ -52,7 +53,23 @@ absl::Status SystemShims::Prepare() {
   watch_ =
       std::make_unique<ShimWatch>(loop_, records_.get(), [this](int slot) { OnShimGone(slot); });
   SHOAL_ASSIGN_OR_RETURN(fifo_, ReportFifo::Open(options_.run_dir));
+  SHOAL_RETURN_IF_ERROR(OpenForkSocket());
   return loop_->Watch(fifo_->fd(), EPOLLIN, [this](uint32_t) { OnReports(); });
+}
+
+absl::Status SystemShims::OpenForkSocket() {
+  ForkSocket::Handlers handlers;
+  handlers.on_offer = [this](const ForkParent& parent) { on_offer_(parent); };
+  handlers.on_withdrawn = [this](const ForkParent& parent) { on_withdrawn_(parent); };
+  handlers.on_failed = [this](int slot, const ForkFailure& failure, bool broken) {
+    OnForkFailed(slot, failure, broken);
+  };
+  handlers.on_trouble = [this](const std::string& line) {
+    if (options_.on_trouble) options_.on_trouble(line);
+  };
+  SHOAL_ASSIGN_OR_RETURN(fork_socket_,
+                         ForkSocket::Open(loop_, fork_socket_path(), std::move(handlers)));
+  return absl::OkStatus();
 }
 
 void SystemShims::FindCgroupBase() {
@@ -77,19 +94,29 @@ absl::StatusOr<int> SystemShims::Start(const ShimStart& start) {
 }
 
 // 1. The slot is locked by Take. 2. The half is written. 3. The shim starts with the lock's
-// descriptor. 4. Ours is closed on return, and makes room for the pidfd.
+// descriptor, or the parent is sent it. 4. Ours is closed on return, and makes room for the pidfd.
 absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const ShimStart& start) {
   SHOAL_FAILPOINT("spawn:slot-locked");
-  SHOAL_ASSIGN_OR_RETURN(const UniqueFd cgroup, MakeCgroup(start.id));
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd cgroup, MakeCgroup(start.id));
   SHOAL_FAILPOINT("spawn:cgroup-made");
   AgentHalf desired = start.desired;
   std::memcpy(desired.id, start.id.data(), std::min(start.id.size(), sizeof(desired.id)));
-  desired.cwd_in_argv = 1;
   desired.nofile_soft = options_.nofile_soft;
-  desired.spawn_began_ns = absl::ToInt64Nanoseconds(SystemClock().BootTime());
+  if (!start.fork_from) {
+    desired.cwd_in_argv = 1;
+    desired.spawn_began_ns = absl::ToInt64Nanoseconds(SystemClock().BootTime());
+  }
   if (!cgroup) desired.flags |= record::kNoCgroup;
   SHOAL_RETURN_IF_ERROR(records_->Write(taken.slot, desired));
   SHOAL_FAILPOINT("spawn:told");
+  if (start.fork_from) {
+    const int slot = taken.slot;
+    SHOAL_RETURN_IF_ERROR(AskForFork(std::move(taken), start, std::move(cgroup)));
+    SHOAL_FAILPOINT("spawn:fork-sent");
+    uses_[slot] = Use{start.id};
+    watch_->AddForked(slot);
+    return slot;
+  }
   SHOAL_ASSIGN_OR_RETURN(const pid_t pid,
                          spawner_->Spawn(taken.slot, start,
                                          {taken.fd.get(), fifo_->fd(), options_.output_directory,
@@ -99,6 +126,38 @@ absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const Shim
   uses_[taken.slot] = Use{start.id};
   watch_->AddChild(taken.slot, pid);
   return taken.slot;
+}
+
+// The payload has the limit as the process is to have it, and the arguments as its program sees
+// them: an interpreter has taken those before the script.
+absl::Status SystemShims::AskForFork(RecordFile::TakenSlot taken, const ShimStart& start,
+                                     UniqueFd cgroup) {
+  ShimStart limited = start;
+  limited.desired.nofile_soft = options_.nofile_soft;
+  const size_t words = ProgramWords(limited.argv);
+  limited.argv.erase(limited.argv.begin(),
+                     limited.argv.begin() + static_cast<ptrdiff_t>(words) - 1);
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd payload, MakePayload(limited));
+  ForkPacket packet;
+  packet.descriptors = {payload.get(), spawner_->binary(), taken.fd.get(), fifo_->fd(),
+                        options_.output_directory};
+  packet.owned.push_back(std::move(payload));
+  packet.owned.push_back(std::move(taken.fd));
+  if (cgroup) {
+    packet.descriptors.insert(packet.descriptors.end(), {cgroup.get(), cgroups_->shims()});
+    packet.owned.push_back(std::move(cgroup));
+  }
+  return fork_socket_->Fork(*start.fork_from, taken.slot, std::move(packet));
+}
+
+void SystemShims::OnForkFailed(int slot, const ForkFailure& failure, bool broken) {
+  const auto use = uses_.find(slot);
+  if (use == uses_.end()) return;
+  use->second.refused = failure;
+  // Of a broken connection nobody knows whether a shim was on its way: the lock tells.
+  if (broken) return watch_->MaybeReach(slot);
+  watch_->Drop(slot);
+  OnShimGone(slot);
 }
 
 absl::StatusOr<UniqueFd> SystemShims::MakeCgroup(const std::string& id) {
@@ -133,6 +192,8 @@ ShimView SystemShims::Look(int slot, const std::string& id) {
   view.agent = halves.agent;
   if (halves.shim && HasId(*halves.shim, id)) view.shim = halves.shim;
   view.locked = watch_->IsAlive(slot) || records_->IsLocked(slot);
+  const auto use = uses_.find(slot);
+  if (!view.shim && !view.locked && use != uses_.end()) view.refused = use->second.refused;
   return view;
 }
 
@@ -165,9 +226,18 @@ void SystemShims::RemoveCgroup(const std::string& id) {
   if (cgroups_ != nullptr && !cgroups_->Remove(id).ok()) unremoved_.push_back(id);
 }
 
+// A parent that was killed in mid-fork may leave a process that no shim has: what it does dies with
+// it.
+void SystemShims::EndUnshimmed(const std::string& id) {
+  if (cgroups_ == nullptr) return;
+  const absl::StatusOr<UniqueFd> directory = cgroups_->Open(id);
+  if (directory.ok()) KillCgroup(directory->get()).IgnoreError();
+}
+
 void SystemShims::OnShimGone(int slot) {
   const auto use = uses_.find(slot);
   if (use == uses_.end()) return;
+  if (use->second.refused && !records_->Read(slot).shim) EndUnshimmed(use->second.id);
   if (!use->second.freed) {
     on_death_(slot, std::string(use->second.id));  // A copy: the handler may free the slot.
     return;
@@ -185,7 +255,14 @@ void SystemShims::OnReports() {
   for (int slot : batch.slots) {
     const auto use = uses_.find(slot);
     if (use != uses_.end() && !use->second.freed) on_report_(slot);
+    watch_->MaybeReach(slot);
   }
+}
+
+void SystemShims::SetOfferHandlers(absl::AnyInvocable<void(const ForkParent&)> on_offer,
+                                   absl::AnyInvocable<void(const ForkParent&)> on_withdrawn) {
+  on_offer_ = std::move(on_offer);
+  on_withdrawn_ = std::move(on_withdrawn);
 }
 
 void SystemShims::EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) {

@@ -1,4 +1,5 @@
-// Shims of the real system: record file, cgroups, spawner, FIFO and pidfds put together.
+// Shims of the real system: record file, cgroups, spawner, fork socket, FIFO and pidfds put
+// together.
 //
 // Ownership:     created by main; `loop` outlives it. Owns record file (and with it the agent
 //                lock), FIFO and cgroup base, which it removes at its end unless a slot is in use.
@@ -9,7 +10,9 @@
 
 #include <sys/resource.h>
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,7 +21,9 @@
 #include "agent/core/ports.h"
 #include "agent/loop/event_loop.h"
 #include "agent/os/cgroup.h"
+#include "agent/os/fork_socket.h"
 #include "agent/os/process_tree.h"
+#include "agent/os/program_file.h"
 #include "agent/os/record_file.h"
 #include "agent/os/report_fifo.h"
 #include "agent/os/shim_spawner.h"
@@ -35,7 +40,8 @@ struct SystemShimsOptions {
   std::string cgroup_base;    // of the user; empty: look for one
   std::string unique;         // something that only this state directory has, [a-z0-9]+
   rlim_t nofile_soft = 0;     // RaiseDescriptorLimit()
-  std::string base_path;      // PATH of processes whose spec has none; for explanations
+  std::string base_path;      // PATH of processes whose spec has none
+  std::function<void(const std::string& line)> on_trouble{};  // for the log; may be empty
 };
 
 class SystemShims : public Shims {
@@ -48,6 +54,14 @@ class SystemShims : public Shims {
   absl::StatusOr<int> Start(const ShimStart& start) override;
   void Tell(int slot, const std::string& id,
             absl::AnyInvocable<void(record::AgentHalf&) const> change, bool wake) override;
+  void AnswerOffer(const ForkParent& parent, const absl::Status& welcome) override {
+    fork_socket_->Answer(parent, welcome);
+  }
+  void SetOfferHandlers(absl::AnyInvocable<void(const ForkParent&)> on_offer,
+                        absl::AnyInvocable<void(const ForkParent&)> on_withdrawn) override;
+  absl::StatusOr<Program> FindProgram(const Spec& spec) override {
+    return FindProgramFile(spec, options_.base_path);
+  }
   ShimView Look(int slot, const std::string& id) override;
   std::vector<std::pair<int, std::string>> Recover() override;
   bool WereLost() const override { return records_->is_new(); }
@@ -70,6 +84,9 @@ class SystemShims : public Shims {
 
   LiveUsage Usage(const ProcessEntry& process) { return UsageOf(process.pid, Members(process)); }
 
+  // Where processes offer themselves to be forked.
+  std::string fork_socket_path() const { return options_.run_dir + "/forks.sock"; }
+
   bool has_cgroup() const { return cgroups_ != nullptr; }
   const CgroupBase* cgroups() const { return cgroups_.get(); }
   // Why there is none; OK if there is.
@@ -82,14 +99,19 @@ class SystemShims : public Shims {
   // The directory for the process, or an invalid descriptor where it must do without.
   absl::StatusOr<UniqueFd> MakeCgroup(const std::string& id);
   absl::StatusOr<int> StartIn(RecordFile::TakenSlot taken, const ShimStart& start);
+  absl::Status AskForFork(RecordFile::TakenSlot taken, const ShimStart& start, UniqueFd cgroup);
+  absl::Status OpenForkSocket();
+  void OnForkFailed(int slot, const ForkFailure& failure, bool broken);
   bool IsOf(int slot, const std::string& id) const;
   void OnReports();
   void OnShimGone(int slot);
   void RemoveCgroup(const std::string& id);
+  void EndUnshimmed(const std::string& id);
 
   struct Use {
-    std::string id;      // empty: unreadable
-    bool freed = false;  // becomes free when its shim has ended
+    std::string id;                        // empty: unreadable
+    bool freed = false;                    // becomes free when its shim has ended
+    std::optional<ForkFailure> refused{};  // counts only while no shim has written its half
   };
 
   // Constant after construction.
@@ -105,6 +127,9 @@ class SystemShims : public Shims {
   std::unique_ptr<ShimWatch> watch_;
   absl::flat_hash_map<int, Use> uses_;
   std::vector<std::string> unremoved_;  // ids whose cgroup was still busy
+  std::unique_ptr<ForkSocket> fork_socket_;
+  absl::AnyInvocable<void(const ForkParent&)> on_offer_ = [](const ForkParent&) {};
+  absl::AnyInvocable<void(const ForkParent&)> on_withdrawn_ = [](const ForkParent&) {};
   absl::AnyInvocable<void(int slot)> on_report_ = [](int) {};
   absl::AnyInvocable<void()> on_overflow_ = [] {};
   absl::AnyInvocable<void(int slot, const std::string& id)> on_death_ = [](int,

@@ -85,7 +85,7 @@ absl::StatusOr<std::vector<SpawnItem>> ToItems(const v1::SpawnBatchRequest& requ
         return absl::Status(spec.status().code(),
                             absl::StrCat("specs[", i, "]: ", spec.status().message()));
       }
-      items.push_back({*std::move(spec), std::nullopt, {}});
+      items.push_back({*std::move(spec), std::nullopt, {}, InlineFilesOf(request.specs(i))});
     }
     return items;
   }
@@ -96,8 +96,10 @@ absl::StatusOr<std::vector<SpawnItem>> ToItems(const v1::SpawnBatchRequest& requ
   SHOAL_RETURN_IF_ERROR(CheckRanks(request.ranks(), request.specs(0).name()));
   SHOAL_ASSIGN_OR_RETURN(std::shared_ptr<const Spec> spec,
                          ToSpec(request.specs(0), has_session, edge.limits));
+  const std::shared_ptr<const InlineFiles> contents = InlineFilesOf(request.specs(0));
   for (int i = 0; i < request.ranks().count(); ++i) {
-    items.push_back({spec, request.ranks().first_rank() + i, RankEnvironment(request.ranks(), i)});
+    items.push_back(
+        {spec, request.ranks().first_rank() + i, RankEnvironment(request.ranks(), i), contents});
   }
   return items;
 }
@@ -114,7 +116,7 @@ absl::StatusOr<SpawnCommand> ToCommand(const v1::SpawnRequest& request, const Ed
   command.request_id = request.request_id();
   command.fingerprint = FingerprintOfSpawn(request);
   command.session_id = request.session_id();
-  command.items.push_back({std::move(spec), std::nullopt, {}});
+  command.items.push_back({std::move(spec), std::nullopt, {}, InlineFilesOf(request.spec())});
   return command;
 }
 

@@ -17,6 +17,8 @@
 
 namespace shoal::agent {
 
+class BlobStore;
+class HelperThread;
 class OutputThread;
 
 struct Edge {
@@ -25,7 +27,9 @@ struct Edge {
   Clock* clock = nullptr;
   Shims* shims = nullptr;
   OutputThread* output = nullptr;
-  int output_directory = -1;  // SystemOutputFiles::directory()
+  int output_directory = -1;            // SystemOutputFiles::directory()
+  BlobStore* blobs = nullptr;           // for closures on `blob_thread` only
+  HelperThread* blob_thread = nullptr;  // hashes, writes and reads blobs
   Callers* callers = nullptr;
   OpenCalls* calls = nullptr;
 

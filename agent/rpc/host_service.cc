@@ -5,9 +5,13 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "agent/os/host_facts.h"
+#include "agent/rpc/request_checks.h"
 #include "agent/rpc/time_conversion.h"
 #include "agent/rpc/unary_call.h"
+#include "common/escape.h"
+#include "common/status.h"
 
 namespace shoal::agent {
 namespace {
@@ -22,6 +26,25 @@ v1::Check::Result ToProto(HostCheck::Result result) {
       return v1::Check::RESULT_FAILED;
   }
   return v1::Check::RESULT_UNSPECIFIED;
+}
+
+constexpr int kMaxSonames = 1'000;
+constexpr size_t kMaxSonameBytes = 255;
+
+absl::Status CheckSonames(const v1::FindMissingLibrariesRequest& request) {
+  SHOAL_RETURN_IF_ERROR(CheckCount("sonames", request.sonames_size(), kMaxSonames));
+  for (int i = 0; i < request.sonames_size(); ++i) {
+    const std::string& soname = request.sonames(i);
+    const std::string field = absl::StrCat("sonames[", i, "]");
+    SHOAL_RETURN_IF_ERROR(CheckNoNul(field, soname));
+    if (!soname.empty() && soname.size() <= kMaxSonameBytes && soname[0] != '.' &&
+        soname.find('/') == std::string::npos) {
+      continue;
+    }
+    return absl::InvalidArgumentError(absl::StrCat(field, " '", EscapeForMessage(soname),
+                                                   "' is not the name of a shared library"));
+  }
+  return absl::OkStatus();
 }
 
 void SetFacts(const HostFacts& facts, v1::Host* host) {
@@ -76,6 +99,22 @@ grpc::ServerUnaryReactor* HostService::Get(grpc::CallbackServerContext* context,
       host.set_open_sessions(sessions);
       call->Answer(
           [&](v1::HostServiceGetResponse* filled) { filled->mutable_host()->Swap(&host); });
+    });
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* HostService::FindMissingLibraries(
+    grpc::CallbackServerContext* context, const v1::FindMissingLibrariesRequest* request,
+    v1::FindMissingLibrariesResponse* response) {
+  static_cast<void>(context);
+  auto call = UnaryCall<v1::FindMissingLibrariesResponse>::Begin(edge_->calls, response);
+  if (absl::Status checked = CheckSonames(*request); !checked.ok()) return call->Failed(checked);
+  std::vector<std::string> sonames(request->sonames().begin(), request->sonames().end());
+  info_->helper->Run([libraries = libraries_, sonames = std::move(sonames), call] {
+    const std::vector<std::string> missing = libraries->FindMissing(sonames);
+    call->Answer([&](v1::FindMissingLibrariesResponse* filled) {
+      filled->mutable_missing_sonames()->Assign(missing.begin(), missing.end());
     });
   });
   return call.get();

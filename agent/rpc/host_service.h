@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "agent/os/helper_thread.h"
 #include "agent/os/host_checks.h"
+#include "agent/os/library_search.h"
 #include "agent/rpc/edge.h"
 #include "shoal/v1/host_service.grpc.pb.h"
 
@@ -42,11 +43,16 @@ class HostService final : public v1::HostService::CallbackService {
   grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
                                 const v1::HostServiceGetRequest* request,
                                 v1::HostServiceGetResponse* response) override;
+  grpc::ServerUnaryReactor* FindMissingLibraries(
+      grpc::CallbackServerContext* context, const v1::FindMissingLibrariesRequest* request,
+      v1::FindMissingLibrariesResponse* response) override;
 
  private:
   const Edge* const edge_;
   // shared: this, and answers that still stand in the helper's queue.
   const std::shared_ptr<const HostInfo> info_;
+  // Helper thread only.
+  const std::shared_ptr<LibrarySearch> libraries_ = std::make_shared<LibrarySearch>();
 };
 
 }  // namespace shoal::agent

@@ -199,6 +199,7 @@ void SetProcess(const ProcessEntry& entry, absl::string_view host, SpecView view
   SetFlags(entry.flags, proto);
   proto->set_revision(entry.revision);
   if (entry.rank) proto->set_rank(*entry.rank);
+  proto->set_forked_from(entry.forked_from);
   for (const SignalEvent& event : entry.signals) {
     v1::SignalEvent* one = proto->add_signals();
     one->set_signal(event.signal);

@@ -91,7 +91,9 @@ Server::Server(const Edge* edge, HostInfo host)
     : edge_(edge),
       process_service_(edge),
       session_service_(edge),
-      host_service_(edge, std::move(host)) {}
+      template_service_(edge),
+      host_service_(edge, std::move(host)),
+      blob_service_(edge) {}
 
 Server::~Server() = default;
 
@@ -120,7 +122,9 @@ absl::Status Server::Open(const ServerOptions& options) {
   }
   builder.RegisterService(&process_service_);
   builder.RegisterService(&session_service_);
+  builder.RegisterService(&template_service_);
   builder.RegisterService(&host_service_);
+  builder.RegisterService(&blob_service_);
   // Before the server: the lock of the socket keeps a second agent from getting further.
   auto on_accept = [this](UniqueFd fd, uid_t uid) {
     edge_->callers->OnAccepted(fd.get(), uid);

@@ -19,10 +19,12 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/os/unix_listener.h"
+#include "agent/rpc/blob_service.h"
 #include "agent/rpc/edge.h"
 #include "agent/rpc/host_service.h"
 #include "agent/rpc/process_service.h"
 #include "agent/rpc/session_service.h"
+#include "agent/rpc/template_service.h"
 #include "agent/rpc/tls_files.h"
 
 namespace shoal::agent {
@@ -56,7 +58,9 @@ class Server {
   const Edge* const edge_;
   ProcessService process_service_;
   SessionService session_service_;
+  TemplateService template_service_;
   HostService host_service_;
+  BlobService blob_service_;
   std::vector<std::string> addresses_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<UnixListener> listener_;

@@ -8,17 +8,21 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "agent/rpc/file_checks.h"
 #include "agent/rpc/request_checks.h"
 #include "agent/rpc/time_conversion.h"
 #include "common/escape.h"
 #include "common/status.h"
+#include "shoal/v1/fork_protocol.h"
 
 namespace shoal::agent {
 namespace {
 
 constexpr size_t kMaxPathBytes = 4095;
+constexpr size_t kMaxStartedByBytes = 512;
 constexpr int64_t kMaxCapBytes = int64_t{1} << 50;
 constexpr size_t kMaxRankHostBytes = size_t{64} << 20;  // every rank has its copy of the list
 
@@ -46,9 +50,10 @@ absl::Status CheckArguments(const v1::ProcessSpec& proto) {
   const std::string& program = proto.argv(0);
   if (program.empty()) return Invalid("argv[0] is empty: it must name a program");
   bool relative = program[0] != '/' && program.find('/') != std::string::npos;
-  if (relative && proto.cwd().empty()) {
-    return Invalid(
-        absl::StrCat("argv[0] ", Quoted(program), " is relative: give cwd, or an absolute path"));
+  if (relative && proto.cwd().empty() && !NamesShippedFile(program, proto)) {
+    return Invalid(absl::StrCat("argv[0] ", Quoted(program), " is relative: give cwd, or ",
+                                proto.files_size() > 0 ? "'./' and the path of one of files, " : "",
+                                "or an absolute path"));
   }
   return absl::OkStatus();
 }
@@ -108,7 +113,27 @@ absl::Status CheckEnums(const v1::ProcessSpec& proto) {
   if (!v1::OverflowPolicy_IsValid(proto.output().overflow())) {
     return Invalid(absl::StrCat("unknown OverflowPolicy ", proto.output().overflow()));
   }
+  if (!v1::StartMethod_IsValid(proto.start_method())) {
+    return Invalid(absl::StrCat("unknown StartMethod ", proto.start_method()));
+  }
   return absl::OkStatus();
+}
+
+absl::Status CheckForkOf(const v1::ProcessSpec& proto) {
+  const bool is_fork = proto.start_method() == v1::START_METHOD_FORK;
+  if (is_fork && proto.fork_of().empty()) {
+    return Invalid(
+        "start_method FORK needs fork_of: the name or id of a process that offers itself");
+  }
+  if (!is_fork && !proto.fork_of().empty()) {
+    return Invalid(
+        absl::StrCat("fork_of ", Quoted(proto.fork_of()), " is given without start_method FORK"));
+  }
+  SHOAL_RETURN_IF_ERROR(CheckNoNul("fork_of", proto.fork_of()));
+  SHOAL_RETURN_IF_ERROR(CheckNoNul("started_by", proto.started_by()));
+  if (proto.started_by().size() <= kMaxStartedByBytes) return absl::OkStatus();
+  return Invalid(absl::StrCat("started_by is ", proto.started_by().size(), " bytes, limit ",
+                              kMaxStartedByBytes));
 }
 
 // What UNSPECIFIED and absent mean, written out.
@@ -126,7 +151,10 @@ void FillInDefaults(bool has_session, v1::ProcessSpec* proto) {
                              ? v1::OVERFLOW_POLICY_DROP_OLDEST
                              : v1::OVERFLOW_POLICY_BLOCK);
   }
-  if (proto->cwd().empty()) proto->set_cwd("/");
+  if (proto->cwd().empty() && proto->files_size() == 0) proto->set_cwd("/");
+  if (proto->start_method() == v1::START_METHOD_UNSPECIFIED) {
+    proto->set_start_method(v1::START_METHOD_SPAWN);
+  }
   if (!proto->has_grace()) SetDuration(absl::Seconds(5), proto->mutable_grace());
 }
 
@@ -146,6 +174,25 @@ absl::Status CheckCap(const v1::OutputSpec& output) {
   }
   return Invalid(absl::StrCat("output.cap_bytes is ", output.cap_bytes(), ", must be ",
                               record::kMinCapBytes, " to ", kMaxCapBytes));
+}
+
+StartMethod StartMethodOf(v1::StartMethod method) {
+  switch (method) {
+    case v1::START_METHOD_FORKSERVER:
+      return StartMethod::kForkserver;
+    case v1::START_METHOD_FORK:
+      return StartMethod::kFork;
+    default:
+      return StartMethod::kSpawn;
+  }
+}
+
+// What came with the request is needed for the start alone, and would be stored and told for ever.
+std::string WireOf(const v1::ProcessSpec& proto) {
+  if (proto.files_size() == 0) return proto.SerializeAsString();
+  v1::ProcessSpec kept = proto;
+  for (v1::ShippedFile& file : *kept.mutable_files()) file.clear_data();
+  return kept.SerializeAsString();
 }
 
 // The plain form of a spec whose defaults are filled in.
@@ -172,7 +219,12 @@ absl::StatusOr<std::shared_ptr<const Spec>> Build(const v1::ProcessSpec& proto) 
   }
   spec->cap_bytes = proto.output().cap_bytes();
   spec->labels = Labels(proto.labels().begin(), proto.labels().end());
-  spec->wire = proto.SerializeAsString();
+  spec->start_method = StartMethodOf(proto.start_method());
+  spec->fork_of = proto.fork_of();
+  for (const v1::ShippedFile& file : proto.files()) {
+    spec->files.push_back({file.path(), file.sha256(), file.executable(), file.library()});
+  }
+  spec->wire = WireOf(proto);
   return std::shared_ptr<const Spec>(std::move(spec));
 }
 
@@ -200,18 +252,49 @@ absl::Status CheckName(absl::string_view name) {
 
 absl::StatusOr<std::shared_ptr<const Spec>> ToSpec(const v1::ProcessSpec& proto, bool has_session,
                                                    const SpecLimits& limits) {
+  SHOAL_RETURN_IF_ERROR(CheckFiles(proto));
   SHOAL_RETURN_IF_ERROR(CheckArguments(proto));
   SHOAL_RETURN_IF_ERROR(CheckEnvironment(proto));
   SHOAL_RETURN_IF_ERROR(CheckTotal(proto, limits));
   SHOAL_RETURN_IF_ERROR(CheckDirectory(proto.cwd()));
   SHOAL_RETURN_IF_ERROR(CheckName(proto.name()));
   SHOAL_RETURN_IF_ERROR(CheckEnums(proto));
+  SHOAL_RETURN_IF_ERROR(CheckForkOf(proto));
   SHOAL_RETURN_IF_ERROR(CheckLabels(proto));
   v1::ProcessSpec filled = proto;
   FillInDefaults(has_session, &filled);
   SHOAL_RETURN_IF_ERROR(CheckLifetime(filled, has_session));
   SHOAL_RETURN_IF_ERROR(CheckCap(filled.output()));
   return Build(filled);
+}
+
+std::shared_ptr<const Spec> TemplateSpecOf(const Spec& spec, const std::vector<std::string>& argv) {
+  const std::string told = absl::StrCat(fork_protocol::kTemplateVariable, "=1");
+  v1::ProcessSpec whole;
+  whole.ParseFromString(spec.wire);
+  v1::ProcessSpec proto;
+  proto.mutable_argv()->Assign(argv.begin(), argv.end());
+  for (const std::string& variable : whole.env()) {
+    if (!absl::StartsWith(variable, absl::StrCat(fork_protocol::kTemplateVariable, "="))) {
+      proto.add_env(variable);
+    }
+  }
+  proto.add_env(told);
+  proto.set_cwd(whole.cwd());
+  *proto.mutable_files() = whole.files();
+  if (spec.start_method != StartMethod::kForkserver) *proto.mutable_labels() = whole.labels();
+  FillInDefaults(/*has_session=*/false, &proto);
+  return *Build(proto);  // cannot fail: it has no span of its own
+}
+
+std::shared_ptr<const InlineFiles> InlineFilesOf(const v1::ProcessSpec& proto) {
+  InlineFiles contents;
+  bool any = false;
+  for (const v1::ShippedFile& file : proto.files()) {
+    any = any || file.content_case() == v1::ShippedFile::kData;
+    contents.push_back(file.data());
+  }
+  return any ? std::make_shared<const InlineFiles>(std::move(contents)) : nullptr;
 }
 
 absl::StatusOr<std::shared_ptr<const Spec>> SpecFromWire(absl::string_view wire) {

@@ -41,6 +41,16 @@ absl::Status CheckName(absl::string_view name);
 absl::StatusOr<std::shared_ptr<const Spec>> ToSpec(const v1::ProcessSpec& proto, bool has_session,
                                                    const SpecLimits& limits);
 
+// `spec` made that of a template started with `argv`: DETACHED, told to be a template by its
+// environment, and otherwise as the processes that are to be forked from it are found: program,
+// directory, environment, files. The labels are those of the processes, unless `spec` is for the
+// template itself.
+std::shared_ptr<const Spec> TemplateSpecOf(const Spec& spec, const std::vector<std::string>& argv);
+
+// The contents among `files` that came with the request, parallel to Spec::files; null if there are
+// none. REQUIRES: ToSpec was OK.
+std::shared_ptr<const InlineFiles> InlineFilesOf(const v1::ProcessSpec& proto);
+
 // Reads Spec::wire back, as the store keeps it. DATA_LOSS when it is damaged.
 absl::StatusOr<std::shared_ptr<const Spec>> SpecFromWire(absl::string_view wire);
 

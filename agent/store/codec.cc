@@ -169,6 +169,29 @@ void EncodeOutcome(const ProcessEntry& process, stored::Process* out) {
   out->set_output_complete(process.output_complete);
 }
 
+void EncodeFork(const ProcessEntry& process, stored::Process* out) {
+  out->set_forked_from(process.forked_from);
+  if (!process.template_facts) return;
+  const TemplateFacts& facts = *process.template_facts;
+  stored::Template* added = out->mutable_template_();
+  added->set_key(facts.key);
+  added->set_version(facts.version);
+  added->set_idle_timeout(ToNanos(facts.idle_timeout));
+  added->set_forks(facts.forks);
+  added->set_last_use(ToNanos(facts.last_use));
+}
+
+void DecodeFork(const stored::Process& process, ProcessEntry* out) {
+  out->forked_from = process.forked_from();
+  if (!process.has_template_()) return;
+  const stored::Template& facts = process.template_();
+  out->template_facts = TemplateFacts{.key = facts.key(),
+                                      .version = facts.version(),
+                                      .idle_timeout = absl::Nanoseconds(facts.idle_timeout()),
+                                      .forks = facts.forks(),
+                                      .last_use = absl::FromUnixNanos(facts.last_use())};
+}
+
 template <typename Message>
 absl::Status Parse(absl::string_view blob, Message* message) {
   if (!message->ParseFromArray(blob.data(), static_cast<int>(blob.size()))) {
@@ -195,6 +218,7 @@ std::string EncodeProcess(const ProcessEntry& process) {
   EncodeTimes(process, &out);
   EncodeOutcome(process, &out);
   EncodeLists(process, &out);
+  EncodeFork(process, &out);
   return out.SerializeAsString();
 }
 
@@ -215,6 +239,7 @@ absl::Status DecodeProcess(absl::string_view blob, ProcessEntry* process) {
   process->revision = in.revision();
   DecodeTimes(in, process);
   DecodeLists(in, process);
+  DecodeFork(in, process);
   return DecodeOutcome(in, process);
 }
 

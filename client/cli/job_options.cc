@@ -10,6 +10,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "client/cli/command.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
@@ -55,6 +56,22 @@ absl::Status SetEnvironment(const JobOptions& options, const Fleet& fleet, v1::P
   return absl::OkStatus();
 }
 
+// spawn, forkserver or fork:NAME.
+absl::Status SetStartMethod(const std::string& method, v1::ProcessSpec* spec) {
+  absl::string_view parent = method;
+  if (method.empty() || method == "spawn") return absl::OkStatus();
+  if (method == "forkserver") {
+    spec->set_start_method(v1::START_METHOD_FORKSERVER);
+  } else if (absl::ConsumePrefix(&parent, "fork:") && !parent.empty()) {
+    spec->set_start_method(v1::START_METHOD_FORK);
+    spec->set_fork_of(std::string(parent));
+  } else {
+    return absl::InvalidArgumentError(absl::StrCat("--start-method \"", EscapeForMessage(method),
+                                                   "\" is none of spawn, forkserver, fork:NAME"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> WorkingDirectory(const std::string& wanted) {
   if (!wanted.empty() && wanted[0] == '/') return wanted;
   std::error_code error;
@@ -96,6 +113,12 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
                    "From the first signal of an end to SIGKILL (default: 5s)")
       ->check(IsSpan())
       ->type_name("SPAN");
+  command
+      ->add_option(
+          "--start-method", options->start_method,
+          "spawn (default), forkserver: from a warm template of the program, or fork:NAME: "
+          "from that running process")
+      ->type_name("METHOD");
   command->prefix_command();
 }
 
@@ -126,6 +149,7 @@ absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
   SHOAL_ASSIGN_OR_RETURN(*spec.mutable_cwd(), WorkingDirectory(options.cwd));
   SHOAL_RETURN_IF_ERROR(SetEnvironment(options, fleet, &spec));
   SHOAL_RETURN_IF_ERROR(SetLabels(options.labels, &spec));
+  SHOAL_RETURN_IF_ERROR(SetStartMethod(options.start_method, &spec));
   if (!options.timeout.empty()) {
     SHOAL_ASSIGN_OR_RETURN(absl::Duration limit, ParseSpan(options.timeout));
     if (limit != absl::InfiniteDuration()) *spec.mutable_time_limit() = FromSpan(limit);

@@ -25,6 +25,7 @@ struct JobOptions {
   std::vector<std::string> labels;
   std::string timeout;
   std::string grace;
+  std::string start_method;
 
   bool has_counts() const { return count != 0 || per_host != 0 || per_core; }
   // Whether slots, cores and names of the hosts have to be known.

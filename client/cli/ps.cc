@@ -2,8 +2,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -51,19 +53,41 @@ size_t CommandWidth() {
   return std::max<size_t>(20, size.ws_col > 70 ? size.ws_col - 70u : 0u);
 }
 
+bool IsForked(const Found& entry) { return !entry.process.forked_from().empty(); }
+
+// The parent by name if it is listed, too, else by id.
+std::string From(const v1::Process& process, const std::vector<Found>& found, size_t id_length) {
+  if (process.forked_from().empty()) return "–";
+  for (const Found& entry : found) {
+    if (entry.process.id() == process.forked_from()) return entry.process.name();
+  }
+  return process.forked_from().substr(0, id_length);
+}
+
 void PrintTable(const std::vector<Found>& found, bool colours) {
-  Table table({"NAME", "ID", "HOST", "PID", "STATE", "SINCE", "CPU", "RSS", "COMMAND"});
+  const bool with_parents = std::any_of(found.begin(), found.end(), IsForked);
+  std::vector<std::string> columns = {"NAME",  "ID",  "HOST", "PID",    "STATE",
+                                      "SINCE", "CPU", "RSS",  "COMMAND"};
+  if (with_parents) columns.insert(columns.end() - 1, "FROM");
+  Table table(columns);
   absl::Time now = absl::Now();
   size_t id_length = ShownIdLength(found);
   size_t command_width = CommandWidth();
   for (const Found& entry : found) {
     const v1::Process& process = entry.process;
     bool lives = !HasEnded(process);
-    table.Add({process.name(), process.id().substr(0, id_length), process.host(),
-               process.pid() == 0 ? "–" : absl::StrCat(process.pid()), StateWord(process),
-               Since(process, now), lives ? CpuShare(process, now) : "–",
-               process.has_live_usage() ? FormatBytes(process.live_usage().rss_bytes()) : "–",
-               CommandLine(process, command_width)});
+    std::vector<std::string> row = {
+        process.name(),
+        process.id().substr(0, id_length),
+        process.host(),
+        process.pid() == 0 ? "–" : absl::StrCat(process.pid()),
+        StateWord(process),
+        Since(process, now),
+        lives ? CpuShare(process, now) : "–",
+        process.has_live_usage() ? FormatBytes(process.live_usage().rss_bytes()) : "–",
+        CommandLine(process, command_width)};
+    if (with_parents) row.insert(row.end() - 1, From(process, found, id_length));
+    table.Add(std::move(row));
   }
   Print(table.Render(colours));
 }

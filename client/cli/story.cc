@@ -49,6 +49,7 @@ class Teller {
   }
 
   void Beginning();
+  std::string Parent() const;
   void Signals();
   void End();
   std::string RequestedEnd() const;
@@ -77,7 +78,19 @@ void Teller::Beginning() {
     Say(who, " was started on ", process_.host(), " at ",
         Clock(process_.has_start_time() ? process_.start_time() : process_.create_time()), " by ",
         by, " as PID ", process_.pid(), " (", CommandLine(process_, 200), ").");
+    if (!process_.forked_from().empty()) Say("It was forked from ", Parent(), ".");
   }
+}
+
+// By the name that was given for it, if one was.
+std::string Teller::Parent() const {
+  const std::string id = process_.forked_from().substr(0, kShortIdLength);
+  if (process_.spec().start_method() != shoal::v1::START_METHOD_FORK) {
+    return absl::StrCat("its program's template ", id);
+  }
+  const std::string& name = process_.spec().fork_of();
+  const bool is_id = process_.forked_from().compare(0, name.size(), name) == 0;
+  return is_id ? id : absl::StrCat(name, " (", id, ")");
 }
 
 void Teller::Signals() {

@@ -1,4 +1,4 @@
-# shoal::dep_grpc is gRPC, Protocol Buffers and Abseil: shared, or with SHOAL_STATIC the .a files of the same
+# shoal::dep_grpc is gRPC, Protocol Buffers, Abseil and the libcrypto of gRPC: shared, or with SHOAL_STATIC the .a files of the same
 # packages. The CMake packages name only the shared ones, and grpc++.pc omits protobuf; hence the group below.
 # Both must never meet in one binary. Included by the build and, installed, by programs that use shoal::client.
 find_package(Threads REQUIRED)
@@ -18,7 +18,7 @@ if(SHOAL_STATIC)
 else()
   find_package(absl REQUIRED)
   target_link_libraries(shoal_dep_grpc INTERFACE
-    grpc++_reflection grpc++ grpc gpr protobuf
+    grpc++_reflection grpc++ grpc gpr protobuf crypto
     absl::status absl::statusor absl::strings absl::str_format absl::time absl::flat_hash_map
     absl::synchronization absl::random_random absl::cord absl::any_invocable absl::symbolize absl::failure_signal_handler
     Threads::Threads)

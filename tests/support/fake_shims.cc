@@ -120,6 +120,39 @@ void FakeShims::Die(const std::string& id) { Death(id); }
 
 void FakeShims::Damage(const std::string& id) { SlotOf(id).damaged = true; }
 
+void FakeShims::RefuseFork(const std::string& id, ForkFailure failure) {
+  SlotOf(id).refused = std::move(failure);
+  Death(id);
+}
+
+ForkParent FakeShims::ParentOf(const std::string& id) {
+  const record::ShimHalf& shim = SlotOf(id).shim;
+  return {.pid = shim.pid, .start_ticks = shim.start_ticks};
+}
+
+void FakeShims::Offer(const std::string& id) {
+  if (on_offer_) on_offer_(ParentOf(id));
+}
+
+void FakeShims::Withdraw(const std::string& id) {
+  if (on_withdrawn_) on_withdrawn_(ParentOf(id));
+}
+
+void FakeShims::SetOfferHandlers(absl::AnyInvocable<void(const ForkParent&)> on_offer,
+                                 absl::AnyInvocable<void(const ForkParent&)> on_withdrawn) {
+  on_offer_ = std::move(on_offer);
+  on_withdrawn_ = std::move(on_withdrawn);
+}
+
+absl::StatusOr<Program> FakeShims::FindProgram(const Spec& spec) {
+  const auto version = versions.find(spec.argv[0]);
+  if (version != versions.end() && version->second.empty())
+    return absl::NotFoundError("no program");
+  return Program{.key = spec.argv[0],
+                 .version = version == versions.end() ? "1" : version->second,
+                 .argv = {spec.argv[0]}};
+}
+
 void FakeShims::StartAll() {
   std::vector<std::string> ids;
   for (const auto& [number, slot] : slots_) {
@@ -136,6 +169,8 @@ void FakeShims::Disconnect() {
   on_report_ = nullptr;
   on_overflow_ = nullptr;
   on_death_ = nullptr;
+  on_offer_ = nullptr;
+  on_withdrawn_ = nullptr;
   lost_trees_.clear();
 }
 
@@ -185,6 +220,7 @@ ShimView FakeShims::Look(int slot, const std::string& id) {
   view.damaged = seen.damaged;
   view.agent = seen.agent;
   if (seen.written && !seen.damaged) view.shim = seen.shim;
+  if (!seen.written && !seen.locked) view.refused = seen.refused;
   return view;
 }
 

@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -29,6 +30,7 @@ class FakeShims : public Shims {
     bool written = false;  // the shim has written its half
     bool locked = true;
     bool damaged = false;
+    std::optional<ForkFailure> refused;
     int wakes = 0;
   };
   struct SentSignal {
@@ -54,6 +56,12 @@ class FakeShims : public Shims {
   void BeginEnd(const std::string& id);
   void Die(const std::string& id);  // killed
   void Damage(const std::string& id);
+  // The parent of a fork says that it did not, or broke off before it had.
+  void RefuseFork(const std::string& id, ForkFailure failure);
+  // A process that runs offers itself to be forked, and takes that back.
+  void Offer(const std::string& id);
+  void Withdraw(const std::string& id);
+  ForkParent ParentOf(const std::string& id);
   void StartAll();  // every shim whose program has not started
   void Overflow();
   void Disconnect();
@@ -76,10 +84,18 @@ class FakeShims : public Shims {
   std::map<std::string, std::vector<int>> members;
   std::set<std::string> out_of_memory;
   bool were_lost = false;
+  std::map<std::string, std::string> versions;  // of programs, by argv[0]; "": there is none
+  std::vector<std::pair<ForkParent, absl::Status>> answers;
 
   absl::StatusOr<int> Start(const ShimStart& start) override;
   void Tell(int slot, const std::string& id,
             absl::AnyInvocable<void(record::AgentHalf&) const> change, bool wake) override;
+  void AnswerOffer(const ForkParent& parent, const absl::Status& welcome) override {
+    answers.emplace_back(parent, welcome);
+  }
+  void SetOfferHandlers(absl::AnyInvocable<void(const ForkParent&)> on_offer,
+                        absl::AnyInvocable<void(const ForkParent&)> on_withdrawn) override;
+  absl::StatusOr<Program> FindProgram(const Spec& spec) override;
   ShimView Look(int slot, const std::string& id) override;
   std::vector<std::pair<int, std::string>> Recover() override;
   bool WereLost() const override { return were_lost; }
@@ -111,6 +127,8 @@ class FakeShims : public Shims {
   absl::AnyInvocable<void(int)> on_report_;
   absl::AnyInvocable<void()> on_overflow_;
   absl::AnyInvocable<void(int, const std::string&)> on_death_;
+  absl::AnyInvocable<void(const ForkParent&)> on_offer_;
+  absl::AnyInvocable<void(const ForkParent&)> on_withdrawn_;
 };
 
 }  // namespace shoal::agent

@@ -21,7 +21,8 @@
 // directory, and, where the process gets a cgroup, its directory and that of the shims.
 // The payload is a file to be read from its start: fields KEY=VALUE, each ended by a NUL byte, in
 // any order but for the order among those of one key; an unknown key is passed over.
-//   arg=WORD              argv of the new process, once per word
+//   arg=WORD              argv of the new process, once per word; begins with the script where the
+//                         program is an interpreter ("python3 -u run.py 7": run.py, 7)
 //   env=KEY=VALUE         its whole environment, once per variable
 //   cwd=PATH              absolute
 //   nofile=N              soft RLIMIT_NOFILE; without: leave it

@@ -16,7 +16,7 @@
 
 namespace shoal::agent {
 
-RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed)
+RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, BlobStoreOptions blobs)
     : callers_(AllowedIdentities(std::move(allowed)), "testhost") {
   char name[] = "/tmp/shoal-rpc-XXXXXX";
   directory_ = mkdtemp(name);
@@ -27,8 +27,12 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed)
   supervisor_options.boot_id = "00000000-0000-4000-8000-000000000000";
   supervisor_options.host_name = "testhost";
   supervisor_options.has_cgroup = true;
+  blobs.boot_id = supervisor_options.boot_id;
+  blobs_ = *BlobStore::Open(directory_, blobs, &clock_);
+  process_files_ =
+      *SystemProcessFiles::Open(directory_, blobs_.get(), blob_thread_.get(), loop_.get());
   supervisor_ = std::make_unique<Supervisor>(supervisor_options, &fake_clock_, scheduler_.get(),
-                                             &shims_, &files_, &store_);
+                                             &shims_, &files_, process_files_.get(), &store_);
   EXPECT_TRUE(supervisor_->Recover().ok());
   supervisor_->FinishTurn();
   loop_->SetTurnEnd([this] { supervisor_->FinishTurn(); });
@@ -38,6 +42,8 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed)
   edge_.shims = &shims_;
   edge_.output = &output_thread_;
   edge_.output_directory = output_directory_.get();
+  edge_.blobs = blobs_.get();
+  edge_.blob_thread = blob_thread_.get();
   edge_.callers = &callers_;
   edge_.calls = &calls_;
   edge_.host_name = "testhost";
@@ -57,6 +63,7 @@ RpcAgent::~RpcAgent() {
   loop_->Stop();
   loop_thread_.join();
   server_.reset();
+  blob_thread_.reset();
   std::filesystem::remove_all(directory_);
 }
 

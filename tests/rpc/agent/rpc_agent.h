@@ -17,8 +17,10 @@
 #include <vector>
 
 #include "agent/loop/event_loop.h"
+#include "agent/os/blob_store.h"
 #include "agent/os/helper_thread.h"
 #include "agent/os/loop_scheduler.h"
+#include "agent/os/process_files.h"
 #include "agent/os/system_clock.h"
 #include "agent/rpc/edge.h"
 #include "agent/rpc/output_thread.h"
@@ -35,7 +37,8 @@ namespace shoal::agent {
 
 class RpcAgent {
  public:
-  explicit RpcAgent(ServerOptions options = {}, std::vector<std::string> allowed = {});
+  explicit RpcAgent(ServerOptions options = {}, std::vector<std::string> allowed = {},
+                    BlobStoreOptions blobs = {});
   ~RpcAgent();
 
   // Why it could not start; OK if it did.
@@ -69,6 +72,9 @@ class RpcAgent {
   FakeStore store_{&crash_};
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<LoopScheduler> scheduler_;
+  std::unique_ptr<BlobStore> blobs_;
+  std::unique_ptr<HelperThread> blob_thread_ = std::make_unique<HelperThread>();
+  std::unique_ptr<SystemProcessFiles> process_files_;
   std::unique_ptr<Supervisor> supervisor_;
   OpenCalls calls_;
   Callers callers_;

@@ -89,6 +89,14 @@ const BadSpec kBadSpecs[] = {
     {"UnknownOverflow",
      [](auto* s) { s->mutable_output()->set_overflow(static_cast<v1::OverflowPolicy>(99)); },
      "unknown OverflowPolicy 99"},
+    {"UnknownStartMethod", [](auto* s) { s->set_start_method(static_cast<v1::StartMethod>(99)); },
+     "unknown StartMethod 99"},
+    {"ForkOfNobody", [](auto* s) { s->set_start_method(v1::START_METHOD_FORK); },
+     "start_method FORK needs fork_of"},
+    {"ForkOfWithoutFork", [](auto* s) { s->set_fork_of("load"); },
+     "fork_of 'load' is given without start_method FORK"},
+    {"LongStartedBy", [](auto* s) { s->set_started_by(std::string(513, 'h')); },
+     "started_by is 513 bytes, limit 512"},
     {"SmallCap", [](auto* s) { s->mutable_output()->set_cap_bytes(5); }, "output.cap_bytes is 5"},
     {"NegativeCap", [](auto* s) { s->mutable_output()->set_cap_bytes(-1); },
      "output.cap_bytes is -1"},
@@ -188,6 +196,34 @@ TEST(Ranks, ThatCannotBeAreInvalid) {
   EXPECT_FALSE(CheckRanks(ranks, std::string(127, 'n')).ok());
   ranks.add_hosts(std::string(200'000, 'h'));
   EXPECT_FALSE(CheckRanks(ranks, "").ok());
+}
+
+TEST(TemplateSpec, IsTheProgramOnItsOwnToldToBeATemplate) {
+  v1::ProcessSpec spec = TrueSpec();
+  spec.add_argv("argument");
+  spec.add_env("A=1");
+  spec.add_env("SHOAL_TEMPLATE=0");
+  spec.set_cwd("/tmp");
+  spec.set_name("web");
+  spec.set_start_method(v1::START_METHOD_FORKSERVER);
+  spec.mutable_time_limit()->set_seconds(5);
+  spec.mutable_output()->set_merge_stderr(true);
+  (*spec.mutable_labels())["team"] = "mesh";
+  auto forked = ToSpec(spec, /*has_session=*/true, SpecLimits());
+  ASSERT_TRUE(forked.ok()) << forked.status();
+  EXPECT_EQ((*forked)->start_method, StartMethod::kForkserver);
+  std::shared_ptr<const Spec> made = TemplateSpecOf(**forked, {"/bin/true"});
+  EXPECT_THAT(made->argv, ::testing::ElementsAre("/bin/true"));
+  EXPECT_THAT(made->env, ::testing::ElementsAre("A=1", "SHOAL_TEMPLATE=1"));
+  EXPECT_EQ(made->cwd, "/tmp");
+  EXPECT_EQ(made->lifetime, Lifetime::kDetached);
+  EXPECT_EQ(made->start_method, StartMethod::kSpawn);
+  EXPECT_FALSE(made->time_limit.has_value());
+  EXPECT_FALSE(made->merge_stderr);
+  EXPECT_TRUE(made->labels.empty());
+  auto again = SpecFromWire(made->wire);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ((*again)->env, made->env);
 }
 
 }  // namespace

@@ -89,6 +89,17 @@ TEST_F(LifecycleTest, TheStderrTailIsKeptWithTheExit) {
   EXPECT_THAT(world_.store.processes().at(id).exit->stderr_tail, SizeIs(4096));
 }
 
+TEST_F(LifecycleTest, TheStderrTailIsKeptThoughTheOutputWasCompleteBeforeTheExit) {
+  std::string id = world_.Run(Detached("p"));
+  world_.output.texts[{id, 1}] = "last words";
+  world_.shims.Write(id, 1, 10);
+  world_.shims.OutputComplete(id);
+  world_.Turn();
+  world_.shims.End(id, 1);
+  world_.Turn();
+  EXPECT_EQ(world_.Get(id).exit->stderr_tail, "last words");
+}
+
 TEST_F(LifecycleTest, LostReportsAreFoundByLookingAtAll) {
   std::string a = world_.Run(Detached("a", "r1"));
   std::string b = world_.Run(Detached("b", "r2"));

@@ -16,6 +16,7 @@
 #include "tests/support/crash_point.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_output_files.h"
+#include "tests/support/fake_process_files.h"
 #include "tests/support/fake_scheduler.h"
 #include "tests/support/fake_shims.h"
 #include "tests/support/fake_store.h"
@@ -54,11 +55,21 @@ class World {
     options.host_name = "ant";
     options.base_env = {"PATH=/bin", "HOME=/root"};
     options.has_cgroup = true;
+    options.template_spec = [](const Spec& spec, const std::vector<std::string>& argv) {
+      auto made = std::make_shared<Spec>(spec);
+      made->argv = argv;
+      made->name = "";
+      made->lifetime = Lifetime::kDetached;
+      made->start_method = StartMethod::kSpawn;
+      made->env.push_back("SHOAL_TEMPLATE=1");
+      return made;
+    };
     Start();
   }
 
   void Start() {
-    supervisor = std::make_unique<Supervisor>(options, &clock, &scheduler, &shims, &output, &store);
+    supervisor =
+        std::make_unique<Supervisor>(options, &clock, &scheduler, &shims, &output, &files, &store);
     scheduler.SetTurnEnd([this] { supervisor->FinishTurn(); });
     ASSERT_TRUE(supervisor->Recover().ok());
     Turn();
@@ -67,6 +78,7 @@ class World {
   void Kill() {
     crash.Arm(0);
     shims.Disconnect();
+    files.requests.clear();
     scheduler.Clear();
     scheduler.SetTurnEnd(nullptr);
     store.DropTransaction();
@@ -108,6 +120,7 @@ class World {
   FakeStore store;
   FakeShims shims;
   FakeOutputFiles output;
+  FakeProcessFiles files;
   SupervisorOptions options;
   std::unique_ptr<Supervisor> supervisor;
 };

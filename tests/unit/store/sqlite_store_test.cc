@@ -58,6 +58,12 @@ ProcessEntry FullEntry() {
   p.survivors = {{11, "\xff", "nfs_wait"}, {12, "b", ""}};
   p.signals = {{1, "uid:3", At(7)}, {2, "uid:4", At(8)}};
   p.revision = 99;
+  p.forked_from = "PPPPPPPPPPPPPPPP";
+  p.template_facts = TemplateFacts{.key = "/bin/sim\xff",
+                                   .version = "1:2",
+                                   .idle_timeout = absl::Seconds(9),
+                                   .forks = 12,
+                                   .last_use = At(9)};
   return p;
 }
 
@@ -122,6 +128,15 @@ void ExpectSameRest(const ProcessEntry& a, const ProcessEntry& b) {
   EXPECT_EQ(a.segment_bytes, b.segment_bytes);
   EXPECT_EQ(a.flags, b.flags);
   EXPECT_EQ(a.revision, b.revision);
+  EXPECT_EQ(a.forked_from, b.forked_from);
+  ASSERT_EQ(a.template_facts.has_value(), b.template_facts.has_value());
+  if (a.template_facts) {
+    EXPECT_EQ(a.template_facts->key, b.template_facts->key);
+    EXPECT_EQ(a.template_facts->version, b.template_facts->version);
+    EXPECT_EQ(a.template_facts->idle_timeout, b.template_facts->idle_timeout);
+    EXPECT_EQ(a.template_facts->forks, b.template_facts->forks);
+    EXPECT_EQ(a.template_facts->last_use, b.template_facts->last_use);
+  }
   ASSERT_EQ(a.survivors.size(), b.survivors.size());
   for (size_t i = 0; i < a.survivors.size(); ++i) {
     EXPECT_EQ(a.survivors[i].pid, b.survivors[i].pid);

@@ -1,0 +1,72 @@
+// Which processes offer themselves to be forked, and who waits for that.
+//
+// Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: never.
+// Story:         an offer comes with a PID and a start time (OnOffer); the process that has both is
+//                welcomed, at once or when its start is known (OnStarted), anybody else refused →
+//                who waits for it (Await) goes on → it withdraws, or is over (OnOver).
+#ifndef SHOAL_AGENT_CORE_OFFERS_H_
+#define SHOAL_AGENT_CORE_OFFERS_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "agent/core/core.h"
+
+namespace shoal::agent {
+
+class Offers {
+ public:
+  using Callback = absl::AnyInvocable<void(const absl::Status& offered)>;
+
+  explicit Offers(Core* core) : core_(core), began_(core->clock->BootTime()) {}
+
+  std::optional<ForkParent> Of(const std::string& process_id) const;
+
+  // Calls back once, perhaps at once: OK when the process offers itself. FAILED_PRECONDITION: it is
+  // over, or has not within `patience`; the message says how it ended and what it said last.
+  void Await(const ProcessEntry& process, absl::Duration patience, Callback done);
+  // How long a fork of the process should wait for its offer: both it and this agent may have
+  // started just now.
+  absl::Duration PatienceFor(const ProcessEntry& process) const;
+
+  void OnOffer(const ForkParent& parent);
+  void OnWithdrawn(const ForkParent& parent);
+  void OnStarted(const ProcessEntry& process);
+  void OnOver(const ProcessEntry& process);
+  // The process came to nothing.
+  void Fail(const std::string& process_id, const absl::Status& why);
+
+ private:
+  struct Waiter {
+    uint64_t number = 0;
+    Scheduler::TimerId timer = 0;
+    Callback done;
+  };
+
+  const ProcessEntry* ProcessOf(const ForkParent& parent) const;
+  void Welcome(const ProcessEntry& process, const ForkParent& parent);
+  void RefuseUnknown(const ForkParent& parent);
+  void Settle(const std::string& process_id, const absl::Status& offered);
+  void OnImpatient(const std::string& process_id, uint64_t number, absl::Duration patience);
+
+  Core* const core_;
+  const absl::Duration began_;
+  std::map<std::string, ForkParent> offers_;  // by process id
+  std::vector<ForkParent> unknown_;           // of processes not seen to start yet
+  std::map<std::string, std::vector<Waiter>> waiters_;
+  uint64_t last_number_ = 0;
+};
+
+// "exited with code 3; the last of its stderr: 'no such module'", of a process that is over.
+std::string HowItEnded(const ProcessEntry& process);
+
+// ": 'last lines'" behind `what`, or nothing.
+std::string LastWords(absl::string_view what, absl::string_view stderr_tail);
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_OFFERS_H_

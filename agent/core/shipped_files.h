@@ -1,0 +1,27 @@
+// What the files beside a process mean for its start.
+//
+// Thread-safety: thread-safe.
+#ifndef SHOAL_AGENT_CORE_SHIPPED_FILES_H_
+#define SHOAL_AGENT_CORE_SHIPPED_FILES_H_
+
+#include <string>
+
+#include "agent/core/model.h"
+#include "agent/core/ports.h"
+
+namespace shoal::agent {
+
+// Whether argv[0] is "./" and the path of one of the spec's files.
+bool RunsShippedProgram(const Spec& spec);
+
+// `spec` as it is started with its files in `directory`: working directory, program, SHOAL_FILES,
+// and the directories of its libraries in front of LD_LIBRARY_PATH. `start->env` is complete but
+// for those.
+void StartBesideFiles(const Spec& spec, const std::string& directory, ShimStart* start);
+
+// The spec with paths as they are on this host, to tell why it could not be started.
+Spec AsStarted(const Spec& spec, const std::string& directory);
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_SHIPPED_FILES_H_

@@ -1,0 +1,183 @@
+#include "agent/core/templates.h"
+
+#include <memory>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "agent/core/shipped_files.h"
+#include "common/failpoint.h"
+#include "common/ids.h"
+#include "common/sha256.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr absl::Duration kWarmTime = absl::Minutes(1);
+constexpr absl::Duration kIdleTimeout = absl::Minutes(5);
+
+bool MayFork(const ProcessEntry& process) { return process.IsLive() && !process.termination; }
+
+}  // namespace
+
+// What was shipped is told apart by what is in it, wherever it was put. Of the other files beside
+// it only libraries are the program's: some are arguments, and differ each time.
+absl::StatusOr<Program> Templates::ProgramOf(const TemplateWish& wish) const {
+  const Spec& spec = *wish.spec;
+  absl::StatusOr<Program> program =
+      RunsShippedProgram(spec) ? Program{.key = "shipped", .version = "", .argv = {spec.argv[0]}}
+                               : core_->shims->FindProgram(spec);
+  if (!program.ok()) return program;
+  for (size_t i = 0; i < spec.files.size(); ++i) {
+    const SpecFile& file = spec.files[i];
+    const bool is_word = absl::c_any_of(program->argv, [&](absl::string_view word) {
+      absl::ConsumePrefix(&word, "./");
+      return word == file.path;
+    });
+    if (!is_word && !file.library) continue;
+    const bool is_inline = file.sha256.empty() && wish.inline_files != nullptr;
+    const std::string digest = is_inline ? Sha256Of((*wish.inline_files)[i]) : file.sha256;
+    absl::StrAppend(&program->key, " ", file.path, "=", absl::BytesToHexString(digest));
+  }
+  return program;
+}
+
+void Templates::Acquire(const TemplateWish& wish, Callback done) {
+  absl::StatusOr<Program> program = ProgramOf(wish);
+  if (!program.ok()) return done(program.status());
+  ProcessEntry* process = Find(wish.owner, *program);
+  if (process == nullptr) process = Start(wish, *std::move(program));
+  uses_[process->id].last = core_->clock->BootTime();
+  offers_->Await(
+      *process, kWarmTime,
+      [this, id = process->id, done = std::move(done)](const absl::Status& warm) mutable {
+        if (warm.ok()) return done(id);
+        // Whoever gave up first ends it; if it was ended, this is harmless.
+        if (ProcessEntry* failed = core_->table.Find(id)) Retire(failed, "not warm");
+        done(warm);
+      });
+}
+
+std::string Templates::Current(const TemplateWish& wish) {
+  absl::StatusOr<Program> program = ProgramOf(wish);
+  if (!program.ok()) return {};
+  const ProcessEntry* process = Find(wish.owner, *program);
+  return process == nullptr ? std::string() : process->id;
+}
+
+// What was changed on disk is not what its user wants to run.
+ProcessEntry* Templates::Find(const std::string& owner, const Program& program) {
+  const auto found = current_.find({owner, program.key});
+  if (found == current_.end()) return nullptr;
+  ProcessEntry* process = core_->table.Find(found->second);
+  if (process != nullptr && MayFork(*process)) {
+    if (process->template_facts->version == program.version) return process;
+    Retire(process, "its program has changed");
+  }
+  current_.erase({owner, program.key});
+  return nullptr;
+}
+
+ProcessEntry* Templates::Start(const TemplateWish& wish, Program program) {
+  auto made = std::make_unique<ProcessEntry>();
+  made->id = NewId();
+  made->name = NameFor(program);
+  made->spec = core_->options.template_spec(*wish.spec, program.argv);
+  made->inline_files = wish.inline_files;
+  made->owner = wish.owner;
+  made->boot_id = core_->options.boot_id;
+  made->create_time = core_->clock->Now();
+  made->lifetime = Lifetime::kDetached;
+  made->labels = made->spec->labels;
+  made->segment_bytes = record::SegmentBytesFor(made->spec->cap_bytes);
+  if (!core_->options.has_cgroup) made->flags |= kFlagNoCgroup;
+  made->template_facts = TemplateFacts{.key = std::move(program.key),
+                                       .version = std::move(program.version),
+                                       .idle_timeout = wish.idle_timeout.value_or(kIdleTimeout),
+                                       .forks = 0,
+                                       .last_use = made->create_time};
+  ProcessEntry* process = core_->table.Add(std::move(made));
+  core_->ledger.Save(*process);
+  core_->ledger.Changed(process);
+  Take(*process);
+  core_->ledger.Then([this, id = process->id](const absl::Status& committed) {
+    SHOAL_FAILPOINT("template:after-intent");
+    if (committed.ok()) return start_(id);
+    core_->table.Remove(id);
+    std::erase_if(current_, [&](const auto& entry) { return entry.second == id; });
+    uses_.erase(id);
+    offers_->Fail(id, committed);
+  });
+  return process;
+}
+
+std::string Templates::NameFor(const Program& program) {
+  const std::string name = absl::StrCat(ProgramName(program.argv.back()), "-template");
+  return core_->table.CheckNameIsFree("", name).ok() ? name : core_->table.MakeName(name);
+}
+
+void Templates::Take(const ProcessEntry& process) {
+  current_[{process.owner, process.template_facts->key}] = process.id;
+  uses_[process.id].last = core_->clock->BootTime();
+  ArmIdle(process.id, process.template_facts->idle_timeout);
+}
+
+void Templates::Restore() {
+  for (const auto& [id, process] : core_->table.entries()) {
+    if (process->template_facts && MayFork(*process)) Take(*process);
+  }
+}
+
+void Templates::OnForked(const std::string& id) {
+  ProcessEntry* process = core_->table.Find(id);
+  if (process == nullptr || !process->template_facts) return;
+  ++process->template_facts->forks;
+  process->template_facts->last_use = core_->clock->Now();
+  if (const auto use = uses_.find(id); use != uses_.end())
+    use->second.last = core_->clock->BootTime();
+}
+
+void Templates::OnOver(const ProcessEntry& process) {
+  // What was forked tells of its template's use, at the price of one row more in this commit.
+  if (!process.forked_from.empty()) {
+    const ProcessEntry* parent = core_->table.Find(process.forked_from);
+    if (parent != nullptr && parent->template_facts) core_->ledger.Save(*parent);
+  }
+  if (uses_.erase(process.id) == 0) return;
+  std::erase_if(current_, [&](const auto& entry) { return entry.second == process.id; });
+}
+
+void Templates::Retire(ProcessEntry* process, const std::string& why) {
+  std::erase_if(current_, [&](const auto& entry) { return entry.second == process->id; });
+  if (!MayFork(*process)) return;
+  EndWish wish;
+  wish.requested_by = absl::StrCat("shoald (", why, ")");
+  ender_->End(process, wish);
+}
+
+void Templates::ArmIdle(const std::string& id, absl::Duration delay) {
+  core_->scheduler->After(delay, [this, id] { OnIdle(id); });
+}
+
+void Templates::OnIdle(const std::string& id) {
+  ProcessEntry* process = core_->table.Find(id);
+  const auto use = uses_.find(id);
+  if (process == nullptr || use == uses_.end()) return;
+  const absl::Duration timeout = process->template_facts->idle_timeout;
+  const bool warm = offers_->Of(id).has_value();
+  const absl::Duration left =
+      warm ? timeout - (core_->clock->BootTime() - use->second.last) : timeout;
+  if (left > absl::ZeroDuration()) return ArmIdle(id, left);
+  Retire(process, "idle");
+}
+
+std::vector<const ProcessEntry*> Templates::Living() const {
+  std::vector<const ProcessEntry*> living;
+  for (const auto& [id, process] : core_->table.entries()) {
+    if (process->template_facts && !process->IsOver()) living.push_back(process.get());
+  }
+  return living;
+}
+
+}  // namespace shoal::agent

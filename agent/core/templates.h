@@ -1,0 +1,80 @@
+// Templates: warm processes that others are forked from, one per owner and program.
+//
+// Ownership:     by the supervisor; the processes themselves are in the table like all others.
+// Thread-safety: loop thread only. Blocking: on the file system, to see whether a program changed.
+// States:        a template is what its process is and no more (STATE_… of template_service.proto):
+//                  WARMING  it lives and does not offer itself, or not again yet
+//                  WARM     it offers itself
+//                  ENDING   its end was asked for; no new process is forked from it
+// Story:         Acquire: the template of the program, or a new one (Start) if there is none or the
+//                file was changed (Retire) → Offers::Await → the caller forks → OnForked. One that
+//                was not used for its idle timeout is retired (OnIdle). One that dies fails who
+//                waits for it; the next Acquire starts another.
+#ifndef SHOAL_AGENT_CORE_TEMPLATES_H_
+#define SHOAL_AGENT_CORE_TEMPLATES_H_
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "agent/core/core.h"
+#include "agent/core/ender.h"
+#include "agent/core/offers.h"
+
+namespace shoal::agent {
+
+class Templates {
+ public:
+  // The id of a template that offers itself.
+  using Callback = absl::AnyInvocable<void(absl::StatusOr<std::string> id)>;
+
+  // `start` starts a process whose intent is durable.
+  Templates(Core* core, Offers* offers, Ender* ender, std::function<void(const std::string&)> start)
+      : core_(core), offers_(offers), ender_(ender), start_(std::move(start)) {}
+
+  // Calls back once, perhaps at once. NOT_FOUND: there is no such program. FAILED_PRECONDITION: the
+  // template ended, or did not offer itself in time; the message has its last words.
+  void Acquire(const TemplateWish& wish, Callback done);
+
+  // The template that Acquire would choose if it need not start one; empty if none.
+  std::string Current(const TemplateWish& wish);
+
+  void OnForked(const std::string& id);
+  void OnOver(const ProcessEntry& process);
+
+  // Takes over the templates of the agent before this one, once they are in the table.
+  void Restore();
+
+  std::vector<const ProcessEntry*> Living() const;
+
+ private:
+  using Key = std::pair<std::string, std::string>;  // owner, Program::key
+  struct Use {
+    absl::Duration last;  // CLOCK_BOOTTIME
+  };
+
+  absl::StatusOr<Program> ProgramOf(const TemplateWish& wish) const;
+  ProcessEntry* Find(const std::string& owner, const Program& program);
+  ProcessEntry* Start(const TemplateWish& wish, Program program);
+  std::string NameFor(const Program& program);
+  void Take(const ProcessEntry& process);
+  void Retire(ProcessEntry* process, const std::string& why);
+  void ArmIdle(const std::string& id, absl::Duration delay);
+  void OnIdle(const std::string& id);
+
+  Core* const core_;
+  Offers* const offers_;
+  Ender* const ender_;
+  const std::function<void(const std::string&)> start_;
+  std::map<Key, std::string> current_;  // id of the one to fork from
+  std::map<std::string, Use> uses_;     // by id, of those in current_
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_TEMPLATES_H_

@@ -1,0 +1,312 @@
+#include "agent/os/blob_store.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "agent/os/blob_upload.h"
+#include "agent/os/descriptor.h"
+#include "agent/os/directory.h"
+#include "agent/os/private_directory.h"
+#include "agent/os/remove_tree.h"
+#include "agent/record/record_layout.h"
+#include "common/failpoint.h"
+#include "common/sha256.h"
+#include "common/status.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr mode_t kReadOnly = 0400;
+constexpr mode_t kReadAndRun = 0500;
+
+absl::StatusOr<UniqueFd> OpenPrivateDirectory(const std::string& path) {
+  SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(path, "blob directory"));
+  return OpenAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+std::vector<std::string> NamesIn(int directory) {
+  std::vector<std::string> names;
+  ForEachName(directory, [&names](const char* name, bool) { names.emplace_back(name); });
+  return names;
+}
+
+// A whole second long ago, other at each boot.
+timespec SealOf(const std::string& boot_id) {
+  constexpr time_t kBegin = 1'000'000'000;
+  constexpr uint32_t kSpan = 100'000'000;
+  return {.tv_sec = kBegin +
+                    static_cast<time_t>(record::ChecksumOf(boot_id.data(), boot_id.size()) % kSpan),
+          .tv_nsec = 0};
+}
+
+}  // namespace
+
+BlobStore::BlobStore(BlobStoreOptions options, Clock* clock)
+    : options_(std::move(options)), clock_(clock), seal_(SealOf(options_.boot_id)) {}
+
+BlobStore::~BlobStore() = default;
+
+absl::StatusOr<std::unique_ptr<BlobStore>> BlobStore::Open(const std::string& state_dir,
+                                                           BlobStoreOptions options, Clock* clock) {
+  auto store = absl::WrapUnique(new BlobStore(std::move(options), clock));
+  SHOAL_RETURN_IF_ERROR(store->OpenDirectories(state_dir));
+  store->ScanComplete();
+  store->ScanPartial();
+  return store;
+}
+
+absl::Status BlobStore::OpenDirectories(const std::string& state_dir) {
+  const std::string blobs = absl::StrCat(state_dir, "/blobs");
+  SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(blobs, "blob directory"));
+  SHOAL_ASSIGN_OR_RETURN(complete_directory_, OpenPrivateDirectory(blobs + "/complete"));
+  SHOAL_ASSIGN_OR_RETURN(partial_directory_, OpenPrivateDirectory(blobs + "/partial"));
+  return absl::OkStatus();
+}
+
+void BlobStore::ScanComplete() {
+  absl::MutexLock lock(&mu_);
+  for (const std::string& name : NamesIn(complete_directory_.get())) {
+    const std::string sha256 = DigestFromHex(name);
+    struct stat facts {};
+    if (fstatat(complete_directory_.get(), name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) != 0) {
+      continue;
+    }
+    if (sha256.empty() || !S_ISREG(facts.st_mode)) {
+      RemoveTree(complete_directory_.get(), name);
+    } else if (IsSealed(facts)) {
+      complete_[sha256] = {facts.st_size, absl::TimeFromTimespec(facts.st_atim)};
+    } else {
+      Demote(sha256, facts);
+    }
+  }
+}
+
+void BlobStore::ScanPartial() {
+  for (const std::string& name : NamesIn(partial_directory_.get())) {
+    const std::string sha256 = DigestFromHex(name);
+    struct stat facts {};
+    if (fstatat(partial_directory_.get(), name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) != 0) {
+      continue;
+    }
+    if (sha256.empty() || !S_ISREG(facts.st_mode)) {
+      RemoveTree(partial_directory_.get(), name);
+    } else if (!partial_.contains(sha256)) {
+      partial_[sha256] = {facts.st_size, absl::TimeFromTimespec(facts.st_mtim), {}};
+    }
+  }
+  DropOldPartials();
+}
+
+bool BlobStore::IsSealed(const struct stat& facts) const {
+  return S_ISREG(facts.st_mode) && facts.st_mtim.tv_sec == seal_.tv_sec &&
+         facts.st_mtim.tv_nsec == seal_.tv_nsec;
+}
+
+void BlobStore::Seal(int fd) const {
+  const timespec times[2] = {absl::ToTimespec(clock_->Now()), seal_};
+  futimens(fd, times);
+}
+
+void BlobStore::Demote(const std::string& sha256, const struct stat& facts) {
+  const std::string name = DigestToHex(sha256);
+  const int from = complete_directory_.get();
+  // A file that stands beside a process, too, must not be written to.
+  const bool shared = facts.st_nlink > 1 || partial_.contains(sha256);
+  if (shared || fchmodat(from, name.c_str(), 0600, 0) != 0 ||
+      renameat(from, name.c_str(), partial_directory_.get(), name.c_str()) != 0) {
+    unlinkat(from, name.c_str(), 0);
+    return;
+  }
+  partial_[sha256] = {facts.st_size, clock_->Now(), {}};
+}
+
+void BlobStore::NoteUse(const std::string& sha256) {
+  {
+    absl::MutexLock lock(&mu_);
+    auto blob = complete_.find(sha256);
+    if (blob == complete_.end()) return;
+    blob->second.last_use = clock_->Now();
+  }
+  const timespec times[2] = {absl::ToTimespec(clock_->Now()), {.tv_sec = 0, .tv_nsec = UTIME_OMIT}};
+  utimensat(complete_directory_.get(), DigestToHex(sha256).c_str(), times, AT_SYMLINK_NOFOLLOW);
+}
+
+bool BlobStore::IsComplete(const std::string& sha256) const {
+  absl::MutexLock lock(&mu_);
+  return complete_.contains(sha256);
+}
+
+bool BlobStore::Has(const std::string& sha256) {
+  absl::MutexLock lock(&mu_);
+  auto blob = complete_.find(sha256);
+  if (blob == complete_.end()) return false;
+  blob->second.last_use = clock_->Now();
+  return true;
+}
+
+std::optional<int64_t> BlobStore::FindMissing(const std::string& sha256) {
+  if (OpenBlob(sha256).ok()) return std::nullopt;
+  auto partial = partial_.find(sha256);
+  return partial == partial_.end() ? 0 : partial->second.received_bytes;
+}
+
+absl::StatusOr<BlobStore::Opened> BlobStore::OpenBlob(const std::string& sha256) {
+  const std::string name = DigestToHex(sha256);
+  absl::Status missing =
+      absl::NotFoundError(absl::StrCat("blob ", name.substr(0, 12), " is not on this host"));
+  if (!IsComplete(sha256)) return missing;
+  absl::StatusOr<UniqueFd> fd =
+      OpenAt(complete_directory_.get(), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  struct stat facts {};
+  const bool there = fd.ok() && fstat(fd->get(), &facts) == 0;
+  if (there && IsSealed(facts)) {
+    NoteUse(sha256);
+    return Opened{*std::move(fd), facts.st_size};
+  }
+  if (!fd.ok() && !absl::IsNotFound(fd.status())) return fd.status();
+  {
+    absl::MutexLock lock(&mu_);
+    complete_.erase(sha256);
+  }
+  if (there) Demote(sha256, facts);
+  return missing;
+}
+
+int BlobStore::Link(const std::string& sha256, const Opened& blob, bool executable, int directory,
+                    const std::string& name) {
+  if (executable && fchmod(blob.fd.get(), kReadAndRun) != 0) return errno;
+  const std::string own = DigestToHex(sha256);
+  return linkat(complete_directory_.get(), own.c_str(), directory, name.c_str(), 0) == 0 ? 0
+                                                                                         : errno;
+}
+
+int64_t BlobStore::UsedBytes() const {
+  int64_t used = 0;
+  for (const auto& [sha256, partial] : partial_) {
+    const std::shared_ptr<BlobUpload> upload = partial.upload.lock();
+    used += upload ? upload->size_bytes() : partial.received_bytes;
+  }
+  absl::MutexLock lock(&mu_);
+  for (const auto& [sha256, blob] : complete_) used += blob.size_bytes;
+  return used;
+}
+
+bool BlobStore::EvictOne() {
+  std::vector<std::pair<absl::Time, std::string>> candidates;
+  {
+    absl::MutexLock lock(&mu_);
+    const absl::Time latest = clock_->Now() - options_.keep_after_use;
+    for (const auto& [sha256, blob] : complete_) {
+      if (blob.last_use <= latest) candidates.emplace_back(blob.last_use, sha256);
+    }
+  }
+  std::sort(candidates.begin(), candidates.end());
+  for (const auto& [last_use, sha256] : candidates) {
+    const std::string name = DigestToHex(sha256);
+    struct stat facts {};
+    const bool there =
+        fstatat(complete_directory_.get(), name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0;
+    if (there && facts.st_nlink > 1) continue;
+    {
+      // Has may just have said that it is there.
+      absl::MutexLock lock(&mu_);
+      auto blob = complete_.find(sha256);
+      if (blob == complete_.end() || blob->second.last_use != last_use) continue;
+      complete_.erase(blob);
+    }
+    unlinkat(complete_directory_.get(), name.c_str(), 0);
+    return true;
+  }
+  return false;
+}
+
+absl::Status BlobStore::MakeRoom(const std::string& sha256, int64_t bytes) {
+  const auto own = partial_.find(sha256);
+  const int64_t counted = own == partial_.end() ? 0 : own->second.received_bytes;
+  while (UsedBytes() - counted > options_.cap_bytes - bytes) {
+    if (EvictOne()) continue;
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no room for a blob of ", bytes, " bytes: the blobs of this host are in use (",
+                     UsedBytes() - counted, " of ", options_.cap_bytes, " bytes)"));
+  }
+  return absl::OkStatus();
+}
+
+void BlobStore::DropOldPartials() {
+  const absl::Time oldest = clock_->Now() - options_.keep_partial;
+  std::erase_if(partial_, [&](const auto& entry) {
+    const auto& [sha256, partial] = entry;
+    if (partial.last_write >= oldest || !partial.upload.expired()) return false;
+    unlinkat(partial_directory_.get(), DigestToHex(sha256).c_str(), 0);
+    return true;
+  });
+}
+
+absl::StatusOr<std::shared_ptr<BlobUpload>> BlobStore::BeginUpload(const std::string& sha256,
+                                                                   int64_t size_bytes) {
+  DropOldPartials();
+  if (!FindMissing(sha256).has_value()) return nullptr;
+  if (size_bytes > options_.cap_bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("a blob of ", size_bytes, " bytes is larger than the store may become (",
+                     options_.cap_bytes, " bytes; blob-cap of the agent)"));
+  }
+  Partial& partial = partial_.try_emplace(sha256, Partial{0, clock_->Now(), {}}).first->second;
+  if (std::shared_ptr<BlobUpload> joined = partial.upload.lock()) {
+    if (joined->size_bytes() == size_bytes) return joined;
+    return absl::InvalidArgumentError(absl::StrCat("size_bytes is ", size_bytes,
+                                                   ", but somebody writes the same blob with ",
+                                                   joined->size_bytes()));
+  }
+  if (partial.received_bytes > size_bytes) Discard(sha256);  // of who lied about its size
+  SHOAL_RETURN_IF_ERROR(MakeRoom(sha256, size_bytes));
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, OpenAt(partial_directory_.get(), DigestToHex(sha256),
+                                             O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  struct stat facts {};
+  if (fstat(fd.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) {
+    return absl::InternalError("a partial blob is not a regular file");
+  }
+  auto upload =
+      std::make_shared<BlobUpload>(this, sha256, std::move(fd), size_bytes, facts.st_size);
+  partial_[sha256] = {facts.st_size, clock_->Now(), upload};
+  return upload;
+}
+
+void BlobStore::NoteReceived(const std::string& sha256, int64_t received_bytes) {
+  Partial& partial = partial_[sha256];
+  partial.received_bytes = received_bytes;
+  partial.last_write = clock_->Now();
+}
+
+// The descriptor for writing is closed before the name is there: a program that somebody still has
+// open for writing cannot be executed (ETXTBSY).
+absl::Status BlobStore::Promote(const std::string& sha256, UniqueFd fd, int64_t size_bytes) {
+  const std::string name = DigestToHex(sha256);
+  if (fchmod(fd.get(), kReadOnly) != 0) return ErrnoStatus(errno, "chmod of a blob");
+  Seal(fd.get());
+  fd.Reset();
+  SHOAL_FAILPOINT("blob:before-rename");
+  if (renameat(partial_directory_.get(), name.c_str(), complete_directory_.get(), name.c_str()) !=
+      0) {
+    return ErrnoStatus(errno, absl::StrCat("rename of blob ", name.substr(0, 12)));
+  }
+  SHOAL_FAILPOINT("blob:after-rename");
+  partial_.erase(sha256);
+  absl::MutexLock lock(&mu_);
+  complete_[sha256] = {size_bytes, clock_->Now()};
+  return absl::OkStatus();
+}
+
+void BlobStore::Discard(const std::string& sha256) {
+  partial_.erase(sha256);
+  unlinkat(partial_directory_.get(), DigestToHex(sha256).c_str(), 0);
+}
+
+}  // namespace shoal::agent

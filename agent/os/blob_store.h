@@ -1,0 +1,131 @@
+// Files by what is in them: <state>/blobs/complete/HEX and <state>/blobs/partial/HEX, where HEX is
+// the SHA-256 of the bytes.
+//
+// The seal: a complete blob has as its modification time one that belongs to this boot. Whoever
+// writes to the file (a hard link of it stands beside a process) breaks the seal, and so does a
+// boot, before which a power failure may have emptied it. What has no seal is a partial blob again:
+// it is hashed once more when a client says that it has it, and never served before.
+//
+// Eviction: beyond the cap the blob goes whose last use is longest ago (its access time, written
+// here). One that was used, or said to be there, less than `keep_after_use` ago stays, since a
+// process is about to be started with it; so does one that has hard links beside processes, which
+// would free nothing.
+//
+// Ownership:     owns the directories' descriptors; uploads belong to their writers.
+// Thread-safety: Has on any thread; everything else on the one thread of disk work.
+// Blocking:      on the disk; Has never blocks.
+// Errors:        RESOURCE_EXHAUSTED no room, or the disk is full; else as errno says.
+#ifndef SHOAL_AGENT_OS_BLOB_STORE_H_
+#define SHOAL_AGENT_OS_BLOB_STORE_H_
+
+#include <sys/stat.h>
+#include <time.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "agent/core/ports.h"
+#include "common/unique_fd.h"
+
+namespace shoal::agent {
+
+class BlobUpload;
+
+struct BlobStoreOptions {
+  int64_t cap_bytes = int64_t{8} << 30;
+  std::string boot_id;
+  absl::Duration keep_after_use = absl::Minutes(1);
+  absl::Duration keep_partial = absl::Hours(24);
+};
+
+class BlobStore {
+ public:
+  // Makes the directories (0700) where they are missing, and looks through them: names that are no
+  // digests go, and partial blobs that are too old.
+  static absl::StatusOr<std::unique_ptr<BlobStore>> Open(const std::string& state_dir,
+                                                         BlobStoreOptions options, Clock* clock);
+  ~BlobStore();
+
+  // Whether the blob is there, as far as is known without the disk. Counts as a use.
+  bool Has(const std::string& sha256);
+
+  // nullopt: it is there and whole, which counts as a use. Else how much of it is.
+  std::optional<int64_t> FindMissing(const std::string& sha256);
+
+  struct Opened {
+    UniqueFd fd;
+    int64_t size_bytes = 0;
+  };
+  // For reading; counts as a use. NOT_FOUND: it is not there, or has lost its seal.
+  absl::StatusOr<Opened> OpenBlob(const std::string& sha256);
+
+  // A hard link of an opened blob, executable or not. The errno of what failed, or 0.
+  int Link(const std::string& sha256, const Opened& blob, bool executable, int directory,
+           const std::string& name);
+
+  // Joins those who write this blob, or begins; nullptr: it is there. RESOURCE_EXHAUSTED: larger
+  // than the store may become, or than what can be made free. INVALID_ARGUMENT: somebody else
+  // writes it with another size.
+  absl::StatusOr<std::shared_ptr<BlobUpload>> BeginUpload(const std::string& sha256,
+                                                          int64_t size_bytes);
+
+ private:
+  friend class BlobUpload;
+  struct Blob {
+    int64_t size_bytes = 0;
+    absl::Time last_use;
+  };
+  struct Partial {
+    int64_t received_bytes = 0;
+    absl::Time last_write;
+    std::weak_ptr<BlobUpload> upload;
+  };
+
+  BlobStore(BlobStoreOptions options, Clock* clock);
+  absl::Status OpenDirectories(const std::string& state_dir);
+  void ScanComplete();
+  void ScanPartial();
+
+  bool IsSealed(const struct stat& facts) const;
+  // Writes the last use, and the seal.
+  void Seal(int fd) const;
+  // What was complete is a partial blob again.
+  void Demote(const std::string& sha256, const struct stat& facts);
+  void NoteUse(const std::string& sha256);
+  bool IsComplete(const std::string& sha256) const;
+
+  int64_t UsedBytes() const;
+  // Removes the blob used longest ago that may go; false if there is none.
+  bool EvictOne();
+  absl::Status MakeRoom(const std::string& sha256, int64_t bytes);
+  void DropOldPartials();
+
+  // For BlobUpload: what it has received; it is whole and has its digest; it has not.
+  void NoteReceived(const std::string& sha256, int64_t received_bytes);
+  absl::Status Promote(const std::string& sha256, UniqueFd fd, int64_t size_bytes);
+  void Discard(const std::string& sha256);
+
+  // Constant after Open.
+  const BlobStoreOptions options_;
+  Clock* const clock_;
+  timespec seal_{};
+  UniqueFd complete_directory_;
+  UniqueFd partial_directory_;
+
+  std::map<std::string, Partial> partial_;  // thread of disk work only
+
+  mutable absl::Mutex mu_;
+  std::map<std::string, Blob> complete_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_OS_BLOB_STORE_H_

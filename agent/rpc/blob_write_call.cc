@@ -1,0 +1,130 @@
+#include "agent/rpc/blob_write_call.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/os/blob_store.h"
+#include "agent/os/helper_thread.h"
+#include "agent/rpc/audit.h"
+#include "agent/rpc/status_to_grpc.h"
+#include "common/sha256.h"
+#include "common/status.h"
+
+namespace shoal::agent {
+namespace {
+
+absl::Status CheckFirst(const v1::WriteRequest& request) {
+  if (request.sha256().size() != kSha256Bytes) {
+    return absl::InvalidArgumentError(absl::StrCat("sha256 of the first message is ",
+                                                   request.sha256().size(), " bytes, must be ",
+                                                   kSha256Bytes));
+  }
+  if (request.size_bytes() < 0 || request.offset() < 0) {
+    return absl::InvalidArgumentError("size_bytes and offset must not be negative");
+  }
+  if (request.offset() <= request.size_bytes()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("offset ", request.offset(), " is beyond size_bytes ", request.size_bytes()));
+}
+
+std::string Describe(const v1::WriteRequest& request) {
+  return absl::StrCat("blob ", DigestToHex(request.sha256()).substr(0, 12), " of ",
+                      request.size_bytes(), " bytes from ", request.offset());
+}
+
+}  // namespace
+
+grpc::ServerReadReactor<v1::WriteRequest>* BlobWriteCall::Begin(const Edge* edge, std::string owner,
+                                                                v1::WriteResponse* response) {
+  std::shared_ptr<BlobWriteCall> call(new BlobWriteCall(edge, std::move(owner), response));
+  call->self_ = call;
+  edge->calls->Add(call);
+  call->ReadNext();
+  return call.get();
+}
+
+void BlobWriteCall::OnReadDone(bool ok) {
+  edge_->blob_thread->Run([self = self_, ok] { ok ? self->Take() : self->OnLastRead(); });
+}
+
+void BlobWriteCall::Take() {
+  if (IsFinished()) return;
+  absl::Status status = begun_ ? absl::OkStatus() : BeginUpload();
+  if (status.ok() && upload_ != nullptr && upload_->HashSome()) {
+    edge_->blob_thread->Run([self = self_] { self->Take(); });
+    return;
+  }
+  if (status.ok() && upload_ != nullptr) status = TakeChunk();
+  if (!status.ok()) return End(ToGrpc(status));
+  const bool complete = upload_ == nullptr || upload_->is_complete();
+  complete ? Answer() : ReadNext();
+}
+
+absl::Status BlobWriteCall::BeginUpload() {
+  begun_ = true;
+  const absl::Status checked = CheckFirst(request_);
+  absl::StatusOr<std::shared_ptr<BlobUpload>> upload =
+      checked.ok() ? edge_->blobs->BeginUpload(request_.sha256(), request_.size_bytes())
+                   : absl::StatusOr<std::shared_ptr<BlobUpload>>(checked);
+  Audit(owner_, "Write", Describe(request_), upload.status());
+  if (!upload.ok()) return upload.status();
+  sha256_ = request_.sha256();
+  offset_ = request_.offset();
+  size_bytes_ = request_.size_bytes();
+  upload_ = *std::move(upload);
+  return absl::OkStatus();
+}
+
+absl::Status BlobWriteCall::TakeChunk() {
+  if (!request_.sha256().empty() && request_.sha256() != sha256_) {
+    return absl::InvalidArgumentError("one Write is one blob: sha256 has changed");
+  }
+  SHOAL_RETURN_IF_ERROR(upload_->Write(offset_, request_.data()));
+  offset_ += static_cast<int64_t>(request_.data().size());
+  return absl::OkStatus();
+}
+
+void BlobWriteCall::OnLastRead() {
+  if (IsFinished()) return;
+  if (!begun_) return End(ToGrpc(absl::InvalidArgumentError("the first message is missing")));
+  End(ToGrpc(absl::InvalidArgumentError(absl::StrCat(
+      "the stream ended at ", offset_, " of ", size_bytes_, " bytes; what was received stays"))));
+}
+
+bool BlobWriteCall::IsFinished() const {
+  absl::MutexLock lock(&mu_);
+  return finished_;
+}
+
+void BlobWriteCall::ReadNext() {
+  absl::MutexLock lock(&mu_);
+  if (!finished_) StartRead(&request_);
+}
+
+void BlobWriteCall::Answer() {
+  absl::MutexLock lock(&mu_);
+  if (finished_) return;
+  response_->set_received_bytes(size_bytes_);
+  FinishOnce(grpc::Status::OK);
+}
+
+void BlobWriteCall::End(const grpc::Status& status) {
+  absl::MutexLock lock(&mu_);
+  FinishOnce(status);
+}
+
+void BlobWriteCall::FinishOnce(const grpc::Status& status) {
+  if (std::exchange(finished_, true)) return;
+  Finish(status);
+}
+
+void BlobWriteCall::OnCancel() {
+  End(grpc::Status(grpc::StatusCode::CANCELLED, "the client went away"));
+}
+
+void BlobWriteCall::OnDone() {
+  edge_->calls->Remove(this);
+  edge_->blob_thread->Run([self = std::exchange(self_, nullptr)] { self->upload_.reset(); });
+}
+
+}  // namespace shoal::agent

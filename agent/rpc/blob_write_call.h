@@ -1,0 +1,84 @@
+// One BlobService.Write: chunks from a client into the store, one at a time.
+//
+//  1. Begin        in the handler; the first read is started.
+//  2. OnReadDone   a chunk is here: handed to the thread of disk work (Take).
+//  3. Take         the first chunk begins or joins an upload; what the host had of it is hashed in
+//                  turns with other work; then the chunk is written, and the next read started, so
+//                  that a slow disk slows the client down.
+//  4. FinishOnce   the blob is whole, the client has sent too little or what is wrong, or is gone.
+//  5. OnDone       gRPC is through with it: the upload is left, on the thread of disk work.
+//
+// Ownership:     shared by two real owners: gRPC, until OnDone (the reference the call has to
+//                itself), and the closure that is on the thread of disk work.
+// Thread-safety: thread-safe; `request_` belongs to gRPC between StartRead and OnReadDone and to
+// the
+//                thread of disk work otherwise.
+// Blocking:      never blocks.
+// Memory:        one message.
+#ifndef SHOAL_AGENT_RPC_BLOB_WRITE_CALL_H_
+#define SHOAL_AGENT_RPC_BLOB_WRITE_CALL_H_
+
+#include <grpcpp/support/server_callback.h>
+#include <grpcpp/support/status.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "agent/os/blob_upload.h"
+#include "agent/rpc/edge.h"
+#include "agent/rpc/open_calls.h"
+#include "shoal/v1/blob_service.pb.h"
+
+namespace shoal::agent {
+
+class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>, public OpenCall {
+ public:
+  static grpc::ServerReadReactor<v1::WriteRequest>* Begin(const Edge* edge, std::string owner,
+                                                          v1::WriteResponse* response);
+
+  void End(const grpc::Status& status) override;
+
+ private:
+  BlobWriteCall(const Edge* edge, std::string owner, v1::WriteResponse* response)
+      : edge_(edge), owner_(std::move(owner)), response_(response) {}
+
+  void OnReadDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  // Thread of disk work.
+  void Take();
+  absl::Status BeginUpload();
+  absl::Status TakeChunk();
+  void OnLastRead();
+
+  bool IsFinished() const;
+  void ReadNext();
+  void Answer();
+  void FinishOnce(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const Edge* const edge_;
+  const std::string owner_;
+  v1::WriteResponse* const response_;  // gRPC's, until Finish
+  std::shared_ptr<BlobWriteCall> self_;
+
+  v1::WriteRequest request_;
+
+  // Thread of disk work only.
+  bool begun_ = false;
+  std::string sha256_;
+  int64_t offset_ = 0;  // of the next chunk
+  int64_t size_bytes_ = 0;
+  std::shared_ptr<BlobUpload> upload_;  // null: the blob was there
+
+  mutable absl::Mutex mu_;
+  bool finished_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_RPC_BLOB_WRITE_CALL_H_

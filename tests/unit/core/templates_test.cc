@@ -1,0 +1,500 @@
+// Start methods: from which process a spawn is forked, and what becomes of it if that cannot be.
+#include <cerrno>
+
+#include "tests/unit/core/supervisor_fixture.h"
+
+namespace shoal::agent {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+class TemplatesTest : public SupervisorTest {
+ protected:
+  static SpawnCommand With(SpawnCommand command, StartMethod method,
+                           const std::string& fork_of = "") {
+    for (SpawnItem& item : command.items) {
+      auto spec = std::make_shared<Spec>(*item.spec);
+      spec->start_method = method;
+      spec->fork_of = fork_of;
+      item.spec = spec;
+    }
+    return command;
+  }
+  static SpawnCommand Forkserver(const std::string& name, const std::string& request_id = "r1") {
+    return With(Detached(name, request_id), StartMethod::kForkserver);
+  }
+  static SpawnCommand ForkOf(const std::string& parent, const std::string& name,
+                             const std::string& request_id = "r1") {
+    return With(Detached(name, request_id), StartMethod::kFork, parent);
+  }
+
+  std::shared_ptr<SpawnReply> Spawn(SpawnCommand command) {
+    auto reply = world_.Spawn(std::move(command));
+    world_.Turn();
+    return reply;
+  }
+  // Of the template that was started last; "" if none was.
+  std::string TemplateId() {
+    std::string id;
+    absl::Time newest = absl::InfinitePast();
+    for (const ProcessEntry* process : world_.supervisor->Templates()) {
+      if (process->create_time >= newest && !process->termination) {
+        id = process->id;
+        newest = process->create_time;
+      }
+    }
+    return id;
+  }
+  void Warm(const std::string& id) {
+    world_.shims.Started(id);
+    world_.Turn();
+    world_.shims.Offer(id);
+    world_.Turn();
+  }
+  // A warm template, and one process forked from it.
+  std::string WarmUp() {
+    auto reply = Spawn(Forkserver("first", "r0"));
+    const std::string id = TemplateId();
+    Warm(id);
+    world_.shims.StartAll();
+    world_.Turn();
+    EXPECT_EQ(reply->calls, 1);
+    return id;
+  }
+  void PassTime(absl::Duration span) {
+    world_.scheduler.Advance(span);
+    world_.Turn();
+  }
+};
+
+TEST_F(TemplatesTest, TheFirstSpawnStartsATemplateAndTheProcessIsForkedFromIt) {
+  auto reply = Spawn(Forkserver("web"));
+  ASSERT_THAT(world_.shims.starts(), SizeIs(1)) << "the process waits";
+  const ShimStart& start = world_.shims.starts()[0];
+  EXPECT_THAT(start.argv, ElementsAre("/bin/program"));
+  EXPECT_THAT(start.env, Contains("SHOAL_TEMPLATE=1"));
+  EXPECT_FALSE(start.fork_from.has_value());
+  const std::string id = TemplateId();
+  EXPECT_EQ(world_.Get(id).name, "program-template");
+  Warm(id);
+  ASSERT_THAT(world_.shims.starts(), SizeIs(2));
+  EXPECT_EQ(world_.shims.starts()[1].fork_from, world_.shims.ParentOf(id));
+  EXPECT_THAT(world_.shims.starts()[1].argv, ElementsAre("/bin/program", "argument"));
+  EXPECT_THAT(world_.shims.starts()[1].env, Not(Contains("SHOAL_TEMPLATE=1")));
+  EXPECT_THAT(world_.shims.answers, SizeIs(1));
+  world_.shims.StartAll();
+  world_.Turn();
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_TRUE(reply->statuses[0].ok()) << reply->statuses[0];
+  EXPECT_EQ(world_.Get(reply->ids[0]).forked_from, id);
+}
+
+TEST_F(TemplatesTest, OneTemplateServesAnOwnerAndProgramAndCountsItsForks) {
+  const std::string id = WarmUp();
+  Spawn(Forkserver("second", "r2"));
+  EXPECT_EQ(TemplateId(), id);
+  EXPECT_THAT(world_.shims.starts(), SizeIs(3));
+  EXPECT_EQ(world_.Get(id).template_facts->forks, 2);
+  SpawnCommand foreign = Forkserver("third", "r3");
+  foreign.owner = "uid:7";
+  Spawn(foreign);
+  EXPECT_THAT(world_.supervisor->Templates(), SizeIs(2));
+}
+
+TEST_F(TemplatesTest, ATemplateIsNoLiveProcessOfTheUser) {
+  WarmUp();
+  EXPECT_EQ(world_.supervisor->live_processes(), 1);
+}
+
+TEST_F(TemplatesTest, AnOfferSeenBeforeItsStartIsKeptUntilTheProcessIsKnown) {
+  auto reply = Spawn(Forkserver("web"));
+  const std::string id = TemplateId();
+  record::ShimHalf& shim = world_.shims.SlotOf(id).shim;
+  shim.pid = 4711;
+  shim.start_ticks = 77;
+  world_.shims.Offer(id);
+  world_.Turn();
+  EXPECT_THAT(world_.shims.answers, IsEmpty());
+  world_.shims.Started(id, 4711);
+  world_.Turn();
+  ASSERT_THAT(world_.shims.answers, SizeIs(1));
+  EXPECT_TRUE(world_.shims.answers[0].second.ok());
+  EXPECT_THAT(world_.shims.starts(), SizeIs(2));
+}
+
+TEST_F(TemplatesTest, AnOfferOfNobodysProcessIsRefused) {
+  const std::string id = world_.Run(Detached("web"));
+  world_.shims.SlotOf(id).shim.start_ticks = 78;  // a reused PID
+  world_.shims.Offer(id);
+  PassTime(absl::Seconds(11));
+  ASSERT_THAT(world_.shims.answers, SizeIs(1));
+  EXPECT_FALSE(world_.shims.answers[0].second.ok());
+}
+
+TEST_F(TemplatesTest, ATemplateThatEndsTellsEachWhoWaitsHowAndTheNextSpawnStartsAnother) {
+  auto one = Spawn(Forkserver("one", "r1"));
+  auto two = Spawn(Forkserver("two", "r2"));
+  const std::string id = TemplateId();
+  world_.shims.Started(id);
+  world_.output.texts[{id, 1}] = "no module named mesh\n";
+  world_.shims.Write(id, 1, 21);
+  world_.shims.End(id, 3);
+  world_.Turn();
+  for (const auto& reply : {one, two}) {
+    ASSERT_EQ(reply->calls, 1);
+    EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(
+        std::string(reply->statuses[0].message()),
+        ::testing::AllOf(HasSubstr("exited with code 3"), HasSubstr("no module named mesh")));
+    EXPECT_EQ(world_.Get(reply->ids[0]).start_failure->stage, "fork");
+  }
+  Spawn(Forkserver("three", "r3"));
+  EXPECT_NE(TemplateId(), id);
+  EXPECT_NE(TemplateId(), "");
+}
+
+TEST_F(TemplatesTest, ATemplateThatNeverOffersItselfIsEndedAfterAMinute) {
+  auto reply = Spawn(Forkserver("web"));
+  const std::string id = TemplateId();
+  world_.shims.Started(id);
+  world_.Turn();
+  PassTime(absl::Seconds(61));
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_THAT(std::string(reply->statuses[0].message()), HasSubstr("within 1m"));
+  EXPECT_EQ(world_.Get(id).state, State::kStopping);
+}
+
+TEST_F(TemplatesTest, AChangedProgramGetsANewTemplateAndTheOldOneIsEnded) {
+  const std::string old = WarmUp();
+  world_.shims.versions["/bin/program"] = "2";
+  world_.clock.Advance(absl::Seconds(1));
+  Spawn(Forkserver("second", "r2"));
+  EXPECT_EQ(world_.Get(old).state, State::kStopping);
+  EXPECT_THAT(world_.Get(old).termination->requested_by, HasSubstr("changed"));
+  const std::string fresh = TemplateId();
+  EXPECT_NE(fresh, old);
+  Warm(fresh);
+  EXPECT_EQ(world_.shims.starts().back().fork_from, world_.shims.ParentOf(fresh));
+}
+
+TEST_F(TemplatesTest, AProgramThatIsNotThereFailsAsExecveWould) {
+  world_.shims.versions["/bin/program"] = "";
+  auto reply = Spawn(Forkserver("web"));
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_EQ(world_.Get(reply->ids[0]).start_failure->stage, "execve");
+  EXPECT_EQ(world_.Get(reply->ids[0]).start_failure->error_number, ENOENT);
+}
+
+TEST_F(TemplatesTest, AnIdleTemplateIsEndedAndUseKeepsItAlive) {
+  const std::string id = WarmUp();
+  PassTime(absl::Minutes(4));
+  Spawn(Forkserver("second", "r2"));
+  PassTime(absl::Minutes(4));
+  EXPECT_EQ(world_.Get(id).state, State::kRunning);
+  PassTime(absl::Minutes(2));
+  EXPECT_EQ(world_.Get(id).state, State::kStopping);
+  EXPECT_THAT(world_.Get(id).termination->requested_by, HasSubstr("idle"));
+}
+
+TEST_F(TemplatesTest, ATemplateIsFoundAgainAfterAnAgentRestartAndIsWaitedFor) {
+  const std::string id = WarmUp();
+  world_.Restart();
+  EXPECT_EQ(TemplateId(), id);
+  Spawn(Forkserver("second", "r2"));
+  EXPECT_THAT(world_.shims.starts(), SizeIs(2)) << "it has not offered itself to this agent yet";
+  world_.shims.Offer(id);
+  world_.Turn();
+  ASSERT_THAT(world_.shims.starts(), SizeIs(3));
+  EXPECT_EQ(world_.shims.starts()[2].fork_from, world_.shims.ParentOf(id));
+  EXPECT_EQ(world_.Get(id).template_facts->forks, 1) << "since it was saved";
+}
+
+TEST_F(TemplatesTest, WhatItsParentRefusesFailedToStartWithTheReason) {
+  const std::string id = WarmUp();
+  auto reply = Spawn(Forkserver("second", "r2"));
+  const std::string forked = world_.shims.starts().back().id;
+  world_.shims.RefuseFork(forked,
+                          {.stage = "threads", .error_number = 0, .text = "it has 3 threads"});
+  world_.Turn();
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(reply->statuses[0].message()), HasSubstr("it has 3 threads"));
+  EXPECT_EQ(world_.Get(forked).state, State::kFailedToStart);
+  EXPECT_FALSE(world_.shims.HasSlot(forked));
+}
+
+TEST_F(TemplatesTest, AForkThatDiedWithItsTemplateMayBeTriedAfresh) {
+  WarmUp();
+  auto reply = Spawn(Forkserver("second", "r2"));
+  const std::string forked = world_.shims.starts().back().id;
+  world_.shims.RefuseFork(forked,
+                          {.stage = "fork", .error_number = ECONNRESET, .text = "it ended"});
+  world_.Turn();
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(world_.supervisor->Find(forked), nullptr);
+  auto again = Spawn(Forkserver("second", "r2"));
+  world_.shims.StartAll();
+  world_.Turn();
+  ASSERT_EQ(again->calls, 1);
+  EXPECT_TRUE(again->statuses[0].ok()) << again->statuses[0];
+  EXPECT_FALSE(again->replayed);
+}
+
+TEST_F(TemplatesTest, AShimThatLivesIsNotRefusedByAConnectionThatBroke) {
+  WarmUp();
+  auto reply = Spawn(Forkserver("second", "r2"));
+  const std::string forked = world_.shims.starts().back().id;
+  world_.shims.SlotOf(forked).refused =
+      ForkFailure{.stage = "fork", .error_number = ECONNRESET, .text = ""};
+  world_.shims.Started(forked);
+  world_.Turn();
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_TRUE(reply->statuses[0].ok());
+  world_.shims.Die(forked);
+  world_.Turn();
+  EXPECT_EQ(world_.Get(forked).state, State::kLost);
+}
+
+TEST_F(TemplatesTest, AForkUnderWayWhenTheAgentWasKilledAndThatCameToNothingIsForgotten) {
+  WarmUp();
+  Spawn(Forkserver("second", "r2"));
+  const std::string forked = world_.shims.starts().back().id;
+  world_.Kill();
+  world_.shims.SlotOf(forked).locked = false;
+  world_.Start();
+  EXPECT_EQ(world_.supervisor->Find(forked), nullptr);
+  EXPECT_FALSE(world_.shims.HasSlot(forked));
+}
+
+TEST_F(TemplatesTest, AForkStillUnderWayAtTheRestartFailsWhenItsLockGoes) {
+  WarmUp();
+  Spawn(Forkserver("second", "r2"));
+  const std::string forked = world_.shims.starts().back().id;
+  world_.Restart();
+  EXPECT_EQ(world_.Get(forked).state, State::kStarting);
+  world_.shims.Die(forked);
+  world_.Turn();
+  EXPECT_EQ(world_.Get(forked).state, State::kFailedToStart);
+  EXPECT_TRUE(world_.Get(forked).tree_empty);
+}
+
+TEST_F(TemplatesTest, AForkWhoseTemplateCameFirstIsForkedFromItThoughTheAgentWasKilledAndRetried) {
+  Spawn(Forkserver("web"));
+  world_.Restart();
+  const std::string id = TemplateId();
+  ASSERT_NE(id, "") << "the template had been started";
+  auto reply = Spawn(Forkserver("web"));
+  Warm(id);
+  world_.shims.StartAll();
+  world_.Turn();
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_TRUE(reply->statuses[0].ok()) << reply->statuses[0];
+  EXPECT_THAT(world_.shims.starts(), SizeIs(2));
+}
+
+TEST_F(TemplatesTest, AShippedProgramIsToldApartByWhatIsInItAndStartedBesideItsFiles) {
+  const auto shipped = [](const std::string& name, const std::string& request_id, char content,
+                          const std::string& argument) {
+    SpawnCommand command = Forkserver(name, request_id);
+    auto spec = std::make_shared<Spec>(*command.items[0].spec);
+    spec->argv = {"./sim", "x"};
+    spec->cwd.clear();
+    spec->files = {{.path = "sim", .sha256 = std::string(32, content), .executable = true},
+                   {.path = "argument", .sha256 = std::string(32, argument[0])}};
+    command.items[0].spec = spec;
+    return command;
+  };
+  auto reply = Spawn(shipped("one", "r1", 'a', "1"));
+  world_.files.FinishOne();
+  world_.Turn();
+  ASSERT_THAT(world_.files.requests, SizeIs(1)) << "those of the template";
+  const std::string id = world_.files.requests[0].id;
+  world_.files.FinishOne();
+  world_.Turn();
+  Warm(id);
+  ASSERT_THAT(world_.shims.starts(), SizeIs(2));
+  EXPECT_THAT(world_.shims.starts()[0].env, Contains("SHOAL_FILES=/files/" + id));
+  EXPECT_EQ(world_.shims.starts()[1].cwd, "/files/" + world_.shims.starts()[1].id);
+  world_.shims.StartAll();
+  world_.Turn();
+  EXPECT_TRUE(reply->statuses.at(0).ok());
+  Spawn(shipped("two", "r2", 'a', "2"));
+  world_.files.FinishOne();
+  world_.Turn();
+  EXPECT_EQ(world_.shims.starts().back().fork_from, world_.shims.ParentOf(id));
+  EXPECT_THAT(world_.supervisor->Templates(), SizeIs(1)) << "another argument, the same program";
+  Spawn(shipped("three", "r3", 'b', "1"));
+  world_.files.FinishOne();
+  world_.Turn();
+  EXPECT_THAT(world_.supervisor->Templates(), SizeIs(2));
+}
+
+TEST_F(TemplatesTest, AForkIsOneProcessThoughTheAgentIsKilledAtEveryStep) {
+  for (int step = 1;; ++step) {
+    World world;
+    const std::string load = world.Run(Detached("load", "r0"));
+    bool killed = false;
+    world.crash.Arm(step);
+    try {
+      world.shims.Offer(load);
+      world.Spawn(ForkOf("load", "child"));
+      world.Turn();
+    } catch (const Crash&) {
+      killed = true;
+      world.Kill();
+      world.Start();
+    }
+    world.crash.Arm(0);
+    if (killed) world.shims.Offer(load);
+    auto reply = world.Spawn(ForkOf("load", "child"));
+    world.Turn();
+    world.shims.StartAll();
+    world.Turn();
+    ASSERT_EQ(reply->calls, 1) << step;
+    EXPECT_TRUE(reply->statuses[0].ok()) << step << ": " << reply->statuses[0];
+    EXPECT_EQ(world.shims.StartsOf(reply->ids[0]), 1) << step;
+    EXPECT_THAT(world.shims.slots(), SizeIs(2)) << step;
+    if (!killed) break;
+    ASSERT_LT(step, 100);
+  }
+}
+
+TEST_F(TemplatesTest, AFailedCommitFailsTheTemplateAndWhoWaitsForIt) {
+  auto reply = world_.Spawn(Forkserver("web"));
+  world_.store.FailNext(absl::OkStatus());
+  world_.store.FailNext(absl::ResourceExhaustedError("disk full"));
+  world_.Turn();
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(TemplateId(), "");
+}
+
+TEST_F(TemplatesTest, MoreForksThanAParentShouldHaveToDoWaitForTheirTurn) {
+  const std::string id = WarmUp();
+  Spawn(With(Ranks("many", 100, "r2"), StartMethod::kForkserver));
+  for (int i = 0; i < 20; ++i) world_.Turn();
+  EXPECT_THAT(world_.shims.starts(), SizeIs(2 + 32));
+  for (int i = 0; i < 20; ++i) {
+    world_.shims.StartAll();
+    world_.Turn();
+    world_.Turn();
+  }
+  EXPECT_THAT(world_.shims.starts(), SizeIs(2 + 100));
+  EXPECT_EQ(world_.Get(id).template_facts->forks, 101);
+}
+
+TEST_F(TemplatesTest, WhoWaitsForAParentThatGoesFailsThoughNobodyAnswers) {
+  const std::string id = WarmUp();
+  auto reply = Spawn(With(Ranks("many", 40, "r2"), StartMethod::kForkserver));
+  for (int i = 0; i < 20; ++i) world_.Turn();
+  world_.shims.Withdraw(id);
+  std::vector<std::string> asked;
+  for (const ShimStart& start : world_.shims.starts()) {
+    if (start.fork_from && world_.shims.SlotOf(start.id).shim.flags == 0) asked.push_back(start.id);
+  }
+  for (const std::string& forked : asked) {
+    world_.shims.RefuseFork(forked,
+                            {.stage = "fork", .error_number = ECONNRESET, .text = "it ended"});
+  }
+  for (int i = 0; i < 20; ++i) world_.Turn();
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_THAT(reply->statuses, SizeIs(40));
+  for (const absl::Status& status : reply->statuses) EXPECT_TRUE(absl::IsUnavailable(status));
+}
+
+TEST_F(TemplatesTest, DeletingEndsTemplatesOnly) {
+  const std::string id = WarmUp();
+  auto reply = std::make_shared<BulkReply>();
+  auto into = [reply](absl::StatusOr<std::vector<Outcome>> outcomes) {
+    ++reply->calls;
+    reply->status = outcomes.status();
+  };
+  world_.supervisor->DeleteTemplates("uid:0", {"first"}, into);
+  EXPECT_EQ(reply->status.code(), absl::StatusCode::kNotFound);
+  world_.supervisor->DeleteTemplates("uid:0", {"program-template"}, into);
+  world_.Turn();
+  EXPECT_EQ(world_.Get(id).state, State::kStopping);
+  world_.shims.BeginEnd(id);
+  world_.shims.End(id, 0);
+  world_.Turn();
+  EXPECT_EQ(reply->calls, 2);
+  EXPECT_TRUE(reply->status.ok());
+  EXPECT_THAT(world_.supervisor->Templates(), IsEmpty());
+}
+
+TEST_F(TemplatesTest, ARunningProcessThatOffersItselfIsForkedByName) {
+  const std::string load = world_.Run(Detached("load", "r0"));
+  world_.shims.Offer(load);
+  auto reply = Spawn(ForkOf("load", "child"));
+  ASSERT_THAT(world_.shims.starts(), SizeIs(2));
+  EXPECT_EQ(world_.shims.starts()[1].fork_from, world_.shims.ParentOf(load));
+  world_.shims.StartAll();
+  world_.Turn();
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_EQ(world_.Get(reply->ids[0]).forked_from, load);
+  EXPECT_EQ(world_.store.processes().at(reply->ids[0]).forked_from, load) << "known durably";
+}
+
+TEST_F(TemplatesTest, AForkOfWhoDoesNotOfferItselfIsRefused) {
+  world_.Run(Detached("load", "r0"));
+  PassTime(absl::Minutes(1));
+  auto reply = Spawn(ForkOf("load", "child"));
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(reply->statuses[0].message()), HasSubstr("does not offer itself"));
+}
+
+TEST_F(TemplatesTest, AForkOfWhoHasJustStartedWaitsForItsOffer) {
+  const std::string load = world_.Run(Detached("load", "r0"));
+  auto reply = Spawn(ForkOf("load", "child"));
+  EXPECT_EQ(reply->calls, 0);
+  world_.shims.Offer(load);
+  world_.Turn();
+  EXPECT_THAT(world_.shims.starts(), SizeIs(2));
+  auto late = Spawn(ForkOf("child", "grandchild", "r2"));
+  PassTime(absl::Seconds(4));
+  ASSERT_EQ(late->calls, 1) << "which never offered itself";
+  EXPECT_FALSE(late->statuses[0].ok());
+}
+
+TEST_F(TemplatesTest, AForkOfNobodyOfSeveralOrOfTheEndedIsRefusedBeforeAnythingIsKept) {
+  const std::string load = world_.Run(Detached("load", "r0"));
+  world_.Run(Detached("load2", "r00"));
+  EXPECT_EQ(Spawn(ForkOf("nobody", "c", "r1"))->statuses[0].code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Spawn(ForkOf("load*", "c", "r2"))->statuses[0].code(),
+            absl::StatusCode::kInvalidArgument);
+  world_.shims.End(load, 0);
+  world_.Turn();
+  EXPECT_EQ(Spawn(ForkOf("load", "c", "r3"))->statuses[0].code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(world_.store.processes(), SizeIs(2));
+}
+
+TEST_F(TemplatesTest, AProcessWhoseEndIsAskedForWhileItWaitsIsNeverForked) {
+  auto reply = Spawn(Forkserver("web"));
+  world_.Terminate(EndOf(Term("web")));
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_FALSE(reply->statuses[0].ok());
+  Warm(TemplateId());
+  EXPECT_THAT(world_.shims.starts(), SizeIs(1));
+}
+
+TEST_F(TemplatesTest, AnEndedParentLosesItsConnectionThoughAChildMayHoldIt) {
+  const std::string id = WarmUp();
+  const ForkParent parent = world_.shims.ParentOf(id);
+  world_.shims.answers.clear();
+  world_.shims.End(id, 0);
+  world_.Turn();
+  ASSERT_THAT(world_.shims.answers, SizeIs(1));
+  EXPECT_EQ(world_.shims.answers[0].first, parent);
+  EXPECT_FALSE(world_.shims.answers[0].second.ok());
+}
+
+}  // namespace
+}  // namespace shoal::agent
