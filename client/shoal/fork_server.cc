@@ -27,6 +27,7 @@
 #include "common/unique_fd.h"
 #include "shoal/fork/fork_request.h"
 #include "shoal/fork/forker.h"
+#include "shoal/fork/huge_pages.h"
 #include "shoal/fork/plumbing.h"
 #include "shoal/fork/process_setup.h"
 
@@ -255,6 +256,7 @@ absl::StatusOr<ForkedProcess> ServeForks() {
         absl::StrCat(kSocketVariable, " is not set: no agent has started this process"));
   }
   const std::string path = variable;
+  forking::GatherIntoHugePages();
   std::vector<pid_t> children;
   bool silent = false;
   int pause_ms = kFirstPauseMs;

@@ -26,6 +26,9 @@ struct ForkedProcess {
 // directory and descriptors, while static objects and the stack are those of this one: end it with
 // exit() and what is registered with atexit() runs in each of them.
 //
+// Before its first offer it gathers the memory into huge pages, which takes up to some seconds and
+// makes each fork of a large process cheaper by an order of magnitude (fork/huge_pages.h).
+//
 // In this process it returns with an error alone: FAILED_PRECONDITION when there is no agent to
 // offer it to or that refuses it, INVALID_ARGUMENT when the socket's path is too long,
 // UNIMPLEMENTED when what listens there speaks another protocol. An agent that is away is waited

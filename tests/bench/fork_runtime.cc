@@ -4,8 +4,9 @@
 //
 //   shoal_bench_fork_runtime [--quick] [SHIM]      rows as tests/bench/run wants them
 //
-// It executes itself as template ("--template MIB small|huge") and as the raw program ("--now
-// FIFO"). Who is started writes the time of its first instruction into a FIFO.
+// It executes itself as template ("--template MIB huge|small", small: the memory must not be
+// gathered into huge pages) and as the raw program ("--now FIFO"). Who is started writes the time
+// of its first instruction into a FIFO.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
@@ -61,7 +62,7 @@ int BeTemplate(size_t mib, bool huge) {
     void* const memory =
         mmap(nullptr, mib * kMiB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) Die("mmap");
-    madvise(memory, mib * kMiB, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    if (!huge) madvise(memory, mib * kMiB, MADV_NOHUGEPAGE);  // nor gathered into huge ones
     memset(memory, 1, mib * kMiB);
   }
   const absl::StatusOr<shoal::ForkedProcess> forked = shoal::ServeForks();
@@ -234,8 +235,8 @@ void Measure(Bench& bench, size_t mib, bool huge, int count) {
     to_answer.push_back(times.to_answer);
   }
   bench.EndTemplate();
-  const std::string what =
-      "fork of a template with " + std::to_string(mib) + " MiB" + (huge ? " in huge pages" : "");
+  const std::string what = "fork of a template with " + std::to_string(mib) + " MiB" +
+                           (huge ? "" : " that cannot be gathered");
   const double spawned = MedianMs(raw);
   const auto row = [&](const char* until, double ms) {
     printf("%s, until %s\t%.3f ms\t%.3f ms\t%.2f\t\n", what.c_str(), until, spawned, ms,
@@ -257,8 +258,8 @@ int main(int argc, char** argv) {
   Bench bench(argc > 1 + quick ? argv[1 + quick] : SHOAL_SHIM);
   for (const size_t mib :
        {size_t{0}, size_t{4}, size_t{16}, size_t{64}, size_t{256}, size_t{1024}}) {
-    for (const bool huge : {false, true}) {
-      if (huge && mib < 16) continue;
+    for (const bool huge : {true, false}) {
+      if (!huge && mib == 0) continue;
       Measure(bench, mib, huge, quick ? 3 : mib < 256 ? 200 : 50);
     }
   }

@@ -24,11 +24,34 @@ using namespace fork_protocol;
 constexpr unsigned kCloseRangeCloexec = 4;  // CLOSE_RANGE_CLOEXEC, Linux 5.11
 constexpr int kDecimalBytes = 12;
 
-// What M tells T, in memory that both see whether or not they share all of it.
+// What M tells T.
 struct Report {
-  pid_t process;
-  const char* stage;  // nullptr: M has executed the shim
-  int error_number;
+  volatile pid_t process;
+  const char* volatile stage;  // nullptr: M has executed the shim
+  volatile int error_number;
+};
+
+// One that M and T both see, whether or not they share all of their memory.
+class SharedReport {
+ public:
+  SharedReport() : report_(&own_) {
+    if (CanShareMemory()) return;
+    void* const page =
+        mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    report_ = page == MAP_FAILED ? nullptr : new (page) Report{};
+  }
+  ~SharedReport() {
+    if (report_ != &own_ && report_ != nullptr) munmap(report_, sizeof(Report));
+  }
+  SharedReport(const SharedReport&) = delete;
+  SharedReport& operator=(const SharedReport&) = delete;
+
+  Report* get() const { return report_; }  // nullptr: no memory
+  Report* operator->() const { return report_; }
+
+ private:
+  Report own_ = {};
+  Report* report_;
 };
 
 // As wide as the kernel's set: libc's would keep two signals to itself.
@@ -114,7 +137,6 @@ void WriteDecimalAsyncSafe(pid_t number, char (&text)[kDecimalBytes]) {
 // All that M does. Returns in F only.
 [[gnu::noinline]] void BecomeShimAsyncSafe(const ForkOrder& order, Plumbing* plumbing,
                                            Report* report) {
-  setsid();
   // M must see the end of F, F shall have T's disposition.
   struct sigaction by_default = {};
   struct sigaction previous;
@@ -130,6 +152,7 @@ void WriteDecimalAsyncSafe(pid_t number, char (&text)[kDecimalBytes]) {
   }
   if (process < 0) GiveUpAsyncSafe(report, kStageFork, errno);
   report->process = process;
+  setsid();  // F has not waited for it
   ExecuteShimAsyncSafe(order, *plumbing, report);
 }
 
@@ -166,35 +189,33 @@ long Clone(const ForkOrder& order, bool as_sibling, Plumbing* plumbing, Report* 
 
 ForkOutcome Fork(const ForkOrder& order) {
   ForkOutcome outcome;
-  void* const page =
-      mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (page == MAP_FAILED) {
+  const SharedReport report;
+  if (report.get() == nullptr) {
     outcome.stage = kStageFork;
-    outcome.error_number = errno;
+    outcome.error_number = ENOMEM;
     return outcome;
   }
-  Report* const report = new (page) Report{};
   const uint64_t mask = SetSignalMask(~uint64_t{0});
   bool as_sibling = order.as_sibling;
-  long shim = Clone(order, as_sibling, &outcome.plumbing, report);
+  long shim = Clone(order, as_sibling, &outcome.plumbing, report.get());
   if (shim == -EINVAL && as_sibling) {  // the init of a PID namespace has no siblings
     as_sibling = false;
-    shim = Clone(order, as_sibling, &outcome.plumbing, report);
+    shim = Clone(order, as_sibling, &outcome.plumbing, report.get());
   }
   if (shim == 0) {
     outcome.where = ForkOutcome::Where::kForked;
-  } else {
-    SetSignalMask(mask);
-    if (shim > 0 && !as_sibling) outcome.child = static_cast<pid_t>(shim);
-    outcome.process = report->process;
-    outcome.stage = shim < 0 ? kStageFork : report->stage;
-    outcome.error_number = shim < 0 ? static_cast<int>(-shim) : report->error_number;
-    if (outcome.stage == nullptr && outcome.process > 0)
-      outcome.where = ForkOutcome::Where::kParent;
-    else if (outcome.stage == nullptr)
-      outcome.stage = kStageFork;  // M was killed
+    return outcome;
   }
-  munmap(page, sizeof(Report));
+  SetSignalMask(mask);
+  if (shim > 0 && !as_sibling) outcome.child = static_cast<pid_t>(shim);
+  outcome.process = report->process;
+  outcome.stage = shim < 0 ? kStageFork : report->stage;
+  outcome.error_number = shim < 0 ? static_cast<int>(-shim) : report->error_number;
+  if (outcome.stage == nullptr && outcome.process > 0) {
+    outcome.where = ForkOutcome::Where::kParent;
+  } else if (outcome.stage == nullptr) {
+    outcome.stage = kStageFork;  // M was killed
+  }
   return outcome;
 }
 

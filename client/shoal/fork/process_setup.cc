@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -76,9 +77,27 @@ void SetDescriptorLimit(uint64_t soft) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// What T had read or written but not passed on is T's.
+// What T had read or could not write is T's. Looked at first: a page that is not touched is not
+// copied.
 void DropStaleBuffers() {
-  for (FILE* stream : {stdin, stdout, stderr}) __fpurge(stream);
+#ifdef __GLIBC__
+  if (stdin->_IO_read_ptr != stdin->_IO_read_end) __fpurge(stdin);
+#else
+  __fpurge(stdin);
+#endif
+  for (FILE* stream : {stdout, stderr}) {
+    if (__fpending(stream) > 0) __fpurge(stream);
+  }
+}
+
+// libc reads the file of its time zone again, which takes longer than the rest of this page, only
+// where the variable that names it has changed.
+void ReplaceEnvironment(char** env) {
+  const char* const before = getenv("TZ");
+  environ = env;
+  const char* const now = getenv("TZ");
+  const bool same = before == nullptr || now == nullptr ? before == now : strcmp(before, now) == 0;
+  if (!same) tzset();
 }
 
 }  // namespace
@@ -99,9 +118,7 @@ void SetUpProcess(const Plumbing& plumbing, ForkPayload& payload) {
   umask(022);
   SetDescriptorLimit(payload.nofile);
   if (chdir(payload.cwd) != 0) Fail(start_pipe, kStageChdir, errno);
-  clearenv();
-  environ = payload.env.data();
-  tzset();
+  ReplaceEnvironment(payload.env.data());
   if (payload.forbid_children) {
     const int error = ForbidChildrenAsyncSafe();
     if (error != 0) Fail(start_pipe, kStageProcess, error);
