@@ -63,6 +63,7 @@ std::vector<FaultRow> LifeRows();
 std::vector<FaultRow> CrashRows();
 std::vector<FaultRow> LeaseRows();
 std::vector<FaultRow> StreamRows();
+std::vector<FaultRow> FileRows();
 
 // Sends `bytes` as the request of a unary method ("/shoal.v1.ProcessService/Spawn").
 grpc::Status CallRaw(AgentStub& stub, const std::string& method, const std::string& bytes,
