@@ -1,10 +1,16 @@
 // --ship: programs and files on hosts that lack them, also when an agent is killed meanwhile.
+#include "shoal/shipping.h"
+
+#include <stdlib.h>
+
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/sha256.h"
 #include "tests/support/system/fleet_over_tls.h"
 
 namespace shoal::testing {
@@ -118,6 +124,77 @@ INSTANTIATE_TEST_SUITE_P(Steps, ShippingFailpoints,
                          ::testing::Values("blob:before-rename", "blob:after-rename",
                                            "spawn:admitted", "files:before-prepare",
                                            "files:prepared", "spawn:before-start"));
+
+// What a program does that uses the library.
+class LibraryShipping : public SystemTest {
+ protected:
+  void SetUp() override {
+    SystemTest::SetUp();
+    setenv("XDG_CACHE_HOME", Scratch("cache").c_str(), 1);
+    StartAgent("ant");
+    HostAddress address;
+    address.name = "ant";
+    address.unix_path = agents_[0].socket();
+    host_ = *Host::Create(address);
+  }
+  void TearDown() override {
+    host_ = nullptr;
+    SystemTest::TearDown();
+  }
+
+  std::shared_ptr<Host> host_;
+};
+
+TEST_F(LibraryShipping, ThisProgramRunsThereAndFindsItsLibraries) {
+  absl::StatusOr<std::vector<v1::ShippedFile>> files = ShipProgram(host_.get());
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_EQ(files->at(0).path(), "program");
+  v1::ProcessSpec spec = SpecOf({"./program", "--gtest_list_tests"}, "copy");
+  spec.mutable_files()->Assign(files->begin(), files->end());
+  agents_[0].stub().Spawn(spec);
+  const v1::Process ended = agents_[0].stub().Wait("copy", v1::WaitRequest::UNTIL_EMPTY);
+  EXPECT_EQ(ended.exit().code(), 0) << ended.exit().stderr_tail();
+  EXPECT_THAT(agents_[0].stub().Output("copy", v1::STREAM_KIND_STDOUT),
+              HasSubstr("ThisProgramRunsThereAndFindsItsLibraries"));
+}
+
+TEST_F(LibraryShipping, MemoryGoesAlongAsAFileAndComesBackAsItWas) {
+  const std::string argument(200'000, 'a');
+  absl::StatusOr<std::vector<v1::ShippedFile>> files = Ship(host_.get(), {{.local_path = {},
+                                                                           .content = argument,
+                                                                           .path = "argument",
+                                                                           .executable = false,
+                                                                           .library = false}});
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_EQ(files->at(0).sha256(), Sha256Of(argument));
+  std::string read;
+  const absl::Status status =
+      host_->ReadBlob(files->at(0).sha256(), 0, [&](int64_t offset, absl::string_view data) {
+        EXPECT_EQ(offset, static_cast<int64_t>(read.size()));
+        read.append(data.data(), data.size());
+        return absl::OkStatus();
+      });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(read, argument);
+}
+
+TEST_F(LibraryShipping, WhoGivesUpIsToldSoAndMayGoOnLater) {
+  const std::string content(3'000'000, 'a');
+  const std::vector<ShipFile> files = {{.local_path = {},
+                                        .content = content,
+                                        .path = "data",
+                                        .executable = false,
+                                        .library = false}};
+  ShipOptions options;
+  ShipProgress last;
+  options.progress = [&](const ShipProgress& progress) {
+    last = progress;
+    return progress.sent_bytes < 1'000'000;
+  };
+  EXPECT_TRUE(absl::IsCancelled(Ship(host_.get(), files, options).status()));
+  EXPECT_EQ(last.total_bytes, 3'000'000);
+  EXPECT_TRUE(Ship(host_.get(), files).ok());
+}
 
 TEST_F(Shipping, WhatIsNoFileIsRefusedInOneSentence) {
   StartAgent("ant");
