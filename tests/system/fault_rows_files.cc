@@ -1,8 +1,12 @@
 // Rows about files that are sent along.
+#include <sys/mount.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "common/sha256.h"
 #include "shoal/v1/blob_service.grpc.pb.h"
 #include "tests/system/fault_table.h"
@@ -69,11 +73,41 @@ void BlobThatIsNotWhatItSays(FaultTest& test) {
   EXPECT_TRUE(test.Spawn(spec).ok());
 }
 
+void DiskFullOfFiles(FaultTest& test) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to mount";
+  AgentProcess& agent = test.AddAgent("ant");
+  MountSmallState(test, agent, 5 << 20);
+  ASSERT_TRUE(agent.Start());
+  const std::string small(500'000, 's');
+  const std::string large(900'000, 'l');
+  ASSERT_TRUE(WriteBlob(test, Sha256Of(small), small, small.size()).ok());
+  // Seven copies do not fit; what was placed of them is gone, and the request is forgotten.
+  v1::ProcessSpec spec = SpecOf({"/bin/true"});
+  for (int i = 0; i < 7; ++i) {
+    v1::ShippedFile* file = spec.add_files();
+    file->set_path(absl::StrCat("copy", i));
+    file->set_sha256(Sha256Of(small));
+  }
+  ExpectStatus(test.Spawn(spec), StatusCode::RESOURCE_EXHAUSTED, {"copy", "No space left"});
+  EXPECT_TRUE(std::filesystem::is_empty(agent.state_dir() + "/files"));
+  EXPECT_TRUE(test.stub().List().empty());
+  test.WriteFile(agent.state_dir() + "/filler", std::string(7 << 20, 'f'));
+  ExpectStatus(WriteBlob(test, Sha256Of(large), large, large.size()),
+               StatusCode::RESOURCE_EXHAUSTED, {"No space left"});
+  std::filesystem::remove(agent.state_dir() + "/filler");
+  EXPECT_TRUE(WriteBlob(test, Sha256Of(large), large, large.size()).ok());
+  EXPECT_TRUE(test.Spawn(spec).ok());
+  test.stub().TerminateAll();
+  agent.Stop();
+  umount2(agent.state_dir().c_str(), MNT_DETACH);
+}
+
 }  // namespace
 
 std::vector<FaultRow> FileRows() {
   return {{56, "FileThatWouldLeaveItsDirectory", &FileThatWouldLeaveItsDirectory},
-          {57, "BlobThatIsNotWhatItSays", &BlobThatIsNotWhatItSays}};
+          {57, "BlobThatIsNotWhatItSays", &BlobThatIsNotWhatItSays},
+          {66, "DiskFullOfFiles", &DiskFullOfFiles, /*start_agent=*/false}};
 }
 
 }  // namespace shoal::testing
