@@ -55,7 +55,7 @@ void BlobWriteCall::Take() {
     return;
   }
   if (status.ok() && upload_ != nullptr) status = TakeChunk();
-  if (!status.ok()) return End(ToGrpc(status));
+  if (!status.ok()) return Refuse(status);
   const bool complete = upload_ == nullptr || upload_->is_complete();
   complete ? Answer() : ReadNext();
 }
@@ -86,9 +86,15 @@ absl::Status BlobWriteCall::TakeChunk() {
 
 void BlobWriteCall::OnLastRead() {
   if (IsFinished()) return;
-  if (!begun_) return End(ToGrpc(absl::InvalidArgumentError("the first message is missing")));
-  End(ToGrpc(absl::InvalidArgumentError(absl::StrCat(
-      "the stream ended at ", offset_, " of ", size_bytes_, " bytes; what was received stays"))));
+  if (!begun_) return Refuse(absl::InvalidArgumentError("the first message is missing"));
+  Refuse(absl::InvalidArgumentError(absl::StrCat("the stream ended at ", offset_, " of ",
+                                                 size_bytes_, " bytes; what was received stays")));
+}
+
+// The upload is left first: who hears of it may begin another at once.
+void BlobWriteCall::Refuse(const absl::Status& status) {
+  upload_.reset();
+  End(ToGrpc(status));
 }
 
 bool BlobWriteCall::IsFinished() const {

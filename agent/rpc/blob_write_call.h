@@ -55,6 +55,7 @@ class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>, pu
   absl::Status BeginUpload();
   absl::Status TakeChunk();
   void OnLastRead();
+  void Refuse(const absl::Status& status);
 
   bool IsFinished() const;
   void ReadNext();

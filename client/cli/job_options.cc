@@ -102,6 +102,12 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
       ->type_name("KEY=VALUE");
   command->add_option("--cwd", options->cwd, "Working directory (default: this one)")
       ->type_name("DIR");
+  command
+      ->add_option("--ship", options->ship,
+                   "Send this file along, to stand beside the process, its working directory; "
+                   "FILE:NAME gives it another name there; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("FILE");
   command->add_option("--label", options->labels, "Label, to select by with -l; may be repeated")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
@@ -146,7 +152,10 @@ absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
   v1::ProcessSpec spec;
   for (const std::string& word : words) spec.add_argv(word);
   spec.set_name(options.name);
-  SHOAL_ASSIGN_OR_RETURN(*spec.mutable_cwd(), WorkingDirectory(options.cwd));
+  // Without --cwd, what is sent along runs beside its files: this directory may not be there.
+  if (options.ship.empty() || !options.cwd.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(*spec.mutable_cwd(), WorkingDirectory(options.cwd));
+  }
   SHOAL_RETURN_IF_ERROR(SetEnvironment(options, fleet, &spec));
   SHOAL_RETURN_IF_ERROR(SetLabels(options.labels, &spec));
   SHOAL_RETURN_IF_ERROR(SetStartMethod(options.start_method, &spec));

@@ -26,6 +26,7 @@ struct JobOptions {
   std::string timeout;
   std::string grace;
   std::string start_method;
+  std::vector<std::string> ship;
 
   bool has_counts() const { return count != 0 || per_host != 0 || per_core; }
   // Whether slots, cores and names of the hosts have to be known.
@@ -38,8 +39,8 @@ void AddJobOptions(CLI::App* command, JobOptions* options);
 absl::StatusOr<std::vector<std::string>> CommandWords(const CLI::App& command,
                                                       const Context& context);
 
-// What to run. The whole environment of this program goes to agents behind Unix sockets only, for
-// TCP it is TERM, LANG and LC_*; --env goes before it.
+// What to run; its files are added by who sends them. The whole environment of this program goes to
+// agents behind Unix sockets only, for TCP it is TERM, LANG and LC_*; --env goes before it.
 absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
                                           const std::vector<std::string>& words,
                                           const Fleet& fleet);

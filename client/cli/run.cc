@@ -2,8 +2,9 @@
 //
 //   1. signals are blocked, before any thread is there              Interrupts
 //   2. the hosts are asked, the ranks placed                        Context::ConnectForWork, Place
-//   3. the job runs; its output is written as it comes              Job::Run, RunSink
-//   4. what became of it goes to stderr, and into the exit status   ReportRun, RunExitStatus
+//   3. what the hosts lack of --ship is sent to them                ShipAll
+//   4. the job runs; its output is written as it comes              Job::Run, RunSink
+//   5. what became of it goes to stderr, and into the exit status   ReportRun, RunExitStatus
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,7 @@
 #include "client/cli/job_options.h"
 #include "client/cli/run_report.h"
 #include "client/cli/run_sink.h"
+#include "client/cli/ship_options.h"
 #include "client/cli/units.h"
 #include "common/escape.h"
 #include "common/signals.h"
@@ -88,18 +90,24 @@ absl::StatusOr<RunSinkOptions> MakeSinkOptions(const Arguments& arguments, const
 // One job, from the fleet to the exit status.
 class Run {
  public:
-  Run(const Arguments& arguments, std::vector<std::string> words, Context& context)
-      : arguments_(arguments), words_(std::move(words)), context_(context) {}
+  Run(const Arguments& arguments, std::vector<std::string> words, std::vector<ShipFile> files,
+      Context& context)
+      : arguments_(arguments),
+        words_(std::move(words)),
+        files_(std::move(files)),
+        context_(context) {}
 
   absl::StatusOr<int> Go();
 
  private:
-  absl::StatusOr<JobSpec> MakeSpec(const Fleet& fleet, const std::vector<int>& counts) const;
+  absl::StatusOr<JobSpec> MakeSpec(const Fleet& fleet, const std::vector<int>& counts);
+  absl::Status Ship(const Fleet& fleet, const std::vector<int>& counts, v1::ProcessSpec* spec);
   void OnSignal(int number);
   void OnBrokenOutput();
 
   const Arguments& arguments_;
   const std::vector<std::string> words_;
+  const std::vector<ShipFile> files_;
   Context& context_;
   Interrupts interrupts_;
   std::unique_ptr<Job> job_;
@@ -130,9 +138,28 @@ void Run::OnBrokenOutput() {
   }
 }
 
-absl::StatusOr<JobSpec> Run::MakeSpec(const Fleet& fleet, const std::vector<int>& counts) const {
+absl::Status Run::Ship(const Fleet& fleet, const std::vector<int>& counts, v1::ProcessSpec* spec) {
+  if (files_.empty()) return absl::OkStatus();
+  std::vector<std::shared_ptr<Host>> hosts;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] > 0) hosts.push_back(fleet.hosts()[i].host);
+  }
+  std::atomic<bool> stop = false;
+  Interrupts interrupts;
+  interrupts.Deliver([this, &stop](int number) {
+    int none = 0;
+    first_signal_.compare_exchange_strong(none, number);
+    stop = true;
+  });
+  SHOAL_ASSIGN_OR_RETURN(std::vector<v1::ShippedFile> shipped, ShipAll(hosts, files_, stop));
+  spec->mutable_files()->Assign(shipped.begin(), shipped.end());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<JobSpec> Run::MakeSpec(const Fleet& fleet, const std::vector<int>& counts) {
   JobSpec spec;
   SHOAL_ASSIGN_OR_RETURN(spec.process, BuildSpec(arguments_.job, words_, fleet));
+  SHOAL_RETURN_IF_ERROR(Ship(fleet, counts, &spec.process));
   SHOAL_ASSIGN_OR_RETURN(spec.halt, ParseHaltRule(arguments_.halt));
   spec.counts = counts;
   spec.session_name = SessionName(words_[0]);
@@ -147,7 +174,9 @@ absl::StatusOr<int> Run::Go() {
   SHOAL_ASSIGN_OR_RETURN(Fleet fleet,
                          context_.ConnectForWork(arguments_.job.NeedsFacts() || context_.json()));
   SHOAL_ASSIGN_OR_RETURN(std::vector<int> counts, Place(arguments_.job, fleet, context_));
-  SHOAL_ASSIGN_OR_RETURN(JobSpec spec, MakeSpec(fleet, counts));
+  absl::StatusOr<JobSpec> made = MakeSpec(fleet, counts);
+  if (absl::IsCancelled(made.status()) && first_signal_ != 0) return 128 + first_signal_;
+  SHOAL_ASSIGN_OR_RETURN(JobSpec spec, std::move(made));
   SHOAL_ASSIGN_OR_RETURN(RunSinkOptions options,
                          MakeSinkOptions(arguments_, fleet, counts, context_));
   options.on_broken_output = [this] { OnBrokenOutput(); };
@@ -173,8 +202,11 @@ absl::StatusOr<int> Run::Go() {
 int RunRun(const Arguments& arguments, const CLI::App& command, Context& context) {
   absl::StatusOr<std::vector<std::string>> words = CommandWords(command, context);
   if (!words.ok()) return context.Fail(words.status());
+  absl::StatusOr<std::vector<ShipFile>> files = ParseShip(arguments.job.ship);
+  if (!files.ok()) return context.Fail(files.status());
+  (*words)[0] = ProgramThere((*words)[0], *files);
   // Lives until the program ends: closing every channel in order would only take time.
-  auto* run = new Run(arguments, *std::move(words), context);
+  auto* run = new Run(arguments, *std::move(words), *std::move(files), context);
   absl::StatusOr<int> status = run->Go();
   return status.ok() ? *status : context.Fail(status.status());
 }

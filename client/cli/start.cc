@@ -1,4 +1,5 @@
 // `shoal start`: processes that outlive this command.
+#include <atomic>
 #include <cerrno>
 #include <memory>
 
@@ -11,6 +12,7 @@
 #include "client/cli/job_options.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
+#include "client/cli/ship_options.h"
 #include "client/cli/start_error.h"
 #include "client/cli/table.h"
 #include "client/cli/wording.h"
@@ -25,6 +27,20 @@ struct Share {
   std::shared_ptr<Host> host;
   v1::SpawnBatchRequest request;
 };
+
+// Sends the files to the hosts of `shares`, and adds them to what is started there.
+absl::Status ShipTo(const std::vector<ShipFile>& files, std::vector<Share>* shares) {
+  if (files.empty()) return absl::OkStatus();
+  std::vector<std::shared_ptr<Host>> hosts;
+  for (const Share& share : *shares) hosts.push_back(share.host);
+  const std::atomic<bool> stop = false;  // a signal ends this program: nothing was started yet
+  absl::StatusOr<std::vector<v1::ShippedFile>> shipped = ShipAll(hosts, files, stop);
+  if (!shipped.ok()) return shipped.status();
+  for (Share& share : *shares) {
+    share.request.mutable_specs(0)->mutable_files()->Assign(shipped->begin(), shipped->end());
+  }
+  return absl::OkStatus();
+}
 
 // One process on each host; or so many as are wanted, as ranks.
 absl::StatusOr<std::vector<Share>> MakeShares(const JobOptions& options,
@@ -133,6 +149,10 @@ int Report(const Fleet& fleet, const std::vector<Share>& shares,
 int RunStart(const JobOptions& options, const CLI::App& command, Context& context) {
   absl::StatusOr<std::vector<std::string>> words = CommandWords(command, context);
   if (!words.ok()) return context.Fail(words.status());
+  absl::StatusOr<std::vector<ShipFile>> files = ParseShip(options.ship);
+  if (!files.ok()) return context.Fail(files.status());
+  const std::string program = (*words)[0];
+  (*words)[0] = ProgramThere(program, *files);
   absl::StatusOr<Fleet> fleet =
       context.ConnectForWork(options.has_counts() && options.NeedsFacts());
   if (!fleet.ok()) return context.Fail(fleet.status());
@@ -141,6 +161,7 @@ int RunStart(const JobOptions& options, const CLI::App& command, Context& contex
   spec->set_lifetime(v1::LIFETIME_DETACHED);
   absl::StatusOr<std::vector<Share>> shares = MakeShares(options, *spec, *fleet, context);
   if (!shares.ok()) return context.Fail(shares.status());
+  if (absl::Status sent = ShipTo(*files, &*shares); !sent.ok()) return context.Fail(sent);
   return Report(*fleet, *shares, Spawn(&*shares), (*words)[0], context);
 }
 

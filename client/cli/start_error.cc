@@ -48,10 +48,10 @@ StartError ExplainStartError(const v1::RequestError& error, absl::string_view pr
   int exit_status = ShellExitStatus(process);
   bool missing =
       exit_status == kExitNoSuchProgram && absl::EndsWith(message, "No such file or directory");
-  absl::string_view hint = !missing ? ""
-                           : absl::StrContains(program, "/")
-                               ? " Is it on that host?"
-                               : " Is it on that host, and in the PATH there?";
+  std::string hint = !missing ? ""
+                     : absl::StrContains(program, "/")
+                         ? absl::StrCat(" Is it on that host? `--ship ", shown, "` sends it along.")
+                         : " Is it on that host, and in the PATH there?";
   return {absl::StrCat(ToSentence(told), hint), exit_status};
 }
 

@@ -12,8 +12,9 @@
 namespace shoal::cli {
 
 struct StartError {
-  std::string sentence;  // "cannot start ./sim on ant: exec: No such file or directory. Is it on
-                         // that host?"
+  // "cannot start ./sim on ant: exec: No such file or directory. Is it on that host?
+  // `--ship ./sim` sends it along."
+  std::string sentence;
   int exit_status =
       0;  // 127 no such program, 126 not to be executed, 125 not started; else as for any error
 };

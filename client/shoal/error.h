@@ -1,4 +1,5 @@
-// What an agent said about a failed call beyond its code and its sentence.
+// What an agent said about a failed call beyond its code and its sentence, and how a program that
+// gives up says so.
 //
 // Thread-safety: thread-safe.
 #ifndef SHOAL_CLIENT_SHOAL_ERROR_H_
@@ -16,6 +17,11 @@ inline constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInf
 
 // Why the agent refused: reason, and for START_FAILED the metadata "stage" and "errno".
 std::optional<v1::ErrorInfo> ErrorInfoOf(const absl::Status& status);
+
+// For main(): prints `shoal: <message>.` to stderr and returns the exit code for scripts: 69 when a
+// host cannot be reached, 75 when it is worth trying again, else 1.
+//   if (!fleet.ok()) return shoal::Fail(fleet.status());
+int Fail(const absl::Status& status);
 
 }  // namespace shoal
 

@@ -28,6 +28,11 @@ absl::StatusOr<Fleet> Fleet::Connect(absl::string_view hosts, FleetOptions optio
   std::string text = hosts.empty() ? DefaultHosts() : std::string(hosts);
   absl::StatusOr<std::vector<HostAddress>> addresses = ParseHostList(text, options.groups);
   if (!addresses.ok()) return addresses.status();
+  if (!options.host.credentials.has_certificate()) {
+    absl::StatusOr<Credentials> credentials = Credentials::FromEnvironment();
+    if (!credentials.ok()) return credentials.status();
+    options.host.credentials = *std::move(credentials);
+  }
   return Connect(*std::move(addresses), std::move(options));
 }
 

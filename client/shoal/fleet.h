@@ -64,10 +64,11 @@ struct HostResult {
 
 class Fleet {
  public:
-  // `hosts` as for ParseHostList; empty means DefaultHosts(). INVALID_ARGUMENT: the list is
-  // malformed. FAILED_PRECONDITION: credentials are missing. UNAVAILABLE: see require_all, or no
-  // host answered.
-  static absl::StatusOr<Fleet> Connect(absl::string_view hosts, FleetOptions options = {});
+  // `hosts` as for ParseHostList; empty means DefaultHosts(). Without a certificate among the
+  // options, that of Credentials::FromEnvironment(). INVALID_ARGUMENT: the list is malformed.
+  // FAILED_PRECONDITION: credentials are missing. UNAVAILABLE: see require_all, or no host
+  // answered.
+  static absl::StatusOr<Fleet> Connect(absl::string_view hosts = "", FleetOptions options = {});
   static absl::StatusOr<Fleet> Connect(std::vector<HostAddress> addresses,
                                        FleetOptions options = {});
 

@@ -34,7 +34,8 @@ Host::Rep::Rep(HostAddress host_address, HostOptions host_options)
       channel(MakeChannel(address, options)),
       hosts(channel),
       processes(channel),
-      sessions(channel) {}
+      sessions(channel),
+      blobs(channel) {}
 
 AgentIdentity Host::Rep::Identity() const {
   absl::MutexLock lock(&mu);

@@ -19,6 +19,7 @@
 #define SHOAL_CLIENT_SHOAL_HOST_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@
 #include "shoal/call.h"
 #include "shoal/credentials.h"
 #include "shoal/host_list.h"
+#include "shoal/v1/blob_service.pb.h"
 #include "shoal/v1/host_service.pb.h"
 #include "shoal/v1/process_service.pb.h"
 #include "shoal/v1/session_service.pb.h"
@@ -79,6 +81,19 @@ struct ReadOutputOptions {
 struct WatchOptions {
   absl::Duration patience = absl::InfiniteDuration();
 };
+
+// Bytes to be written as a blob, from `offset` on.
+struct BlobSource {
+  std::string sha256;
+  int64_t size_bytes = 0;
+  int64_t offset = 0;
+  // The next piece, at most kMaxPieceBytes; called on the thread of WriteBlob.
+  std::function<absl::StatusOr<std::string>(int64_t offset)> read;
+};
+inline constexpr int64_t kMaxPieceBytes = 512 << 10;
+
+// Takes a piece of a blob; an error ends the call with it.
+using BlobSink = std::function<absl::Status(int64_t offset, absl::string_view data)>;
 
 // Which agent answered.
 struct AgentIdentity {
@@ -160,6 +175,20 @@ class Host {
   void CloseSession(v1::CloseRequest request, CallOptions options, Done<v1::CloseResponse> done);
   absl::StatusOr<std::vector<v1::Session>> ListSessions(CallOptions options = {});
   void ListSessions(CallOptions options, Done<std::vector<v1::Session>> done);
+
+  // BlobService, and what of HostService goes with it. See shipping.h for files. WriteBlob and
+  // ReadBlob are one attempt: what came of a broken one is with FindMissingBlobs, or the sink.
+  absl::StatusOr<v1::FindMissingResponse> FindMissingBlobs(v1::FindMissingRequest request,
+                                                           CallOptions options = {});
+  void FindMissingBlobs(v1::FindMissingRequest request, CallOptions options,
+                        Done<v1::FindMissingResponse> done);
+  absl::Status WriteBlob(const BlobSource& source, CallOptions options = {});
+  absl::Status ReadBlob(absl::string_view sha256, int64_t offset, const BlobSink& sink,
+                        CallOptions options = {});
+  absl::StatusOr<v1::FindMissingLibrariesResponse> FindMissingLibraries(
+      v1::FindMissingLibrariesRequest request, CallOptions options = {});
+  void FindMissingLibraries(v1::FindMissingLibrariesRequest request, CallOptions options,
+                            Done<v1::FindMissingLibrariesResponse> done);
 
   // The channel and its stubs, for the other files of this library; nothing for users.
   struct Rep;

@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/escape.h"
 #include "common/status.h"
 
@@ -301,7 +302,19 @@ HostAddress UnixAddress(absl::string_view socket_path) {
 std::string DefaultHosts() {
   const char* hosts = std::getenv("SHOAL_HOSTS");
   if (hosts != nullptr && hosts[0] != '\0') return hosts;
-  return absl::StrCat("unix:", DefaultSocketPath());
+  return absl::StrCat("unix:", LocalAddress().unix_path);
+}
+
+HostAddress LocalAddress() {
+  const char* agent = std::getenv("SHOAL_AGENT");
+  absl::string_view path = agent == nullptr ? "" : agent;
+  if (!absl::ConsumePrefix(&path, "unix:") || path.empty()) return UnixAddress(DefaultSocketPath());
+  HostAddress address = UnixAddress(path);
+  // An agent may be called otherwise than its machine.
+  if (const char* name = std::getenv("SHOAL_HOST"); name != nullptr && name[0] != '\0') {
+    address.name = name;
+  }
+  return address;
 }
 
 }  // namespace shoal

@@ -60,8 +60,13 @@ std::string DefaultSocketPath();
 // An agent behind a Unix socket, called as this machine.
 HostAddress UnixAddress(absl::string_view socket_path);
 
-// HOSTS from $SHOAL_HOSTS, or "unix:" + DefaultSocketPath().
+// HOSTS from $SHOAL_HOSTS; without that, the agent that started this process ($SHOAL_AGENT), or
+// "unix:" + DefaultSocketPath().
 std::string DefaultHosts();
+
+// The agent of this machine: the one that started this process ($SHOAL_AGENT, "unix:PATH"), or, if
+// none did, that of this user.
+HostAddress LocalAddress();
 
 }  // namespace shoal
 

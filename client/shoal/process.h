@@ -1,4 +1,12 @@
-// A command on some host, in the shape of Python's multiprocessing.Process.
+// A process on some host, in the shape of Python's multiprocessing.Process: a function of this
+// program, Run() of a subclass, or a command.
+//
+//   absl::StatusOr<std::string> Square(const std::string& number);
+//   SHOAL_REGISTER_FUNCTION(Square);                        // registry.h
+//   …
+//   shoal::Init(&argc, &argv);                              // init.h; first in main()
+//   shoal::Process process(Square, "12", {.slot = slot});
+//   process.Start(); process.Join(); process.Result();      // "144"
 //
 // A Process belongs to this program: it is owned by a session that the library opens once per host
 // and keeps alive, so that it ends when this program does, however that comes. At the end of the
@@ -7,71 +15,79 @@
 // ProcessOptions.detached instead daemonizes in the Unix sense: such a process outlives this
 // program and is neither joined nor ended.
 //
+// A function or Run() that returns an error, or throws, ends its process with exit code 1 and the
+// message on its stderr; the error itself comes back from Join(). A process that is killed has an
+// exit code, not an error, as in Python.
+//
 // Ownership:     the caller's; holds its Host. Destroying it does not end the process.
 // Thread-safety: thread-safe.
-// Blocking:      Start, Join, Terminate, Kill and Close make a call to the agent, and say what they
-//                wait for. The rest answers from what was last heard.
+// Blocking:      Start, Join, Terminate, Kill, Interrupt and Close make a call to the agent, and
+// say
+//                what they wait for. The rest answers from what was last heard.
 // Errors:        FAILED_PRECONDITION with a sentence where Python raises; else as the proto says.
 #ifndef SHOAL_CLIENT_SHOAL_PROCESS_H_
 #define SHOAL_CLIENT_SHOAL_PROCESS_H_
 
-#include <cstdint>
-#include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "shoal/fleet.h"
-#include "shoal/host.h"
+#include "shoal/function.h"
+#include "shoal/process_options.h"
 
 namespace shoal {
 
-struct ProcessOptions {
-  // argv; command[0] is found as ProcessSpec.argv says.
-  std::vector<std::string> command;
-  // Empty: <program>-<number>, given by the agent and known after Start().
-  std::string name;
-  // Ended, not joined, at the end of this program.
-  bool daemon = false;
-  // Outlives this program. Not together with `daemon`.
-  bool detached = false;
-  // Where; null means this machine's agent. `slot` names a host, too; at most one of both.
-  std::shared_ptr<Host> host;
-  Slot slot;
-  // KEY=VALUE. The environment of the caller is not sent.
-  std::vector<std::string> env;
-  // Absolute; empty means "/".
-  std::string cwd;
-  std::map<std::string, std::string> labels;
-  absl::Duration grace = absl::Seconds(5);
-  absl::Duration time_limit = absl::InfiniteDuration();
-  bool merge_stderr = false;
-  // Gets output as it comes, in order of offset per stream, on a thread of gRPC: must not block.
-  // Set before Start(). Join() returns after its last call.
-  std::function<void(v1::StreamKind stream, int64_t offset, absl::string_view data)> on_output;
-};
+namespace internal {
+class ChildProcess;
+}
 
 class Process {
  public:
-  explicit Process(ProcessOptions options);
+  // The command of the options, or Run() of the subclass whose constructor this is.
+  explicit Process(ProcessOptions options = {});
+  // A function without an argument. It must be registered: see registry.h.
+  template <typename Returned>
+  explicit Process(Returned (*function)(), ProcessOptions options = {})
+      : Process(internal::BoundFunction{internal::KeyOf(function), internal::Bind(function), ""},
+                std::move(options)) {}
+  // A function and its argument: bytes, or the protobuf message that it takes.
+  template <typename Returned, typename Parameter, typename Argument>
+  Process(Returned (*function)(Parameter), const Argument& argument, ProcessOptions options = {});
+  // What both become; nothing for users.
+  Process(internal::BoundFunction function, ProcessOptions options);
+
   virtual ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  // Starts it and returns once execve has succeeded. FAILED_PRECONDITION: it was started before, or
-  // the kernel refused. ALREADY_EXISTS: the name is held.
+  // What Start() runs in the new process. A subclass overrides it, and registers itself; it may be
+  // called in this process, too. Of a Process with a function it calls that, and keeps what it
+  // returns for Result(). UNIMPLEMENTED: it is a command.
+  virtual absl::Status Run();
+
+  // Starts it and returns once it runs. FAILED_PRECONDITION: it was started before; this process is
+  // daemonic; Init() was not called, or what it runs is not registered; or the kernel refused.
+  // ALREADY_EXISTS: the name is held.
   absl::Status Start();
 
-  // Waits until it has ended and its output is complete: true; false if `timeout` passed before.
-  // FAILED_PRECONDITION: not started, or closed. UNAVAILABLE: its host was not reached for a
-  // minute.
+  // Waits until it has ended, and its output and result are complete: true; false if `timeout`
+  // passed before. The error that its function or Run() returned, or the exception that ended it
+  // (INTERNAL); the same each time. FAILED_PRECONDITION: not started, or closed. UNAVAILABLE: its
+  // host was not reached for a minute.
   absl::StatusOr<bool> Join(absl::Duration timeout = absl::InfiniteDuration());
+
+  // What the function returned, or Run() gave to SetResult(): bytes, or a message of that type.
+  // FAILED_PRECONDITION: it has not been joined, or ended without a result; the sentence says how.
+  // The error that Join() returns. INVALID_ARGUMENT: the result is not such a message.
+  absl::StatusOr<std::string> Result() const;
+  template <typename Message>
+  absl::StatusOr<Message> Result() const;
 
   // Asks the agent whether it runs. False before Start(), after the end, and if its host is not
   // reached.
@@ -85,6 +101,10 @@ class Process {
   int Pid() const;
   // Given by the agent; empty before Start().
   std::string Id() const;
+  // A descriptor that poll(2) finds readable once the process has ended, or its host was given up.
+  // Neither read nor close it: it lives as long as this object. FAILED_PRECONDITION: not started.
+  absl::StatusOr<int> Sentinel();
+
   std::string name() const;
   bool daemon() const;
   // FAILED_PRECONDITION: it was started.
@@ -95,6 +115,9 @@ class Process {
   absl::Status Terminate();
   // SIGKILL to the whole tree; does not wait for the end.
   absl::Status Kill();
+  // SIGINT to the process itself, as Ctrl-C gives it; what becomes of it is its own affair. OK when
+  // it has ended already.
+  absl::Status Interrupt();
   // Forgets the process and its output. FAILED_PRECONDITION: it still runs. Closed, it answers
   // FAILED_PRECONDITION to everything that asks the agent. Closing twice is OK.
   absl::Status Close();
@@ -106,20 +129,58 @@ class Process {
   // All that was last heard of it.
   v1::Process info() const;
 
+  // For Run(): ProcessOptions.argument, or that of the function; as bytes or as a message of that
+  // type. INVALID_ARGUMENT: it is no such message.
+  const std::string& argument() const { return function_.argument; }
+  template <typename Message>
+  absl::StatusOr<Message> argument() const {
+    return internal::FromBytes<Message>(function_.argument);
+  }
+
+ protected:
+  // For Run(): what Result() has where the process was started; the last call counts.
+  template <typename T>
+  void SetResult(const T& result) {
+    KeepResult(internal::ToBytes(result));
+  }
+
  private:
-  class Rep;
+  void KeepResult(std::string bytes);
+  absl::StatusOr<std::string> RegisteredName() const;
+
+  internal::BoundFunction function_;  // of a subclass only the argument
   // Shared with the registry of this program's processes, which joins or ends it when the program
   // ends.
-  const std::shared_ptr<Rep> rep_;
+  const std::shared_ptr<internal::ChildProcess> rep_;
 };
 
 // Joins the non-daemonic processes of this program, ends the daemonic ones, closes the sessions.
-// Called by exit() by itself; call it earlier to see what goes wrong. Afterwards Start() is
-// FAILED_PRECONDITION. Blocking: as long as the processes that are joined run.
+// Called by exit() by itself; call it earlier to see what goes wrong, errors of functions that
+// nobody joined included. Afterwards Start() is FAILED_PRECONDITION. Blocking: as long as the
+// processes that are joined run.
 absl::Status EndProgram();
 
 // Processes of this program that were started, are not detached, and have not been seen to end.
 std::vector<v1::Process> ActiveChildren();
+
+template <typename Returned, typename Parameter, typename Argument>
+Process::Process(Returned (*function)(Parameter), const Argument& argument, ProcessOptions options)
+    : Process(internal::BoundFunction{internal::KeyOf(function), internal::Bind(function),
+                                      internal::ToBytes(argument)},
+              std::move(options)) {
+  using Wanted = std::remove_cv_t<std::remove_reference_t<Parameter>>;
+  static_assert(internal::kIsMessage<Wanted> == internal::kIsMessage<Argument> &&
+                    (!internal::kIsMessage<Wanted> || std::is_same_v<Wanted, Argument>),
+                "the argument is not what the function takes");
+}
+
+template <typename Message>
+absl::StatusOr<Message> Process::Result() const {
+  absl::StatusOr<std::string> bytes = Result();
+  if (!bytes.ok()) return bytes.status();
+  static_assert(internal::kIsMessage<Message>, "a protobuf message; bytes are Result()");
+  return internal::FromBytes<Message>(*bytes);
+}
 
 }  // namespace shoal
 

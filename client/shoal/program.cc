@@ -29,7 +29,7 @@ Program& Program::Get() {
 absl::StatusOr<std::shared_ptr<Host>> Program::LocalHost() {
   absl::MutexLock lock(&mu_);
   if (local_host_ == nullptr) {
-    SHOAL_ASSIGN_OR_RETURN(local_host_, Host::Create(UnixAddress(DefaultSocketPath())));
+    SHOAL_ASSIGN_OR_RETURN(local_host_, Host::Create(LocalAddress()));
   }
   return local_host_;
 }

@@ -35,7 +35,7 @@ class Program {
  public:
   static Program& Get();
 
-  // The agent of this machine.
+  // The agent of this machine: see LocalAddress().
   absl::StatusOr<std::shared_ptr<Host>> LocalHost();
   // The id of the program's session there. FAILED_PRECONDITION: the program has ended.
   absl::StatusOr<std::string> SessionOn(const std::shared_ptr<Host>& host);

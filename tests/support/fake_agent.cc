@@ -85,6 +85,8 @@ FakeAgent::~FakeAgent() { Stop(); }
 const std::string& FakeAgent::socket_path() const { return rep_->socket_; }
 std::string FakeAgent::hosts() const { return "unix:" + rep_->socket_; }
 
+void FakeAgent::RemoveFiles() { rep_->RemoveFiles(); }
+
 void FakeAgent::Start() {
   {
     absl::MutexLock lock(&rep_->mu_);

@@ -42,6 +42,8 @@ class FakeAgent {
 
   void Stop();
   void Start();
+  // The socket and its directory; for one that is never destroyed, at the end of the program.
+  void RemoveFiles();
 
   // The next `times` calls of a method ("Spawn", "Open", …) fail so, before they do anything.
   void FailNext(const std::string& method, absl::Status status, int times = 1);

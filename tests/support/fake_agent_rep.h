@@ -42,7 +42,7 @@ inline bool IsOver(const v1::Process& process) {
 
 struct FakeProcess {
   v1::Process process;
-  std::string output[2];
+  std::string output[3];  // stdout, stderr, result
   bool ignores_term = false;
 };
 
@@ -59,7 +59,8 @@ class FakeAgent::Rep final {
     directory_ = mkdtemp(directory);
     socket_ = directory_ + "/shoald.sock";
   }
-  ~Rep() {
+  ~Rep() { RemoveFiles(); }
+  void RemoveFiles() {
     unlink(socket_.c_str());
     rmdir(directory_.c_str());
   }
@@ -96,7 +97,7 @@ class FakeAgent::Rep final {
   void Touch(FakeProcess& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     entry.process.set_revision(++revision_);
     entry.process.clear_output();
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 3; ++i) {
       v1::StreamPosition* position = entry.process.add_output();
       position->set_stream(static_cast<v1::StreamKind>(i + 1));
       position->set_end_offset(static_cast<int64_t>(entry.output[i].size()));

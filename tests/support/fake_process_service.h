@@ -139,6 +139,17 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status Signal(grpc::ServerContext*, const v1::SignalRequest* request,
+                      v1::SignalResponse* response) override {
+    SHOAL_FAKE_BEGIN("Signal", request->request_id());
+    absl::MutexLock lock(&rep_->mu_);
+    for (FakeProcess* entry : rep_->Find(request->selector())) {
+      rep_->End(*entry, 0, request->signal(), v1::CAUSE_SIGNALED);
+      *response->add_results()->mutable_process() = entry->process;
+    }
+    return grpc::Status::OK;
+  }
+
   grpc::Status Update(grpc::ServerContext*, const v1::UpdateRequest* request,
                       v1::UpdateResponse* response) override {
     SHOAL_FAKE_BEGIN("Update", request->request_id());
@@ -262,18 +273,20 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
     return request.follow() && rep_->sessions_.count(request.selector().session_id()) != 0;
   }
 
+  static bool IsWanted(const v1::ReadOutputRequest& request, v1::StreamKind kind) {
+    if (request.streams().empty()) return kind != v1::STREAM_KIND_RESULT;
+    return std::find(request.streams().begin(), request.streams().end(), kind) !=
+           request.streams().end();
+  }
+
   void Collect(const FakeProcess& entry, const v1::ReadOutputRequest& request,
                std::map<std::pair<std::string, int>, int64_t>* offsets,
                std::set<std::pair<std::string, int>>* ended,
                std::vector<v1::ReadOutputResponse>* frames)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) {
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 3; ++i) {
       auto kind = static_cast<v1::StreamKind>(i + 1);
-      if (!request.streams().empty() &&
-          std::find(request.streams().begin(), request.streams().end(), kind) ==
-              request.streams().end()) {
-        continue;
-      }
+      if (!IsWanted(request, kind)) continue;
       int64_t& offset = (*offsets)[{entry.process.id(), kind}];
       auto size = static_cast<int64_t>(entry.output[i].size());
       for (; offset < size;) {

@@ -198,15 +198,6 @@ void ForkBomb(FaultTest& test) {
   cgroup.WaitEmpty();
 }
 
-// A file system of 8 MiB for the agent's state, which `filler` bytes of a file already use.
-void MountSmallState(FaultTest& test, AgentProcess& agent, size_t filler) {
-  ASSERT_EQ(unshare(CLONE_NEWNS), 0);
-  ASSERT_EQ(mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
-  mkdir(agent.state_dir().c_str(), 0700);
-  ASSERT_EQ(mount("tmpfs", agent.state_dir().c_str(), "tmpfs", 0, "size=8m,mode=0700"), 0);
-  test.WriteFile(agent.state_dir() + "/filler", std::string(filler, 'f'));
-}
-
 void OutputDiskFull(FaultTest& test) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root to mount";
   AgentProcess& agent = test.AddAgent("ant");
@@ -271,6 +262,14 @@ void ShimProgramDeleted(FaultTest& test) {
 }
 
 }  // namespace
+
+void MountSmallState(FaultTest& test, AgentProcess& agent, size_t filler) {
+  ASSERT_EQ(unshare(CLONE_NEWNS), 0);
+  ASSERT_EQ(mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+  mkdir(agent.state_dir().c_str(), 0700);
+  ASSERT_EQ(mount("tmpfs", agent.state_dir().c_str(), "tmpfs", 0, "size=8m,mode=0700"), 0);
+  test.WriteFile(agent.state_dir() + "/filler", std::string(filler, 'f'));
+}
 
 std::vector<FaultRow> SpawnRows() {
   return {

@@ -6,6 +6,7 @@
 #ifndef SHOAL_TESTS_SYSTEM_FAULT_TABLE_H_
 #define SHOAL_TESTS_SYSTEM_FAULT_TABLE_H_
 
+#include <cstddef>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -63,10 +64,15 @@ std::vector<FaultRow> LifeRows();
 std::vector<FaultRow> CrashRows();
 std::vector<FaultRow> LeaseRows();
 std::vector<FaultRow> StreamRows();
+std::vector<FaultRow> FileRows();
 
 // Sends `bytes` as the request of a unary method ("/shoal.v1.ProcessService/Spawn").
 grpc::Status CallRaw(AgentStub& stub, const std::string& method, const std::string& bytes,
                      std::string* response = nullptr);
+
+// A file system of 8 MiB for the agent's state, which `filler` bytes of a file "filler" already
+// use. In a mount namespace of the test's own; needs root.
+void MountSmallState(FaultTest& test, AgentProcess& agent, size_t filler);
 
 void ExpectStatus(const grpc::Status& status, grpc::StatusCode code,
                   const std::vector<std::string>& words);

@@ -111,7 +111,7 @@ namespace {
 std::vector<FaultRow> AllRows() {
   std::vector<FaultRow> all;
   for (auto rows :
-       {WireRows, SpawnRows, ResourceRows, LifeRows, CrashRows, LeaseRows, StreamRows}) {
+       {WireRows, SpawnRows, ResourceRows, LifeRows, CrashRows, LeaseRows, StreamRows, FileRows}) {
     for (const FaultRow& row : rows()) all.push_back(row);
   }
   return all;

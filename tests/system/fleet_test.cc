@@ -1,16 +1,13 @@
 // Three hosts, each in a network namespace of its own, spoken to by mutual TLS.
 #include <signal.h>
 
-#include <map>
-#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "tests/support/system/system_test.h"
+#include "tests/support/system/fleet_over_tls.h"
 
 namespace shoal::testing {
 namespace {
@@ -18,47 +15,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-constexpr char kAlice[] = "spiffe://shoal.test/alice";
-
-class FleetOverTls : public SystemTest {
- protected:
-  void SetUp() override {
-    SystemTest::SetUp();
-    network_ = std::make_unique<TestNetwork>();
-    authority_ = std::make_unique<CertificateAuthority>(Scratch("config"), "ca");
-    BecomeClient(*authority_, "alice", kAlice);
-  }
-
-  void BecomeClient(const CertificateAuthority& authority, const std::string& name,
-                    const std::string& identity) {
-    const Credential client = authority.ForClient(name, identity);
-    extra_env_["SHOAL_TLS_CERT"] = client.cert;
-    extra_env_["SHOAL_TLS_KEY"] = client.key;
-    extra_env_["SHOAL_TLS_CA"] = authority_->cert();
-  }
-
-  // Agents node1 … nodeN with `slots` each; SHOAL_HOSTS is their addresses.
-  void StartFleet(int count, int slots = 2) {
-    std::vector<std::string> addresses;
-    for (int i = 1; i <= count; ++i) {
-      const int host = network_->AddHost();
-      const std::string name = absl::StrCat("node", i);
-      const std::string address = absl::StrCat(network_->Address(host), ":7420");
-      const Credential own = authority_->ForHost(name, network_->Address(host));
-      AgentProcess& agent = AddAgent(
-          name, {"--listen", address, "--tls-cert", own.cert, "--tls-key", own.key, "--tls-ca",
-                 authority_->cert(), "--allow-identity", kAlice, "--slots", absl::StrCat(slots)});
-      agent.options().network_namespace = network_->Namespace(host);
-      ASSERT_TRUE(agent.Start());
-      addresses.push_back(address);
-    }
-    hosts_ = absl::StrJoin(addresses, ",");
-  }
-
-  std::unique_ptr<TestNetwork> network_;
-  std::unique_ptr<CertificateAuthority> authority_;
-};
 
 TEST_F(FleetOverTls, PerCoreGivesEverySlotOfEveryHostARank) {
   StartFleet(3);

@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "shoal/host.h"
+#include "shoal/v1/blob_service.grpc.pb.h"
 #include "shoal/v1/host_service.grpc.pb.h"
 #include "shoal/v1/process_service.grpc.pb.h"
 #include "shoal/v1/session_service.grpc.pb.h"
@@ -42,6 +43,7 @@ struct Host::Rep {
   v1::HostService::Stub hosts;
   v1::ProcessService::Stub processes;
   v1::SessionService::Stub sessions;
+  v1::BlobService::Stub blobs;
 
   ActiveCalls active;
   std::atomic<bool> has_answered{false};

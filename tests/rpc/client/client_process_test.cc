@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,9 +15,13 @@ namespace {
 using ::shoal::testing::FakeAgent;
 using ::testing::HasSubstr;
 
-// Never destroyed: the session of this program on it is closed when the program ends.
+// Never destroyed: the session of this program on it is closed when the program ends, and then its
+// files go.
 FakeAgent& Agent() {
-  static FakeAgent* const agent = new FakeAgent("a");
+  static FakeAgent* const agent = [] {
+    std::atexit([] { Agent().RemoveFiles(); });
+    return new FakeAgent("a");
+  }();
   return *agent;
 }
 

@@ -31,7 +31,8 @@ TEST(StartError, AMissingProgramIs127AndAsksWhetherItIsThere) {
   error.mutable_start_failure()->set_error_number(2);
   StartError told = ExplainStartError(error, "./sim", "ant");
   EXPECT_EQ(told.sentence,
-            "cannot start ./sim on ant: exec: No such file or directory. Is it on that host?");
+            "cannot start ./sim on ant: exec: No such file or directory. Is it on that host? "
+            "`--ship ./sim` sends it along.");
   EXPECT_EQ(told.exit_status, 127);
 }
 

@@ -120,7 +120,7 @@ TEST(RunReport, AProgramThatIsNotThereIsOneSentence) {
   error.mutable_start_failure()->set_error_number(2);
   EXPECT_EQ(ReportRun(result, Facts()),
             "shoal: cannot start ./solve on ant: exec: No such file or directory. Is it on that "
-            "host?\n");
+            "host? `--ship ./solve` sends it along.\n");
   EXPECT_EQ(RunExitStatus(result, Facts()), 127);
 }
 

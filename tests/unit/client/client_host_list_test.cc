@@ -126,5 +126,16 @@ TEST(HostList, TheDefaultIsTheEnvironmentThenThisMachine) {
   EXPECT_TRUE(absl::StartsWith(DefaultHosts(), "unix:/"));
 }
 
+TEST(HostList, AProcessOfAnAgentSpeaksToThatAgent) {
+  setenv("SHOAL_AGENT", "unix:/run/own.sock", 1);
+  setenv("SHOAL_HOST", "node2", 1);
+  EXPECT_EQ(DefaultHosts(), "unix:/run/own.sock");
+  EXPECT_EQ(LocalAddress().unix_path, "/run/own.sock");
+  EXPECT_EQ(LocalAddress().name, "node2");
+  unsetenv("SHOAL_AGENT");
+  unsetenv("SHOAL_HOST");
+  EXPECT_EQ(LocalAddress().unix_path, DefaultSocketPath());
+}
+
 }  // namespace
 }  // namespace shoal

@@ -1,12 +1,18 @@
 #include <cstdio>
+#include <string>
 
-#include "shoal/cpu_count.h"
-#include "shoal/process.h"
+#include "shoal/shoal.h"
 #include "shoal/version.h"
 
-int main() {
-  shoal::Process process({.command = {"true"}, .name = "first"});
-  std::printf("shoal %s, %d cores, pid %d\n", shoal::Version().data(), shoal::CpuCount(),
-              process.Pid());
+absl::StatusOr<std::string> Greet(const std::string& name) { return "hello " + name; }
+SHOAL_REGISTER_FUNCTION(Greet);
+
+int main(int argc, char** argv) {
+  shoal::Init(&argc, &argv);
+  shoal::Process command({.command = {"true"}, .name = "first"});
+  shoal::Process function(Greet, "you");
+  if (!function.Run().ok()) return 1;
+  std::printf("shoal %s, %d cores, pid %d, %s\n", shoal::Version().data(), shoal::CpuCount(),
+              command.Pid(), function.Result()->c_str());
   return shoal::Fleet::Connect("no[body").ok() ? 1 : 0;
 }

@@ -1,0 +1,120 @@
+#include "client/cli/ship_options.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "common/escape.h"
+#include "common/status.h"
+
+namespace shoal::cli {
+namespace {
+
+constexpr size_t kHostsAtOnce = 16;
+
+absl::StatusOr<ShipFile> ParseOne(const std::string& word) {
+  std::string local = word;
+  std::string name;
+  const size_t colon = word.rfind(':');
+  std::error_code ignored;
+  if (colon != std::string::npos && !std::filesystem::exists(word, ignored)) {
+    local = word.substr(0, colon);
+    name = word.substr(colon + 1);
+    if (local.empty() || name.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--ship \"", EscapeForMessage(word), "\" is not of the form FILE:NAME"));
+    }
+  }
+  SHOAL_ASSIGN_OR_RETURN(ShipFile file, DescribeFile(local));
+  if (!name.empty()) file.path = std::move(name);
+  return file;
+}
+
+std::string Normal(const std::string& path) {
+  std::error_code failed;
+  std::filesystem::path whole = std::filesystem::absolute(path, failed);
+  return failed ? path : whole.lexically_normal().string();
+}
+
+// The hosts that are still to be sent to, and what the first of them answered.
+class Work {
+ public:
+  Work(const std::vector<std::shared_ptr<Host>>& hosts, const std::vector<ShipFile>& files,
+       const std::atomic<bool>& stop)
+      : hosts_(hosts), files_(files), stop_(stop) {}
+
+  void Do() {
+    while (std::optional<size_t> mine = Next()) {
+      ShipOptions options;
+      options.progress = [this](const ShipProgress&) { return !stop_; };
+      absl::StatusOr<std::vector<v1::ShippedFile>> shipped =
+          Ship(hosts_[*mine].get(), files_, options);
+      absl::MutexLock lock(&mu_);
+      if (answer_.ok()) answer_ = std::move(shipped);
+    }
+  }
+
+  absl::StatusOr<std::vector<v1::ShippedFile>> TakeAnswer() {
+    absl::MutexLock lock(&mu_);
+    return std::move(answer_);
+  }
+
+ private:
+  std::optional<size_t> Next() {
+    absl::MutexLock lock(&mu_);
+    if (next_ == hosts_.size() || !answer_.ok() || stop_) return std::nullopt;
+    return next_++;
+  }
+
+  const std::vector<std::shared_ptr<Host>>& hosts_;
+  const std::vector<ShipFile>& files_;
+  const std::atomic<bool>& stop_;
+  absl::Mutex mu_;
+  size_t next_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::StatusOr<std::vector<v1::ShippedFile>> answer_ ABSL_GUARDED_BY(mu_) =
+      std::vector<v1::ShippedFile>();
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<ShipFile>> ParseShip(const std::vector<std::string>& words) {
+  std::vector<ShipFile> files;
+  for (const std::string& word : words) {
+    SHOAL_ASSIGN_OR_RETURN(ShipFile file, ParseOne(word));
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+std::string ProgramThere(const std::string& program, const std::vector<ShipFile>& files) {
+  if (program.find('/') == std::string::npos) return program;
+  for (const ShipFile& file : files) {
+    if (program == absl::StrCat("./", file.path)) return program;
+  }
+  for (const ShipFile& file : files) {
+    if (Normal(file.local_path) == Normal(program)) return absl::StrCat("./", file.path);
+  }
+  return program;
+}
+
+absl::StatusOr<std::vector<v1::ShippedFile>> ShipAll(
+    const std::vector<std::shared_ptr<Host>>& hosts, const std::vector<ShipFile>& files,
+    const std::atomic<bool>& stop) {
+  Work work(hosts, files, stop);
+  std::vector<std::thread> others;
+  for (size_t i = 1; i < std::min(hosts.size(), kHostsAtOnce); ++i) {
+    others.emplace_back([&work] { work.Do(); });
+  }
+  work.Do();
+  for (std::thread& other : others) other.join();
+  if (stop) return absl::CancelledError("stopped while files were sent");
+  return work.TakeAnswer();
+}
+
+}  // namespace shoal::cli

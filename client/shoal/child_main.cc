@@ -1,0 +1,103 @@
+#include "shoal/child_main.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "shoal/function_call.h"
+#include "shoal/process.h"
+#include "shoal/process_info.h"
+#include "shoal/registry.h"
+#include "shoal/uncaught.h"
+#include "shoal/v1/fork_protocol.h"
+
+namespace shoal::internal {
+namespace {
+
+constexpr int kFailed = 1;
+
+// The descriptor for the result, kept from what this process executes; -1: nobody wants one.
+int TakeResultFd() {
+  struct stat status;
+  int fd = fork_protocol::kProcessResultFd;
+  if (fstat(fd, &status) != 0 || !S_ISFIFO(status.st_mode)) return -1;
+  return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? fd : -1;
+}
+
+// Once, and then the descriptor is closed: a result that is complete can be seen to be.
+class ResultPipe {
+ public:
+  ResultPipe() : fd_(TakeResultFd()) {}
+
+  void Write(const absl::StatusOr<std::string>& result) {
+    int fd = fd_.exchange(-1);
+    if (fd < 0) return;
+    std::string message = SerializeResult(result);
+    absl::string_view rest = message;
+    while (!rest.empty()) {
+      ssize_t written = write(fd, rest.data(), rest.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) break;  // nobody reads: the shim is gone, and this process goes with it
+      rest.remove_prefix(static_cast<size_t>(written));
+    }
+    close(fd);
+  }
+
+ private:
+  std::atomic<int> fd_;
+};
+
+absl::StatusOr<std::string> RunFunction(FunctionCall call) {
+  ProcessOptions options;
+  options.name = CurrentProcess().name();
+  options.daemon = call.daemon;
+  options.argument = *std::move(call.argument);
+  absl::StatusOr<std::unique_ptr<Process>> process =
+      Registry::Get().Make(call.function, std::move(options));
+  if (!process.ok()) return process.status();
+  // No try here: an exception must find nobody, so that its stack is that of the throw.
+  if (absl::Status status = (*process)->Run(); !status.ok()) return status;
+  absl::StatusOr<std::string> result = (*process)->Result();
+  return result.ok() ? result : std::string();  // it gave none
+}
+
+[[noreturn]] void EndWith(const absl::StatusOr<std::string>& result, ResultPipe* pipe) {
+  if (!result.ok()) {
+    const ProcessInfo& self = CurrentProcess();
+    std::fprintf(stderr, "shoal: %s (PID %d on %s): %s\n", self.name().c_str(), self.pid(),
+                 self.host().c_str(), result.status().ToString().c_str());
+  }
+  std::fflush(nullptr);  // what it printed is there before its result is
+  pipe->Write(result);
+  std::exit(result.ok() ? 0 : kFailed);
+}
+
+}  // namespace
+
+void RunIfChild() {
+  std::optional<absl::StatusOr<FunctionCall>> call = TakeFunctionCall();
+  if (!call.has_value()) return BecomeMain();
+  // Never destroyed: exceptions come after the end of this function, too. Anew in each fork.
+  auto* const pipe = new ResultPipe;
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+  if (!call->ok()) {
+    BecomeMain();
+    EndWith(call->status(), pipe);
+  }
+  BecomeChild((*call)->parent, (*call)->daemon);
+  EndOnUncaught([pipe](const absl::Status& status) { pipe->Write(status); });
+  EndWith(RunFunction(**std::move(call)), pipe);
+}
+
+}  // namespace shoal::internal

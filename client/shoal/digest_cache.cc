@@ -1,0 +1,120 @@
+#include "shoal/digest_cache.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <system_error>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/escape.h"
+#include "common/sha256.h"
+#include "common/status.h"
+
+namespace shoal {
+namespace {
+
+constexpr size_t kBlockBytes = size_t{1} << 20;
+constexpr size_t kMaxEntries = 1'000;
+constexpr absl::Duration kSettled = absl::Seconds(2);
+
+std::string PathOfUser() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  if (cache != nullptr && cache[0] == '/') return absl::StrCat(cache, "/shoal/digests");
+  const char* home = std::getenv("HOME");
+  return home == nullptr || home[0] != '/' ? std::string()
+                                           : absl::StrCat(home, "/.cache/shoal/digests");
+}
+
+absl::StatusOr<std::string> HashFile(int fd, const std::string& name) {
+  Sha256 hash;
+  std::string block(kBlockBytes, '\0');
+  for (off_t offset = 0;;) {
+    const ssize_t got = pread(fd, block.data(), block.size(), offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoStatus(errno, absl::StrCat("read of ", EscapeForMessage(name)));
+    if (got == 0) return hash.Finish();
+    hash.Update({block.data(), static_cast<size_t>(got)});
+    offset += got;
+  }
+}
+
+}  // namespace
+
+DigestCache& DigestCache::Get() {
+  static auto* const cache = new DigestCache(PathOfUser());
+  return *cache;
+}
+
+std::string DigestCache::KeyOf(const struct stat& facts) {
+  return absl::StrCat(facts.st_dev, ":", facts.st_ino, ":", facts.st_size, ":",
+                      absl::ToUnixNanos(absl::TimeFromTimespec(facts.st_mtim)), ":",
+                      absl::ToUnixNanos(absl::TimeFromTimespec(facts.st_ctim)));
+}
+
+absl::StatusOr<std::string> DigestCache::DigestOf(int fd, const std::string& name) {
+  struct stat facts {};
+  if (fstat(fd, &facts) != 0) return ErrnoStatus(errno, absl::StrCat("stat of ", name));
+  const std::string key = KeyOf(facts);
+  {
+    absl::MutexLock lock(&mu_);
+    Load();
+    auto known = digests_.find(key);
+    if (known != digests_.end()) return DigestFromHex(known->second);
+  }
+  const absl::Time begun = absl::Now();
+  SHOAL_ASSIGN_OR_RETURN(std::string sha256, HashFile(fd, name));
+  const bool settled = absl::TimeFromTimespec(facts.st_ctim) + kSettled < begun;
+  if (fstat(fd, &facts) == 0 && KeyOf(facts) == key && settled) {
+    absl::MutexLock lock(&mu_);
+    digests_[key] = DigestToHex(sha256);
+    Save();
+  }
+  return sha256;
+}
+
+void DigestCache::Forget(int fd) {
+  struct stat facts {};
+  if (fstat(fd, &facts) != 0) return;
+  absl::MutexLock lock(&mu_);
+  if (digests_.erase(KeyOf(facts)) > 0) Save();
+}
+
+// One line each: the key, a space, the digest. A line that is no such thing is passed over.
+void DigestCache::Load() {
+  if (std::exchange(loaded_, true) || path_.empty()) return;
+  std::ifstream file(path_);
+  std::string key;
+  std::string hex;
+  while (digests_.size() < kMaxEntries && file >> key >> hex) {
+    if (!DigestFromHex(hex).empty()) digests_[key] = hex;
+  }
+}
+
+// As a whole, so that readers see the old or the new one; of two writers one is forgotten.
+void DigestCache::Save() {
+  if (path_.empty()) return;
+  while (digests_.size() > kMaxEntries) digests_.erase(digests_.begin());
+  std::error_code ignored;
+  std::filesystem::create_directories(std::filesystem::path(path_).parent_path(), ignored);
+  const std::string written = absl::StrCat(path_, ".", getpid());
+  {
+    std::ofstream file(written, std::ios::trunc);
+    for (const auto& [key, hex] : digests_) file << key << ' ' << hex << '\n';
+    if (!file.flush()) {
+      unlink(written.c_str());
+      return;
+    }
+  }
+  if (std::rename(written.c_str(), path_.c_str()) != 0) unlink(written.c_str());
+}
+
+}  // namespace shoal

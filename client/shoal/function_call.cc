@@ -1,0 +1,138 @@
+#include "shoal/function_call.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/escape.h"
+#include "common/status.h"
+#include "common/unique_fd.h"
+#include "shoal/v1/function_result.pb.h"
+
+namespace shoal::internal {
+namespace {
+
+constexpr char kFunctionVariable[] = "SHOAL_FUNCTION";
+constexpr char kArgumentVariable[] = "SHOAL_ARGUMENT";
+constexpr char kParentVariable[] = "SHOAL_PARENT";
+constexpr char kDaemonVariable[] = "SHOAL_DAEMON";
+constexpr char kFilesVariable[] = "SHOAL_FILES";
+
+std::optional<std::string> Take(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr) return std::nullopt;
+  std::string taken = value;
+  unsetenv(name);
+  return taken;
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return ErrnoStatus(errno, absl::StrCat("open the argument ", path));
+  std::string bytes;
+  char buffer[64 << 10];
+  while (true) {
+    ssize_t got = read(file.get(), buffer, sizeof(buffer));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoStatus(errno, absl::StrCat("read the argument ", path));
+    if (got == 0) return bytes;
+    bytes.append(buffer, static_cast<size_t>(got));
+  }
+}
+
+absl::StatusOr<std::string> DecodeArgument(const std::optional<std::string>& encoded) {
+  if (!encoded.has_value()) {
+    const char* files = std::getenv(kFilesVariable);
+    if (files == nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "neither ", kArgumentVariable, " nor ", kFilesVariable, " is set: there is no argument"));
+    }
+    return ReadFile(absl::StrCat(files, "/", kArgumentFile));
+  }
+  std::string argument;
+  if (absl::Base64Unescape(*encoded, &argument)) return argument;
+  return absl::InvalidArgumentError(absl::StrCat(kArgumentVariable, ": it is not base64"));
+}
+
+absl::StatusOr<ProcessInfo> DecodeParent(const std::string& text) {
+  std::vector<std::string> words = absl::StrSplit(text, ' ');
+  int pid = 0;
+  if (words.size() == 3 && absl::SimpleAtoi(words[2], &pid)) {
+    std::pair<std::string, std::string> where = absl::StrSplit(words[1], absl::MaxSplits('/', 1));
+    return ProcessInfo(words[0], pid, where.first, where.second, /*daemon=*/false);
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(kParentVariable, ": \"", EscapeForMessage(text), "\" is not NAME HOST/ID PID"));
+}
+
+}  // namespace
+
+std::vector<std::string> ToEnvironment(const FunctionCall& call) {
+  const ProcessInfo& parent = call.parent;
+  std::vector<std::string> env = {absl::StrCat(kFunctionVariable, "=", call.function),
+                                  absl::StrCat(kParentVariable, "=", parent.name(), " ",
+                                               parent.host(), "/", parent.id(), " ", parent.pid())};
+  if (call.argument.has_value()) {
+    env.push_back(absl::StrCat(kArgumentVariable, "=", absl::Base64Escape(*call.argument)));
+  }
+  if (call.daemon) env.push_back(absl::StrCat(kDaemonVariable, "=1"));
+  return env;
+}
+
+std::optional<absl::StatusOr<FunctionCall>> TakeFunctionCall() {
+  // All of them in any case: a leftover of one must not meet the next call.
+  std::optional<std::string> function = Take(kFunctionVariable);
+  std::optional<std::string> argument = Take(kArgumentVariable);
+  std::optional<std::string> parent = Take(kParentVariable);
+  std::optional<std::string> daemon = Take(kDaemonVariable);
+  if (!function.has_value()) return std::nullopt;
+  FunctionCall call;
+  call.function = *std::move(function);
+  call.daemon = daemon.has_value();
+  absl::StatusOr<ProcessInfo> who = DecodeParent(parent.value_or(""));
+  if (!who.ok()) return who.status();
+  call.parent = *std::move(who);
+  absl::StatusOr<std::string> bytes = DecodeArgument(argument);
+  if (!bytes.ok()) return bytes.status();
+  call.argument = *std::move(bytes);
+  return call;
+}
+
+std::string SerializeResult(const absl::StatusOr<std::string>& result) {
+  v1::FunctionResult message;
+  if (result.ok()) {
+    message.set_value(*result);
+  } else {
+    message.mutable_error()->set_code(static_cast<int>(result.status().code()));
+    message.mutable_error()->set_message(std::string(result.status().message()));
+  }
+  return message.SerializeAsString();
+}
+
+std::optional<absl::StatusOr<std::string>> ParseResult(absl::string_view bytes) {
+  if (bytes.empty()) return std::nullopt;
+  v1::FunctionResult message;
+  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return absl::DataLossError("its result was cut off");
+  }
+  switch (message.outcome_case()) {
+    case v1::FunctionResult::kValue:
+      return std::move(*message.mutable_value());
+    case v1::FunctionResult::kError:
+      if (message.error().code() == 0) break;
+      return absl::Status(static_cast<absl::StatusCode>(message.error().code()),
+                          message.error().message());
+    case v1::FunctionResult::OUTCOME_NOT_SET:
+      break;
+  }
+  return absl::DataLossError("its result is neither a value nor an error");
+}
+
+}  // namespace shoal::internal

@@ -1,0 +1,77 @@
+// What a Process is to be, besides what it runs.
+//
+// Ownership:     a value; shares its Host.
+// Thread-safety: as a plain value.
+#ifndef SHOAL_CLIENT_SHOAL_PROCESS_OPTIONS_H_
+#define SHOAL_CLIENT_SHOAL_PROCESS_OPTIONS_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "shoal/fleet.h"
+#include "shoal/host.h"
+
+namespace shoal {
+
+// Where a process comes from.
+enum class StartMethod {
+  // A fresh image of the program, which inherits nothing but what is listed here.
+  kSpawn,
+  // Forked from a warm template of this program that the agent keeps: see init.h for what such a
+  // program must do, and SHOAL_PRELOAD for what makes it warm.
+  kForkServer,
+  // Forked from the running process ProcessOptions.fork_of, with its memory as of now.
+  kFork,
+};
+
+// Every member has an initializer, so that naming only some, as in {.slot = slot}, is no warning.
+struct ProcessOptions {
+  // argv; command[0] is found as ProcessSpec.argv says. Not together with a function or a subclass.
+  std::vector<std::string> command{};
+  // For Run() of a subclass: bytes, such as a serialized message. See Process::argument().
+  std::string argument{};
+  // Empty: for a command, and for what is detached, <program>-<number>, given by the agent and
+  // known after Start(). For a function Process-1, Process-2, …, for a subclass its name instead of
+  // "Process"; and in a child the child's own name before it: Process-1.1, Process-1.2, …
+  std::string name{};
+  // Ended, not joined, at the end of this program; may not start processes itself. Unset: as this
+  // process is.
+  std::optional<bool> daemon{};
+  // Outlives this program. Not together with `daemon`.
+  bool detached = false;
+  // Where; null means this machine's agent. `slot` names a host, too; at most one of both.
+  std::shared_ptr<Host> host{};
+  Slot slot{};
+  // Unset: as SetStartMethod() says; for a command kSpawn.
+  std::optional<StartMethod> start_method{};
+  // For kFork: name or id of a process there that offers itself (OfferForks). Start() waits for the
+  // offer while the process is only just running; one that loads for longer is to be asked again.
+  std::string fork_of{};
+  // The kernel refuses it every fork; threads are allowed.
+  bool forbid_children = false;
+  // KEY=VALUE. The environment of the caller is not sent.
+  std::vector<std::string> env{};
+  // Absolute; empty means "/".
+  std::string cwd{};
+  std::map<std::string, std::string> labels{};
+  absl::Duration grace = absl::Seconds(5);
+  absl::Duration time_limit = absl::InfiniteDuration();
+  bool merge_stderr = false;
+  // Gets output as it comes, in order of offset per stream, on a thread of gRPC: must not block.
+  // Set before Start(). Join() returns after its last call.
+  std::function<void(v1::StreamKind stream, int64_t offset, absl::string_view data)> on_output{};
+  // Without `on_output`: write its stdout and stderr to ours, line by line as they come. Unset: yes
+  // for a function or subclass, as Python's children share the terminal; no for a command.
+  std::optional<bool> forward_output{};
+};
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_PROCESS_OPTIONS_H_

@@ -1,0 +1,120 @@
+#include "shoal/process_output.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status.h"
+#include "shoal/function_call.h"
+#include "shoal/output_positions.h"
+
+namespace shoal::internal {
+
+absl::StatusOr<std::string> ReadAll(Host& host, const v1::Process& process, v1::StreamKind stream) {
+  v1::ReadOutputRequest request;
+  request.mutable_selector()->add_terms(process.id());
+  request.add_streams(stream);
+  std::string text;
+  absl::Status lost;
+  absl::Status end;
+  absl::Notification over;
+  OutputObserver observer;
+  observer.on_frame = [&](const v1::ReadOutputResponse& frame) {
+    if (frame.has_data()) text.append(frame.data());
+    if (frame.has_gap()) {
+      lost.Update(absl::DataLossError(absl::StrCat("output of ", process.name(),
+                                                   ": the bytes from ", frame.gap().from(), " to ",
+                                                   frame.gap().to(), " are no longer kept")));
+    }
+    return Flow::kGoOn;
+  };
+  observer.on_end = [&](const absl::Status& status) {
+    end = status;
+    over.Notify();
+  };
+  ReadOutputOptions options;
+  options.patience = absl::Seconds(30);
+  std::unique_ptr<Subscription> reader =
+      host.ReadOutput(std::move(request), std::move(observer), options);
+  over.WaitForNotification();
+  SHOAL_RETURN_IF_ERROR(end);
+  SHOAL_RETURN_IF_ERROR(lost);
+  return text;
+}
+
+ProcessOutput::ProcessOutput(decltype(ProcessOptions::on_output) on_output, bool forwards)
+    : on_output_(std::move(on_output)),
+      source_(forwards ? std::make_shared<OutputForwarder::Source>() : nullptr) {}
+
+std::unique_ptr<ProcessOutput> ProcessOutput::Subscribe(Host& host, const v1::Process& process,
+                                                        const ProcessOptions& options,
+                                                        bool is_function) {
+  bool is_told = options.on_output != nullptr;
+  bool forwards = !is_told && options.forward_output.value_or(is_function);
+  if (!is_told && !forwards && !is_function) return nullptr;
+
+  std::unique_ptr<ProcessOutput> output(new ProcessOutput(options.on_output, forwards));
+  v1::ReadOutputRequest request;
+  request.mutable_selector()->add_terms(process.id());
+  request.set_follow(true);
+  if (is_told || forwards) {
+    request.add_streams(v1::STREAM_KIND_STDOUT);
+    request.add_streams(v1::STREAM_KIND_STDERR);
+  }
+  if (is_function) request.add_streams(v1::STREAM_KIND_RESULT);
+  OutputObserver observer;
+  // The subscription is destroyed, and with that waits for these, before what they use.
+  observer.on_frame = [self = output.get()](const v1::ReadOutputResponse& frame) {
+    return self->OnFrame(frame);
+  };
+  observer.on_end = [self = output.get()](const absl::Status& status) { self->OnEnd(status); };
+  ReadOutputOptions read;
+  if (!options.detached) read.acknowledge_bytes = kAcknowledgeBytes;
+  output->subscription_ = host.ReadOutput(std::move(request), std::move(observer), read);
+  if (forwards) output->source_->Attach(output->subscription_.get());
+  return output;
+}
+
+ProcessOutput::~ProcessOutput() {
+  if (source_ != nullptr) source_->Attach(nullptr);
+  subscription_ = nullptr;
+  // OnEnd() has been called, but what it asked the forwarder for may be under way.
+  over_.WaitForNotification();
+}
+
+Flow ProcessOutput::OnFrame(const v1::ReadOutputResponse& frame) {
+  if (frame.stream() == v1::STREAM_KIND_RESULT) {
+    OnResult(frame);
+  } else if (frame.has_data() && on_output_ != nullptr) {
+    on_output_(frame.stream(), frame.offset(), frame.data());
+  } else if (frame.has_data() && source_ != nullptr) {
+    return OutputForwarder::Get().Push(source_, frame.stream(), frame.data());
+  }
+  return Flow::kGoOn;
+}
+
+void ProcessOutput::OnResult(const v1::ReadOutputResponse& frame) {
+  absl::MutexLock lock(&mu_);
+  if (frame.has_data()) result_.append(frame.data());
+  if (frame.has_gap()) {
+    lost_.Update(
+        absl::DataLossError(absl::StrCat("its result: the bytes from ", frame.gap().from(), " to ",
+                                         frame.gap().to(), " are no longer kept")));
+  }
+}
+
+void ProcessOutput::OnEnd(const absl::Status& status) {
+  {
+    absl::MutexLock lock(&mu_);
+    lost_.Update(status);
+  }
+  if (source_ == nullptr) return over_.Notify();
+  OutputForwarder::Get().End(source_, [this] { over_.Notify(); });
+}
+
+std::optional<absl::StatusOr<std::string>> ProcessOutput::Result() const {
+  absl::MutexLock lock(&mu_);
+  if (!lost_.ok()) return lost_;
+  return ParseResult(result_);
+}
+
+}  // namespace shoal::internal

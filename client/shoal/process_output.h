@@ -1,0 +1,61 @@
+// What a started process writes, as this program takes it: to a callback, to our own stdout and
+// stderr, and its result.
+//
+// Ownership:     the ChildProcess's, as long as the process may be joined.
+// Thread-safety: thread-safe.
+// Blocking:      the constructor and the getters never block; the destructor waits for a callback
+//                that is under way.
+#ifndef SHOAL_CLIENT_SHOAL_PROCESS_OUTPUT_H_
+#define SHOAL_CLIENT_SHOAL_PROCESS_OUTPUT_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "shoal/host.h"
+#include "shoal/output_forwarder.h"
+#include "shoal/process_options.h"
+
+namespace shoal::internal {
+
+// Everything written to `stream` until now, as Process::ReadOutput() says. Blocking: until it is
+// read, or the host was not reached for 30 s.
+absl::StatusOr<std::string> ReadAll(Host& host, const v1::Process& process, v1::StreamKind stream);
+
+class ProcessOutput {
+ public:
+  // Null: nobody here wants anything of it.
+  static std::unique_ptr<ProcessOutput> Subscribe(Host& host, const v1::Process& process,
+                                                  const ProcessOptions& options, bool is_function);
+  ~ProcessOutput();
+
+  // False: `deadline` passed before everything had come and was passed on.
+  bool AwaitEnd(absl::Time deadline) { return over_.WaitForNotificationWithDeadline(deadline); }
+
+  // The result; nothing: it wrote none. REQUIRES: AwaitEnd() was true.
+  std::optional<absl::StatusOr<std::string>> Result() const;
+
+ private:
+  explicit ProcessOutput(decltype(ProcessOptions::on_output) on_output, bool forwards);
+  Flow OnFrame(const v1::ReadOutputResponse& frame);
+  void OnResult(const v1::ReadOutputResponse& frame);
+  void OnEnd(const absl::Status& status);
+
+  const decltype(ProcessOptions::on_output) on_output_;
+  const std::shared_ptr<OutputForwarder::Source> source_;  // null: nothing is forwarded
+  absl::Notification over_;
+  mutable absl::Mutex mu_;
+  std::string result_ ABSL_GUARDED_BY(mu_);
+  absl::Status lost_ ABSL_GUARDED_BY(mu_);      // why the result cannot be known
+  std::unique_ptr<Subscription> subscription_;  // last: its end uses the others
+};
+
+}  // namespace shoal::internal
+
+#endif  // SHOAL_CLIENT_SHOAL_PROCESS_OUTPUT_H_

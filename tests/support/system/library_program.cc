@@ -1,0 +1,269 @@
+// A program that starts its own functions in every way that can go well or wrong: library_program
+// SCENARIO. What it finds it prints to stdout, a line each, for tests/system/library_test.cc.
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "shoal/shoal.h"
+#include "shoal/v1/process.pb.h"
+
+namespace {
+
+constexpr size_t kLargeResultBytes = size_t{70} << 20;  // more than the agent keeps of a stream
+
+void Print(const absl::Status& status) { std::printf("%s\n", status.ToString().c_str()); }
+
+struct Farewell {
+  ~Farewell() {
+    if (shoal::ParentProcess().has_value()) std::printf("destructors run\n");
+  }
+} farewell;
+
+// noinline: to be seen in its stack.
+[[gnu::noinline]] void ThrowDeepInside(const std::string& what) { throw std::runtime_error(what); }
+
+absl::Status Throw(const std::string& what) {
+  ThrowDeepInside(what);
+  return absl::OkStatus();
+}
+absl::Status ThrowOnThread(const std::string& what) {
+  std::thread([what] { ThrowDeepInside(what); }).join();
+  return absl::OkStatus();
+}
+absl::Status Exit(const std::string& code) { std::exit(std::atoi(code.c_str())); }
+absl::Status Sleep() {
+  while (true) pause();
+}
+absl::StatusOr<std::string> Large() { return std::string(kLargeResultBytes, 'r'); }
+absl::StatusOr<std::string> Length(const std::string& text) { return absl::StrCat(text.size()); }
+absl::StatusOr<shoal::v1::Survivor> Older(const shoal::v1::Survivor& survivor) {
+  shoal::v1::Survivor older = survivor;
+  older.set_pid(survivor.pid() + 1);
+  return older;
+}
+// What a program that is executed from here sees of our variables.
+absl::StatusOr<std::string> Environment() {
+  FILE* env = popen("env | grep -E '^SHOAL_(FUNCTION|ARGUMENT|PARENT|DAEMON)=' | wc -l", "r");
+  char count[16] = {};
+  if (std::fgets(count, sizeof(count), env) == nullptr) return absl::InternalError("no output");
+  pclose(env);
+  return std::string(absl::StripAsciiWhitespace(count));
+}
+// What this one has open.
+absl::StatusOr<std::string> CloseOnExec() {
+  return absl::StrCat(fcntl(3, F_GETFD) == FD_CLOEXEC ? "result closes" : "result stays");
+}
+absl::Status Late() {
+  std::printf("%s, a child of %s, ends\n", shoal::CurrentProcess().name().c_str(),
+              shoal::ParentProcess()->name().c_str());
+  return absl::OkStatus();
+}
+SHOAL_REGISTER_FUNCTION(Late);
+// Leaves a child to be joined by its end.
+absl::Status LeaveChild() {
+  shoal::Process child(Late);
+  return child.Start();
+}
+absl::Status StartFromDaemon() { return shoal::Process(Late).Start(); }
+absl::StatusOr<std::string> Fork() {
+  pid_t child = fork();
+  if (child < 0) return absl::StrCat("fork: errno ", errno);
+  if (child == 0) _exit(0);
+  waitpid(child, nullptr, 0);
+  return "forked";
+}
+SHOAL_REGISTER_FUNCTION(Throw);
+SHOAL_REGISTER_FUNCTION(ThrowOnThread);
+SHOAL_REGISTER_FUNCTION(Exit);
+SHOAL_REGISTER_FUNCTION(Sleep);
+SHOAL_REGISTER_FUNCTION(Large);
+SHOAL_REGISTER_FUNCTION(Length);
+SHOAL_REGISTER_FUNCTION(Older);
+SHOAL_REGISTER_FUNCTION(Environment);
+SHOAL_REGISTER_FUNCTION(CloseOnExec);
+SHOAL_REGISTER_FUNCTION(LeaveChild);
+SHOAL_REGISTER_FUNCTION(StartFromDaemon);
+SHOAL_REGISTER_FUNCTION(Fork);
+
+std::string loaded = "nothing";
+
+void Preload() { loaded = "preloaded"; }
+SHOAL_PRELOAD(Preload);
+
+// Is forked until it is ended.
+absl::Status Load(const std::string& what) {
+  loaded = what;
+  return shoal::OfferForks().status();
+}
+SHOAL_REGISTER_FUNCTION(Load);
+
+// Who it is, and what it has; changes what it has, which no other fork must see.
+absl::StatusOr<std::string> Look() {
+  std::string seen =
+      absl::StrCat(shoal::CurrentProcess().name(),
+                   shoal::CurrentProcess().pid() == getpid() ? " is " : " isn't ", "itself, has ",
+                   std::exchange(loaded, "spoiled"), ", parent ", shoal::ParentProcess()->name());
+  return seen;
+}
+SHOAL_REGISTER_FUNCTION(Look);
+
+shoal::ProcessOptions Options() {
+  static const absl::StatusOr<shoal::Fleet> fleet = shoal::Fleet::Connect();
+  if (!fleet.ok()) std::exit(shoal::Fail(fleet.status()));
+  return {.host = fleet->hosts().front().host};
+}
+
+// Starts, joins, and prints exit code and result.
+void Tell(shoal::Process& process) {
+  if (absl::Status started = process.Start(); !started.ok()) return Print(started);
+  absl::StatusOr<bool> joined = process.Join();
+  std::printf("exit code %d\n", process.ExitCode().value_or(-1000));
+  if (!joined.ok()) return Print(joined.status());
+  absl::StatusOr<std::string> result = process.Result();
+  if (!result.ok()) return Print(result.status());
+  if (result->size() > 100) *result = absl::StrCat(result->size(), " bytes");
+  std::printf("result %s\n", result->c_str());
+}
+
+template <typename... What>
+void Tell(What... what) {
+  shoal::Process process(what..., Options());
+  Tell(process);
+}
+
+void PollSentinel() {
+  shoal::Process process(Sleep, Options());
+  if (absl::Status started = process.Start(); !started.ok()) return Print(started);
+  pollfd sentinel = {process.Sentinel().value_or(-1), POLLIN, 0};
+  std::printf("readable %d\n", poll(&sentinel, 1, 0));
+  if (absl::Status asked = process.Interrupt(); !asked.ok()) return Print(asked);
+  std::printf("readable %d\n", poll(&sentinel, 1, 60'000));
+  std::printf("exit code %d\n", process.ExitCode().value_or(-1000));
+}
+
+// One of each kind is left to the end of the program.
+void LeaveBoth() {
+  shoal::ProcessOptions options = Options();
+  options.daemon = true;
+  shoal::Process daemon(Sleep, options);
+  if (absl::Status started = daemon.Start(); !started.ok()) return Print(started);
+  shoal::Process child(Late, Options());
+  if (absl::Status started = child.Start(); !started.ok()) return Print(started);
+  std::printf("%zu active\n", shoal::ActiveChildren().size());
+  std::fflush(stdout);
+}
+
+void TellDaemon() {
+  shoal::ProcessOptions options = Options();
+  options.daemon = true;
+  shoal::Process process(StartFromDaemon, options);
+  Tell(process);
+}
+
+void TellForbidden() {
+  shoal::ProcessOptions options = Options();
+  options.forbid_children = true;
+  shoal::Process process(Fork, options);
+  Tell(process);
+}
+
+// The second is after one that threw, on the same template.
+void TellForkServer() {
+  shoal::Context warm(shoal::StartMethod::kForkServer, Options());
+  Tell(*warm.NewProcess(Look));
+  Tell(*warm.NewProcess(Throw, "boom"));
+  Tell(*warm.NewProcess(Look));
+}
+
+void TellFork() {
+  shoal::ProcessOptions options = Options();
+  options.name = "loader";
+  shoal::Process loader(Load, "a data set", options);
+  if (absl::Status started = loader.Start(); !started.ok()) return Print(started);
+  shoal::Context fork(shoal::StartMethod::kFork, Options());
+  options = fork.options();
+  options.fork_of = "loader";
+  for (int i = 0; i < 3; ++i) {
+    shoal::Process process(Look, options);
+    Tell(process);
+  }
+  if (absl::Status ended = loader.Terminate(); !ended.ok()) return Print(ended);
+  std::printf("loader joined %d\n", loader.Join().ok());
+}
+
+// Of one that never offers itself.
+void TellForkRefused() {
+  shoal::ProcessOptions options = Options();
+  options.name = "sleeper";
+  shoal::Process sleeper(Sleep, options);
+  if (absl::Status started = sleeper.Start(); !started.ok()) return Print(started);
+  options = Options();
+  options.start_method = shoal::StartMethod::kFork;
+  options.fork_of = "sleeper";
+  shoal::Process process(Look, options);
+  Tell(process);
+  if (absl::Status ended = sleeper.Kill(); !ended.ok()) return Print(ended);
+}
+
+void TellMessage() {
+  shoal::v1::Survivor survivor;
+  survivor.set_pid(41);
+  shoal::Process process(Older, survivor, Options());
+  if (absl::Status started = process.Start(); !started.ok()) return Print(started);
+  if (auto joined = process.Join(); !joined.ok()) return Print(joined.status());
+  std::printf("pid %d\n", process.Result<shoal::v1::Survivor>()->pid());
+}
+
+void TellMap() {
+  absl::StatusOr<shoal::Fleet> fleet = shoal::Fleet::Connect();
+  if (!fleet.ok()) return Print(fleet.status());
+  std::vector<std::string> words = {"a", "bb", "ccc", "dddd", "eeeee"};
+  absl::StatusOr<std::vector<std::string>> lengths = shoal::Map(*fleet, Length, words);
+  if (!lengths.ok()) return Print(lengths.status());
+  for (const std::string& length : *lengths) std::printf("%s\n", length.c_str());
+}
+
+const std::map<std::string, void (*)()>& Scenarios() {
+  static const auto* const scenarios = new std::map<std::string, void (*)()>{
+      {"throw", [] { Tell(Throw, std::string("boom")); }},
+      {"throw-on-thread", [] { Tell(ThrowOnThread, std::string("boom")); }},
+      {"exit", [] { Tell(Exit, std::string("3")); }},
+      {"large-result", [] { Tell(Large); }},
+      {"large-argument", [] { Tell(Length, std::string(1 << 20, 'a')); }},
+      {"environment", [] { Tell(Environment); }},
+      {"close-on-exec", [] { Tell(CloseOnExec); }},
+      {"leave-child", [] { Tell(LeaveChild); }},
+      {"sentinel", PollSentinel},
+      {"leave-both", LeaveBoth},
+      {"daemon", TellDaemon},
+      {"forbid-children", TellForbidden},
+      {"forkserver", TellForkServer},
+      {"fork", TellFork},
+      {"fork-refused", TellForkRefused},
+      {"message", TellMessage},
+      {"map", TellMap},
+  };
+  return *scenarios;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  shoal::Init(&argc, &argv);
+  auto scenario = Scenarios().find(argc == 2 ? argv[1] : "");
+  if (scenario == Scenarios().end()) return 2;
+  scenario->second();
+}

@@ -1,0 +1,128 @@
+// Functions of a program as processes: tests/support/system/library_program.cc on a real agent.
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "tests/support/system/system_test.h"
+
+namespace shoal::testing {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class Library : public SystemTest {
+ protected:
+  void SetUp() override {
+    SystemTest::SetUp();
+    StartAgent("ant");
+  }
+
+  CommandResult Run(const std::string& scenario) {
+    return RunProgram({BinaryPath("shoal_library_program"), scenario}, UserOptions());
+  }
+};
+
+TEST_F(Library, AnUncaughtExceptionIsExitCode1WithTheStackOfItsThrowAndTheErrorOfJoin) {
+  CommandResult run = Run("throw");
+  EXPECT_EQ(run.out, "destructors run\nexit code 1\nINTERNAL: uncaught std::runtime_error: boom\n")
+      << run;
+  EXPECT_THAT(run.err, ContainsRegex("shoal: Process-1 \\(PID [0-9]+ on ant\\): uncaught "
+                                     "std::runtime_error: boom; thrown at"));
+  EXPECT_THAT(run.err, HasSubstr("ThrowDeepInside"));
+}
+
+TEST_F(Library, AnExceptionOnAnotherThreadEndsTheProcessToo) {
+  CommandResult run = Run("throw-on-thread");
+  EXPECT_EQ(run.out, "exit code 1\nINTERNAL: uncaught std::runtime_error: boom\n") << run;
+  EXPECT_THAT(run.err, HasSubstr("ThrowDeepInside"));
+}
+
+TEST_F(Library, ExitInAFunctionIsItsExitCodeAndNoResult) {
+  CommandResult run = Run("exit");
+  EXPECT_THAT(run.out, HasSubstr("exit code 3\nFAILED_PRECONDITION: no result of Process-1: it "
+                                 "exited with code 3 before there was one"))
+      << run;
+}
+
+TEST_F(Library, AResultLargerThanWhatTheAgentKeepsComesThrough) {
+  CommandResult run = Run("large-result");
+  EXPECT_THAT(run.out, HasSubstr("exit code 0\nresult 73400320 bytes\n")) << run;
+}
+
+TEST_F(Library, AnArgumentTooLongForTheEnvironmentIsSentAlong) {
+  CommandResult run = Run("large-argument");
+  EXPECT_THAT(run.out, HasSubstr("result 1048576\n")) << run;
+}
+
+TEST_F(Library, MessagesGoThereAndBack) { EXPECT_THAT(Run("message").out, HasSubstr("pid 42\n")); }
+
+TEST_F(Library, WhatItExecutesInheritsNothingOfTheCall) {
+  EXPECT_THAT(Run("environment").out, HasSubstr("result 0\n"));
+  EXPECT_THAT(Run("close-on-exec").out, HasSubstr("result result closes\n"));
+}
+
+TEST_F(Library, AChildJoinsItsOwnChildrenAtItsEnd) {
+  CommandResult run = Run("leave-child");
+  EXPECT_THAT(run.out, HasSubstr("Process-1.1, a child of Process-1, ends\n")) << run;
+  EXPECT_THAT(run.out, HasSubstr("exit code 0\n"));
+}
+
+TEST_F(Library, ASentinelWakesAPoll) {
+  EXPECT_EQ(Run("sentinel").out, "readable 0\nreadable 1\nexit code -2\n");
+}
+
+TEST_F(Library, TheEndOfTheProgramJoinsTheChildAndEndsTheDaemon) {
+  CommandResult run = Run("leave-both");
+  EXPECT_EQ(run.exit_code, 0) << run;
+  EXPECT_THAT(run.out, HasSubstr("2 active\n"));
+  EXPECT_THAT(run.out, HasSubstr("Process-2, a child of MainProcess, ends\n"));
+  EXPECT_THAT(agents_[0].stub().List(), IsEmpty());
+}
+
+TEST_F(Library, ADaemonMayNotHaveChildren) {
+  CommandResult run = Run("daemon");
+  EXPECT_THAT(run.out,
+              HasSubstr("FAILED_PRECONDITION: cannot start Process-1.1: Process-1 is daemonic, and "
+                        "daemonic processes are not allowed to have children"))
+      << run;
+}
+
+TEST_F(Library, ForbidChildrenHasTheKernelRefuse) {
+  CommandResult run = Run("forbid-children");
+  EXPECT_THAT(run.out, HasSubstr("result fork: errno 1\n")) << run;
+}
+
+TEST_F(Library, AForkServerPreloadsOnceAndOutlivesAnException) {
+  CommandResult run = Run("forkserver");
+  EXPECT_THAT(run.out, HasSubstr("result Process-1 is itself, has preloaded, parent MainProcess\n"))
+      << run;
+  EXPECT_THAT(run.out, HasSubstr("exit code 1\nINTERNAL: uncaught std::runtime_error: boom\n"));
+  EXPECT_THAT(run.out,
+              HasSubstr("result Process-3 is itself, has preloaded, parent MainProcess\n"));
+  EXPECT_THAT(run.err, HasSubstr("ThrowDeepInside"));
+}
+
+TEST_F(Library, EachForkOfARunningProcessHasItsMemoryAsItWas) {
+  CommandResult run = Run("fork");
+  for (const char* name : {"Process-2", "Process-3", "Process-4"}) {
+    EXPECT_THAT(run.out, HasSubstr(absl::StrCat("result ", name, " is itself, has a data set, ")))
+        << run;
+  }
+  EXPECT_THAT(run.out, HasSubstr("loader joined 1\n"));
+}
+
+TEST_F(Library, AForkOfWhoDoesNotOfferItselfIsRefusedWithTheReason) {
+  CommandResult run = Run("fork-refused");
+  EXPECT_THAT(run.out, HasSubstr("FAILED_PRECONDITION: ")) << run;
+  EXPECT_THAT(run.out, HasSubstr("sleeper"));
+  EXPECT_THAT(run.out, HasSubstr("offer itself"));
+}
+
+TEST_F(Library, MapGivesResultsInOrder) {
+  CommandResult run = Run("map");
+  EXPECT_THAT(run.out, HasSubstr("1\n2\n3\n4\n5\n")) << run;
+}
+
+}  // namespace
+}  // namespace shoal::testing

@@ -1,0 +1,160 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <string>
+
+#include "shoal/function.h"
+#include "shoal/function_call.h"
+#include "shoal/v1/process.pb.h"
+
+namespace shoal::internal {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+absl::Status Nothing() { return absl::OkStatus(); }
+absl::Status Refuse() { return absl::AbortedError("no"); }
+absl::StatusOr<std::string> Twice(const std::string& text) { return text + text; }
+absl::StatusOr<std::string> FirstOf(absl::string_view text) {
+  return std::string(text.substr(0, 1));
+}
+absl::StatusOr<v1::Survivor> Older(const v1::Survivor& survivor) {
+  v1::Survivor older = survivor;
+  older.set_pid(survivor.pid() + 1);
+  return older;
+}
+
+std::string SurvivorBytes(int pid) {
+  v1::Survivor survivor;
+  survivor.set_pid(pid);
+  return survivor.SerializeAsString();
+}
+
+TEST(Function, TakesNothingBytesOrAMessage) {
+  EXPECT_EQ(*Bind(Nothing)("ignored"), "");
+  EXPECT_EQ(*Bind(Twice)("ab"), "abab");
+  EXPECT_EQ(*Bind(FirstOf)("ab"), "a");
+  EXPECT_EQ(*Bind(Older)(SurvivorBytes(6)), SurvivorBytes(7));
+}
+
+TEST(Function, ItsErrorComesThrough) {
+  EXPECT_EQ(Bind(Refuse)("").status(), absl::AbortedError("no"));
+}
+
+TEST(Function, BytesThatAreNoMessageAreRefusedByType) {
+  absl::Status status = Bind(Older)("\xff").status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("shoal.v1.Survivor"));
+}
+
+class FunctionCallTest : public ::testing::Test {
+ protected:
+  ~FunctionCallTest() override {
+    for (const char* name :
+         {"SHOAL_FUNCTION", "SHOAL_ARGUMENT", "SHOAL_PARENT", "SHOAL_DAEMON", "SHOAL_FILES"}) {
+      unsetenv(name);
+    }
+  }
+  static void Enter(const std::vector<std::string>& env) {
+    for (const std::string& entry : env) {
+      size_t equals = entry.find('=');
+      setenv(entry.substr(0, equals).c_str(), entry.c_str() + equals + 1, 1);
+    }
+  }
+  static FunctionCall Call() {
+    FunctionCall call;
+    call.function = "Twice";
+    call.argument = std::string("a\0b\xff=", 5);
+    call.parent = ProcessInfo("web.1", 17, "ant", "ABCDEF", false);
+    return call;
+  }
+};
+
+TEST_F(FunctionCallTest, IsPlainTextInTheEnvironment) {
+  FunctionCall call = Call();
+  call.argument = "12";
+  call.daemon = true;
+  EXPECT_THAT(ToEnvironment(call),
+              ElementsAre("SHOAL_FUNCTION=Twice", "SHOAL_PARENT=web.1 ant/ABCDEF 17",
+                          "SHOAL_ARGUMENT=MTI=", "SHOAL_DAEMON=1"));
+}
+
+TEST_F(FunctionCallTest, ComesOutAsItWentInAndOnlyOnce) {
+  Enter(ToEnvironment(Call()));
+  auto call = TakeFunctionCall();
+  ASSERT_TRUE(call.has_value() && call->ok()) << call->status();
+  EXPECT_EQ((*call)->function, "Twice");
+  EXPECT_EQ((*call)->argument, Call().argument);
+  EXPECT_EQ((*call)->parent.name(), "web.1");
+  EXPECT_EQ((*call)->parent.host(), "ant");
+  EXPECT_EQ((*call)->parent.id(), "ABCDEF");
+  EXPECT_EQ((*call)->parent.pid(), 17);
+  EXPECT_FALSE((*call)->daemon);
+  EXPECT_FALSE(TakeFunctionCall().has_value());
+}
+
+TEST_F(FunctionCallTest, AParentThatNoAgentStartedHasNoId) {
+  FunctionCall call = Call();
+  call.parent = ProcessInfo("MainProcess", 17, "ant", "", false);
+  Enter(ToEnvironment(call));
+  auto taken = TakeFunctionCall();
+  ASSERT_TRUE(taken.has_value() && taken->ok()) << taken->status();
+  EXPECT_EQ((*taken)->parent.id(), "");
+}
+
+TEST_F(FunctionCallTest, WhatMakesNoSenseIsNamed) {
+  for (auto [parent, argument, reason] : {
+           std::tuple("ant", "MTI=", "SHOAL_PARENT"),
+           std::tuple("a b/c d", "MTI=", "SHOAL_PARENT"),
+           std::tuple("a b/c 4", "!", "SHOAL_ARGUMENT"),
+       }) {
+    setenv("SHOAL_FUNCTION", "Twice", 1);
+    setenv("SHOAL_PARENT", parent, 1);
+    setenv("SHOAL_ARGUMENT", argument, 1);
+    auto call = TakeFunctionCall();
+    ASSERT_TRUE(call.has_value());
+    EXPECT_TRUE(absl::IsInvalidArgument(call->status()));
+    EXPECT_THAT(std::string(call->status().message()), HasSubstr(reason));
+  }
+}
+
+TEST_F(FunctionCallTest, ALongArgumentIsReadFromItsFile) {
+  char directory[] = "/tmp/shoal-argument-XXXXXX";
+  ASSERT_NE(mkdtemp(directory), nullptr);
+  std::string path = std::string(directory) + "/argument";
+  std::string text(3 * kMaxInlineArgumentBytes, 'x');
+  FILE* file = fopen(path.c_str(), "w");
+  fwrite(text.data(), 1, text.size(), file);
+  fclose(file);
+  FunctionCall call = Call();
+  call.argument.reset();
+  Enter(ToEnvironment(call));
+  setenv("SHOAL_FILES", directory, 1);
+  auto taken = TakeFunctionCall();
+  ASSERT_TRUE(taken.has_value() && taken->ok()) << taken->status();
+  EXPECT_EQ((*taken)->argument, text);
+  unlink(path.c_str());
+  Enter(ToEnvironment(call));
+  EXPECT_TRUE(absl::IsNotFound(TakeFunctionCall()->status()));
+  rmdir(directory);
+}
+
+TEST(FunctionResult, IsAValueAnErrorOrNothing) {
+  EXPECT_FALSE(ParseResult("").has_value());
+  EXPECT_EQ(**ParseResult(SerializeResult("ab")), "ab");
+  EXPECT_EQ(**ParseResult(SerializeResult("")), "");
+  EXPECT_EQ(ParseResult(SerializeResult(absl::NotFoundError("\xff!")))->status(),
+            absl::NotFoundError("\xff!"));
+}
+
+TEST(FunctionResult, OneThatWasCutOffIsDataLoss) {
+  std::string bytes = SerializeResult(std::string(300, 'x'));
+  for (size_t size = 1; size < bytes.size(); ++size) {
+    EXPECT_TRUE(absl::IsDataLoss(ParseResult(bytes.substr(0, size))->status())) << size;
+  }
+}
+
+}  // namespace
+}  // namespace shoal::internal
