@@ -49,38 +49,46 @@ void BlobWriteCall::OnReadDone(bool ok) {
 
 void BlobWriteCall::Take() {
   if (IsFinished()) return;
-  absl::Status status = begun_ ? absl::OkStatus() : BeginUpload();
-  if (status.ok() && upload_ != nullptr && upload_->HashSome()) {
-    edge_->blob_thread->Run([self = self_] { self->Take(); });
+  chunk_.Clear();
+  chunk_.Swap(&request_);
+  if (absl::Status begun = begun_ ? absl::OkStatus() : BeginUpload(); !begun.ok()) {
+    return Refuse(begun);
+  }
+  upload_ == nullptr ? Answer() : TakeChunk();
+}
+
+void BlobWriteCall::TakeChunk() {
+  if (IsFinished()) return;
+  if (upload_->HashSome()) {
+    edge_->blob_thread->Run([self = shared_from_this()] { self->TakeChunk(); });
     return;
   }
-  if (status.ok() && upload_ != nullptr) status = TakeChunk();
-  if (!status.ok()) return Refuse(status);
-  const bool complete = upload_ == nullptr || upload_->is_complete();
-  complete ? Answer() : ReadNext();
+  ReadNext();
+  if (absl::Status written = WriteChunk(); !written.ok()) return Refuse(written);
+  if (upload_->is_complete()) Answer();
 }
 
 absl::Status BlobWriteCall::BeginUpload() {
   begun_ = true;
-  const absl::Status checked = CheckFirst(request_);
+  const absl::Status checked = CheckFirst(chunk_);
   absl::StatusOr<std::shared_ptr<BlobUpload>> upload =
-      checked.ok() ? edge_->blobs->BeginUpload(request_.sha256(), request_.size_bytes())
+      checked.ok() ? edge_->blobs->BeginUpload(chunk_.sha256(), chunk_.size_bytes())
                    : absl::StatusOr<std::shared_ptr<BlobUpload>>(checked);
-  Audit(owner_, "Write", Describe(request_), upload.status());
+  Audit(owner_, "Write", Describe(chunk_), upload.status());
   if (!upload.ok()) return upload.status();
-  sha256_ = request_.sha256();
-  offset_ = request_.offset();
-  size_bytes_ = request_.size_bytes();
+  sha256_ = chunk_.sha256();
+  offset_ = chunk_.offset();
+  size_bytes_ = chunk_.size_bytes();
   upload_ = *std::move(upload);
   return absl::OkStatus();
 }
 
-absl::Status BlobWriteCall::TakeChunk() {
-  if (!request_.sha256().empty() && request_.sha256() != sha256_) {
+absl::Status BlobWriteCall::WriteChunk() {
+  if (!chunk_.sha256().empty() && chunk_.sha256() != sha256_) {
     return absl::InvalidArgumentError("one Write is one blob: sha256 has changed");
   }
-  SHOAL_RETURN_IF_ERROR(upload_->Write(offset_, request_.data()));
-  offset_ += static_cast<int64_t>(request_.data().size());
+  SHOAL_RETURN_IF_ERROR(upload_->Write(offset_, chunk_.data()));
+  offset_ += static_cast<int64_t>(chunk_.data().size());
   return absl::OkStatus();
 }
 

@@ -1,20 +1,20 @@
-// One BlobService.Write: chunks from a client into the store, one at a time.
+// One BlobService.Write: chunks from a client into the store, in order.
 //
 //  1. Begin        in the handler; the first read is started.
 //  2. OnReadDone   a chunk is here: handed to the thread of disk work (Take).
 //  3. Take         the first chunk begins or joins an upload; what the host had of it is hashed in
-//                  turns with other work; then the chunk is written, and the next read started, so
-//                  that a slow disk slows the client down.
+//                  turns with other work; then the next read is started, and this chunk is written
+//                  while that comes in. No more than one is ahead of the disk, so that a slow disk
+//                  slows the client down.
 //  4. FinishOnce   the blob is whole, the client has sent too little or what is wrong, or is gone.
 //  5. OnDone       gRPC is through with it: the upload is left, on the thread of disk work.
 //
 // Ownership:     shared by two real owners: gRPC, until OnDone (the reference the call has to
 //                itself), and the closure that is on the thread of disk work.
-// Thread-safety: thread-safe; `request_` belongs to gRPC between StartRead and OnReadDone and to
-// the
-//                thread of disk work otherwise.
+// Thread-safety: thread-safe; `request_` belongs to gRPC between StartRead and OnReadDone, to the
+//                thread of disk work otherwise; `self_` to the threads of gRPC.
 // Blocking:      never blocks.
-// Memory:        one message.
+// Memory:        two messages.
 #ifndef SHOAL_AGENT_RPC_BLOB_WRITE_CALL_H_
 #define SHOAL_AGENT_RPC_BLOB_WRITE_CALL_H_
 
@@ -35,7 +35,9 @@
 
 namespace shoal::agent {
 
-class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>, public OpenCall {
+class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>,
+                            public OpenCall,
+                            public std::enable_shared_from_this<BlobWriteCall> {
  public:
   static grpc::ServerReadReactor<v1::WriteRequest>* Begin(const Edge* edge, std::string owner,
                                                           v1::WriteResponse* response);
@@ -53,7 +55,8 @@ class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>, pu
   // Thread of disk work.
   void Take();
   absl::Status BeginUpload();
-  absl::Status TakeChunk();
+  void TakeChunk();
+  absl::Status WriteChunk();
   void OnLastRead();
   void Refuse(const absl::Status& status);
 
@@ -70,6 +73,7 @@ class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>, pu
   v1::WriteRequest request_;
 
   // Thread of disk work only.
+  v1::WriteRequest chunk_;  // the message before that of `request_`
   bool begun_ = false;
   std::string sha256_;
   int64_t offset_ = 0;  // of the next chunk
