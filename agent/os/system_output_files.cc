@@ -43,12 +43,16 @@ bool UnlinkChain(int directory, const std::string& id, int stream) {
 }
 
 template <typename Predicate>
-void UnlinkWhere(int directory, Predicate predicate) {
+std::vector<std::string> NamesWhere(int directory, Predicate predicate) {
   std::vector<std::string> names;
   ForEachName(directory, [&](const char* name, bool is_directory) {
     const std::optional<OutputName> parsed = ParseOutputName(name);
     if (!is_directory && parsed && predicate(*parsed)) names.emplace_back(name);
   });
+  return names;
+}
+
+void Unlink(int directory, const std::vector<std::string>& names) {
   for (const std::string& name : names) unlinkat(directory, name.c_str(), 0);
 }
 
@@ -74,14 +78,12 @@ class SystemOutputFiles::Remover {
     if (unsure_.size() >= kSweepAfter) Sweep();
   }
 
-  void RemoveAllBut(const absl::flat_hash_set<std::string>& kept) {
-    UnlinkWhere(directory(), [&kept](const OutputName& name) { return !kept.contains(name.id); });
-  }
-
  private:
   void Sweep() {
     if (unsure_.empty()) return;
-    UnlinkWhere(directory(), [this](const OutputName& name) { return unsure_.contains(name.id); });
+    Unlink(directory(), NamesWhere(directory(), [this](const OutputName& name) {
+             return unsure_.contains(name.id);
+           }));
     unsure_.clear();
   }
 
@@ -142,8 +144,12 @@ void SystemOutputFiles::Remove(const std::string& id) {
 }
 
 void SystemOutputFiles::RemoveAllBut(const std::vector<std::string>& keep) {
-  absl::flat_hash_set<std::string> kept(keep.begin(), keep.end());
-  helper_->Run([remover = remover_, kept = std::move(kept)] { remover->RemoveAllBut(kept); });
+  const absl::flat_hash_set<std::string> kept(keep.begin(), keep.end());
+  // What is there now: when the helper comes to it, processes that `keep` does not know may write.
+  std::vector<std::string> names =
+      NamesWhere(directory(), [&](const OutputName& name) { return !kept.contains(name.id); });
+  helper_->Run(
+      [remover = remover_, names = std::move(names)] { Unlink(remover->directory(), names); });
 }
 
 std::array<record::StreamState, record::kStreams> SystemOutputFiles::Measure(

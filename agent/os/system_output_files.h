@@ -2,7 +2,7 @@
 //
 // Ownership:     owns the directory's descriptor; removes on a helper thread of main's.
 // Thread-safety: thread-safe; `helper` outlives it.
-// Blocking:      Tail and Measure on the disk; Remove and RemoveAllBut never.
+// Blocking:      Tail, Measure and RemoveAllBut (reads the directory) on the disk; Remove never.
 #ifndef SHOAL_AGENT_OS_SYSTEM_OUTPUT_FILES_H_
 #define SHOAL_AGENT_OS_SYSTEM_OUTPUT_FILES_H_
 

@@ -349,6 +349,7 @@ void Supervisor::CheckEmpty() {
   if (Has(record::kEmpty) || !Ended() || !NoChildren()) return;
   const bool killing = phase_ == Phase::kKilling;
   if (!killing && check_at_ != kNever && now_ < check_at_) return;
+  if (changed_ && !tree_.has_left()) PublishNow();  // before what may take its time
   if (tree_.CgroupPopulated()) {
     if (killing) return;  // DriveEnd() has the next look
     const int64_t longest = phase_ == Phase::kAsked ? kLongestPause : kIdlePause;

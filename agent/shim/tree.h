@@ -32,6 +32,7 @@ class Tree {
   // Moves to the refuge, once; a migration may take 16 ms. False if the shim could not, or was not
   // where it was to leave: then the cgroup proves nothing, and is let alone from now on.
   bool LeaveCgroup();
+  bool has_left() const { return refuge_fd_ < 0; }
   bool cgroup_refused() const { return refused_; }
 
   // Sends `number` once to every member, whatever is born meanwhile included as far as a few rounds

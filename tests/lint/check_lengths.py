@@ -9,7 +9,7 @@ from sources import source_files
 
 MAX_FILE_LINES = 500
 # 1,000 for a shim that forks its process, and what it takes to adopt one.
-MAX_SHIM_LINES = 1149
+MAX_SHIM_LINES = 1199
 SUFFIXES = [".h", ".cc", ".proto", ".py", ".sh", ".cmake", "CMakeLists.txt"]
 
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <set>
 
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "agent/os/output_name.h"
 #include "agent/os/output_search.h"
@@ -135,6 +136,16 @@ TEST_F(OutputFilesTest, RemoveFindsSegmentsWhoseFirstWasDropped) {
   WriteIndex(kId, {{1, 0, 1}});
   files_->Remove(kId);
   EXPECT_TRUE(Names().empty());
+}
+
+TEST_F(OutputFilesTest, RemoveAllButSparesWhatIsWrittenAfterTheCall) {
+  WriteStream(kOther, 0, "old");
+  absl::Notification written;
+  helper_->Run([&] { written.WaitForNotification(); });
+  files_->RemoveAllBut({});
+  WriteStream(kId, 0, "new");
+  written.Notify();
+  EXPECT_EQ(Names(), std::set<std::string>{SegmentName(kId, 0, 0)});
 }
 
 TEST_F(OutputFilesTest, RemoveAllButKeepsWhatIsKnownAndWhatIsNotOurs) {
