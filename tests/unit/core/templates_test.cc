@@ -158,6 +158,21 @@ TEST_F(TemplatesTest, ATemplateThatEndsTellsEachWhoWaitsHowAndTheNextSpawnStarts
   EXPECT_NE(TemplateId(), "");
 }
 
+TEST_F(TemplatesTest, ATemplateThatCannotStartJustNowMayBeWaitedForAgain) {
+  world_.shims.FailStart(absl::ResourceExhaustedError("start of the shim: no descriptor is left"));
+  auto reply = Spawn(Forkserver("web"));
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(reply->statuses[0].message()),
+              HasSubstr("program-template cannot be forked: it did not start: start of the shim"));
+  auto again = Spawn(Forkserver("web"));
+  Warm(TemplateId());
+  world_.shims.StartAll();
+  world_.Turn();
+  ASSERT_EQ(again->calls, 1);
+  EXPECT_TRUE(again->statuses[0].ok()) << again->statuses[0];
+}
+
 TEST_F(TemplatesTest, ATemplateThatNeverOffersItselfIsEndedAfterAMinute) {
   auto reply = Spawn(Forkserver("web"));
   const std::string id = TemplateId();
