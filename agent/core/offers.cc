@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "agent/core/start_failure.h"
 #include "common/escape.h"
 #include "common/signals.h"
 
@@ -17,6 +18,14 @@ constexpr absl::Duration kUnknownPatience = absl::Seconds(10);
 constexpr absl::Duration kOfferTime = absl::Seconds(3);
 constexpr size_t kMaxWords = 400;
 
+// A start that may be tried again is one for who waits for it, too.
+absl::Status CannotBeForked(const ProcessEntry& process) {
+  const absl::StatusCode code = process.start_failure ? StatusOf(*process.start_failure).code()
+                                                      : absl::StatusCode::kFailedPrecondition;
+  return absl::Status(code,
+                      absl::StrCat(process.name, " cannot be forked: it ", HowItEnded(process)));
+}
+
 }  // namespace
 
 std::string LastWords(absl::string_view what, absl::string_view stderr_tail) {
@@ -27,7 +36,7 @@ std::string LastWords(absl::string_view what, absl::string_view stderr_tail) {
 }
 
 std::string HowItEnded(const ProcessEntry& process) {
-  if (process.start_failure) return process.start_failure->message;
+  if (process.start_failure) return absl::StrCat("did not start: ", process.start_failure->message);
   if (!process.exit) return "ended";
   const Exit& exit = *process.exit;
   std::string how = exit.code     ? absl::StrCat("exited with code ", *exit.code)
@@ -50,10 +59,7 @@ absl::Duration Offers::PatienceFor(const ProcessEntry& process) const {
 
 void Offers::Await(const ProcessEntry& process, absl::Duration patience, Callback done) {
   if (offers_.contains(process.id)) return done(absl::OkStatus());
-  if (process.IsOver()) {
-    return done(absl::FailedPreconditionError(
-        absl::StrCat(process.name, " cannot be forked: it ", HowItEnded(process))));
-  }
+  if (process.IsOver()) return done(CannotBeForked(process));
   if (patience <= absl::ZeroDuration()) {
     return done(absl::FailedPreconditionError(
         absl::StrCat(Describe(process), " does not offer itself to be forked")));
@@ -136,9 +142,7 @@ void Offers::OnOver(const ProcessEntry& process) {
     // Somebody may have inherited its connection, so that it does not break.
     core_->shims->AnswerOffer(*parent, absl::UnavailableError("it has ended"));
   }
-  if (!waiters_.contains(process.id)) return;
-  Fail(process.id, absl::FailedPreconditionError(
-                       absl::StrCat(process.name, " cannot be forked: it ", HowItEnded(process))));
+  if (waiters_.contains(process.id)) Fail(process.id, CannotBeForked(process));
 }
 
 void Offers::Fail(const std::string& process_id, const absl::Status& why) {

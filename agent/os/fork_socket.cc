@@ -23,6 +23,7 @@ namespace shoal::agent {
 namespace {
 
 constexpr int kBacklog = 256;
+constexpr int kAcceptsPerTurn = 64;
 constexpr int kPacketsPerTurn = 64;
 constexpr absl::Duration kPause = absl::Milliseconds(100);
 
@@ -80,23 +81,26 @@ absl::Status ForkSocket::Watch() {
 }
 
 void ForkSocket::OnAcceptable() {
-  while (true) {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
     UniqueFd fd(accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
       Admit(std::move(fd));
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-      break;
+      return PauseForWantOfDescriptors();
     } else if (errno != EINTR && errno != ECONNABORTED) {
       return;  // EAGAIN: none is left.
     }
   }
-  // The socket stays readable, so watching on would spin.
+}
+
+// The socket stays readable, so watching on would spin.
+void ForkSocket::PauseForWantOfDescriptors() {
   handlers_.on_trouble(absl::StrCat("cannot accept on ", path_, ": ",
                                     ErrnoStatus(errno, "accept4").message(), "; trying again"));
   loop_->Unwatch(fd_.get());
   resume_ = loop_->After(kPause, [this] {
     resume_ = 0;
-    Watch().IgnoreError();
+    if (!Watch().ok()) PauseForWantOfDescriptors();
   });
 }
 

@@ -49,6 +49,7 @@ class ForkSocket {
   ForkSocket(EventLoop* loop, std::string path, UniqueFd fd, Handlers handlers);
   absl::Status Watch();
   void OnAcceptable();
+  void PauseForWantOfDescriptors();
   void Admit(UniqueFd fd);
   void OnReady(int pid, uint32_t events);
   // Shared by the map and the handler that runs: what it tells may drop the connection.

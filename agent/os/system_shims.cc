@@ -193,7 +193,9 @@ ShimView SystemShims::Look(int slot, const std::string& id) {
   if (halves.shim && HasId(*halves.shim, id)) view.shim = halves.shim;
   view.locked = watch_->IsAlive(slot) || records_->IsLocked(slot);
   const auto use = uses_.find(slot);
-  if (!view.shim && !view.locked && use != uses_.end()) view.refused = use->second.refused;
+  // By the parent's word, though it may still hold the lock for a moment.
+  if (!view.shim && use != uses_.end() && !watch_->IsAlive(slot))
+    view.refused = use->second.refused;
   return view;
 }
 

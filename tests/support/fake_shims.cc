@@ -220,7 +220,7 @@ ShimView FakeShims::Look(int slot, const std::string& id) {
   view.damaged = seen.damaged;
   view.agent = seen.agent;
   if (seen.written && !seen.damaged) view.shim = seen.shim;
-  if (!seen.written && !seen.locked) view.refused = seen.refused;
+  if (!seen.written) view.refused = seen.refused;
   return view;
 }
 

@@ -247,7 +247,7 @@ TEST_F(Template, AThousandForksLeaveNothingBehind) {
   agent.stub().Spawn(Forkserver({"exit", "0"}, "first"));
   agent.stub().Wait("first", v1::WaitRequest::UNTIL_EMPTY);
   const v1::Process parent = LiveTemplate(agent);
-  size_t template_fds = FdsOf(parent.pid());
+  const size_t template_fds = FdsOf(parent.pid());
   size_t agent_fds = 0;
   uintmax_t records = 0;
   for (int round = 0; round < 10; ++round) {
@@ -280,7 +280,9 @@ TEST_F(Template, AThousandForksLeaveNothingBehind) {
     }
   }
   WaitUntil("the template has reaped all", [&] { return ChildrenOf(parent.pid()).empty(); });
-  EXPECT_EQ(FdsOf(parent.pid()), template_fds);
+  // Counted while it may have been busy with the first: more than a few is a leak all the same.
+  WaitUntil("the template has no descriptor more",
+            [&] { return FdsOf(parent.pid()) <= template_fds; });
   WaitUntil("the agent has no descriptor more", [&] { return FdsOf(agent.pid()) <= agent_fds; });
   EXPECT_LE(std::filesystem::file_size(agent.run_dir() + "/records"), 2 * records);
   WaitUntil("only the template's shim is left of all",

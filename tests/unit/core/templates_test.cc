@@ -1,7 +1,7 @@
-// Start methods: from which process a spawn is forked, and what becomes of it if that cannot be.
+// FORKSERVER: which template a spawn is forked from, and what becomes of it if that cannot be.
 #include <cerrno>
 
-#include "tests/unit/core/supervisor_fixture.h"
+#include "tests/unit/core/fork_fixture.h"
 
 namespace shoal::agent {
 namespace {
@@ -13,64 +13,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-class TemplatesTest : public SupervisorTest {
- protected:
-  static SpawnCommand With(SpawnCommand command, StartMethod method,
-                           const std::string& fork_of = "") {
-    for (SpawnItem& item : command.items) {
-      auto spec = std::make_shared<Spec>(*item.spec);
-      spec->start_method = method;
-      spec->fork_of = fork_of;
-      item.spec = spec;
-    }
-    return command;
-  }
-  static SpawnCommand Forkserver(const std::string& name, const std::string& request_id = "r1") {
-    return With(Detached(name, request_id), StartMethod::kForkserver);
-  }
-  static SpawnCommand ForkOf(const std::string& parent, const std::string& name,
-                             const std::string& request_id = "r1") {
-    return With(Detached(name, request_id), StartMethod::kFork, parent);
-  }
-
-  std::shared_ptr<SpawnReply> Spawn(SpawnCommand command) {
-    auto reply = world_.Spawn(std::move(command));
-    world_.Turn();
-    return reply;
-  }
-  // Of the template that was started last; "" if none was.
-  std::string TemplateId() {
-    std::string id;
-    absl::Time newest = absl::InfinitePast();
-    for (const ProcessEntry* process : world_.supervisor->Templates()) {
-      if (process->create_time >= newest && !process->termination) {
-        id = process->id;
-        newest = process->create_time;
-      }
-    }
-    return id;
-  }
-  void Warm(const std::string& id) {
-    world_.shims.Started(id);
-    world_.Turn();
-    world_.shims.Offer(id);
-    world_.Turn();
-  }
-  // A warm template, and one process forked from it.
-  std::string WarmUp() {
-    auto reply = Spawn(Forkserver("first", "r0"));
-    const std::string id = TemplateId();
-    Warm(id);
-    world_.shims.StartAll();
-    world_.Turn();
-    EXPECT_EQ(reply->calls, 1);
-    return id;
-  }
-  void PassTime(absl::Duration span) {
-    world_.scheduler.Advance(span);
-    world_.Turn();
-  }
-};
+using TemplatesTest = ForkTest;
 
 TEST_F(TemplatesTest, TheFirstSpawnStartsATemplateAndTheProcessIsForkedFromIt) {
   auto reply = Spawn(Forkserver("web"));
@@ -156,6 +99,21 @@ TEST_F(TemplatesTest, ATemplateThatEndsTellsEachWhoWaitsHowAndTheNextSpawnStarts
   Spawn(Forkserver("three", "r3"));
   EXPECT_NE(TemplateId(), id);
   EXPECT_NE(TemplateId(), "");
+}
+
+TEST_F(TemplatesTest, ATemplateThatCannotStartJustNowMayBeWaitedForAgain) {
+  world_.shims.FailStart(absl::ResourceExhaustedError("start of the shim: no descriptor is left"));
+  auto reply = Spawn(Forkserver("web"));
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(reply->statuses[0].message()),
+              HasSubstr("program-template cannot be forked: it did not start: start of the shim"));
+  auto again = Spawn(Forkserver("web"));
+  Warm(TemplateId());
+  world_.shims.StartAll();
+  world_.Turn();
+  ASSERT_EQ(again->calls, 1);
+  EXPECT_TRUE(again->statuses[0].ok()) << again->statuses[0];
 }
 
 TEST_F(TemplatesTest, ATemplateThatNeverOffersItselfIsEndedAfterAMinute) {
@@ -335,36 +293,6 @@ TEST_F(TemplatesTest, AShippedProgramIsToldApartByWhatIsInItAndStartedBesideItsF
   EXPECT_THAT(world_.supervisor->Templates(), SizeIs(2));
 }
 
-TEST_F(TemplatesTest, AForkIsOneProcessThoughTheAgentIsKilledAtEveryStep) {
-  for (int step = 1;; ++step) {
-    World world;
-    const std::string load = world.Run(Detached("load", "r0"));
-    bool killed = false;
-    world.crash.Arm(step);
-    try {
-      world.shims.Offer(load);
-      world.Spawn(ForkOf("load", "child"));
-      world.Turn();
-    } catch (const Crash&) {
-      killed = true;
-      world.Kill();
-      world.Start();
-    }
-    world.crash.Arm(0);
-    if (killed) world.shims.Offer(load);
-    auto reply = world.Spawn(ForkOf("load", "child"));
-    world.Turn();
-    world.shims.StartAll();
-    world.Turn();
-    ASSERT_EQ(reply->calls, 1) << step;
-    EXPECT_TRUE(reply->statuses[0].ok()) << step << ": " << reply->statuses[0];
-    EXPECT_EQ(world.shims.StartsOf(reply->ids[0]), 1) << step;
-    EXPECT_THAT(world.shims.slots(), SizeIs(2)) << step;
-    if (!killed) break;
-    ASSERT_LT(step, 100);
-  }
-}
-
 TEST_F(TemplatesTest, AFailedCommitFailsTheTemplateAndWhoWaitsForIt) {
   auto reply = world_.Spawn(Forkserver("web"));
   world_.store.FailNext(absl::OkStatus());
@@ -426,54 +354,6 @@ TEST_F(TemplatesTest, DeletingEndsTemplatesOnly) {
   EXPECT_EQ(reply->calls, 2);
   EXPECT_TRUE(reply->status.ok());
   EXPECT_THAT(world_.supervisor->Templates(), IsEmpty());
-}
-
-TEST_F(TemplatesTest, ARunningProcessThatOffersItselfIsForkedByName) {
-  const std::string load = world_.Run(Detached("load", "r0"));
-  world_.shims.Offer(load);
-  auto reply = Spawn(ForkOf("load", "child"));
-  ASSERT_THAT(world_.shims.starts(), SizeIs(2));
-  EXPECT_EQ(world_.shims.starts()[1].fork_from, world_.shims.ParentOf(load));
-  world_.shims.StartAll();
-  world_.Turn();
-  ASSERT_EQ(reply->calls, 1);
-  EXPECT_EQ(world_.Get(reply->ids[0]).forked_from, load);
-  EXPECT_EQ(world_.store.processes().at(reply->ids[0]).forked_from, load) << "known durably";
-}
-
-TEST_F(TemplatesTest, AForkOfWhoDoesNotOfferItselfIsRefused) {
-  world_.Run(Detached("load", "r0"));
-  PassTime(absl::Minutes(1));
-  auto reply = Spawn(ForkOf("load", "child"));
-  ASSERT_EQ(reply->calls, 1);
-  EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(reply->statuses[0].message()), HasSubstr("does not offer itself"));
-}
-
-TEST_F(TemplatesTest, AForkOfWhoHasJustStartedWaitsForItsOffer) {
-  const std::string load = world_.Run(Detached("load", "r0"));
-  auto reply = Spawn(ForkOf("load", "child"));
-  EXPECT_EQ(reply->calls, 0);
-  world_.shims.Offer(load);
-  world_.Turn();
-  EXPECT_THAT(world_.shims.starts(), SizeIs(2));
-  auto late = Spawn(ForkOf("child", "grandchild", "r2"));
-  PassTime(absl::Seconds(4));
-  ASSERT_EQ(late->calls, 1) << "which never offered itself";
-  EXPECT_FALSE(late->statuses[0].ok());
-}
-
-TEST_F(TemplatesTest, AForkOfNobodyOfSeveralOrOfTheEndedIsRefusedBeforeAnythingIsKept) {
-  const std::string load = world_.Run(Detached("load", "r0"));
-  world_.Run(Detached("load2", "r00"));
-  EXPECT_EQ(Spawn(ForkOf("nobody", "c", "r1"))->statuses[0].code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(Spawn(ForkOf("load*", "c", "r2"))->statuses[0].code(),
-            absl::StatusCode::kInvalidArgument);
-  world_.shims.End(load, 0);
-  world_.Turn();
-  EXPECT_EQ(Spawn(ForkOf("load", "c", "r3"))->statuses[0].code(),
-            absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(world_.store.processes(), SizeIs(2));
 }
 
 TEST_F(TemplatesTest, AProcessWhoseEndIsAskedForWhileItWaitsIsNeverForked) {

@@ -1,0 +1,91 @@
+// FORK: a running process that offers itself is forked by name.
+#include "tests/unit/core/fork_fixture.h"
+
+namespace shoal::agent {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+using ForkOfTest = ForkTest;
+
+TEST_F(ForkOfTest, AForkIsOneProcessThoughTheAgentIsKilledAtEveryStep) {
+  for (int step = 1;; ++step) {
+    World world;
+    const std::string load = world.Run(Detached("load", "r0"));
+    bool killed = false;
+    world.crash.Arm(step);
+    try {
+      world.shims.Offer(load);
+      world.Spawn(ForkOf("load", "child"));
+      world.Turn();
+    } catch (const Crash&) {
+      killed = true;
+      world.Kill();
+      world.Start();
+    }
+    world.crash.Arm(0);
+    if (killed) world.shims.Offer(load);
+    auto reply = world.Spawn(ForkOf("load", "child"));
+    world.Turn();
+    world.shims.StartAll();
+    world.Turn();
+    ASSERT_EQ(reply->calls, 1) << step;
+    EXPECT_TRUE(reply->statuses[0].ok()) << step << ": " << reply->statuses[0];
+    EXPECT_EQ(world.shims.StartsOf(reply->ids[0]), 1) << step;
+    EXPECT_THAT(world.shims.slots(), SizeIs(2)) << step;
+    if (!killed) break;
+    ASSERT_LT(step, 100);
+  }
+}
+
+TEST_F(ForkOfTest, ARunningProcessThatOffersItselfIsForkedByName) {
+  const std::string load = world_.Run(Detached("load", "r0"));
+  world_.shims.Offer(load);
+  auto reply = Spawn(ForkOf("load", "child"));
+  ASSERT_THAT(world_.shims.starts(), SizeIs(2));
+  EXPECT_EQ(world_.shims.starts()[1].fork_from, world_.shims.ParentOf(load));
+  world_.shims.StartAll();
+  world_.Turn();
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_EQ(world_.Get(reply->ids[0]).forked_from, load);
+  EXPECT_EQ(world_.store.processes().at(reply->ids[0]).forked_from, load) << "known durably";
+}
+
+TEST_F(ForkOfTest, AForkOfWhoDoesNotOfferItselfIsRefused) {
+  world_.Run(Detached("load", "r0"));
+  PassTime(absl::Minutes(1));
+  auto reply = Spawn(ForkOf("load", "child"));
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(reply->statuses[0].message()), HasSubstr("does not offer itself"));
+}
+
+TEST_F(ForkOfTest, AForkOfWhoHasJustStartedWaitsForItsOffer) {
+  const std::string load = world_.Run(Detached("load", "r0"));
+  auto reply = Spawn(ForkOf("load", "child"));
+  EXPECT_EQ(reply->calls, 0);
+  world_.shims.Offer(load);
+  world_.Turn();
+  EXPECT_THAT(world_.shims.starts(), SizeIs(2));
+  auto late = Spawn(ForkOf("child", "grandchild", "r2"));
+  PassTime(absl::Seconds(4));
+  ASSERT_EQ(late->calls, 1) << "which never offered itself";
+  EXPECT_FALSE(late->statuses[0].ok());
+}
+
+TEST_F(ForkOfTest, AForkOfNobodyOfSeveralOrOfTheEndedIsRefusedBeforeAnythingIsKept) {
+  const std::string load = world_.Run(Detached("load", "r0"));
+  world_.Run(Detached("load2", "r00"));
+  EXPECT_EQ(Spawn(ForkOf("nobody", "c", "r1"))->statuses[0].code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Spawn(ForkOf("load*", "c", "r2"))->statuses[0].code(),
+            absl::StatusCode::kInvalidArgument);
+  world_.shims.End(load, 0);
+  world_.Turn();
+  EXPECT_EQ(Spawn(ForkOf("load", "c", "r3"))->statuses[0].code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(world_.store.processes(), SizeIs(2));
+}
+
+}  // namespace
+}  // namespace shoal::agent
