@@ -1,5 +1,6 @@
 #include "shoal/wire/channel.h"
 
+#include <grpc/grpc.h>
 #include <grpc/impl/codegen/grpc_types.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -29,9 +30,20 @@ std::shared_ptr<grpc::ChannelCredentials> CredentialsFor(const HostAddress& addr
   return grpc::SslCredentials(options);
 }
 
+// gRPC shuts itself down with its last channel, and may wait 10 s there for a thread of its own
+// that still polls: measured at every other end of a program with TLS. So it is never the last one.
+void KeepRunning() {
+  static const bool kept = [] {
+    grpc_init();
+    return true;
+  }();
+  static_cast<void>(kept);
+}
+
 }  // namespace
 
 std::shared_ptr<grpc::Channel> MakeChannel(const HostAddress& address, const HostOptions& options) {
+  KeepRunning();
   grpc::ChannelArguments args;
   // Neither is wanted, and each costs set-up time: retries are ours (they keep the request_id), and
   // no service configuration is ever published for an agent.

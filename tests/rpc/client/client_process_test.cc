@@ -186,6 +186,8 @@ TEST_F(ProcessTest, TheEndOfTheProgramJoinsSomeAndEndsTheDaemons) {
         bool ok = daemon.Start().ok() && child.Start().ok() && EndProgram().ok();
         ok = ok && daemon.ExitCode() == -15 && child.ExitCode() == 0 && agent.open_sessions() == 0;
         ok = ok && absl::IsFailedPrecondition(Process(options).Start());
+        agent.RemoveFiles();
+        agent_.RemoveFiles();
         _exit(ok ? 0 : 1);
       },
       ::testing::ExitedWithCode(0), "");
