@@ -39,6 +39,9 @@ struct Core {
 
   // A process has started, failed to, or was lost before. Set by the supervisor.
   absl::AnyInvocable<void(ProcessEntry*)> on_start_settled;
+  // A fork came to nothing. True: the next one would, too, so that trying again is pointless. Set
+  // by the supervisor.
+  absl::AnyInvocable<bool(const std::string& parent_id, const ForkFailure& refused)> on_fork_failed;
   // A process became over: its name is free, its session or the retention may let it go. Set by the
   // supervisor.
   absl::AnyInvocable<void(ProcessEntry*)> on_over;

@@ -23,6 +23,7 @@ namespace {
 constexpr int kStartsPerTurn = 16;
 // More would only wait in the parent's socket, with three descriptors of this agent each.
 constexpr size_t kForksAsked = 32;
+constexpr absl::Duration kForkTime = absl::Seconds(30);
 
 bool HasIndex(const std::vector<ProcessEntry*>& processes, size_t index) {
   return std::any_of(processes.begin(), processes.end(), [&](const ProcessEntry* process) {
@@ -280,18 +281,47 @@ void Launcher::ForkFrom(const std::string& parent_id, const std::string& id) {
     forks.waiting.push_back(id);
     return;
   }
+  if (forks.asked.empty()) forks.progress = core_->clock->BootTime();
   forks.asked.insert(id);
-  if (process->forked_from != parent_id) {
-    process->forked_from = parent_id;
-    core_->ledger.Save(*process);
-  }
+  if (!forks.watched) WatchForks(parent_id, kForkTime);
+  if (process->forked_from == parent_id) return LaunchFrom(parent_id, id);
+  process->forked_from = parent_id;
+  core_->ledger.Save(*process);
+  // Where it comes from is known for good before it is asked for.
+  core_->ledger.Then([this, parent_id, id](const absl::Status&) { LaunchFrom(parent_id, id); });
+}
+
+void Launcher::LaunchFrom(const std::string& parent_id, const std::string& id) {
+  ProcessEntry* process = core_->table.Find(id);
+  if (process == nullptr || process->state != State::kPending) return;
+  const std::optional<ForkParent> parent = offers_->Of(parent_id);
+  if (!parent) return FailFork(id, absl::UnavailableError("the process to fork has just ended"));
   templates_->OnForked(parent_id);
   Launch(process, parent);
+}
+
+// A template that is asked and does nothing for so long is stuck, and is replaced; a process of the
+// user's is theirs to end.
+void Launcher::WatchForks(const std::string& parent_id, absl::Duration delay) {
+  forks_[parent_id].watched = true;
+  core_->scheduler->After(delay, [this, parent_id] {
+    const auto found = forks_.find(parent_id);
+    if (found == forks_.end()) return;
+    Forks& forks = found->second;
+    forks.watched = false;
+    if (forks.asked.empty()) return;
+    const absl::Duration left = forks.progress + kForkTime - core_->clock->BootTime();
+    if (left > absl::ZeroDuration()) return WatchForks(parent_id, left);
+    templates_->OnSilent(parent_id);
+    WatchForks(parent_id, kForkTime);
+  });
 }
 
 void Launcher::OnStartSettled(const ProcessEntry& process) {
   const auto found = forks_.find(process.forked_from);
   if (found == forks_.end() || found->second.asked.erase(process.id) == 0) return;
+  found->second.progress = core_->clock->BootTime();
+  if (process.IsLive()) templates_->OnForkStarted(process.forked_from);
   if (found->second.waiting.empty()) {
     if (found->second.asked.empty()) forks_.erase(found);
     return;
@@ -309,6 +339,10 @@ void Launcher::ForkWaiting(const std::string& parent_id) {
     found->second.waiting.pop_front();
     ForkFrom(parent_id, next);
     found = forks_.find(parent_id);
+  }
+  // Those that waited may all have failed: then nothing settles any more.
+  if (found != forks_.end() && found->second.asked.empty() && found->second.waiting.empty()) {
+    forks_.erase(found);
   }
 }
 

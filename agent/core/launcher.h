@@ -78,7 +78,9 @@ class Launcher {
   void StartOne(ProcessEntry* process);
   void StartForked(ProcessEntry* process);
   void ForkFrom(const std::string& parent_id, const std::string& id);
+  void LaunchFrom(const std::string& parent_id, const std::string& id);
   void ForkWaiting(const std::string& parent_id);
+  void WatchForks(const std::string& parent_id, absl::Duration delay);
   void FailFork(const std::string& id, const absl::Status& why);
   void Launch(ProcessEntry* process, std::optional<ForkParent> parent);
   // Where a FORK comes from; empty if it is no FORK.
@@ -98,6 +100,8 @@ class Launcher {
   struct Forks {
     std::set<std::string> asked;  // ids that the parent was asked for and not done with
     std::deque<std::string> waiting;
+    absl::Duration progress;  // CLOCK_BOOTTIME of the first ask, or of the last answer
+    bool watched = false;
   };
   std::map<std::string, Forks> forks_;  // by the id of the parent
   std::deque<std::string> queue_;

@@ -53,7 +53,10 @@ std::optional<ForkParent> Offers::Of(const std::string& process_id) const {
 
 absl::Duration Offers::PatienceFor(const ProcessEntry& process) const {
   absl::Duration age = core_->clock->BootTime() - began_;
-  if (process.start_time) age = std::min(age, core_->clock->Now() - *process.start_time);
+  // The wall clock may have been set meanwhile; how long this agent has lived is certain.
+  if (process.start_time) {
+    age = std::clamp(core_->clock->Now() - *process.start_time, absl::ZeroDuration(), age);
+  }
   return process.start_time ? kOfferTime - age : kOfferTime;
 }
 

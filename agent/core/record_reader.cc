@@ -107,7 +107,7 @@ void RecordReader::OnDeath(int slot, const std::string& id) {
   ShimView view = core_->shims->Look(slot, id);
   if (view.shim) Apply(process, *view.shim);
   if (process->slot != slot) return;  // its last words were final
-  if (!view.shim && !view.damaged && !process->forked_from.empty()) {
+  if (!view.shim && !view.damaged && process->spec->start_method != StartMethod::kSpawn) {
     return FailFork(process, view.refused.value_or(ForkFailure{
                                  .stage = "fork",
                                  .error_number = ECONNRESET,
@@ -118,7 +118,9 @@ void RecordReader::OnDeath(int slot, const std::string& id) {
 
 // No shim ever wrote: there is no process, and will be none.
 void RecordReader::FailFork(ProcessEntry* process, const ForkFailure& refused) {
-  FailToStart(core_, process, MakeForkFailure(core_, *process, refused));
+  ForkFailure reason = refused;
+  if (core_->on_fork_failed(process->forked_from, refused)) reason.error_number = 0;
+  FailToStart(core_, process, MakeForkFailure(core_, *process, reason));
   Finish(process);
 }
 
@@ -153,7 +155,9 @@ bool RecordReader::ApplyStart(ProcessEntry* process, const ShimHalf& shim) {
   if (Has(shim, record::kStartFailed) && !process->start_failure) {
     const Spec spec = AsStarted(*process->spec, core_->files->DirectoryOf(process->id));
     FailToStart(core_, process,
-                MakeStartFailure(core_->shims, spec, shim.fail_stage, shim.fail_errno));
+                MakeStartFailure(core_->shims, spec, shim.fail_stage, shim.fail_errno),
+                // What was forked runs until its shim has ended it.
+                /*is_over=*/!Has(shim, record::kAdopted) || Has(shim, record::kEmpty));
     return true;
   }
   bool starting = process->state == State::kPending || process->state == State::kStarting;
@@ -283,8 +287,9 @@ void RecordReader::Lose(ProcessEntry* process, const std::string& detail) {
       lost->empty_time = core_->clock->Now();
     } else {
       lost->flags |= kFlagLeaked;
-      lost->exit->unknown_detail =
-          absl::StrCat(lost->exit->unknown_detail, "; its tree is unproven: ", ended.message());
+      const std::string unproven = absl::StrCat("; its tree is unproven: ", ended.message());
+      if (lost->exit) absl::StrAppend(&lost->exit->unknown_detail, unproven);
+      if (lost->start_failure) absl::StrAppend(&lost->start_failure->message, unproven);
     }
     core_->ledger.Changed(lost);
     Finish(lost);

@@ -97,14 +97,16 @@ absl::Status StatusOf(const StartFailure& failure) {
   return status;
 }
 
-void FailToStart(Core* core, ProcessEntry* process, StartFailure failure) {
+void FailToStart(Core* core, ProcessEntry* process, StartFailure failure, bool is_over) {
   if (!Advance(process, State::kFailedToStart)) return;
   process->start_failure = std::move(failure);
   process->exit_time = core->clock->Now();
-  process->empty_time = process->exit_time;
-  process->tree_empty = true;
-  process->output_complete = true;
-  core->table.ReleaseName(*process);
+  if (is_over) {
+    process->empty_time = process->exit_time;
+    process->tree_empty = true;
+    process->output_complete = true;
+    core->table.ReleaseName(*process);
+  }
   core->ledger.Changed(process);
   core->on_start_settled(process);
   if (process->slot != 0) return;  // saved when the shim is final

@@ -29,8 +29,8 @@ absl::Status StatusOf(const StartFailure& failure);
 bool IsTransient(const StartFailure& failure);
 
 // Ends a process that never ran: state, empty tree, complete output, saved; its slot stays until
-// the shim is final.
-void FailToStart(Core* core, ProcessEntry* process, StartFailure failure);
+// the shim is final. Not `is_over`: its tree and output are still to end, as those of one that ran.
+void FailToStart(Core* core, ProcessEntry* process, StartFailure failure, bool is_over = true);
 
 }  // namespace shoal::agent
 

@@ -34,6 +34,9 @@ class Supervisor::Impl {
       if (process->IsLive()) offers.OnStarted(*process);
       launcher.OnStartSettled(*process);
     };
+    core.on_fork_failed = [this](const std::string& parent_id, const ForkFailure& refused) {
+      return templates.OnForkFailed(parent_id, refused);
+    };
     core.on_over = [this](ProcessEntry* process) {
       core.table.ReleaseName(*process);
       offers.OnOver(*process);

@@ -1,5 +1,7 @@
 #include "agent/core/templates.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <memory>
 
 #include "absl/algorithm/container.h"
@@ -10,12 +12,14 @@
 #include "common/failpoint.h"
 #include "common/ids.h"
 #include "common/sha256.h"
+#include "shoal/v1/fork_protocol.h"
 
 namespace shoal::agent {
 namespace {
 
 constexpr absl::Duration kWarmTime = absl::Minutes(1);
 constexpr absl::Duration kIdleTimeout = absl::Minutes(5);
+constexpr int kLossesInARow = 3;
 
 bool MayFork(const ProcessEntry& process) { return process.IsLive() && !process.termination; }
 
@@ -125,7 +129,16 @@ void Templates::Take(const ProcessEntry& process) {
 
 void Templates::Restore() {
   for (const auto& [id, process] : core_->table.entries()) {
-    if (process->template_facts && MayFork(*process)) Take(*process);
+    if (!process->template_facts || !process->IsLive()) continue;
+    if (MayFork(*process)) {
+      Take(*process);
+    } else {
+      // The agent before may have been killed between the commit of its wish and the shim.
+      EndWish wish;
+      wish.cause = process->termination->cause;
+      wish.requested_by = process->termination->requested_by;
+      ender_->End(process.get(), wish);
+    }
   }
 }
 
@@ -136,6 +149,29 @@ void Templates::OnForked(const std::string& id) {
   process->template_facts->last_use = core_->clock->Now();
   if (const auto use = uses_.find(id); use != uses_.end())
     use->second.last = core_->clock->BootTime();
+}
+
+bool Templates::OnForkFailed(const std::string& id, const ForkFailure& refused) {
+  ProcessEntry* process = core_->table.Find(id);
+  if (process == nullptr || !process->template_facts) return false;
+  if (refused.stage == fork_protocol::kStageThreads) Retire(process, "it has more than one thread");
+  if (refused.error_number != ECONNRESET) return false;
+  Losses& losses = losses_[{process->owner, process->template_facts->key}];
+  if (losses.last_id != id) ++losses.in_a_row;
+  losses.last_id = id;
+  return losses.in_a_row >= kLossesInARow;
+}
+
+void Templates::OnForkStarted(const std::string& id) {
+  if (losses_.empty()) return;
+  const ProcessEntry* process = core_->table.Find(id);
+  if (process == nullptr || !process->template_facts) return;
+  losses_.erase({process->owner, process->template_facts->key});
+}
+
+void Templates::OnSilent(const std::string& id) {
+  ProcessEntry* process = core_->table.Find(id);
+  if (process != nullptr && process->template_facts) Retire(process, "it does not answer");
 }
 
 void Templates::OnOver(const ProcessEntry& process) {
@@ -166,8 +202,8 @@ void Templates::OnIdle(const std::string& id) {
   if (process == nullptr || use == uses_.end()) return;
   const absl::Duration timeout = process->template_facts->idle_timeout;
   const bool warm = offers_->Of(id).has_value();
-  const absl::Duration left =
-      warm ? timeout - (core_->clock->BootTime() - use->second.last) : timeout;
+  const absl::Duration allowed = warm ? timeout : std::max(timeout, kWarmTime);
+  const absl::Duration left = allowed - (core_->clock->BootTime() - use->second.last);
   if (left > absl::ZeroDuration()) return ArmIdle(id, left);
   Retire(process, "idle");
 }

@@ -45,6 +45,13 @@ class Templates {
   std::string Current(const TemplateWish& wish);
 
   void OnForked(const std::string& id);
+  // A template that cannot be forked any more is retired; another takes its place at the next use.
+  // True: one after the other was lost at a fork, so that trying again is pointless.
+  bool OnForkFailed(const std::string& id, const ForkFailure& refused);
+  // It has not answered for too long. Nothing happens to what is no template.
+  void OnSilent(const std::string& id);
+  // What was forked from it runs.
+  void OnForkStarted(const std::string& id);
   void OnOver(const ProcessEntry& process);
 
   // Takes over the templates of the agent before this one, once they are in the table.
@@ -72,7 +79,12 @@ class Templates {
   Ender* const ender_;
   const std::function<void(const std::string&)> start_;
   std::map<Key, std::string> current_;  // id of the one to fork from
-  std::map<std::string, Use> uses_;     // by id, of those in current_
+  std::map<std::string, Use> uses_;     // by id, of those that are not over
+  struct Losses {
+    std::string last_id;
+    int in_a_row = 0;
+  };
+  std::map<Key, Losses> losses_;  // templates that were lost at a fork
 };
 
 }  // namespace shoal::agent

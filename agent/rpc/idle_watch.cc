@@ -25,8 +25,10 @@ void IdleWatch::OnSessionOver(const std::string&) { Touch(); }
 void IdleWatch::Touch() { last_busy_ = edge_->clock->BootTime(); }
 
 bool IdleWatch::IsBusy() const {
-  return edge_->supervisor->live_processes() > 0 || !edge_->supervisor->Sessions().empty() ||
-         edge_->calls->count() > 0 || edge_->callers->HasUnixConnections();
+  // Nobody would end a template that was left behind.
+  return edge_->supervisor->live_processes() > 0 || !edge_->supervisor->Templates().empty() ||
+         !edge_->supervisor->Sessions().empty() || edge_->calls->count() > 0 ||
+         edge_->callers->HasUnixConnections();
 }
 
 void IdleWatch::Arm(absl::Duration delay) {

@@ -22,6 +22,7 @@
 namespace shoal::agent {
 namespace {
 
+constexpr absl::Duration kMinIdleTimeout = absl::Seconds(1);
 constexpr absl::Duration kMaxIdleTimeout = absl::Hours(24 * 365);
 
 absl::StatusOr<TemplateWish> ToWish(const v1::TemplateServiceCreateRequest& request,
@@ -39,8 +40,9 @@ absl::StatusOr<TemplateWish> ToWish(const v1::TemplateServiceCreateRequest& requ
   wish.inline_files = InlineFilesOf(counts);
   if (request.has_idle_timeout()) {
     SHOAL_ASSIGN_OR_RETURN(wish.idle_timeout, ToDuration(request.idle_timeout(), "idle_timeout"));
-    if (*wish.idle_timeout <= absl::ZeroDuration() || *wish.idle_timeout > kMaxIdleTimeout) {
-      return absl::InvalidArgumentError("idle_timeout must be more than 0 and at most a year");
+    if (*wish.idle_timeout < kMinIdleTimeout || *wish.idle_timeout > kMaxIdleTimeout) {
+      return absl::InvalidArgumentError(
+          "idle_timeout must be at least a second and at most a year");
     }
   }
   return wish;

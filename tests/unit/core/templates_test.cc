@@ -152,6 +152,7 @@ TEST_F(TemplatesTest, AnIdleTemplateIsEndedAndUseKeepsItAlive) {
   const std::string id = WarmUp();
   PassTime(absl::Minutes(4));
   Spawn(Forkserver("second", "r2"));
+  world_.shims.StartAll();
   PassTime(absl::Minutes(4));
   EXPECT_EQ(world_.Get(id).state, State::kRunning);
   PassTime(absl::Minutes(2));
