@@ -196,7 +196,7 @@ TEST_F(Template, AnIdleTemplateEndsByItself) {
   v1::TemplateServiceCreateRequest create;
   create.set_request_id(NewRequestId());
   create.mutable_spec()->add_argv(script());
-  create.mutable_idle_timeout()->set_nanos(50'000'000);
+  create.mutable_idle_timeout()->set_seconds(1);
   v1::TemplateServiceCreateResponse created;
   CallContext context;
   ASSERT_TRUE(stub->Create(&context, create, &created).ok());
