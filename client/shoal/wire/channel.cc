@@ -16,7 +16,10 @@ constexpr int kLastReconnectMs = 1000;
 // The agent must allow pings at least this often
 // (GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS).
 constexpr int kKeepAliveMs = 20000;
-constexpr int kKeepAliveTimeoutMs = 10000;
+// Also TCP's user timeout: a connection whose bytes nobody acknowledges, renewals of sessions among
+// them, is given up for a new one well before a session of 15 s lapses. TCP itself would wait for
+// ever longer between its attempts.
+constexpr int kKeepAliveTimeoutMs = 5000;
 
 std::shared_ptr<grpc::ChannelCredentials> CredentialsFor(const HostAddress& address,
                                                          const Credentials& credentials) {
