@@ -112,6 +112,14 @@ TEST_F(Library, EachForkOfARunningProcessHasItsMemoryAsItWas) {
   EXPECT_THAT(run.out, HasSubstr("loader joined 1\n"));
 }
 
+TEST_F(Library, AForkWithoutResultLeavesItsParentsAlone) {
+  CommandResult run = Run("fork-of-command");
+  EXPECT_THAT(run.out, HasSubstr("exit code 0\n")) << run;
+  EXPECT_THAT(run.out, HasSubstr("loader joined 1\n"));
+  EXPECT_THAT(run.out, HasSubstr("FAILED_PRECONDITION: no result of loader: it ended by SIGTERM"));
+  EXPECT_THAT(run.out, HasSubstr("other alive 1\n"));
+}
+
 TEST_F(Library, AForkOfWhoDoesNotOfferItselfIsRefusedWithTheReason) {
   CommandResult run = Run("fork-refused");
   EXPECT_THAT(run.out, HasSubstr("FAILED_PRECONDITION: ")) << run;

@@ -306,6 +306,16 @@ TEST_F(Template, ARunningProcessIsForkedWithWhatItHasLoaded) {
       8);
 }
 
+TEST_F(Template, AForkWithoutResultLeavesThatOfItsParentToIt) {
+  AgentProcess& agent = StartAgent("ant");
+  v1::ProcessSpec load = SpecOf({script(), "offer"}, "load");
+  load.mutable_output()->set_result(true);
+  agent.stub().Spawn(load);
+  agent.stub().Spawn(ForkOf("load", {"pipes"}, "child"));
+  EXPECT_EQ(agent.stub().Wait("child", v1::WaitRequest::UNTIL_EMPTY).exit().code(), 0);
+  EXPECT_EQ(agent.stub().Output("child", v1::STREAM_KIND_STDOUT), "1 2\n");
+}
+
 TEST_F(Template, AParentWithASecondThreadIsRefusedWithItsCount) {
   AgentProcess& agent = StartAgent("ant");
   agent.stub().Spawn(SpecOf({script(), "offer", "threads"}, "load"));

@@ -103,10 +103,12 @@ std::string loaded = "nothing";
 void Preload() { loaded = "preloaded"; }
 SHOAL_PRELOAD(Preload);
 
-// Is forked until it is ended.
+// Is forked until it is ended. A fork that runs no function stays, or returns as a program may that
+// offers itself.
 absl::Status Load(const std::string& what) {
   loaded = what;
-  return shoal::OfferForks().status();
+  absl::StatusOr<std::vector<std::string>> words = shoal::OfferForks();
+  return words.ok() && words->front() == "stay" ? Sleep() : words.status();
 }
 SHOAL_REGISTER_FUNCTION(Load);
 
@@ -204,6 +206,28 @@ void TellFork() {
   std::printf("loader joined %d\n", loader.Join().ok());
 }
 
+// Commands: they want no result, and so leave that of the loader alone.
+void TellForkOfCommand() {
+  shoal::ProcessOptions options = Options();
+  options.name = "loader";
+  shoal::Process loader(Load, "a data set", options);
+  if (absl::Status started = loader.Start(); !started.ok()) return Print(started);
+  options = Options();
+  options.start_method = shoal::StartMethod::kFork;
+  options.fork_of = "loader";
+  options.command = {"return"};
+  shoal::Process returns(options);
+  Tell(returns);
+  options.command = {"stay"};
+  shoal::Process stays(options);
+  if (absl::Status started = stays.Start(); !started.ok()) return Print(started);
+  if (absl::Status ended = loader.Terminate(); !ended.ok()) return Print(ended);
+  std::printf("loader joined %d\n", loader.Join(absl::Seconds(20)).value_or(false));
+  Print(loader.Result().status());
+  std::printf("other alive %d\n", stays.IsAlive());
+  if (absl::Status ended = stays.Kill(); !ended.ok()) return Print(ended);
+}
+
 // Of one that never offers itself.
 void TellForkRefused() {
   shoal::ProcessOptions options = Options();
@@ -252,6 +276,7 @@ const std::map<std::string, void (*)()>& Scenarios() {
       {"forbid-children", TellForbidden},
       {"forkserver", TellForkServer},
       {"fork", TellFork},
+      {"fork-of-command", TellForkOfCommand},
       {"fork-refused", TellForkRefused},
       {"message", TellMessage},
       {"map", TellMap},
