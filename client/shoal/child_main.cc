@@ -99,6 +99,17 @@ absl::StatusOr<std::string> RunFunction(FunctionCall call) {
   std::exit(result.ok() ? 0 : kFailed);
 }
 
+// The unwinder looks no further up than here: whoever has a try around Init() or OfferForks() would
+// catch what the child throws, and unwind the stack that is to be told.
+[[noreturn, gnu::noinline]] void CallAndEnd(FunctionCall call) {
+#if defined(__x86_64__)
+  asm volatile(".cfi_undefined rip");
+#elif defined(__aarch64__)
+  asm volatile(".cfi_undefined x30");
+#endif
+  EndWith(RunFunction(std::move(call)));
+}
+
 }  // namespace
 
 void RunIfChild() {
@@ -113,7 +124,7 @@ void RunIfChild() {
   }
   BecomeChild((*call)->parent, (*call)->daemon);
   EndOnUncaught([](const absl::Status& status) { result_pipe->Write(status); });
-  EndWith(RunFunction(**std::move(call)));
+  CallAndEnd(**std::move(call));
 }
 
 }  // namespace shoal::internal

@@ -109,6 +109,8 @@ TEST_F(Library, EachForkOfARunningProcessHasItsMemoryAsItWas) {
     EXPECT_THAT(run.out, HasSubstr(absl::StrCat("result ", name, " is itself, has a data set, ")))
         << run;
   }
+  EXPECT_THAT(run.out, HasSubstr("exit code 1\nINTERNAL: uncaught std::runtime_error: boom\n"));
+  EXPECT_THAT(run.err, HasSubstr("ThrowDeepInside"));
   EXPECT_THAT(run.out, HasSubstr("loader joined 1\n"));
 }
 

@@ -107,8 +107,12 @@ SHOAL_PRELOAD(Preload);
 // offers itself.
 absl::Status Load(const std::string& what) {
   loaded = what;
-  absl::StatusOr<std::vector<std::string>> words = shoal::OfferForks();
-  return words.ok() && words->front() == "stay" ? Sleep() : words.status();
+  try {
+    absl::StatusOr<std::vector<std::string>> words = shoal::OfferForks();
+    return words.ok() && words->front() == "stay" ? Sleep() : words.status();
+  } catch (const std::exception& exception) {
+    return absl::AbortedError("caught around OfferForks()");  // by nobody, of what a fork throws
+  }
 }
 SHOAL_REGISTER_FUNCTION(Load);
 
@@ -202,6 +206,8 @@ void TellFork() {
     shoal::Process process(Look, options);
     Tell(process);
   }
+  shoal::Process throws(Throw, "boom", options);
+  Tell(throws);
   if (absl::Status ended = loader.Terminate(); !ended.ok()) return Print(ended);
   std::printf("loader joined %d\n", loader.Join().ok());
 }
@@ -286,9 +292,12 @@ const std::map<std::string, void (*)()>& Scenarios() {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   shoal::Init(&argc, &argv);
   auto scenario = Scenarios().find(argc == 2 ? argv[1] : "");
   if (scenario == Scenarios().end()) return 2;
   scenario->second();
+} catch (const std::exception& exception) {
+  std::printf("caught around Init()\n");  // by nobody, of what a child throws
+  return 4;
 }
