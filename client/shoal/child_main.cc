@@ -19,6 +19,7 @@
 #include "shoal/process.h"
 #include "shoal/process_info.h"
 #include "shoal/registry.h"
+#include "shoal/shipped_here.h"
 #include "shoal/uncaught.h"
 #include "shoal/v1/fork_protocol.h"
 
@@ -113,6 +114,7 @@ absl::StatusOr<std::string> RunFunction(FunctionCall call) {
 }  // namespace
 
 void RunIfChild() {
+  NoteShippedFiles();
   std::optional<absl::StatusOr<FunctionCall>> call = TakeFunctionCall();
   if (result_pipe != nullptr) result_pipe->Forget();
   if (!call.has_value()) return BecomeMain();

@@ -4,11 +4,13 @@
 #include "shoal/shipping.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <thread>
@@ -24,6 +26,7 @@
 #include "common/status.h"
 #include "common/unique_fd.h"
 #include "shoal/digest_cache.h"
+#include "shoal/shipped_here.h"
 #include "shoal/wire/retry.h"
 
 namespace shoal {
@@ -70,6 +73,18 @@ absl::StatusOr<UniqueFd> OpenRegular(const std::string& path, struct stat* facts
   return absl::FailedPreconditionError(absl::StrCat(
       "cannot ship ", EscapeForMessage(path), ": it is ",
       S_ISDIR(facts->st_mode) ? "a directory; ship the files in it, or an archive" : "no file"));
+}
+
+// What was shipped here keeps its digest, while each process that is started with it may change the
+// times of the file: they are links of one.
+absl::StatusOr<std::string> DigestOf(int fd, const std::string& local_path) {
+  char real[PATH_MAX];
+  const std::string path = realpath(local_path.c_str(), real) != nullptr ? real : local_path;
+  std::string known = internal::DigestOfShipped(path);
+  if (!known.empty()) return known;
+  SHOAL_ASSIGN_OR_RETURN(std::string sha256, DigestCache::Get().DigestOf(fd, local_path));
+  internal::KeepDigestOfShipped(path, sha256);
+  return sha256;
 }
 
 class Shipment {
@@ -122,8 +137,7 @@ absl::StatusOr<Item> Shipment::OpenOne(const ShipFile& file) {
     inline_bytes_ += item.size_bytes;
     SHOAL_ASSIGN_OR_RETURN(item.inline_data, ReadPiece(item, 0, item.size_bytes));
   } else if (item.fd) {
-    SHOAL_ASSIGN_OR_RETURN(item.sha256,
-                           DigestCache::Get().DigestOf(item.fd.get(), file.local_path));
+    SHOAL_ASSIGN_OR_RETURN(item.sha256, DigestOf(item.fd.get(), file.local_path));
   } else {
     item.sha256 = Sha256Of(file.content);
   }
@@ -289,6 +303,7 @@ absl::StatusOr<std::vector<v1::ShippedFile>> Ship(Host* host, const std::vector<
     const absl::Status sent = shipment.SendMissing();
     if (sent.ok()) return shipment.Describe();
     if (!absl::IsDataLoss(sent) || !again) return sent;
+    internal::ForgetDigestsOfShipped();
   }
   return absl::InternalError("unreachable");
 }

@@ -77,6 +77,26 @@ absl::Status LeaveChild() {
   shoal::Process child(Late);
   return child.Start();
 }
+// Where a program runs from, and what is left in its environment of how it came there.
+absl::StatusOr<std::string> Executable() {
+  char path[4096] = {};
+  if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0) return absl::InternalError("no exe");
+  return absl::StrCat(path, std::getenv("SHOAL_DIGESTS") == nullptr ? "" : " with digests");
+}
+SHOAL_REGISTER_FUNCTION(Executable);
+// Of this one, and of two children on its own agent.
+absl::StatusOr<std::string> Executables() {
+  std::string executables = *Executable();
+  for (shoal::StartMethod method : {shoal::StartMethod::kSpawn, shoal::StartMethod::kForkServer}) {
+    shoal::ProcessOptions options;
+    options.start_method = method;
+    shoal::Process child(Executable, options);
+    if (absl::Status started = child.Start(); !started.ok()) return started;
+    if (auto joined = child.Join(); !joined.ok()) return joined.status();
+    absl::StrAppend(&executables, "\n", *child.Result());
+  }
+  return executables;
+}
 absl::Status StartFromDaemon() { return shoal::Process(Late).Start(); }
 absl::StatusOr<std::string> Fork() {
   pid_t child = fork();
@@ -97,6 +117,7 @@ SHOAL_REGISTER_FUNCTION(CloseOnExec);
 SHOAL_REGISTER_FUNCTION(LeaveChild);
 SHOAL_REGISTER_FUNCTION(StartFromDaemon);
 SHOAL_REGISTER_FUNCTION(Fork);
+SHOAL_REGISTER_FUNCTION(Executables);
 
 std::string loaded = "nothing";
 
@@ -140,7 +161,7 @@ void Tell(shoal::Process& process) {
   if (!joined.ok()) return Print(joined.status());
   absl::StatusOr<std::string> result = process.Result();
   if (!result.ok()) return Print(result.status());
-  if (result->size() > 100) *result = absl::StrCat(result->size(), " bytes");
+  if (result->size() > 1000) *result = absl::StrCat(result->size(), " bytes");
   std::printf("result %s\n", result->c_str());
 }
 
@@ -275,6 +296,7 @@ const std::map<std::string, void (*)()>& Scenarios() {
       {"large-argument", [] { Tell(Length, std::string(1 << 20, 'a')); }},
       {"environment", [] { Tell(Environment); }},
       {"close-on-exec", [] { Tell(CloseOnExec); }},
+      {"executables", [] { Tell(Executables); }},
       {"leave-child", [] { Tell(LeaveChild); }},
       {"sentinel", PollSentinel},
       {"leave-both", LeaveBoth},
