@@ -103,6 +103,22 @@ TEST_F(Template, TheCommandLineForksAndShowsParentage) {
   EXPECT_NE(LiveTemplate(agent).pid(), 0);
 }
 
+TEST_F(Template, ATemplateHasWhatWasShippedInlineToo) {
+  AgentProcess& agent = StartAgent("ant");
+  const std::string ship = script() + ":sent.py";
+  for (const std::vector<std::string>& program :
+       std::vector<std::vector<std::string>>{{"./sent.py"}, {"/usr/bin/python3", "sent.py"}}) {
+    std::vector<std::string> words = {"run",        "-n", "1", "--ship", ship, "--start-method",
+                                      "forkserver", "--"};
+    words.insert(words.end(), program.begin(), program.end());
+    words.insert(words.end(), {"tell", "x"});
+    const CommandResult ran = Shoal(words);
+    EXPECT_EQ(ran.exit_code, 0) << ran;
+    EXPECT_THAT(ran.out, HasSubstr("['x'] loaded by "));
+  }
+  EXPECT_THAT(agent.Log(), Not(HasSubstr("method=Write"))) << "the script is too long to go inline";
+}
+
 TEST_F(Template, AKilledTemplateCostsNothingThatRunsAndIsReplaced) {
   AgentProcess& agent = StartAgent("ant");
   agent.stub().Spawn(Forkserver({"gate", gate_}, "web"));
