@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -25,6 +26,8 @@ using ::testing::StartsWith;
 
 absl::StatusOr<std::string> Shout(const std::string& text) { return text; }
 SHOAL_REGISTER_FUNCTION(Shout);
+absl::StatusOr<absl::string_view> ShoutView(absl::string_view text) { return text; }
+SHOAL_REGISTER_FUNCTION(ShoutView);
 
 // Never destroyed: the session of this program on it is closed when the program ends, and then its
 // files go.
@@ -128,6 +131,14 @@ TEST_F(MapOverSlots, TheFirstErrorIsTheOneThatComesAndEndsTheOthers) {
   EXPECT_TRUE(absl::IsOutOfRange(results.status())) << results.status();
   EXPECT_THAT(std::string(results.status().message()), StartsWith("argument 1 on "));
   EXPECT_THAT(std::string(results.status().message()), HasSubstr("too loud"));
+}
+
+TEST_F(MapOverSlots, WhatAFunctionReturnsAViewOfIsKept) {
+  Player player([](const std::string& text) { return text + " and no dangling view"; });
+  auto results = Map(fleet_, ShoutView, std::vector<std::string>{"text"});
+  ASSERT_TRUE(results.ok()) << results.status();
+  static_assert(std::is_same_v<decltype(results)::value_type, std::vector<std::string>>);
+  EXPECT_EQ(results->at(0), "text and no dangling view");
 }
 
 TEST_F(MapOverSlots, NothingIsMappedToNothing) {
