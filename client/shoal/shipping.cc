@@ -16,11 +16,10 @@
 #include <thread>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "common/escape.h"
 #include "common/sha256.h"
 #include "common/status.h"
@@ -102,18 +101,12 @@ class Shipment {
   absl::Status SendAll(const std::vector<std::pair<const Item*, int64_t>>& missing);
   absl::Status Send(const Item& item, int64_t offset);
   absl::Status SendOnce(const Item& item, int64_t offset);
-  bool NoteSent(size_t bytes);
   CallOptions AskOptions() const;
 
   Host* const host_;
   const ShipOptions& options_;
   std::vector<Item> items_;
   int64_t inline_bytes_ = 0;
-  absl::Notification given_up_;
-
-  absl::Mutex mu_;
-  ShipProgress progress_ ABSL_GUARDED_BY(mu_);
-  bool is_given_up_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 absl::Status Shipment::Open(const std::vector<ShipFile>& files) {
@@ -174,17 +167,11 @@ absl::Status Shipment::SendMissing() {
   absl::StatusOr<std::map<std::string, int64_t>> lacking = AskMissing(digests);
   if (!lacking.ok()) return lacking.status();
   std::vector<std::pair<const Item*, int64_t>> missing;
-  int64_t total_bytes = 0;
   for (const auto& [sha256, received] : *lacking) {
     const auto blob = blobs.find(sha256);
     if (blob == blobs.end()) continue;
     const int64_t offset = std::clamp<int64_t>(received, 0, blob->second->size_bytes);
-    total_bytes += blob->second->size_bytes - offset;
     missing.emplace_back(blob->second, offset);
-  }
-  {
-    absl::MutexLock lock(&mu_);
-    progress_.total_bytes = total_bytes;
   }
   return SendAll(missing);
 }
@@ -219,13 +206,7 @@ absl::Status Shipment::SendOnce(const Item& item, int64_t offset) {
   source.sha256 = item.sha256;
   source.size_bytes = item.size_bytes;
   source.offset = offset;
-  source.read = [&](int64_t at) -> absl::StatusOr<std::string> {
-    absl::StatusOr<std::string> piece = ReadPiece(item, at, kMaxPieceBytes);
-    if (piece.ok() && !NoteSent(piece->size())) {
-      return absl::CancelledError("shipping was given up");
-    }
-    return piece;
-  };
+  source.read = [&](int64_t at) { return ReadPiece(item, at, kMaxPieceBytes); };
   CallOptions options;
   options.timeout = kLongestWrite;
   return host_->WriteBlob(source, options);
@@ -251,18 +232,9 @@ absl::Status Shipment::Send(const Item& item, int64_t offset) {
     offset = received;
     const absl::Duration pause = backoff.Next();
     waited += pause;
-    if (waited > options_.patience || given_up_.WaitForNotificationWithTimeout(pause)) return sent;
+    if (waited > options_.patience) return sent;
+    absl::SleepFor(pause);
   }
-}
-
-bool Shipment::NoteSent(size_t bytes) {
-  absl::MutexLock lock(&mu_);
-  progress_.sent_bytes += static_cast<int64_t>(bytes);
-  if (is_given_up_) return false;
-  if (options_.progress == nullptr || options_.progress(progress_)) return true;
-  is_given_up_ = true;
-  given_up_.Notify();
-  return false;
 }
 
 std::vector<v1::ShippedFile> Shipment::Describe() const {
