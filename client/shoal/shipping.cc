@@ -16,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
@@ -100,6 +101,7 @@ class Shipment {
       const std::vector<std::string>& digests);
   absl::Status SendAll(const std::vector<std::pair<const Item*, int64_t>>& missing);
   absl::Status Send(const Item& item, int64_t offset);
+  absl::Status SendAllOf(const Item& item, int64_t offset);
   absl::Status SendOnce(const Item& item, int64_t offset);
   CallOptions AskOptions() const;
 
@@ -213,6 +215,16 @@ absl::Status Shipment::SendOnce(const Item& item, int64_t offset) {
 }
 
 absl::Status Shipment::Send(const Item& item, int64_t offset) {
+  const absl::Status sent = SendAllOf(item, offset);
+  if (sent.ok()) return sent;
+  absl::Status told(sent.code(), absl::StrCat("cannot send ", NameOf(item), " to host \"",
+                                              host_->name(), "\": ", sent.message()));
+  sent.ForEachPayload(
+      [&](absl::string_view type, const absl::Cord& payload) { told.SetPayload(type, payload); });
+  return told;
+}
+
+absl::Status Shipment::SendAllOf(const Item& item, int64_t offset) {
   Backoff backoff;
   absl::Duration waited;
   for (;;) {

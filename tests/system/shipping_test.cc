@@ -221,6 +221,7 @@ TEST_F(Shipping, AStoreThatIsTooSmallSaysSo) {
   EXPECT_NE(run.exit_code, 0);
   EXPECT_THAT(run.err, IsOneReadableLine());
   EXPECT_THAT(run.err, HasSubstr("blob-cap"));
+  EXPECT_THAT(run.err, HasSubstr(absl::StrCat("cannot send ", Scratch("sim"), " to host \"")));
 }
 
 }  // namespace
