@@ -50,6 +50,7 @@ class Player {
       absl::MutexLock lock(&mu_);
       is_over_ = true;
     }
+    Agent().Stir();
     thread_.join();
   }
   size_t most_at_once() const {
@@ -64,7 +65,8 @@ class Player {
   }
 
   void Run() {
-    while (!IsOver()) {
+    // A change meanwhile is news the next time.
+    for (int64_t seen = Agent().AwaitNews(0); !IsOver(); seen = Agent().AwaitNews(seen)) {
       std::vector<v1::Process> living;
       for (const v1::Process& process : Agent().processes()) {
         if (!HasEnded(process)) living.push_back(process);
@@ -74,7 +76,6 @@ class Player {
         most_at_once_ = std::max(most_at_once_, living.size());
       }
       for (const v1::Process& process : living) End(process);
-      std::this_thread::yield();
     }
   }
 
