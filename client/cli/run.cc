@@ -144,14 +144,9 @@ absl::Status Run::Ship(const Fleet& fleet, const std::vector<int>& counts, v1::P
   for (size_t i = 0; i < counts.size(); ++i) {
     if (counts[i] > 0) hosts.push_back(fleet.hosts()[i].host);
   }
-  std::atomic<bool> stop = false;
   Interrupts interrupts;
-  interrupts.Deliver([this, &stop](int number) {
-    int none = 0;
-    first_signal_.compare_exchange_strong(none, number);
-    stop = true;
-  });
-  SHOAL_ASSIGN_OR_RETURN(std::vector<v1::ShippedFile> shipped, ShipAll(hosts, files_, stop));
+  interrupts.Deliver([](int number) { _exit(128 + number); });  // nothing was started yet
+  SHOAL_ASSIGN_OR_RETURN(std::vector<v1::ShippedFile> shipped, ShipAll(hosts, files_));
   spec->mutable_files()->Assign(shipped.begin(), shipped.end());
   return absl::OkStatus();
 }
@@ -174,9 +169,7 @@ absl::StatusOr<int> Run::Go() {
   SHOAL_ASSIGN_OR_RETURN(Fleet fleet,
                          context_.ConnectForWork(arguments_.job.NeedsFacts() || context_.json()));
   SHOAL_ASSIGN_OR_RETURN(std::vector<int> counts, Place(arguments_.job, fleet, context_));
-  absl::StatusOr<JobSpec> made = MakeSpec(fleet, counts);
-  if (absl::IsCancelled(made.status()) && first_signal_ != 0) return 128 + first_signal_;
-  SHOAL_ASSIGN_OR_RETURN(JobSpec spec, std::move(made));
+  SHOAL_ASSIGN_OR_RETURN(JobSpec spec, MakeSpec(fleet, counts));
   SHOAL_ASSIGN_OR_RETURN(RunSinkOptions options,
                          MakeSinkOptions(arguments_, fleet, counts, context_));
   options.on_broken_output = [this] { OnBrokenOutput(); };

@@ -45,16 +45,12 @@ std::string Normal(const std::string& path) {
 // The hosts that are still to be sent to, and what the first of them answered.
 class Work {
  public:
-  Work(const std::vector<std::shared_ptr<Host>>& hosts, const std::vector<ShipFile>& files,
-       const std::atomic<bool>& stop)
-      : hosts_(hosts), files_(files), stop_(stop) {}
+  Work(const std::vector<std::shared_ptr<Host>>& hosts, const std::vector<ShipFile>& files)
+      : hosts_(hosts), files_(files) {}
 
   void Do() {
     while (std::optional<size_t> mine = Next()) {
-      ShipOptions options;
-      options.progress = [this](const ShipProgress&) { return !stop_; };
-      absl::StatusOr<std::vector<v1::ShippedFile>> shipped =
-          Ship(hosts_[*mine].get(), files_, options);
+      absl::StatusOr<std::vector<v1::ShippedFile>> shipped = Ship(hosts_[*mine].get(), files_);
       absl::MutexLock lock(&mu_);
       if (answer_.ok()) answer_ = std::move(shipped);
     }
@@ -68,13 +64,12 @@ class Work {
  private:
   std::optional<size_t> Next() {
     absl::MutexLock lock(&mu_);
-    if (next_ == hosts_.size() || !answer_.ok() || stop_) return std::nullopt;
+    if (next_ == hosts_.size() || !answer_.ok()) return std::nullopt;
     return next_++;
   }
 
   const std::vector<std::shared_ptr<Host>>& hosts_;
   const std::vector<ShipFile>& files_;
-  const std::atomic<bool>& stop_;
   absl::Mutex mu_;
   size_t next_ ABSL_GUARDED_BY(mu_) = 0;
   absl::StatusOr<std::vector<v1::ShippedFile>> answer_ ABSL_GUARDED_BY(mu_) =
@@ -104,16 +99,14 @@ std::string ProgramThere(const std::string& program, const std::vector<ShipFile>
 }
 
 absl::StatusOr<std::vector<v1::ShippedFile>> ShipAll(
-    const std::vector<std::shared_ptr<Host>>& hosts, const std::vector<ShipFile>& files,
-    const std::atomic<bool>& stop) {
-  Work work(hosts, files, stop);
+    const std::vector<std::shared_ptr<Host>>& hosts, const std::vector<ShipFile>& files) {
+  Work work(hosts, files);
   std::vector<std::thread> others;
   for (size_t i = 1; i < std::min(hosts.size(), kHostsAtOnce); ++i) {
     others.emplace_back([&work] { work.Do(); });
   }
   work.Do();
   for (std::thread& other : others) other.join();
-  if (stop) return absl::CancelledError("stopped while files were sent");
   return work.TakeAnswer();
 }
 

@@ -1,11 +1,10 @@
 // --ship of `run` and `start`: which files go along, and sending them to every host.
 //
-// Thread-safety: main thread only; `stop` of ShipAll may be set by any.
+// Thread-safety: main thread only.
 // Blocking:      ShipAll until every host has everything.
 #ifndef SHOAL_CLIENT_CLI_SHIP_OPTIONS_H_
 #define SHOAL_CLIENT_CLI_SHIP_OPTIONS_H_
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,10 +25,10 @@ absl::StatusOr<std::vector<ShipFile>> ParseShip(const std::vector<std::string>& 
 std::string ProgramThere(const std::string& program, const std::vector<ShipFile>& files);
 
 // Sends to all at once what they lack; the files for the spec, which are the same for all. The
-// error of the first host that has one; CANCELLED once `stop` is set.
+// error of the first host that has one. Nothing is started before that, and uploads are gone on
+// with: a signal may end this program meanwhile.
 absl::StatusOr<std::vector<v1::ShippedFile>> ShipAll(
-    const std::vector<std::shared_ptr<Host>>& hosts, const std::vector<ShipFile>& files,
-    const std::atomic<bool>& stop);
+    const std::vector<std::shared_ptr<Host>>& hosts, const std::vector<ShipFile>& files);
 
 }  // namespace shoal::cli
 

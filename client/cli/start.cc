@@ -1,5 +1,4 @@
 // `shoal start`: processes that outlive this command.
-#include <atomic>
 #include <cerrno>
 #include <memory>
 
@@ -33,8 +32,7 @@ absl::Status ShipTo(const std::vector<ShipFile>& files, std::vector<Share>* shar
   if (files.empty()) return absl::OkStatus();
   std::vector<std::shared_ptr<Host>> hosts;
   for (const Share& share : *shares) hosts.push_back(share.host);
-  const std::atomic<bool> stop = false;  // a signal ends this program: nothing was started yet
-  absl::StatusOr<std::vector<v1::ShippedFile>> shipped = ShipAll(hosts, files, stop);
+  absl::StatusOr<std::vector<v1::ShippedFile>> shipped = ShipAll(hosts, files);
   if (!shipped.ok()) return shipped.status();
   for (Share& share : *shares) {
     share.request.mutable_specs(0)->mutable_files()->Assign(shipped->begin(), shipped->end());

@@ -44,17 +44,14 @@ import weakref
 __all__ = ["TemplateError", "offer", "result", "serve"]
 
 _MAX_PACKET_BYTES = 512
-_FIRST_FREE_FD = 12  # above those of the shim
-_RESULT_FD = 3
-# Python 3.9 asks for each one.
-_END_OF_FDS = 2**31 - 1 if sys.version_info >= (3, 10) else os.sysconf("SC_OPEN_MAX")
+_RESULT_FD, _FIRST_FREE_FD = 3, 12  # the first above those of the shim
+_END_OF_FDS = 2**31 - 1 if sys.version_info >= (3, 10) else os.sysconf("SC_OPEN_MAX")  # 3.9 asks for each one
 # Order of the descriptors that come with "fork"; without a cgroup, _CGROUP of them.
 _PAYLOAD, _SHIM, _RECORD, _REPORT, _OUTPUT, _CGROUP, _SHIM_CGROUP, _MOST_SENT = range(8)
 # What a StartError says went wrong in F.
 _STAGE_PIPE, _STAGE_CHDIR, _STAGE_PROCESS = 2, 4, 6
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
-_PR_SET_CHILD_SUBREAPER = 36
-_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS, _SECCOMP_MODE_FILTER = 1, 22, 38, 2
+_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 22, 36, 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.prctl.argtypes = [ctypes.c_int] + 4 * [ctypes.c_ulong]
@@ -118,15 +115,18 @@ def offer():
 
 def result(data):
     """Writes bytes to the result of this process."""
-    wanted = _result_wanted
-    if wanted is None:
-        with contextlib.suppress(OSError):
-            wanted = stat.S_ISFIFO(os.fstat(_RESULT_FD).st_mode)
-    if not wanted:
+    if not _has_result():
         raise RuntimeError("this process was started without a result")
     view = memoryview(data).cast("B")
     while view:
         view = view[os.write(_RESULT_FD, view):]
+
+
+def _has_result():
+    try:
+        return stat.S_ISFIFO(os.fstat(_RESULT_FD).st_mode) if _result_wanted is None else _result_wanted
+    except OSError:
+        return False
 
 
 # The offer.
@@ -387,6 +387,8 @@ def _become_process(request, pipes, null):
         os.close(started)
         os.setsid()
         os.dup2(null, 0)
+        if not request.result and _has_result():
+            os.close(_RESULT_FD)  # T's, which is not complete while F has it
         for target, (_, end) in pipes.items():
             os.dup2(end, target)
         if request.merge_stderr:
@@ -481,7 +483,7 @@ def _forbid_children():
     native, compat, fork, vfork, clone = calls[platform.machine()]
     x32_bit = 0x40000000 if fork != none else 0
     load, mask, equal, any_bit, give = 0x20, 0x54, 0x15, 0x45, 0x06
-    number_at, arch_at, flags_at = 0, 4, 16  # in struct seccomp_data
+    number_at, arch_at, flags_at, filter_mode = 0, 4, 16, 2  # in struct seccomp_data; of prctl
     lines = [  # code, lines to skip if true, if false, operand
         (load, 0, 0, arch_at), (equal, 5, 0, native), (equal, 0, 14, compat),
         (load, 0, 0, number_at), (equal, 12, 0, 2), (equal, 11, 0, 190), (equal, 6, 5, 120),  # 32-bit programs
@@ -493,6 +495,6 @@ def _forbid_children():
     program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
     described = ctypes.create_string_buffer(struct.pack("@HP", len(lines), ctypes.addressof(program)))
     for call in ((_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
-                 (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(described), 0, 0)):
+                 (_PR_SET_SECCOMP, filter_mode, ctypes.addressof(described), 0, 0)):
         if _libc.prctl(*call) != 0:
             raise OSError(ctypes.get_errno(), "prctl")

@@ -19,6 +19,7 @@
 #include "shoal/process.h"
 #include "shoal/process_info.h"
 #include "shoal/registry.h"
+#include "shoal/shipped_here.h"
 #include "shoal/uncaught.h"
 #include "shoal/v1/fork_protocol.h"
 
@@ -38,7 +39,18 @@ int TakeResultFd() {
 // Once, and then the descriptor is closed: a result that is complete can be seen to be.
 class ResultPipe {
  public:
-  ResultPipe() : fd_(TakeResultFd()) {}
+  ResultPipe() : fd_(TakeResultFd()) {
+    if (fd_ >= 0 && fstat(fd_, &facts_) != 0) facts_ = {};
+  }
+
+  // In a process that was forked from the one that took it: it is that one's to write, and its end
+  // is not seen while this one has it open. One that has its own result has it in the same place.
+  void Forget() {
+    int fd = fd_.exchange(-1);
+    struct stat now;
+    if (fd < 0 || fstat(fd, &now) != 0) return;
+    if (now.st_dev == facts_.st_dev && now.st_ino == facts_.st_ino) close(fd);
+  }
 
   void Write(const absl::StatusOr<std::string>& result) {
     int fd = fd_.exchange(-1);
@@ -56,7 +68,12 @@ class ResultPipe {
 
  private:
   std::atomic<int> fd_;
+  struct stat facts_ = {};
 };
+
+// That of this process, once it is known to run a function, or of the one it was forked from. Never
+// destroyed: exceptions come after the end of RunIfChild(), too.
+ResultPipe* result_pipe = nullptr;
 
 absl::StatusOr<std::string> RunFunction(FunctionCall call) {
   ProcessOptions options;
@@ -72,32 +89,44 @@ absl::StatusOr<std::string> RunFunction(FunctionCall call) {
   return result.ok() ? result : std::string();  // it gave none
 }
 
-[[noreturn]] void EndWith(const absl::StatusOr<std::string>& result, ResultPipe* pipe) {
+[[noreturn]] void EndWith(const absl::StatusOr<std::string>& result) {
   if (!result.ok()) {
     const ProcessInfo& self = CurrentProcess();
     std::fprintf(stderr, "shoal: %s (PID %d on %s): %s\n", self.name().c_str(), self.pid(),
                  self.host().c_str(), result.status().ToString().c_str());
   }
   std::fflush(nullptr);  // what it printed is there before its result is
-  pipe->Write(result);
+  result_pipe->Write(result);
   std::exit(result.ok() ? 0 : kFailed);
+}
+
+// The unwinder looks no further up than here: whoever has a try around Init() or OfferForks() would
+// catch what the child throws, and unwind the stack that is to be told.
+[[noreturn, gnu::noinline]] void CallAndEnd(FunctionCall call) {
+#if defined(__x86_64__)
+  asm volatile(".cfi_undefined rip");
+#elif defined(__aarch64__)
+  asm volatile(".cfi_undefined x30");
+#endif
+  EndWith(RunFunction(std::move(call)));
 }
 
 }  // namespace
 
 void RunIfChild() {
+  NoteShippedFiles();
   std::optional<absl::StatusOr<FunctionCall>> call = TakeFunctionCall();
+  if (result_pipe != nullptr) result_pipe->Forget();
   if (!call.has_value()) return BecomeMain();
-  // Never destroyed: exceptions come after the end of this function, too. Anew in each fork.
-  auto* const pipe = new ResultPipe;
+  result_pipe = new ResultPipe;
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   if (!call->ok()) {
     BecomeMain();
-    EndWith(call->status(), pipe);
+    EndWith(call->status());
   }
   BecomeChild((*call)->parent, (*call)->daemon);
-  EndOnUncaught([pipe](const absl::Status& status) { pipe->Write(status); });
-  EndWith(RunFunction(**std::move(call)), pipe);
+  EndOnUncaught([](const absl::Status& status) { result_pipe->Write(status); });
+  CallAndEnd(**std::move(call));
 }
 
 }  // namespace shoal::internal

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
 #include "shoal/function_call.h"
+#include "shoal/shipped_here.h"
 #include "shoal/shipping.h"
 
 namespace shoal::internal {
@@ -43,8 +44,10 @@ void AddFiles(std::vector<v1::ShippedFile> files, v1::ProcessSpec* spec) {
 absl::Status AddProgram(Host& host, const Work& work, v1::ProcessSpec* spec) {
   SHOAL_ASSIGN_OR_RETURN(std::string path, PathOfProgram());
   bool is_executed = spec->start_method() != v1::START_METHOD_FORK;
-  if (is_executed && !(host.address().is_unix() && IsSelf(path))) {
+  bool is_there = host.address().is_unix() && !WasShipped(path) && IsSelf(path);
+  if (is_executed && !is_there) {
     SHOAL_ASSIGN_OR_RETURN(std::vector<v1::ShippedFile> files, ShipProgram(&host));
+    spec->add_env(DigestsVariable(files));
     AddFiles(std::move(files), spec);
     path = kShippedProgram;
   }

@@ -14,8 +14,9 @@ namespace shoal::internal {
 
 // Makes the spec run this program: argv[0], with the name of the function behind it for people who
 // look at a list of processes. An agent of this machine, which is reached by a Unix socket, finds
-// it where it is; to any other it is sent, unless it is there already. So is an argument that is
-// too long for the environment. Errors as in shipping.h.
+// it where it is, unless that is where an agent has put it (shipped_here.h); to any other it is
+// sent, unless it is there already. So is an argument that is too long for the environment. Errors
+// as in shipping.h.
 absl::Status AddProgram(Host& host, const Work& work, v1::ProcessSpec* spec);
 
 }  // namespace shoal::internal

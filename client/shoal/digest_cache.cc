@@ -11,8 +11,10 @@
 #include <iterator>
 #include <sstream>
 #include <system_error>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/escape.h"
@@ -75,7 +77,7 @@ absl::StatusOr<std::string> DigestCache::DigestOf(int fd, const std::string& nam
   const bool settled = absl::TimeFromTimespec(facts.st_ctim) + kSettled < begun;
   if (fstat(fd, &facts) == 0 && KeyOf(facts) == key && settled) {
     absl::MutexLock lock(&mu_);
-    digests_[key] = DigestToHex(sha256);
+    Insert(key, DigestToHex(sha256));
     Save();
   }
   return sha256;
@@ -86,6 +88,17 @@ void DigestCache::Forget(int fd) {
   if (fstat(fd, &facts) != 0) return;
   absl::MutexLock lock(&mu_);
   if (digests_.erase(KeyOf(facts)) > 0) Save();
+}
+
+// A file has one key: what it was before is not asked for again. Of too many, any other goes.
+void DigestCache::Insert(const std::string& key, std::string hex) {
+  const std::string file = key.substr(0, key.find(':', key.find(':') + 1) + 1);  // "device:inode:"
+  auto older = digests_.lower_bound(file);
+  while (older != digests_.end() && absl::StartsWith(older->first, file)) {
+    older = digests_.erase(older);
+  }
+  while (digests_.size() >= kMaxEntries) digests_.erase(digests_.begin());
+  digests_[key] = std::move(hex);
 }
 
 // One line each: the key, a space, the digest. A line that is no such thing is passed over.
@@ -102,7 +115,6 @@ void DigestCache::Load() {
 // As a whole, so that readers see the old or the new one; of two writers one is forgotten.
 void DigestCache::Save() {
   if (path_.empty()) return;
-  while (digests_.size() > kMaxEntries) digests_.erase(digests_.begin());
   std::error_code ignored;
   std::filesystem::create_directories(std::filesystem::path(path_).parent_path(), ignored);
   const std::string written = absl::StrCat(path_, ".", getpid());

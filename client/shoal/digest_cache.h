@@ -37,6 +37,7 @@ class DigestCache {
 
  private:
   static std::string KeyOf(const struct stat& facts);
+  void Insert(const std::string& key, std::string hex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Load() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Save() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

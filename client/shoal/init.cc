@@ -9,6 +9,7 @@
 #include "shoal/child_main.h"
 #include "shoal/error.h"
 #include "shoal/fork_server.h"
+#include "shoal/shipped_here.h"
 #include "shoal/v1/fork_protocol.h"
 
 namespace shoal {
@@ -32,6 +33,7 @@ void SetArguments(std::vector<std::string> words, int* argc, char*** argv) {
 // Returns in forked processes only.
 std::vector<std::string> ServeAsTemplate() {
   unsetenv(fork_protocol::kTemplateVariable);
+  internal::NoteShippedFiles();
   KeepResultDescriptorFree();
   for (void (*preload)() : Preloads()) preload();
   absl::StatusOr<std::vector<std::string>> arguments = OfferForks();

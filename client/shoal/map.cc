@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
@@ -36,6 +37,7 @@ class Mapper {
   void AwaitAny();
   void Finish(const Running& ended);
   void Fail(size_t index, const Slot& slot, const absl::Status& status);
+  void GiveUp(absl::Status status);
 
   const MakeProcess& make_;
   const ProcessOptions& options_;
@@ -85,10 +87,13 @@ absl::Status Mapper::Start(size_t index, const Slot& slot) {
 void Mapper::AwaitAny() {
   std::vector<pollfd> sentinels;
   for (const Running& running : running_) sentinels.push_back({running.sentinel, POLLIN, 0});
-  while (poll(sentinels.data(), sentinels.size(), -1) < 0 && errno == EINTR) {
+  bool is_known = true;  // who has ended
+  while (is_known && poll(sentinels.data(), sentinels.size(), -1) < 0) {
+    is_known = errno == EINTR;
+    if (!is_known) GiveUp(ErrnoStatus(errno, "poll of the sentinels of its processes"));
   }
   for (size_t i = sentinels.size(); i-- > 0;) {
-    if (sentinels[i].revents == 0) continue;
+    if (is_known && sentinels[i].revents == 0) continue;  // else each is joined, one by one
     Running ended = std::move(running_[i]);
     running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
     Finish(ended);
@@ -107,11 +112,15 @@ void Mapper::Finish(const Running& ended) {
   ended.process->Close().IgnoreError();  // the agent need not keep what was read
 }
 
-// The first failure is the one that counts: the others may be ours.
 void Mapper::Fail(size_t index, const Slot& slot, const absl::Status& status) {
+  GiveUp(absl::Status(status.code(), absl::StrCat("argument ", index, " on ", slot.host->name(),
+                                                  ": ", status.message())));
+}
+
+// The first failure is the one that counts: the others may be ours.
+void Mapper::GiveUp(absl::Status status) {
   if (!failure_.ok()) return;
-  failure_ = absl::Status(status.code(), absl::StrCat("argument ", index, " on ", slot.host->name(),
-                                                      ": ", status.message()));
+  failure_ = std::move(status);
   for (const Running& running : running_) running.process->Terminate().IgnoreError();
 }
 

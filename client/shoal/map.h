@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "shoal/fleet.h"
 #include "shoal/function.h"
 #include "shoal/process.h"
@@ -32,6 +33,11 @@ struct MappedOf {
 template <typename T>
 struct MappedOf<absl::StatusOr<T>> {
   using Type = T;
+};
+// The bytes that a view would be of are gone when Map() returns.
+template <>
+struct MappedOf<absl::StatusOr<absl::string_view>> {
+  using Type = std::string;
 };
 
 // Makes the process for one argument.

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <typeinfo>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
 #include "shoal/child_process.h"
@@ -23,12 +24,19 @@ std::string TypeName(const std::type_info& type) {
   return status == 0 ? name.get() : type.name();
 }
 
-// What a default name begins with: the name of the class without its namespaces.
+// What a default name begins with: the name of the class without its namespaces, and "-" for what
+// may not be in the name of a process: Pool-int of shop::Pool<int>.
 std::string KindOf(const std::type_info& type) {
   std::string name = internal::Registry::Get().NameOf(std::type_index(type));
-  size_t colon = name.rfind(':');
+  size_t colon = name.rfind(':', name.find('<'));
   if (colon != std::string::npos) name.erase(0, colon + 1);
-  return name.empty() ? "Process" : name;
+  std::string kind;
+  for (char c : name) {
+    bool is_kept = absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_';
+    if (is_kept || (!kind.empty() && kind.back() != '-')) kind.push_back(is_kept ? c : '-');
+  }
+  while (!kind.empty() && kind.back() == '-') kind.pop_back();
+  return kind.empty() ? "Process" : kind;
 }
 
 }  // namespace

@@ -4,26 +4,29 @@
 #include "shoal/shipping.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <thread>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "common/escape.h"
 #include "common/sha256.h"
 #include "common/status.h"
 #include "common/unique_fd.h"
 #include "shoal/digest_cache.h"
+#include "shoal/shipped_here.h"
 #include "shoal/wire/retry.h"
 
 namespace shoal {
@@ -72,6 +75,18 @@ absl::StatusOr<UniqueFd> OpenRegular(const std::string& path, struct stat* facts
       S_ISDIR(facts->st_mode) ? "a directory; ship the files in it, or an archive" : "no file"));
 }
 
+// What was shipped here keeps its digest, while each process that is started with it may change the
+// times of the file: they are links of one.
+absl::StatusOr<std::string> DigestOf(int fd, const std::string& local_path) {
+  char real[PATH_MAX];
+  const std::string path = realpath(local_path.c_str(), real) != nullptr ? real : local_path;
+  std::string known = internal::DigestOfShipped(path);
+  if (!known.empty()) return known;
+  SHOAL_ASSIGN_OR_RETURN(std::string sha256, DigestCache::Get().DigestOf(fd, local_path));
+  internal::KeepDigestOfShipped(path, sha256);
+  return sha256;
+}
+
 class Shipment {
  public:
   Shipment(Host* host, const ShipOptions& options) : host_(host), options_(options) {}
@@ -86,19 +101,14 @@ class Shipment {
       const std::vector<std::string>& digests);
   absl::Status SendAll(const std::vector<std::pair<const Item*, int64_t>>& missing);
   absl::Status Send(const Item& item, int64_t offset);
+  absl::Status SendAllOf(const Item& item, int64_t offset);
   absl::Status SendOnce(const Item& item, int64_t offset);
-  bool NoteSent(size_t bytes);
   CallOptions AskOptions() const;
 
   Host* const host_;
   const ShipOptions& options_;
   std::vector<Item> items_;
   int64_t inline_bytes_ = 0;
-  absl::Notification given_up_;
-
-  absl::Mutex mu_;
-  ShipProgress progress_ ABSL_GUARDED_BY(mu_);
-  bool is_given_up_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 absl::Status Shipment::Open(const std::vector<ShipFile>& files) {
@@ -122,8 +132,7 @@ absl::StatusOr<Item> Shipment::OpenOne(const ShipFile& file) {
     inline_bytes_ += item.size_bytes;
     SHOAL_ASSIGN_OR_RETURN(item.inline_data, ReadPiece(item, 0, item.size_bytes));
   } else if (item.fd) {
-    SHOAL_ASSIGN_OR_RETURN(item.sha256,
-                           DigestCache::Get().DigestOf(item.fd.get(), file.local_path));
+    SHOAL_ASSIGN_OR_RETURN(item.sha256, DigestOf(item.fd.get(), file.local_path));
   } else {
     item.sha256 = Sha256Of(file.content);
   }
@@ -160,17 +169,11 @@ absl::Status Shipment::SendMissing() {
   absl::StatusOr<std::map<std::string, int64_t>> lacking = AskMissing(digests);
   if (!lacking.ok()) return lacking.status();
   std::vector<std::pair<const Item*, int64_t>> missing;
-  int64_t total_bytes = 0;
   for (const auto& [sha256, received] : *lacking) {
     const auto blob = blobs.find(sha256);
     if (blob == blobs.end()) continue;
     const int64_t offset = std::clamp<int64_t>(received, 0, blob->second->size_bytes);
-    total_bytes += blob->second->size_bytes - offset;
     missing.emplace_back(blob->second, offset);
-  }
-  {
-    absl::MutexLock lock(&mu_);
-    progress_.total_bytes = total_bytes;
   }
   return SendAll(missing);
 }
@@ -205,19 +208,23 @@ absl::Status Shipment::SendOnce(const Item& item, int64_t offset) {
   source.sha256 = item.sha256;
   source.size_bytes = item.size_bytes;
   source.offset = offset;
-  source.read = [&](int64_t at) -> absl::StatusOr<std::string> {
-    absl::StatusOr<std::string> piece = ReadPiece(item, at, kMaxPieceBytes);
-    if (piece.ok() && !NoteSent(piece->size())) {
-      return absl::CancelledError("shipping was given up");
-    }
-    return piece;
-  };
+  source.read = [&](int64_t at) { return ReadPiece(item, at, kMaxPieceBytes); };
   CallOptions options;
   options.timeout = kLongestWrite;
   return host_->WriteBlob(source, options);
 }
 
 absl::Status Shipment::Send(const Item& item, int64_t offset) {
+  const absl::Status sent = SendAllOf(item, offset);
+  if (sent.ok()) return sent;
+  absl::Status told(sent.code(), absl::StrCat("cannot send ", NameOf(item), " to host \"",
+                                              host_->name(), "\": ", sent.message()));
+  sent.ForEachPayload(
+      [&](absl::string_view type, const absl::Cord& payload) { told.SetPayload(type, payload); });
+  return told;
+}
+
+absl::Status Shipment::SendAllOf(const Item& item, int64_t offset) {
   Backoff backoff;
   absl::Duration waited;
   for (;;) {
@@ -237,18 +244,9 @@ absl::Status Shipment::Send(const Item& item, int64_t offset) {
     offset = received;
     const absl::Duration pause = backoff.Next();
     waited += pause;
-    if (waited > options_.patience || given_up_.WaitForNotificationWithTimeout(pause)) return sent;
+    if (waited > options_.patience) return sent;
+    absl::SleepFor(pause);
   }
-}
-
-bool Shipment::NoteSent(size_t bytes) {
-  absl::MutexLock lock(&mu_);
-  progress_.sent_bytes += static_cast<int64_t>(bytes);
-  if (is_given_up_) return false;
-  if (options_.progress == nullptr || options_.progress(progress_)) return true;
-  is_given_up_ = true;
-  given_up_.Notify();
-  return false;
 }
 
 std::vector<v1::ShippedFile> Shipment::Describe() const {
@@ -289,6 +287,7 @@ absl::StatusOr<std::vector<v1::ShippedFile>> Ship(Host* host, const std::vector<
     const absl::Status sent = shipment.SendMissing();
     if (sent.ok()) return shipment.Describe();
     if (!absl::IsDataLoss(sent) || !again) return sent;
+    internal::ForgetDigestsOfShipped();
   }
   return absl::InternalError("unreachable");
 }

@@ -10,12 +10,10 @@
 // Blocking:      until everything is there: as long as the transfer takes. Not on threads of gRPC.
 // Errors:        NOT_FOUND, FAILED_PRECONDITION (a directory, no regular file) or INVALID_ARGUMENT
 //                naming the file; DATA_LOSS: a file changed while it was sent; RESOURCE_EXHAUSTED:
-//                the host has no room; CANCELLED by `progress`; UNAVAILABLE as for any call.
+//                the host has no room; UNAVAILABLE as for any call.
 #ifndef SHOAL_CLIENT_SHOAL_SHIPPING_H_
 #define SHOAL_CLIENT_SHOAL_SHIPPING_H_
 
-#include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -39,17 +37,10 @@ struct ShipFile {
 // `local_path` under its own name: executable as its mode says, a library as its name says.
 absl::StatusOr<ShipFile> DescribeFile(const std::string& local_path);
 
-struct ShipProgress {
-  int64_t sent_bytes = 0;
-  int64_t total_bytes = 0;  // that the host lacks
-};
-
 struct ShipOptions {
   // Without an answer of the host for so long, shipping is given up. A transfer that goes on may
   // take as long as it likes.
   absl::Duration patience = absl::Minutes(1);
-  // After each piece, on one thread at a time; false: give up.
-  std::function<bool(const ShipProgress&)> progress;
   // Files sent at the same time.
   int parallel = 4;
 };

@@ -190,6 +190,19 @@ std::vector<v1::Process> FakeAgent::processes() const {
   return processes;
 }
 
+int64_t FakeAgent::AwaitNews(int64_t seen) const {
+  absl::MutexLock lock(&rep_->mu_);
+  auto has_news = [this, seen]()
+                      ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) { return rep_->revision_ != seen; };
+  rep_->mu_.Await(absl::Condition(&has_news));
+  return rep_->revision_;
+}
+
+void FakeAgent::Stir() {
+  absl::MutexLock lock(&rep_->mu_);
+  ++rep_->revision_;
+}
+
 int64_t FakeAgent::acknowledged(const std::string& id) const {
   absl::MutexLock lock(&rep_->mu_);
   return rep_->acknowledged_[id];

@@ -69,6 +69,9 @@ class FakeAgent {
   v1::SpawnBatchRequest last_batch() const;
   int open_sessions() const;
   std::vector<v1::Process> processes() const;
+  // Waits until anything has changed since it returned that, at first 0; or until Stir().
+  int64_t AwaitNews(int64_t seen) const;
+  void Stir();
   int64_t acknowledged(const std::string& id) const;
 
   class Rep;

@@ -1,8 +1,12 @@
 // Functions of a program as processes: tests/support/system/library_program.cc on a real agent.
+#include <set>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "tests/support/system/system_test.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "tests/support/system/fleet_over_tls.h"
 
 namespace shoal::testing {
 namespace {
@@ -10,6 +14,7 @@ namespace {
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 class Library : public SystemTest {
  protected:
@@ -109,7 +114,17 @@ TEST_F(Library, EachForkOfARunningProcessHasItsMemoryAsItWas) {
     EXPECT_THAT(run.out, HasSubstr(absl::StrCat("result ", name, " is itself, has a data set, ")))
         << run;
   }
+  EXPECT_THAT(run.out, HasSubstr("exit code 1\nINTERNAL: uncaught std::runtime_error: boom\n"));
+  EXPECT_THAT(run.err, HasSubstr("ThrowDeepInside"));
   EXPECT_THAT(run.out, HasSubstr("loader joined 1\n"));
+}
+
+TEST_F(Library, AForkWithoutResultLeavesItsParentsAlone) {
+  CommandResult run = Run("fork-of-command");
+  EXPECT_THAT(run.out, HasSubstr("exit code 0\n")) << run;
+  EXPECT_THAT(run.out, HasSubstr("loader joined 1\n"));
+  EXPECT_THAT(run.out, HasSubstr("FAILED_PRECONDITION: no result of loader: it ended by SIGTERM"));
+  EXPECT_THAT(run.out, HasSubstr("other alive 1\n"));
 }
 
 TEST_F(Library, AForkOfWhoDoesNotOfferItselfIsRefusedWithTheReason) {
@@ -122,6 +137,19 @@ TEST_F(Library, AForkOfWhoDoesNotOfferItselfIsRefusedWithTheReason) {
 TEST_F(Library, MapGivesResultsInOrder) {
   CommandResult run = Run("map");
   EXPECT_THAT(run.out, HasSubstr("1\n2\n3\n4\n5\n")) << run;
+}
+
+using LibraryOverTls = FleetOverTls;
+
+TEST_F(LibraryOverTls, AShippedProgramShipsItselfToItsOwnAgent) {
+  StartFleet(1);
+  CommandResult run =
+      RunProgram({BinaryPath("shoal_library_program"), "executables"}, UserOptions());
+  std::set<std::string> programs;
+  for (absl::string_view line : absl::StrSplit(run.out, '\n')) {
+    if (absl::EndsWith(line, "/program")) programs.emplace(absl::StripPrefix(line, "result "));
+  }
+  EXPECT_THAT(programs, SizeIs(3)) << "each has its own, and the fork that of its template" << run;
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // --ship: programs and files on hosts that lack them, also when an agent is killed meanwhile.
 #include "shoal/shipping.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 #include <filesystem>
@@ -99,6 +100,18 @@ TEST_F(Shipping, AnAgentThatIsKilledInMidUploadIsGoneOnWith) {
   EXPECT_THAT(uploads.back(), HasSubstr(" bytes from 1572864")) << "three pieces were there";
 }
 
+TEST_F(Shipping, CtrlCEndsAnUploadThatStandsStill) {
+  AgentProcess& agent = AddAgent("ant");
+  agent.options().env["SHOAL_FAILPOINT"] = "blob:after-write=kill@3";
+  ASSERT_TRUE(agent.Start());
+  WriteFile(Scratch("sim"), Script("echo it ran", 4 << 20), 0700);
+  auto run = StartShoal({"run", "-n", "1", "--ship", Scratch("sim"), "--", "./sim"});
+  agent.WaitForEnd();
+  run->Signal(SIGINT);
+  EXPECT_EQ(run->Wait().exit_code, 128 + SIGINT);
+  agent.options().env.clear();
+}
+
 class ShippingFailpoints : public SystemTest, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(ShippingFailpoints, AKillBetweenTheStepsLeavesOneProcessAndOneDirectory) {
@@ -178,24 +191,6 @@ TEST_F(LibraryShipping, MemoryGoesAlongAsAFileAndComesBackAsItWas) {
   EXPECT_EQ(read, argument);
 }
 
-TEST_F(LibraryShipping, WhoGivesUpIsToldSoAndMayGoOnLater) {
-  const std::string content(3'000'000, 'a');
-  const std::vector<ShipFile> files = {{.local_path = {},
-                                        .content = content,
-                                        .path = "data",
-                                        .executable = false,
-                                        .library = false}};
-  ShipOptions options;
-  ShipProgress last;
-  options.progress = [&](const ShipProgress& progress) {
-    last = progress;
-    return progress.sent_bytes < 1'000'000;
-  };
-  EXPECT_TRUE(absl::IsCancelled(Ship(host_.get(), files, options).status()));
-  EXPECT_EQ(last.total_bytes, 3'000'000);
-  EXPECT_TRUE(Ship(host_.get(), files).ok());
-}
-
 TEST_F(Shipping, WhatIsNoFileIsRefusedInOneSentence) {
   StartAgent("ant");
   std::filesystem::create_directory(Scratch("directory"));
@@ -226,6 +221,7 @@ TEST_F(Shipping, AStoreThatIsTooSmallSaysSo) {
   EXPECT_NE(run.exit_code, 0);
   EXPECT_THAT(run.err, IsOneReadableLine());
   EXPECT_THAT(run.err, HasSubstr("blob-cap"));
+  EXPECT_THAT(run.err, HasSubstr(absl::StrCat("cannot send ", Scratch("sim"), " to host \"")));
 }
 
 }  // namespace

@@ -37,8 +37,9 @@ def main(argv):
         return int(argv[2]) if len(argv) > 2 else 0
     elif verb == "die":
         os.kill(os.getpid(), int(argv[2]))
-    elif verb == "fds":
-        print(*sorted(os.listdir("/proc/self/fd"), key=int))
+    elif verb == "pipes":
+        print(*(fd for fd in range(100) if os.path.exists("/proc/self/fd/%d" % fd) and
+                os.readlink("/proc/self/fd/%d" % fd).startswith("pipe:")))
     elif verb == "gate":  # ends with what the gate says, once it opens
         return int(open(argv[2]).read())
     elif verb == "append":

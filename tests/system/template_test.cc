@@ -103,6 +103,22 @@ TEST_F(Template, TheCommandLineForksAndShowsParentage) {
   EXPECT_NE(LiveTemplate(agent).pid(), 0);
 }
 
+TEST_F(Template, ATemplateHasWhatWasShippedInlineToo) {
+  AgentProcess& agent = StartAgent("ant");
+  const std::string ship = script() + ":sent.py";
+  for (const std::vector<std::string>& program :
+       std::vector<std::vector<std::string>>{{"./sent.py"}, {"/usr/bin/python3", "sent.py"}}) {
+    std::vector<std::string> words = {"run",        "-n", "1", "--ship", ship, "--start-method",
+                                      "forkserver", "--"};
+    words.insert(words.end(), program.begin(), program.end());
+    words.insert(words.end(), {"tell", "x"});
+    const CommandResult ran = Shoal(words);
+    EXPECT_EQ(ran.exit_code, 0) << ran;
+    EXPECT_THAT(ran.out, HasSubstr("['x'] loaded by "));
+  }
+  EXPECT_THAT(agent.Log(), Not(HasSubstr("method=Write"))) << "the script is too long to go inline";
+}
+
 TEST_F(Template, AKilledTemplateCostsNothingThatRunsAndIsReplaced) {
   AgentProcess& agent = StartAgent("ant");
   agent.stub().Spawn(Forkserver({"gate", gate_}, "web"));
@@ -304,6 +320,16 @@ TEST_F(Template, ARunningProcessIsForkedWithWhatItHasLoaded) {
   EXPECT_EQ(
       Shoal({"run", "-n", "1", "--start-method", "fork:load", "--", "x", "exit", "8"}).exit_code,
       8);
+}
+
+TEST_F(Template, AForkWithoutResultLeavesThatOfItsParentToIt) {
+  AgentProcess& agent = StartAgent("ant");
+  v1::ProcessSpec load = SpecOf({script(), "offer"}, "load");
+  load.mutable_output()->set_result(true);
+  agent.stub().Spawn(load);
+  agent.stub().Spawn(ForkOf("load", {"pipes"}, "child"));
+  EXPECT_EQ(agent.stub().Wait("child", v1::WaitRequest::UNTIL_EMPTY).exit().code(), 0);
+  EXPECT_EQ(agent.stub().Output("child", v1::STREAM_KIND_STDOUT), "1 2\n");
 }
 
 TEST_F(Template, AParentWithASecondThreadIsRefusedWithItsCount) {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -25,6 +26,8 @@ using ::testing::StartsWith;
 
 absl::StatusOr<std::string> Shout(const std::string& text) { return text; }
 SHOAL_REGISTER_FUNCTION(Shout);
+absl::StatusOr<absl::string_view> ShoutView(absl::string_view text) { return text; }
+SHOAL_REGISTER_FUNCTION(ShoutView);
 
 // Never destroyed: the session of this program on it is closed when the program ends, and then its
 // files go.
@@ -47,6 +50,7 @@ class Player {
       absl::MutexLock lock(&mu_);
       is_over_ = true;
     }
+    Agent().Stir();
     thread_.join();
   }
   size_t most_at_once() const {
@@ -61,7 +65,8 @@ class Player {
   }
 
   void Run() {
-    while (!IsOver()) {
+    // A change meanwhile is news the next time.
+    for (int64_t seen = Agent().AwaitNews(0); !IsOver(); seen = Agent().AwaitNews(seen)) {
       std::vector<v1::Process> living;
       for (const v1::Process& process : Agent().processes()) {
         if (!HasEnded(process)) living.push_back(process);
@@ -71,7 +76,6 @@ class Player {
         most_at_once_ = std::max(most_at_once_, living.size());
       }
       for (const v1::Process& process : living) End(process);
-      std::this_thread::yield();
     }
   }
 
@@ -128,6 +132,14 @@ TEST_F(MapOverSlots, TheFirstErrorIsTheOneThatComesAndEndsTheOthers) {
   EXPECT_TRUE(absl::IsOutOfRange(results.status())) << results.status();
   EXPECT_THAT(std::string(results.status().message()), StartsWith("argument 1 on "));
   EXPECT_THAT(std::string(results.status().message()), HasSubstr("too loud"));
+}
+
+TEST_F(MapOverSlots, WhatAFunctionReturnsAViewOfIsKept) {
+  Player player([](const std::string& text) { return text + " and no dangling view"; });
+  auto results = Map(fleet_, ShoutView, std::vector<std::string>{"text"});
+  ASSERT_TRUE(results.ok()) << results.status();
+  static_assert(std::is_same_v<decltype(results)::value_type, std::vector<std::string>>);
+  EXPECT_EQ(results->at(0), "text and no dangling view");
 }
 
 TEST_F(MapOverSlots, NothingIsMappedToNothing) {

@@ -77,6 +77,26 @@ absl::Status LeaveChild() {
   shoal::Process child(Late);
   return child.Start();
 }
+// Where a program runs from, and what is left in its environment of how it came there.
+absl::StatusOr<std::string> Executable() {
+  char path[4096] = {};
+  if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0) return absl::InternalError("no exe");
+  return absl::StrCat(path, std::getenv("SHOAL_DIGESTS") == nullptr ? "" : " with digests");
+}
+SHOAL_REGISTER_FUNCTION(Executable);
+// Of this one, and of two children on its own agent.
+absl::StatusOr<std::string> Executables() {
+  std::string executables = *Executable();
+  for (shoal::StartMethod method : {shoal::StartMethod::kSpawn, shoal::StartMethod::kForkServer}) {
+    shoal::ProcessOptions options;
+    options.start_method = method;
+    shoal::Process child(Executable, options);
+    if (absl::Status started = child.Start(); !started.ok()) return started;
+    if (auto joined = child.Join(); !joined.ok()) return joined.status();
+    absl::StrAppend(&executables, "\n", *child.Result());
+  }
+  return executables;
+}
 absl::Status StartFromDaemon() { return shoal::Process(Late).Start(); }
 absl::StatusOr<std::string> Fork() {
   pid_t child = fork();
@@ -97,16 +117,23 @@ SHOAL_REGISTER_FUNCTION(CloseOnExec);
 SHOAL_REGISTER_FUNCTION(LeaveChild);
 SHOAL_REGISTER_FUNCTION(StartFromDaemon);
 SHOAL_REGISTER_FUNCTION(Fork);
+SHOAL_REGISTER_FUNCTION(Executables);
 
 std::string loaded = "nothing";
 
 void Preload() { loaded = "preloaded"; }
 SHOAL_PRELOAD(Preload);
 
-// Is forked until it is ended.
+// Is forked until it is ended. A fork that runs no function stays, or returns as a program may that
+// offers itself.
 absl::Status Load(const std::string& what) {
   loaded = what;
-  return shoal::OfferForks().status();
+  try {
+    absl::StatusOr<std::vector<std::string>> words = shoal::OfferForks();
+    return words.ok() && words->front() == "stay" ? Sleep() : words.status();
+  } catch (const std::exception& exception) {
+    return absl::AbortedError("caught around OfferForks()");  // by nobody, of what a fork throws
+  }
 }
 SHOAL_REGISTER_FUNCTION(Load);
 
@@ -134,7 +161,7 @@ void Tell(shoal::Process& process) {
   if (!joined.ok()) return Print(joined.status());
   absl::StatusOr<std::string> result = process.Result();
   if (!result.ok()) return Print(result.status());
-  if (result->size() > 100) *result = absl::StrCat(result->size(), " bytes");
+  if (result->size() > 1000) *result = absl::StrCat(result->size(), " bytes");
   std::printf("result %s\n", result->c_str());
 }
 
@@ -200,8 +227,32 @@ void TellFork() {
     shoal::Process process(Look, options);
     Tell(process);
   }
+  shoal::Process throws(Throw, "boom", options);
+  Tell(throws);
   if (absl::Status ended = loader.Terminate(); !ended.ok()) return Print(ended);
   std::printf("loader joined %d\n", loader.Join().ok());
+}
+
+// Commands: they want no result, and so leave that of the loader alone.
+void TellForkOfCommand() {
+  shoal::ProcessOptions options = Options();
+  options.name = "loader";
+  shoal::Process loader(Load, "a data set", options);
+  if (absl::Status started = loader.Start(); !started.ok()) return Print(started);
+  options = Options();
+  options.start_method = shoal::StartMethod::kFork;
+  options.fork_of = "loader";
+  options.command = {"return"};
+  shoal::Process returns(options);
+  Tell(returns);
+  options.command = {"stay"};
+  shoal::Process stays(options);
+  if (absl::Status started = stays.Start(); !started.ok()) return Print(started);
+  if (absl::Status ended = loader.Terminate(); !ended.ok()) return Print(ended);
+  std::printf("loader joined %d\n", loader.Join(absl::Seconds(20)).value_or(false));
+  Print(loader.Result().status());
+  std::printf("other alive %d\n", stays.IsAlive());
+  if (absl::Status ended = stays.Kill(); !ended.ok()) return Print(ended);
 }
 
 // Of one that never offers itself.
@@ -245,6 +296,7 @@ const std::map<std::string, void (*)()>& Scenarios() {
       {"large-argument", [] { Tell(Length, std::string(1 << 20, 'a')); }},
       {"environment", [] { Tell(Environment); }},
       {"close-on-exec", [] { Tell(CloseOnExec); }},
+      {"executables", [] { Tell(Executables); }},
       {"leave-child", [] { Tell(LeaveChild); }},
       {"sentinel", PollSentinel},
       {"leave-both", LeaveBoth},
@@ -252,6 +304,7 @@ const std::map<std::string, void (*)()>& Scenarios() {
       {"forbid-children", TellForbidden},
       {"forkserver", TellForkServer},
       {"fork", TellFork},
+      {"fork-of-command", TellForkOfCommand},
       {"fork-refused", TellForkRefused},
       {"message", TellMessage},
       {"map", TellMap},
@@ -261,9 +314,12 @@ const std::map<std::string, void (*)()>& Scenarios() {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   shoal::Init(&argc, &argv);
   auto scenario = Scenarios().find(argc == 2 ? argv[1] : "");
   if (scenario == Scenarios().end()) return 2;
   scenario->second();
+} catch (const std::exception& exception) {
+  std::printf("caught around Init()\n");  // by nobody, of what a child throws
+  return 4;
 }

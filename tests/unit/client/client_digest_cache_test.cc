@@ -67,6 +67,32 @@ TEST_F(DigestCacheTest, AFileThatHasJustChangedIsNotRemembered) {
   EXPECT_EQ(cache.DigestOf(Open(path).get(), path).value(), Sha256Of("two"));
 }
 
+TEST_F(DigestCacheTest, ANewDigestTakesThePlaceOfWhatTheFileWasAndStaysInAFullCache) {
+  const UniqueFd fd = Open(kSettled);
+  struct stat facts {};
+  ASSERT_EQ(fstat(fd.get(), &facts), 0);
+  const std::string file = absl::StrCat(facts.st_dev, ":", facts.st_ino, ":");
+  const std::string hex = DigestToHex(Sha256Of("other"));
+  std::filesystem::create_directories(directory_ + "/cache");
+  {
+    std::ofstream full(CachePath());
+    full << file << "1:2:3 " << hex << '\n';
+    for (int i = 0; i < 999; ++i) full << "zz:" << i << ":1:2:3 " << hex << '\n';  // sort behind
+  }
+  DigestCache cache(CachePath());
+  const std::string digest = DigestToHex(cache.DigestOf(fd.get(), kSettled).value());
+  EXPECT_NE(ReadCache().find(digest), std::string::npos);
+  EXPECT_EQ(ReadCache().find(file + "1:2:3 "), std::string::npos);
+  // Full, and all of other files.
+  {
+    std::ofstream full(CachePath());
+    for (int i = 0; i < 1'000; ++i) full << "zz:" << i << ":1:2:3 " << hex << '\n';
+  }
+  DigestCache next(CachePath());
+  next.DigestOf(fd.get(), kSettled).value();
+  EXPECT_NE(ReadCache().find(digest), std::string::npos);
+}
+
 TEST_F(DigestCacheTest, ADamagedFileIsNone) {
   std::filesystem::create_directories(directory_ + "/cache");
   std::ofstream(CachePath()) << "no such thing\n\0\xff \n1:2:3 ABC\n";

@@ -25,6 +25,12 @@ class Doubler : public Process {
   }
 };
 
+template <typename T>
+class Pool : public Process {
+ public:
+  using Process::Process;
+};
+
 class Stranger : public Process {
  public:
   using Process::Process;
@@ -90,6 +96,7 @@ TEST(ProcessInMain, RunMayBeCalledHere) {
 
 TEST(ProcessInMain, NamesCountAndBeginWithTheClass) {
   internal::RegisterClass<Doubler>("shop::Doubler");
+  internal::RegisterClass<Pool<int>>("shop::Pool<std::pair<int, a::B>>");
   int last = internal::NextProcessNumber();
   Process one(Greet, "a");
   Doubler two;
@@ -99,6 +106,7 @@ TEST(ProcessInMain, NamesCountAndBeginWithTheClass) {
   EXPECT_EQ(two.name(), absl::StrCat("Doubler-", last + 2));
   EXPECT_EQ(named.name(), "web");
   EXPECT_EQ(command.name(), "");
+  EXPECT_EQ(Pool<int>().name(), absl::StrCat("Pool-std-pair-int-a-B-", last + 5));
 }
 
 // In a program of its own: who one is, is settled once.
