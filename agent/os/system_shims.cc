@@ -61,9 +61,10 @@ absl::Status SystemShims::OpenForkSocket() {
   ForkSocket::Handlers handlers;
   handlers.on_offer = [this](const ForkParent& parent) { on_offer_(parent); };
   handlers.on_withdrawn = [this](const ForkParent& parent) { on_withdrawn_(parent); };
-  handlers.on_failed = [this](int slot, const ForkFailure& failure, bool broken) {
-    OnForkFailed(slot, failure, broken);
+  handlers.on_failed = [this](const AskedFork& asked, const ForkFailure& failure, bool broken) {
+    OnForkFailed(asked, failure, broken);
   };
+  handlers.on_forked = [this](const AskedFork& asked) { OnForked(asked); };
   handlers.on_trouble = [this](const std::string& line) {
     if (options_.on_trouble) options_.on_trouble(line);
   };
@@ -147,17 +148,23 @@ absl::Status SystemShims::AskForFork(RecordFile::TakenSlot taken, const ShimStar
     packet.descriptors.insert(packet.descriptors.end(), {cgroup.get(), cgroups_->shims()});
     packet.owned.push_back(std::move(cgroup));
   }
-  return fork_socket_->Fork(*start.fork_from, taken.slot, std::move(packet));
+  return fork_socket_->Fork(*start.fork_from, {taken.slot, start.id}, std::move(packet));
 }
 
-void SystemShims::OnForkFailed(int slot, const ForkFailure& failure, bool broken) {
-  const auto use = uses_.find(slot);
-  if (use == uses_.end()) return;
-  use->second.refused = failure;
+// A parent may answer at any time, also when the slot has become another process's.
+void SystemShims::OnForkFailed(const AskedFork& asked, const ForkFailure& failure, bool broken) {
+  const int slot = asked.slot;
+  if (!IsOf(slot, asked.id)) return;
+  uses_[slot].refused = failure;
+  watch_->NoteAnswered(slot);
   // Of a broken connection nobody knows whether a shim was on its way: the lock tells.
   if (broken) return watch_->MaybeReach(slot);
   watch_->Drop(slot);
   OnShimGone(slot);
+}
+
+void SystemShims::OnForked(const AskedFork& asked) {
+  if (IsOf(asked.slot, asked.id)) watch_->NoteAnswered(asked.slot);
 }
 
 absl::StatusOr<UniqueFd> SystemShims::MakeCgroup(const std::string& id) {

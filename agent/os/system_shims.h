@@ -101,7 +101,8 @@ class SystemShims : public Shims {
   absl::StatusOr<int> StartIn(RecordFile::TakenSlot taken, const ShimStart& start);
   absl::Status AskForFork(RecordFile::TakenSlot taken, const ShimStart& start, UniqueFd cgroup);
   absl::Status OpenForkSocket();
-  void OnForkFailed(int slot, const ForkFailure& failure, bool broken);
+  void OnForkFailed(const AskedFork& asked, const ForkFailure& failure, bool broken);
+  void OnForked(const AskedFork& asked);
   bool IsOf(int slot, const std::string& id) const;
   void OnReports();
   void OnShimGone(int slot);
