@@ -164,7 +164,9 @@ void SystemShims::OnForkFailed(const AskedFork& asked, const ForkFailure& failur
 }
 
 void SystemShims::OnForked(const AskedFork& asked) {
-  if (IsOf(asked.slot, asked.id)) watch_->NoteAnswered(asked.slot);
+  if (!IsOf(asked.slot, asked.id)) return;
+  uses_[asked.slot].forked = true;
+  watch_->NoteAnswered(asked.slot);
 }
 
 absl::StatusOr<UniqueFd> SystemShims::MakeCgroup(const std::string& id) {
@@ -200,9 +202,10 @@ ShimView SystemShims::Look(int slot, const std::string& id) {
   if (halves.shim && HasId(*halves.shim, id)) view.shim = halves.shim;
   view.locked = watch_->IsAlive(slot) || records_->IsLocked(slot);
   const auto use = uses_.find(slot);
+  if (use == uses_.end()) return view;
+  view.forked = use->second.forked;
   // By the parent's word, though it may still hold the lock for a moment.
-  if (!view.shim && use != uses_.end() && !watch_->IsAlive(slot))
-    view.refused = use->second.refused;
+  if (!view.shim && !watch_->IsAlive(slot)) view.refused = use->second.refused;
   return view;
 }
 
@@ -235,8 +238,8 @@ void SystemShims::RemoveCgroup(const std::string& id) {
   if (cgroups_ != nullptr && !cgroups_->Remove(id).ok()) unremoved_.push_back(id);
 }
 
-// A parent that was killed in mid-fork may leave a process that no shim has: what it does dies with
-// it.
+// A forked process runs before its shim has written its half. Where the shim, or who was to become
+// it, was killed by then, the process dies with it, but what it had started would live on.
 void SystemShims::EndUnshimmed(const std::string& id) {
   if (cgroups_ == nullptr) return;
   const absl::StatusOr<UniqueFd> directory = cgroups_->Open(id);
@@ -246,7 +249,7 @@ void SystemShims::EndUnshimmed(const std::string& id) {
 void SystemShims::OnShimGone(int slot) {
   const auto use = uses_.find(slot);
   if (use == uses_.end()) return;
-  if (use->second.refused && !records_->Read(slot).shim) EndUnshimmed(use->second.id);
+  if (!records_->Read(slot).shim) EndUnshimmed(use->second.id);
   if (!use->second.freed) {
     on_death_(slot, std::string(use->second.id));  // A copy: the handler may free the slot.
     return;

@@ -113,6 +113,7 @@ class SystemShims : public Shims {
     std::string id;                        // empty: unreadable
     bool freed = false;                    // becomes free when its shim has ended
     std::optional<ForkFailure> refused{};  // counts only while no shim has written its half
+    bool forked = false;                   // by the word of its parent
   };
 
   // Constant after construction.

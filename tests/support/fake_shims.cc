@@ -221,6 +221,7 @@ ShimView FakeShims::Look(int slot, const std::string& id) {
   view.agent = seen.agent;
   if (seen.written && !seen.damaged) view.shim = seen.shim;
   if (!seen.written) view.refused = seen.refused;
+  view.forked = seen.forked;
   return view;
 }
 

@@ -31,6 +31,7 @@ class FakeShims : public Shims {
     bool locked = true;
     bool damaged = false;
     std::optional<ForkFailure> refused;
+    bool forked = false;  // by the word of its parent
     int wakes = 0;
   };
   struct SentSignal {

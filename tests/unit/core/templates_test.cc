@@ -219,6 +219,21 @@ TEST_F(TemplatesTest, AShimThatLivesIsNotRefusedByAConnectionThatBroke) {
   EXPECT_EQ(world_.Get(forked).state, State::kLost);
 }
 
+TEST_F(TemplatesTest, AForkThatWasMadeAndWhoseShimNeverWroteIsLost) {
+  WarmUp();
+  auto reply = Spawn(Forkserver("second", "r2"));
+  const std::string forked = world_.shims.starts().back().id;
+  world_.shims.SlotOf(forked).forked = true;
+  world_.shims.Die(forked);
+  world_.Turn();
+  EXPECT_EQ(world_.Get(forked).state, State::kLost);
+  ASSERT_TRUE(world_.shims.IsLostTreePending(forked)) << "it may have started others";
+  world_.shims.FinishLostTree(forked, absl::OkStatus());
+  world_.Turn();
+  EXPECT_TRUE(world_.Get(forked).tree_empty);
+  EXPECT_EQ(reply->calls, 1);
+}
+
 TEST_F(TemplatesTest, AForkUnderWayWhenTheAgentWasKilledAndThatCameToNothingIsForgotten) {
   WarmUp();
   Spawn(Forkserver("second", "r2"));

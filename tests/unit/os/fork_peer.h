@@ -80,8 +80,9 @@ class Peer {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) != 0) return;
     pid_ = fork();
     if (pid_ == 0) {
-      close(channel[0]);
-      Live(path, channel[1]);
+      dup2(channel[1], STDERR_FILENO + 1);
+      close_range(STDERR_FILENO + 2, ~0u, 0);  // locks of the agent are among them
+      Live(path, STDERR_FILENO + 1);
     }
     close(channel[1]);
     channel_ = UniqueFd(channel[0]);

@@ -2,6 +2,9 @@
 // executed, so that what counts is the lock of the slot and the parent's word.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <memory>
@@ -11,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/os/system_shims.h"
 #include "common/ids.h"
+#include "shoal/v1/fork_protocol.h"
 #include "tests/unit/os/fork_peer.h"
 #include "tests/unit/os/scratch.h"
 
@@ -113,6 +117,68 @@ TEST_F(ForkStartTest, TheReasonIsWaitedForAfterTheLockHasGone) {
   ASSERT_TRUE(Run([&] { return !deaths_.empty(); }));
   EXPECT_THAT(reasons_, ElementsAre("it has 2 threads"));
   shims_->Free(asked.slot, asked.id);
+}
+
+// What a process started before its shim could write its half.
+class Orphan {
+ public:
+  explicit Orphan(int cgroup) {
+    int closed[2] = {-1, -1};
+    EXPECT_EQ(pipe2(closed, O_CLOEXEC), 0);
+    pid_ = fork();
+    if (pid_ == 0) {
+      close_range(3, ~0u, 0);  // locks are among them
+      pause();
+      _exit(0);
+    }
+    close(closed[1]);
+    char byte = 0;
+    EXPECT_EQ(read(closed[0], &byte, 1), 0);
+    close(closed[0]);
+    const std::string text = absl::StrCat(pid_);
+    const UniqueFd procs(openat(cgroup, "cgroup.procs", O_WRONLY | O_CLOEXEC));
+    EXPECT_EQ(write(procs.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  ~Orphan() {
+    if (pid_ <= 1) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  bool HasEnded() {
+    int status = 0;
+    if (pid_ > 1 && waitpid(pid_, &status, WNOHANG) == pid_) pid_ = 0;
+    return pid_ == 0;
+  }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+TEST_F(ForkStartTest, WhatAForkWithoutAShimStartedIsEnded) {
+  if (!shims_->has_cgroup()) GTEST_SKIP() << shims_->cgroup_status();
+  Asked asked = Ask();
+  Orphan orphan(asked.packet.fds[fork_protocol::kSentCgroup].get());
+  peer_->Say("forked 1 4711");
+  ASSERT_TRUE(Run([&] { return shims_->Look(asked.slot, asked.id).forked; }));
+  asked.packet.fds.clear();  // as the shim that is killed
+  ASSERT_TRUE(Run([&] { return !deaths_.empty(); }));
+  EXPECT_THAT(reasons_, ElementsAre(""));
+  EXPECT_TRUE(shims_->Look(asked.slot, asked.id).forked);
+  EXPECT_TRUE(Run([&] { return orphan.HasEnded(); }));
+  shims_->Free(asked.slot, asked.id);
+}
+
+TEST_F(ForkStartTest, WhatAForkWithoutAShimStartedIsEndedAfterARestartToo) {
+  if (!shims_->has_cgroup()) GTEST_SKIP() << shims_->cgroup_status();
+  Asked asked = Ask();
+  Orphan orphan(asked.packet.fds[fork_protocol::kSentCgroup].get());
+  shims_.reset();
+  asked.packet.fds.clear();
+  OpenShims();
+  ASSERT_EQ(shims_->Recover().size(), 1u);
+  ASSERT_FALSE(shims_->Look(asked.slot, asked.id).locked);
+  shims_->Free(asked.slot, asked.id);
+  EXPECT_TRUE(Run([&] { return orphan.HasEnded(); }));
 }
 
 }  // namespace
