@@ -145,6 +145,7 @@ void FakeShims::SetOfferHandlers(absl::AnyInvocable<void(const ForkParent&)> on_
 }
 
 absl::StatusOr<Program> FakeShims::FindProgram(const Spec& spec) {
+  ++programs_looked_at;
   const auto version = versions.find(spec.argv[0]);
   if (version != versions.end() && version->second.empty())
     return absl::NotFoundError("no program");
