@@ -154,6 +154,9 @@ std::vector<ProcessEntry*> Launcher::Admit(const SpawnCommand& command,
                                            const std::vector<std::string>& names,
                                            const std::vector<ProcessEntry*>& known) {
   std::vector<ProcessEntry*> admitted;
+  // Ranks share spec and template: the program is looked at once for them all.
+  const SpawnItem* asked = nullptr;
+  std::string current;
   for (size_t i = 0; i < command.items.size(); ++i) {
     if (HasIndex(known, i)) continue;
     const SpawnItem& item = command.items[i];
@@ -175,10 +178,16 @@ std::vector<ProcessEntry*> Launcher::Admit(const SpawnCommand& command,
     process->labels = item.spec->labels;
     process->segment_bytes = record::SegmentBytesFor(item.spec->cap_bytes);
     if (!core_->options.has_cgroup) process->flags |= kFlagNoCgroup;
-    process->forked_from =
-        item.spec->start_method == StartMethod::kForkserver
-            ? templates_->Current({command.owner, item.spec, item.inline_files, std::nullopt})
-            : ParentOf(*item.spec).value_or("");
+    if (item.spec->start_method == StartMethod::kForkserver) {
+      if (asked == nullptr || asked->spec != item.spec ||
+          asked->inline_files != item.inline_files) {
+        current = templates_->Current({command.owner, item.spec, item.inline_files, std::nullopt});
+      }
+      asked = &item;
+      process->forked_from = current;
+    } else {
+      process->forked_from = ParentOf(*item.spec).value_or("");
+    }
     ProcessEntry* entry = core_->table.Add(std::move(process));
     core_->ledger.Save(*entry);
     core_->ledger.Changed(entry);

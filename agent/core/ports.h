@@ -64,7 +64,8 @@ struct ShimView {
   std::optional<record::ShimHalf>
       shim;              // absent when damaged, not written yet, or left by an earlier user
   bool damaged = false;  // a half failed its checksum after re-reading
-  std::optional<ForkFailure> refused;  // no shim was started, and none will: the parent said so
+  std::optional<ForkFailure> refused;  // the parent did not fork, or broke off; `shim` is absent
+  bool forked = false;  // the parent said that it has forked: the process ran, or runs
 };
 
 // A program as templates are told apart by it.
@@ -97,7 +98,7 @@ class Shims {
       absl::AnyInvocable<void(const ForkParent& parent)> /*on_offer*/,
       absl::AnyInvocable<void(const ForkParent& parent)> /*on_withdrawn*/) {}
 
-  // FAILED_PRECONDITION: there is no such program. Looks at the file system.
+  // NOT_FOUND: there is no such program. Looks at the file system.
   virtual absl::StatusOr<Program> FindProgram(const Spec& spec) {
     return Program{.key = spec.argv[0], .version = "", .argv = {spec.argv[0]}};
   }

@@ -107,7 +107,8 @@ void RecordReader::OnDeath(int slot, const std::string& id) {
   ShimView view = core_->shims->Look(slot, id);
   if (view.shim) Apply(process, *view.shim);
   if (process->slot != slot) return;  // its last words were final
-  if (!view.shim && !view.damaged && process->spec->start_method != StartMethod::kSpawn) {
+  if (!view.shim && !view.damaged && !view.forked &&
+      process->spec->start_method != StartMethod::kSpawn) {
     return FailFork(process, view.refused.value_or(ForkFailure{
                                  .stage = "fork",
                                  .error_number = ECONNRESET,

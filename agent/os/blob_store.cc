@@ -25,6 +25,11 @@ namespace {
 
 constexpr mode_t kReadOnly = 0400;
 constexpr mode_t kReadAndRun = 0500;
+constexpr mode_t kWritable = 0600;
+
+// Modification times of sealed blobs: whole seconds of 2001 to 2004.
+constexpr time_t kSealBegin = 1'000'000'000;
+constexpr uint32_t kSealSpan = 100'000'000;
 
 absl::StatusOr<UniqueFd> OpenPrivateDirectory(const std::string& path) {
   SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(path, "blob directory"));
@@ -39,11 +44,14 @@ std::vector<std::string> NamesIn(int directory) {
 
 // A whole second long ago, other at each boot.
 timespec SealOf(const std::string& boot_id) {
-  constexpr time_t kBegin = 1'000'000'000;
-  constexpr uint32_t kSpan = 100'000'000;
-  return {.tv_sec = kBegin +
-                    static_cast<time_t>(record::ChecksumOf(boot_id.data(), boot_id.size()) % kSpan),
-          .tv_nsec = 0};
+  const uint32_t offset = record::ChecksumOf(boot_id.data(), boot_id.size()) % kSealSpan;
+  return {.tv_sec = kSealBegin + static_cast<time_t>(offset), .tv_nsec = 0};
+}
+
+// Of this boot or of another.
+bool HasSomeSeal(const struct stat& facts) {
+  return facts.st_mtim.tv_nsec == 0 && facts.st_mtim.tv_sec >= kSealBegin &&
+         facts.st_mtim.tv_sec < kSealBegin + kSealSpan;
 }
 
 }  // namespace
@@ -98,10 +106,23 @@ void BlobStore::ScanPartial() {
     if (sha256.empty() || !S_ISREG(facts.st_mode)) {
       RemoveTree(partial_directory_.get(), name);
     } else if (!partial_.contains(sha256)) {
+      MakePartial(name, &facts);
       partial_[sha256] = {facts.st_size, absl::TimeFromTimespec(facts.st_mtim), {}};
     }
   }
   DropOldPartials();
+}
+
+// One that was being made a complete blob when that failed is read-only, and its time may be the
+// seal, which says nothing of when it was written.
+void BlobStore::MakePartial(const std::string& name, struct stat* facts) const {
+  const int directory = partial_directory_.get();
+  if ((facts->st_mode & kWritable) != kWritable) fchmodat(directory, name.c_str(), kWritable, 0);
+  if (!HasSomeSeal(*facts)) return;
+  const timespec now = absl::ToTimespec(clock_->Now());
+  const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, now};
+  utimensat(directory, name.c_str(), times, AT_SYMLINK_NOFOLLOW);
+  facts->st_mtim = now;
 }
 
 bool BlobStore::IsSealed(const struct stat& facts) const {
@@ -119,11 +140,12 @@ void BlobStore::Demote(const std::string& sha256, const struct stat& facts) {
   const int from = complete_directory_.get();
   // A file that stands beside a process, too, must not be written to.
   const bool shared = facts.st_nlink > 1 || partial_.contains(sha256);
-  if (shared || fchmodat(from, name.c_str(), 0600, 0) != 0 ||
-      renameat(from, name.c_str(), partial_directory_.get(), name.c_str()) != 0) {
+  if (shared || renameat(from, name.c_str(), partial_directory_.get(), name.c_str()) != 0) {
     unlinkat(from, name.c_str(), 0);
     return;
   }
+  struct stat demoted = facts;
+  MakePartial(name, &demoted);
   partial_[sha256] = {facts.st_size, clock_->Now(), {}};
 }
 
@@ -198,7 +220,21 @@ int64_t BlobStore::UsedBytes() const {
   return used;
 }
 
-bool BlobStore::EvictOne() {
+bool BlobStore::EvictOne(const std::string& sha256) { return EvictBlob() || EvictPartial(sha256); }
+
+bool BlobStore::EvictPartial(const std::string& but) {
+  const std::pair<const std::string, Partial>* oldest = nullptr;
+  for (const auto& entry : partial_) {
+    const auto& [sha256, partial] = entry;
+    if (sha256 == but || partial.received_bytes == 0 || !partial.upload.expired()) continue;
+    if (oldest == nullptr || partial.last_write < oldest->second.last_write) oldest = &entry;
+  }
+  if (oldest == nullptr) return false;
+  Discard(std::string(oldest->first));
+  return true;
+}
+
+bool BlobStore::EvictBlob() {
   std::vector<std::pair<absl::Time, std::string>> candidates;
   {
     absl::MutexLock lock(&mu_);
@@ -231,7 +267,7 @@ absl::Status BlobStore::MakeRoom(const std::string& sha256, int64_t bytes) {
   const auto own = partial_.find(sha256);
   const int64_t counted = own == partial_.end() ? 0 : own->second.received_bytes;
   while (UsedBytes() - counted > options_.cap_bytes - bytes) {
-    if (EvictOne()) continue;
+    if (EvictOne(sha256)) continue;
     return absl::ResourceExhaustedError(
         absl::StrCat("no room for a blob of ", bytes, " bytes: the blobs of this host are in use (",
                      UsedBytes() - counted, " of ", options_.cap_bytes, " bytes)"));
@@ -243,7 +279,8 @@ void BlobStore::DropOldPartials() {
   const absl::Time oldest = clock_->Now() - options_.keep_partial;
   std::erase_if(partial_, [&](const auto& entry) {
     const auto& [sha256, partial] = entry;
-    if (partial.last_write >= oldest || !partial.upload.expired()) return false;
+    const bool of_use = partial.received_bytes > 0 && partial.last_write >= oldest;
+    if (of_use || !partial.upload.expired()) return false;
     unlinkat(partial_directory_.get(), DigestToHex(sha256).c_str(), 0);
     return true;
   });
@@ -258,25 +295,35 @@ absl::StatusOr<std::shared_ptr<BlobUpload>> BlobStore::BeginUpload(const std::st
         absl::StrCat("a blob of ", size_bytes, " bytes is larger than the store may become (",
                      options_.cap_bytes, " bytes; blob-cap of the agent)"));
   }
-  Partial& partial = partial_.try_emplace(sha256, Partial{0, clock_->Now(), {}}).first->second;
-  if (std::shared_ptr<BlobUpload> joined = partial.upload.lock()) {
-    if (joined->size_bytes() == size_bytes) return joined;
-    return absl::InvalidArgumentError(absl::StrCat("size_bytes is ", size_bytes,
-                                                   ", but somebody writes the same blob with ",
-                                                   joined->size_bytes()));
+  if (const auto partial = partial_.find(sha256); partial != partial_.end()) {
+    if (std::shared_ptr<BlobUpload> joined = partial->second.upload.lock()) {
+      if (joined->size_bytes() == size_bytes) return joined;
+      return absl::InvalidArgumentError(absl::StrCat("size_bytes is ", size_bytes,
+                                                     ", but somebody writes the same blob with ",
+                                                     joined->size_bytes()));
+    }
+    if (partial->second.received_bytes > size_bytes) Discard(sha256);  // of who lied about its size
   }
-  if (partial.received_bytes > size_bytes) Discard(sha256);  // of who lied about its size
   SHOAL_RETURN_IF_ERROR(MakeRoom(sha256, size_bytes));
-  SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, OpenAt(partial_directory_.get(), DigestToHex(sha256),
-                                             O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, OpenPartial(DigestToHex(sha256)));
   struct stat facts {};
-  if (fstat(fd.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) {
-    return absl::InternalError("a partial blob is not a regular file");
-  }
+  if (fstat(fd.get(), &facts) != 0) return ErrnoStatus(errno, "fstat of a partial blob");
   auto upload =
       std::make_shared<BlobUpload>(this, sha256, std::move(fd), size_bytes, facts.st_size);
   partial_[sha256] = {facts.st_size, clock_->Now(), upload};
   return upload;
+}
+
+// Also one whose rename failed when it was whole.
+absl::StatusOr<UniqueFd> BlobStore::OpenPartial(const std::string& name) const {
+  const int directory = partial_directory_.get();
+  struct stat facts {};
+  const bool there = fstatat(directory, name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0;
+  if (there && !S_ISREG(facts.st_mode)) {
+    return absl::InternalError("a partial blob is not a regular file");
+  }
+  if (there) MakePartial(name, &facts);
+  return OpenAt(directory, name, O_RDWR | O_CREAT | O_NOFOLLOW, kWritable);
 }
 
 void BlobStore::NoteReceived(const std::string& sha256, int64_t received_bytes) {

@@ -9,7 +9,7 @@
 // Eviction: beyond the cap the blob goes whose last use is longest ago (its access time, written
 // here). One that was used, or said to be there, less than `keep_after_use` ago stays, since a
 // process is about to be started with it; so does one that has hard links beside processes, which
-// would free nothing.
+// would free nothing. When no blob may go, a partial blob without a writer does.
 //
 // Ownership:     owns the directories' descriptors; uploads belong to their writers.
 // Thread-safety: Has on any thread; everything else on the one thread of disk work.
@@ -97,14 +97,21 @@ class BlobStore {
   bool IsSealed(const struct stat& facts) const;
   // Writes the last use, and the seal.
   void Seal(int fd) const;
+  // The file in the directory of partial blobs becomes one that can be written to, with a time that
+  // is its own.
+  void MakePartial(const std::string& name, struct stat* facts) const;
+  absl::StatusOr<UniqueFd> OpenPartial(const std::string& name) const;
   // What was complete is a partial blob again.
   void Demote(const std::string& sha256, const struct stat& facts);
   void NoteUse(const std::string& sha256);
   bool IsComplete(const std::string& sha256) const;
 
   int64_t UsedBytes() const;
-  // Removes the blob used longest ago that may go; false if there is none.
-  bool EvictOne();
+  // Makes room for that blob: removes the one used longest ago that may go, or else the partial one
+  // written longest ago that nobody writes now. False if there is neither.
+  bool EvictOne(const std::string& sha256);
+  bool EvictBlob();
+  bool EvictPartial(const std::string& but);
   absl::Status MakeRoom(const std::string& sha256, int64_t bytes);
   void DropOldPartials();
 

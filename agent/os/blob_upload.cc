@@ -70,7 +70,7 @@ absl::Status BlobUpload::Append(absl::string_view data) {
     if (put < 0) {
       const int error = errno;
       if (error == EINTR) continue;
-      if ((error == ENOSPC || error == EDQUOT) && store_->EvictOne()) continue;
+      if ((error == ENOSPC || error == EDQUOT) && store_->EvictOne(sha256_)) continue;
       return ErrnoStatus(error, absl::StrCat("write of ", NameOf(sha256_)));
     }
     hash_.Update(data.substr(0, static_cast<size_t>(put)));

@@ -36,10 +36,10 @@ absl::Status Gone() { return absl::UnavailableError("it closed its connection");
 
 }  // namespace
 
-std::vector<int> ForkConnection::Unanswered() const {
-  std::vector<int> slots;
-  for (const auto& [number, slot] : asked_) slots.push_back(slot);
-  return slots;
+std::vector<AskedFork> ForkConnection::Unanswered() const {
+  std::vector<AskedFork> unanswered;
+  for (const auto& [number, asked] : asked_) unanswered.push_back(asked);
+  return unanswered;
 }
 
 absl::StatusOr<std::optional<ForkConnection::Message>> ForkConnection::Receive() {
@@ -76,7 +76,7 @@ absl::StatusOr<ForkConnection::Message> ForkConnection::Parse(absl::string_view 
   if (!absl::SimpleAtoi(TakeWord(&rest), &number)) return Nonsense(text);
   const auto asked = asked_.find(number);
   if (asked == asked_.end()) return Nonsense(text);
-  message.slot = asked->second;
+  message.asked = asked->second;
   if (verb == "forked") {
     message.kind = Message::kForked;
   } else if (verb == "failed") {
@@ -91,11 +91,11 @@ absl::StatusOr<ForkConnection::Message> ForkConnection::Parse(absl::string_view 
   return message;
 }
 
-absl::Status ForkConnection::SendFork(int slot, ForkPacket packet) {
+absl::Status ForkConnection::SendFork(AskedFork asked, ForkPacket packet) {
   const int number = ++last_number_;
-  packet.text = absl::StrCat("fork ", number, " ", slot);
+  packet.text = absl::StrCat("fork ", number, " ", asked.slot);
   SHOAL_RETURN_IF_ERROR(Send(std::move(packet)));
-  asked_[number] = slot;
+  asked_[number] = std::move(asked);
   return absl::OkStatus();
 }
 

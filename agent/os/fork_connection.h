@@ -30,12 +30,19 @@ struct ForkPacket {
   std::vector<UniqueFd> owned{};   // those of them that are closed once sent
 };
 
+// A process that a peer was asked for. With its id: the slot may be another's when the answer
+// comes.
+struct AskedFork {
+  int slot = 0;
+  std::string id;
+};
+
 class ForkConnection {
  public:
   // A packet from the peer.
   struct Message {
     enum Kind { kOffer, kForked, kFailed } kind = kOffer;
-    int slot = 0;         // of kForked and kFailed
+    AskedFork asked;      // of kForked and kFailed
     ForkFailure failure;  // of kFailed
   };
 
@@ -45,15 +52,15 @@ class ForkConnection {
   const ForkParent& peer() const { return peer_; }
   bool has_offered() const { return has_offered_; }
 
-  // Slots that were asked for and not answered, oldest first.
-  std::vector<int> Unanswered() const;
+  // What was asked for and not answered, oldest first.
+  std::vector<AskedFork> Unanswered() const;
 
   // The next packet; nullopt: none is there now.
   absl::StatusOr<std::optional<Message>> Receive();
 
   // Sends, or queues behind what waits.
   absl::Status Send(ForkPacket packet);
-  absl::Status SendFork(int slot, ForkPacket packet);
+  absl::Status SendFork(AskedFork asked, ForkPacket packet);
   absl::Status Flush();
   // EPOLLOUT is wanted.
   bool IsBlocked() const { return !queue_.empty(); }
@@ -67,7 +74,7 @@ class ForkConnection {
   bool has_offered_ = false;
   bool reset_ = false;
   int last_number_ = 0;
-  std::map<int, int> asked_;  // number → slot
+  std::map<int, AskedFork> asked_;  // by number
   std::deque<ForkPacket> queue_;
 };
 

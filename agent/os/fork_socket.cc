@@ -162,9 +162,9 @@ void ForkSocket::Tell(const ForkConnection& connection, const ForkConnection::Me
     case ForkConnection::Message::kOffer:
       return handlers_.on_offer(connection.peer());
     case ForkConnection::Message::kFailed:
-      return handlers_.on_failed(message.slot, message.failure, /*broken=*/false);
+      return handlers_.on_failed(message.asked, message.failure, /*broken=*/false);
     case ForkConnection::Message::kForked:
-      return;  // The record says more.
+      return handlers_.on_forked(message.asked);
   }
 }
 
@@ -182,7 +182,9 @@ void ForkSocket::Drop(Connection connection, const absl::Status& why) {
   const ForkFailure failure{.stage = fork_protocol::kStageFork,
                             .error_number = ECONNRESET,
                             .text = "it ended or closed its connection before it had forked"};
-  for (int slot : connection->Unanswered()) handlers_.on_failed(slot, failure, /*broken=*/true);
+  for (const AskedFork& asked : connection->Unanswered()) {
+    handlers_.on_failed(asked, failure, /*broken=*/true);
+  }
   if (connection->has_offered()) handlers_.on_withdrawn(peer);
 }
 
@@ -194,14 +196,14 @@ void ForkSocket::Answer(const ForkParent& parent, const absl::Status& welcome) {
   if (!sent.ok()) Drop(connection, sent);
 }
 
-absl::Status ForkSocket::Fork(const ForkParent& parent, int slot, ForkPacket packet) {
+absl::Status ForkSocket::Fork(const ForkParent& parent, AskedFork asked, ForkPacket packet) {
   const auto found = connections_.find(parent.pid);
   if (found == connections_.end() || found->second->peer() != parent) {
     return absl::UnavailableError("it has closed its connection");
   }
   const Connection connection = found->second;
   const bool was_blocked = connection->IsBlocked();
-  SHOAL_RETURN_IF_ERROR(connection->SendFork(slot, std::move(packet)));
+  SHOAL_RETURN_IF_ERROR(connection->SendFork(std::move(asked), std::move(packet)));
   return was_blocked == connection->IsBlocked() ? absl::OkStatus() : WatchFor(connection);
 }
 

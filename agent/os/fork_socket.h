@@ -5,8 +5,9 @@
 // Blocking:      never blocks.
 // Errors:        a peer that makes no sense loses its connection, with one line for the log.
 // Story:         accept: the kernel names the PID, /proc its start time → "offer" → on_offer →
-//                Answer: "welcome", or "refused" and the end → Fork: one packet each → "forked" or
-//                "failed" → on_failed. A connection that breaks fails what it had not answered.
+//                Answer: "welcome", or "refused" and the end → Fork: one packet each → "forked" →
+//                on_forked, or "failed" → on_failed. A connection that breaks fails what it had not
+//                answered.
 #ifndef SHOAL_AGENT_OS_FORK_SOCKET_H_
 #define SHOAL_AGENT_OS_FORK_SOCKET_H_
 
@@ -29,7 +30,9 @@ class ForkSocket {
     // It offers itself no longer; what it had not answered has failed.
     std::function<void(const ForkParent&)> on_withdrawn;
     // `broken`: the connection broke first, so that the process may have been forked after all.
-    std::function<void(int slot, const ForkFailure&, bool broken)> on_failed;
+    std::function<void(const AskedFork&, const ForkFailure&, bool broken)> on_failed;
+    // By the word of the peer; the record says more, if the shim lived to write it.
+    std::function<void(const AskedFork&)> on_forked;
     std::function<void(const std::string& line)> on_trouble;
   };
 
@@ -43,7 +46,7 @@ class ForkSocket {
   void Answer(const ForkParent& parent, const absl::Status& welcome);
 
   // Asks for a fork. UNAVAILABLE: `parent` has no connection.
-  absl::Status Fork(const ForkParent& parent, int slot, ForkPacket packet);
+  absl::Status Fork(const ForkParent& parent, AskedFork asked, ForkPacket packet);
 
  private:
   ForkSocket(EventLoop* loop, std::string path, UniqueFd fd, Handlers handlers);

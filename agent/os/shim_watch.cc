@@ -55,9 +55,14 @@ void ShimWatch::AddRecovered(int slot) {
 }
 
 void ShimWatch::AddForked(int slot) {
-  shims_[slot];
+  shims_[slot].unanswered = true;
   unreached_.insert(slot);
   ArmPoll();
+}
+
+void ShimWatch::NoteAnswered(int slot) {
+  const auto found = shims_.find(slot);
+  if (found != shims_.end()) found->second.unanswered = false;
 }
 
 void ShimWatch::MaybeReach(int slot) {
@@ -67,7 +72,7 @@ void ShimWatch::MaybeReach(int slot) {
   if (Reach(slot, &found->second)) {
     unreached_.erase(slot);
     if (found->second.wake) Wake(slot);
-  } else if (IsGone(slot, found->second)) {
+  } else if (!found->second.unanswered && IsGone(slot, found->second)) {
     OnReadable(slot);
   }
 }
@@ -117,10 +122,21 @@ bool ShimWatch::IsGone(int slot, const Shim& shim) const {
          info.si_pid == shim.child;
 }
 
+// True at the second poll that finds the lock free: whoever let go of it has had the time to
+// answer.
+bool ShimWatch::HasNoAnswer(int slot, Shim* shim) const {
+  return shim->unanswered && IsGone(slot, *shim) && std::exchange(shim->was_unlocked, true);
+}
+
 void ShimWatch::Poll() {
   poll_.reset();
   const std::vector<int> slots(unreached_.begin(), unreached_.end());
-  for (int slot : slots) MaybeReach(slot);
+  for (int slot : slots) {
+    const auto found = shims_.find(slot);
+    if (found == shims_.end()) continue;
+    if (HasNoAnswer(slot, &found->second)) NoteAnswered(slot);
+    MaybeReach(slot);
+  }
   ArmPoll();
 }
 

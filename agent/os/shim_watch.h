@@ -2,7 +2,9 @@
 //
 // A child of this agent is watched by its pidfd and reaped; a shim of an agent before this one by a
 // pidfd whose start time was checked. Where neither can be had (no descriptor left, no /proc, a
-// shim that has not written its pid yet) its lock is asked every 100 ms until it can.
+// shim that has not written its pid yet) its lock is asked every 100 ms until it can. A process
+// that was asked for a fork lets go of the lock before it says why it could not: until it has
+// answered, only a lock that was free 100 ms ago, too, is a death.
 //
 // Ownership:     owns pidfds and its timer; `loop` and `records` outlive it.
 // Thread-safety: loop thread only.
@@ -35,6 +37,8 @@ class ShimWatch {
   void AddRecovered(int slot);
   // A shim that another process was asked to fork: its lock is held until it lives, or never will.
   void AddForked(int slot);
+  // That process has said what became of it, or will not: the lock alone counts from now on.
+  void NoteAnswered(int slot);
   // The shim may have written its half by now, or have ended.
   void MaybeReach(int slot);
   // No shim was started and none will be. Not told as a death.
@@ -48,10 +52,13 @@ class ShimWatch {
   struct Shim {
     pid_t child = 0;  // 0: not a child of this agent
     UniqueFd pidfd;
-    bool wake = false;  // as soon as it is reached
+    bool wake = false;          // as soon as it is reached
+    bool unanswered = false;    // of a fork
+    bool was_unlocked = false;  // at the poll before
   };
   bool Reach(int slot, Shim* shim);
   bool IsGone(int slot, const Shim& shim) const;
+  bool HasNoAnswer(int slot, Shim* shim) const;
   void OnReadable(int slot);
   void Forget(int slot);
   void Poll();

@@ -61,9 +61,10 @@ absl::Status SystemShims::OpenForkSocket() {
   ForkSocket::Handlers handlers;
   handlers.on_offer = [this](const ForkParent& parent) { on_offer_(parent); };
   handlers.on_withdrawn = [this](const ForkParent& parent) { on_withdrawn_(parent); };
-  handlers.on_failed = [this](int slot, const ForkFailure& failure, bool broken) {
-    OnForkFailed(slot, failure, broken);
+  handlers.on_failed = [this](const AskedFork& asked, const ForkFailure& failure, bool broken) {
+    OnForkFailed(asked, failure, broken);
   };
+  handlers.on_forked = [this](const AskedFork& asked) { OnForked(asked); };
   handlers.on_trouble = [this](const std::string& line) {
     if (options_.on_trouble) options_.on_trouble(line);
   };
@@ -147,17 +148,25 @@ absl::Status SystemShims::AskForFork(RecordFile::TakenSlot taken, const ShimStar
     packet.descriptors.insert(packet.descriptors.end(), {cgroup.get(), cgroups_->shims()});
     packet.owned.push_back(std::move(cgroup));
   }
-  return fork_socket_->Fork(*start.fork_from, taken.slot, std::move(packet));
+  return fork_socket_->Fork(*start.fork_from, {taken.slot, start.id}, std::move(packet));
 }
 
-void SystemShims::OnForkFailed(int slot, const ForkFailure& failure, bool broken) {
-  const auto use = uses_.find(slot);
-  if (use == uses_.end()) return;
-  use->second.refused = failure;
+// A parent may answer at any time, also when the slot has become another process's.
+void SystemShims::OnForkFailed(const AskedFork& asked, const ForkFailure& failure, bool broken) {
+  const int slot = asked.slot;
+  if (!IsOf(slot, asked.id)) return;
+  uses_[slot].refused = failure;
+  watch_->NoteAnswered(slot);
   // Of a broken connection nobody knows whether a shim was on its way: the lock tells.
   if (broken) return watch_->MaybeReach(slot);
   watch_->Drop(slot);
   OnShimGone(slot);
+}
+
+void SystemShims::OnForked(const AskedFork& asked) {
+  if (!IsOf(asked.slot, asked.id)) return;
+  uses_[asked.slot].forked = true;
+  watch_->NoteAnswered(asked.slot);
 }
 
 absl::StatusOr<UniqueFd> SystemShims::MakeCgroup(const std::string& id) {
@@ -193,9 +202,10 @@ ShimView SystemShims::Look(int slot, const std::string& id) {
   if (halves.shim && HasId(*halves.shim, id)) view.shim = halves.shim;
   view.locked = watch_->IsAlive(slot) || records_->IsLocked(slot);
   const auto use = uses_.find(slot);
+  if (use == uses_.end()) return view;
+  view.forked = use->second.forked;
   // By the parent's word, though it may still hold the lock for a moment.
-  if (!view.shim && use != uses_.end() && !watch_->IsAlive(slot))
-    view.refused = use->second.refused;
+  if (!view.shim && !watch_->IsAlive(slot)) view.refused = use->second.refused;
   return view;
 }
 
@@ -228,8 +238,8 @@ void SystemShims::RemoveCgroup(const std::string& id) {
   if (cgroups_ != nullptr && !cgroups_->Remove(id).ok()) unremoved_.push_back(id);
 }
 
-// A parent that was killed in mid-fork may leave a process that no shim has: what it does dies with
-// it.
+// A forked process runs before its shim has written its half. Where the shim, or who was to become
+// it, was killed by then, the process dies with it, but what it had started would live on.
 void SystemShims::EndUnshimmed(const std::string& id) {
   if (cgroups_ == nullptr) return;
   const absl::StatusOr<UniqueFd> directory = cgroups_->Open(id);
@@ -239,7 +249,7 @@ void SystemShims::EndUnshimmed(const std::string& id) {
 void SystemShims::OnShimGone(int slot) {
   const auto use = uses_.find(slot);
   if (use == uses_.end()) return;
-  if (use->second.refused && !records_->Read(slot).shim) EndUnshimmed(use->second.id);
+  if (!records_->Read(slot).shim) EndUnshimmed(use->second.id);
   if (!use->second.freed) {
     on_death_(slot, std::string(use->second.id));  // A copy: the handler may free the slot.
     return;

@@ -101,7 +101,8 @@ class SystemShims : public Shims {
   absl::StatusOr<int> StartIn(RecordFile::TakenSlot taken, const ShimStart& start);
   absl::Status AskForFork(RecordFile::TakenSlot taken, const ShimStart& start, UniqueFd cgroup);
   absl::Status OpenForkSocket();
-  void OnForkFailed(int slot, const ForkFailure& failure, bool broken);
+  void OnForkFailed(const AskedFork& asked, const ForkFailure& failure, bool broken);
+  void OnForked(const AskedFork& asked);
   bool IsOf(int slot, const std::string& id) const;
   void OnReports();
   void OnShimGone(int slot);
@@ -112,6 +113,7 @@ class SystemShims : public Shims {
     std::string id;                        // empty: unreadable
     bool freed = false;                    // becomes free when its shim has ended
     std::optional<ForkFailure> refused{};  // counts only while no shim has written its half
+    bool forked = false;                   // by the word of its parent
   };
 
   // Constant after construction.

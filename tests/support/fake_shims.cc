@@ -145,6 +145,7 @@ void FakeShims::SetOfferHandlers(absl::AnyInvocable<void(const ForkParent&)> on_
 }
 
 absl::StatusOr<Program> FakeShims::FindProgram(const Spec& spec) {
+  ++programs_looked_at;
   const auto version = versions.find(spec.argv[0]);
   if (version != versions.end() && version->second.empty())
     return absl::NotFoundError("no program");
@@ -221,6 +222,7 @@ ShimView FakeShims::Look(int slot, const std::string& id) {
   view.agent = seen.agent;
   if (seen.written && !seen.damaged) view.shim = seen.shim;
   if (!seen.written) view.refused = seen.refused;
+  view.forked = seen.forked;
   return view;
 }
 

@@ -31,6 +31,7 @@ class FakeShims : public Shims {
     bool locked = true;
     bool damaged = false;
     std::optional<ForkFailure> refused;
+    bool forked = false;  // by the word of its parent
     int wakes = 0;
   };
   struct SentSignal {
@@ -85,6 +86,7 @@ class FakeShims : public Shims {
   std::set<std::string> out_of_memory;
   bool were_lost = false;
   std::map<std::string, std::string> versions;  // of programs, by argv[0]; "": there is none
+  int programs_looked_at = 0;
   std::vector<std::pair<ForkParent, absl::Status>> answers;
 
   absl::StatusOr<int> Start(const ShimStart& start) override;

@@ -220,6 +220,40 @@ TEST_F(TemplatesTest, AShimThatLivesIsNotRefusedByAConnectionThatBroke) {
   EXPECT_EQ(world_.Get(forked).state, State::kLost);
 }
 
+TEST_F(TemplatesTest, TheProgramOfManyRanksIsLookedAtOnceWhenTheyAreAdmitted) {
+  const std::string id = WarmUp();
+  SpawnCommand ranks = Forkserver("ranks", "r2");
+  for (int rank = 0; rank < 3; ++rank) {
+    SpawnItem item = ranks.items[0];
+    item.rank = rank;
+    ranks.items.push_back(item);
+  }
+  ranks.items.erase(ranks.items.begin());
+  world_.shims.programs_looked_at = 0;
+  auto reply = world_.Spawn(ranks);
+  EXPECT_EQ(world_.shims.programs_looked_at, 1);
+  world_.Turn();
+  world_.shims.StartAll();
+  world_.Turn();
+  ASSERT_EQ(reply->ids.size(), 3u);
+  for (const std::string& forked : reply->ids) EXPECT_EQ(world_.Get(forked).forked_from, id);
+}
+
+TEST_F(TemplatesTest, AForkThatWasMadeAndWhoseShimNeverWroteIsLost) {
+  WarmUp();
+  auto reply = Spawn(Forkserver("second", "r2"));
+  const std::string forked = world_.shims.starts().back().id;
+  world_.shims.SlotOf(forked).forked = true;
+  world_.shims.Die(forked);
+  world_.Turn();
+  EXPECT_EQ(world_.Get(forked).state, State::kLost);
+  ASSERT_TRUE(world_.shims.IsLostTreePending(forked)) << "it may have started others";
+  world_.shims.FinishLostTree(forked, absl::OkStatus());
+  world_.Turn();
+  EXPECT_TRUE(world_.Get(forked).tree_empty);
+  EXPECT_EQ(reply->calls, 1);
+}
+
 TEST_F(TemplatesTest, AForkUnderWayWhenTheAgentWasKilledAndThatCameToNothingIsForgotten) {
   WarmUp();
   Spawn(Forkserver("second", "r2"));

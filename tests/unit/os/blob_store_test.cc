@@ -238,6 +238,61 @@ TEST_F(BlobStoreTest, PartialBlobsGoAfterADayAndForeignNamesAtOnce) {
   EXPECT_FALSE(std::filesystem::exists(PathOf("partial", "never finished")));
 }
 
+TEST_F(BlobStoreTest, AnAgentKilledWhileItMadeABlobCompleteLosesNothing) {
+  const std::string bytes = "all of it";
+  ASSERT_TRUE(Put(bytes).ok());  // sealed and read-only, but for the rename
+  for (const char* boot_id : {kBootId, kOtherBootId}) {
+    std::filesystem::rename(PathOf("complete", bytes), PathOf("partial", bytes));
+    options_.boot_id = boot_id;
+    clock_.Advance(absl::Now() - clock_.Now());
+    Open();
+    EXPECT_EQ(Missing(bytes), 9);
+    struct stat facts {};
+    ASSERT_EQ(stat(PathOf("partial", bytes).c_str(), &facts), 0);
+    EXPECT_EQ(facts.st_mode & 07777, 0600u) << "or only root could open it";
+    Open();
+    EXPECT_EQ(Missing(bytes), 9) << "nor is it too old at the next start";
+    ASSERT_TRUE(Begin(bytes)->Write(9, "").ok());
+    EXPECT_TRUE(Has(bytes));
+  }
+}
+
+TEST_F(BlobStoreTest, APartialBlobThatBecameReadOnlyIsGoneOnWith) {
+  ASSERT_TRUE(Begin("never finished")->Write(0, "never").ok());
+  chmod(PathOf("partial", "never finished").c_str(), 0400);
+  ASSERT_NE(Begin("never finished"), nullptr);
+  struct stat facts {};
+  ASSERT_EQ(stat(PathOf("partial", "never finished").c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 07777, 0600u);
+}
+
+TEST_F(BlobStoreTest, WhenNoBlobMayGoThePartialOneWrittenLongestAgoDoes) {
+  options_.cap_bytes = 20;
+  Open();
+  for (const char* bytes : {"one 123 and more", "two 123 and more"}) {
+    ASSERT_TRUE(Begin(bytes)->Write(0, std::string(bytes, 7)).ok());
+    clock_.Advance(absl::Seconds(1));
+  }
+  std::shared_ptr<BlobUpload> written = Begin("three 789");
+  ASSERT_NE(written, nullptr);
+  EXPECT_EQ(Missing("one 123 and more"), 0);
+  EXPECT_FALSE(std::filesystem::exists(PathOf("partial", "one 123 and more")));
+  EXPECT_EQ(Missing("two 123 and more"), 7);
+  EXPECT_EQ(store_->BeginUpload(Sha256Of("two 123 and more"), 16).status().code(),
+            absl::StatusCode::kResourceExhausted)
+      << "neither itself nor what is being written makes room for it";
+  EXPECT_EQ(Missing("two 123 and more"), 7);
+}
+
+TEST_F(BlobStoreTest, WhatWasBegunAndNeverReceivedLeavesNoFile) {
+  Begin("begun");
+  EXPECT_TRUE(std::filesystem::exists(PathOf("partial", "begun")));
+  Begin("another");
+  EXPECT_FALSE(std::filesystem::exists(PathOf("partial", "begun")));
+  Open();
+  EXPECT_FALSE(std::filesystem::exists(PathOf("partial", "another")));
+}
+
 TEST_F(BlobStoreTest, ALinkInThePlaceOfABlobIsNotFollowed) {
   WriteFile(scratch_ / "victim", "untouched", 0600);
   std::filesystem::create_symlink(scratch_ / "victim", PathOf("partial", "planted"));

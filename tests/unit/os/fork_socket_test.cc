@@ -4,17 +4,14 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +20,7 @@
 #include "agent/os/program_file.h"
 #include "common/ids.h"
 #include "shoal/v1/fork_protocol.h"
+#include "tests/unit/os/fork_peer.h"
 #include "tests/unit/os/scratch.h"
 
 namespace shoal::agent {
@@ -32,116 +30,8 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-void SendFd(int channel, int fd) {
-  char byte = 0;
-  iovec data{&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-  sendmsg(channel, &message, 0);
-}
-
-struct Packet {
-  std::string text;
-  std::vector<UniqueFd> fds;
-  bool ended = false;
-};
-
-// Waits for one packet.
-Packet ReceiveFrom(int fd) {
-  char text[1024];
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 8)] = {};
-  iovec data{text, sizeof(text)};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof(control);
-  pollfd wait{fd, POLLIN, 0};
-  Packet packet;
-  if (poll(&wait, 1, 60'000) != 1) return {.text = "nothing came", .fds = {}, .ended = true};
-  const ssize_t size = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-  packet.ended = size <= 0;
-  if (size > 0) packet.text.assign(text, static_cast<size_t>(size));
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < count; ++i) {
-      int got = -1;
-      std::memcpy(&got, CMSG_DATA(header) + i * sizeof(int), sizeof(got));
-      packet.fds.emplace_back(got);
-    }
-  }
-  return packet;
-}
-
-// A process that connects, hands the connection over, and waits for its end.
-class Peer {
- public:
-  explicit Peer(const std::string& path) {
-    int channel[2] = {-1, -1};
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) != 0) return;
-    pid_ = fork();
-    if (pid_ == 0) {
-      close(channel[0]);
-      Live(path, channel[1]);
-    }
-    close(channel[1]);
-    channel_ = UniqueFd(channel[0]);
-    Connect();
-  }
-  ~Peer() {
-    channel_.Reset();  // which ends it
-    if (pid_ > 1) waitpid(pid_, nullptr, 0);
-  }
-
-  // It connects once more; the connection before stays open.
-  void Connect() {
-    send(channel_.get(), "c", 1, 0);
-    Packet packet = ReceiveFrom(channel_.get());
-    if (!packet.fds.empty()) connections_.push_back(std::move(packet.fds[0]));
-  }
-  int fd() const { return connections_.empty() ? -1 : connections_.back().get(); }
-  int first_fd() const { return connections_.front().get(); }
-  void Close() { connections_.clear(); }
-  void Say(const std::string& text) {
-    EXPECT_EQ(send(fd(), text.data(), text.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(text.size()));
-  }
-  ForkParent self() const {
-    return {.pid = pid_, .start_ticks = ReadProcStat(pid_).value_or(ProcStat()).start_ticks};
-  }
-
- private:
-  [[noreturn]] static void Live(const std::string& path, int channel) {
-    char byte = 0;
-    while (recv(channel, &byte, 1, 0) == 1) {
-      const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-      sockaddr_un address{};
-      address.sun_family = AF_UNIX;
-      std::copy(path.begin(), path.end(), address.sun_path);
-      if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) _exit(1);
-      SendFd(channel, fd);
-      close(fd);
-    }
-    _exit(0);
-  }
-
-  pid_t pid_ = -1;
-  UniqueFd channel_;
-  std::vector<UniqueFd> connections_;
-};
-
 struct Failure {
-  int slot;
+  AskedFork asked;
   ForkFailure failure;
   bool broken;
 };
@@ -156,9 +46,10 @@ class ForkSocketTest : public ::testing::Test {
     ForkSocket::Handlers handlers;
     handlers.on_offer = [this](const ForkParent& parent) { offers_.push_back(parent); };
     handlers.on_withdrawn = [this](const ForkParent& parent) { withdrawn_.push_back(parent); };
-    handlers.on_failed = [this](int slot, const ForkFailure& failure, bool broken) {
-      failures_.push_back({slot, failure, broken});
+    handlers.on_failed = [this](const AskedFork& asked, const ForkFailure& failure, bool broken) {
+      failures_.push_back({asked, failure, broken});
     };
+    handlers.on_forked = [this](const AskedFork& asked) { forked_.push_back(asked); };
     handlers.on_trouble = [this](const std::string& line) { lines_.push_back(line); };
     auto socket = ForkSocket::Open(loop_.get(), path_, std::move(handlers));
     ASSERT_TRUE(socket.ok()) << socket.status();
@@ -196,6 +87,7 @@ class ForkSocketTest : public ::testing::Test {
   std::unique_ptr<ForkSocket> socket_;
   std::vector<ForkParent> offers_, withdrawn_;
   std::vector<Failure> failures_;
+  std::vector<AskedFork> forked_;
   std::vector<std::string> lines_;
 };
 
@@ -233,7 +125,7 @@ TEST_F(ForkSocketTest, AForkCarriesItsDescriptorsInOrder) {
   ASSERT_TRUE(payload.ok());
   packet.descriptors.insert(packet.descriptors.begin(), payload->get());
   packet.owned.push_back(*std::move(payload));
-  ASSERT_TRUE(socket_->Fork(peer.self(), 7, std::move(packet)).ok());
+  ASSERT_TRUE(socket_->Fork(peer.self(), {7, "id"}, std::move(packet)).ok());
   const Packet got = ReceiveFrom(peer.fd());
   EXPECT_EQ(got.text, "fork 1 7");
   ASSERT_THAT(got.fds, SizeIs(fork_protocol::kSentWithCgroup));
@@ -253,46 +145,49 @@ TEST_F(ForkSocketTest, AForkCarriesItsDescriptorsInOrder) {
 TEST_F(ForkSocketTest, WhatThePeerCouldNotDoIsToldByItsSlot) {
   Peer peer(path_);
   Welcome(peer);
-  ASSERT_TRUE(socket_->Fork(peer.self(), 7, Descriptors(5)).ok());
-  ASSERT_TRUE(socket_->Fork(peer.self(), 9, Descriptors(5)).ok());
+  ASSERT_TRUE(socket_->Fork(peer.self(), {7, "id"}, Descriptors(5)).ok());
+  ASSERT_TRUE(socket_->Fork(peer.self(), {9, "nine"}, Descriptors(5)).ok());
   peer.Say("failed 2 threads 0 it has 3 threads");
   peer.Say("forked 1 4711");
   ASSERT_TRUE(Run([&] { return !failures_.empty(); }));
-  EXPECT_EQ(failures_[0].slot, 9);
+  EXPECT_EQ(failures_[0].asked.slot, 9);
+  EXPECT_EQ(failures_[0].asked.id, "nine");
   EXPECT_EQ(failures_[0].failure.stage, "threads");
   EXPECT_EQ(failures_[0].failure.text, "it has 3 threads");
   EXPECT_FALSE(failures_[0].broken);
   peer.Close();
   ASSERT_TRUE(Run([&] { return !withdrawn_.empty(); }));
   EXPECT_THAT(failures_, SizeIs(1)) << "all were answered";
+  ASSERT_THAT(forked_, SizeIs(1));
+  EXPECT_EQ(forked_[0].slot, 7);
 }
 
 TEST_F(ForkSocketTest, AConnectionThatBreaksFailsWhatItHadNotAnswered) {
   Peer peer(path_);
   Welcome(peer);
-  ASSERT_TRUE(socket_->Fork(peer.self(), 7, Descriptors(5)).ok());
-  ASSERT_TRUE(socket_->Fork(peer.self(), 9, Descriptors(5)).ok());
+  ASSERT_TRUE(socket_->Fork(peer.self(), {7, "id"}, Descriptors(5)).ok());
+  ASSERT_TRUE(socket_->Fork(peer.self(), {9, "id"}, Descriptors(5)).ok());
   peer.Say("forked 1 4711");
   peer.Close();
   ASSERT_TRUE(Run([&] { return !withdrawn_.empty(); }));
   ASSERT_THAT(failures_, SizeIs(1));
-  EXPECT_EQ(failures_[0].slot, 9);
+  EXPECT_EQ(failures_[0].asked.slot, 9);
   EXPECT_TRUE(failures_[0].broken);
   EXPECT_EQ(failures_[0].failure.error_number, ECONNRESET);
-  EXPECT_TRUE(absl::IsUnavailable(socket_->Fork(peer.self(), 10, Descriptors(5))));
+  EXPECT_TRUE(absl::IsUnavailable(socket_->Fork(peer.self(), {10, "id"}, Descriptors(5))));
 }
 
 TEST_F(ForkSocketTest, AProcessHasOneConnectionTheLastOne) {
   Peer peer(path_);
   Welcome(peer);
-  ASSERT_TRUE(socket_->Fork(peer.self(), 7, Descriptors(5)).ok());
+  ASSERT_TRUE(socket_->Fork(peer.self(), {7, "id"}, Descriptors(5)).ok());
   EXPECT_EQ(ReceiveFrom(peer.fd()).text, "fork 1 7");
   peer.Connect();
   Welcome(peer);
   EXPECT_TRUE(ReceiveFrom(peer.first_fd()).ended);
   EXPECT_THAT(withdrawn_, SizeIs(1));
   ASSERT_THAT(failures_, SizeIs(1));
-  ASSERT_TRUE(socket_->Fork(peer.self(), 8, Descriptors(5)).ok());
+  ASSERT_TRUE(socket_->Fork(peer.self(), {8, "id"}, Descriptors(5)).ok());
   EXPECT_EQ(ReceiveFrom(peer.fd()).text, "fork 1 8");
 }
 
@@ -303,7 +198,7 @@ TEST_F(ForkSocketTest, NothingBlocksAndNothingIsLostWhenThePeerDoesNotRead) {
     Peer peer(path_);
     Welcome(peer);
     for (int i = 1; i <= kForks; ++i) {
-      ASSERT_TRUE(socket_->Fork(peer.self(), i, Descriptors(5)).ok()) << i;
+      ASSERT_TRUE(socket_->Fork(peer.self(), {i, "id"}, Descriptors(5)).ok()) << i;
     }
     int got = 0;
     while (got < kForks) {
@@ -326,7 +221,8 @@ TEST_F(ForkSocketTest, AQueueHasAnEnd) {
   Peer peer(path_);
   Welcome(peer);
   absl::Status status;
-  for (int i = 1; i <= 10'000 && status.ok(); ++i) status = socket_->Fork(peer.self(), i, {});
+  for (int i = 1; i <= 10'000 && status.ok(); ++i)
+    status = socket_->Fork(peer.self(), {i, "id"}, {});
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
 }
 
