@@ -21,6 +21,10 @@ struct CallOptions {
   absl::Duration patience = absl::InfiniteDuration();
 };
 
+// For a spawn: an agent warms a template for up to a minute before it forks from it, and may have
+// hundreds of processes to start before it answers.
+inline constexpr absl::Duration kSpawnTimeout = absl::Minutes(5);
+
 // Gets the answer of an asynchronous call, exactly once, on a thread of gRPC: it must not block,
 // nor make a blocking call. It may start other asynchronous calls.
 template <typename T>

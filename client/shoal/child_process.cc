@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/escape.h"
+#include "common/ids.h"
 #include "common/status.h"
 #include "shoal/child_program.h"
 #include "shoal/duration.h"
@@ -16,6 +17,14 @@
 
 namespace shoal::internal {
 namespace {
+
+// How long Start() tries to reach a host that is gone.
+constexpr absl::Duration kSpawnPatience = absl::Seconds(30);
+
+// Whether a call that ended so may have been carried out, or be yet.
+bool MayBeDone(const absl::Status& status) {
+  return absl::IsDeadlineExceeded(status) || absl::IsUnavailable(status);
+}
 
 // The error of the only result of a bulk call about one process.
 template <typename Response>
@@ -145,8 +154,17 @@ absl::StatusOr<v1::Process> ChildProcess::Spawn(const ProcessOptions& options) {
   if (!options.detached) {
     SHOAL_ASSIGN_OR_RETURN(*request.mutable_session_id(), Program::Get().SessionOn(host_));
   }
-  SHOAL_ASSIGN_OR_RETURN(v1::SpawnResponse response, host_->Spawn(std::move(request)));
-  return std::move(*response.mutable_process());
+  // The agent answers the same id with the process that it started for it, so that a second Start()
+  // finds what the first one may have left behind.
+  if (request_id_.empty()) request_id_ = NewRequestId();
+  request.set_request_id(request_id_);
+  CallOptions call;
+  call.timeout = kSpawnTimeout;
+  call.patience = kSpawnPatience;
+  absl::StatusOr<v1::SpawnResponse> response = host_->Spawn(std::move(request), call);
+  if (!MayBeDone(response.status())) request_id_.clear();
+  SHOAL_RETURN_IF_ERROR(response.status());
+  return std::move(*response->mutable_process());
 }
 
 absl::Status ChildProcess::AwaitEnd(absl::Duration timeout, bool* is_over) {

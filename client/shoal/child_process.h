@@ -81,6 +81,7 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   ProcessOptions options_;
   Work work_;
   std::shared_ptr<Host> host_;
+  std::string request_id_;  // of a spawn that may have been carried out; empty: there is none
   std::unique_ptr<ProcessOutput> output_;
 };
 

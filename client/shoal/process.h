@@ -73,7 +73,8 @@ class Process {
 
   // Starts it and returns once it runs. FAILED_PRECONDITION: it was started before; this process is
   // daemonic; Init() was not called, or what it runs is not registered; or the kernel refused.
-  // ALREADY_EXISTS: the name is held.
+  // ALREADY_EXISTS: the name is held. DEADLINE_EXCEEDED, after 5 minutes, and UNAVAILABLE, when its
+  // host was not reached for 30 s: it may run all the same; Start() called again finds it.
   absl::Status Start();
 
   // Waits until it has ended, and its output and result are complete: true; false if `timeout`

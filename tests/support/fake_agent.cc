@@ -121,9 +121,9 @@ void FakeAgent::FailNext(const std::string& method, absl::Status status, int tim
   rep_->fail_[method] = {std::move(status), times, 0};
 }
 
-void FakeAgent::LoseAnswer(const std::string& method, int times) {
+void FakeAgent::LoseAnswer(const std::string& method, int times, absl::Status status) {
   absl::MutexLock lock(&rep_->mu_);
-  rep_->lose_[method] = times;
+  rep_->lose_[method] = {std::move(status), times, 0};
 }
 
 void FakeAgent::BreakAfter(const std::string& method, int messages, int times) {
@@ -176,6 +176,11 @@ std::vector<std::string> FakeAgent::RequestIds(const std::string& method) const 
 v1::SpawnBatchRequest FakeAgent::last_batch() const {
   absl::MutexLock lock(&rep_->mu_);
   return rep_->last_batch_;
+}
+
+absl::Duration FakeAgent::last_spawn_timeout() const {
+  absl::MutexLock lock(&rep_->mu_);
+  return rep_->last_spawn_timeout_;
 }
 
 int FakeAgent::open_sessions() const {

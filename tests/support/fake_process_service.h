@@ -20,11 +20,12 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
  public:
   explicit Processes(Rep* rep) : rep_(rep) {}
 
-  grpc::Status Spawn(grpc::ServerContext*, const v1::SpawnRequest* request,
+  grpc::Status Spawn(grpc::ServerContext* context, const v1::SpawnRequest* request,
                      v1::SpawnResponse* response) override {
     SHOAL_FAKE_BEGIN("Spawn", request->request_id());
     {
       absl::MutexLock lock(&rep_->mu_);
+      rep_->last_spawn_timeout_ = absl::FromChrono(context->deadline()) - absl::Now();
       if (auto known = rep_->spawns_.find(request->request_id()); known != rep_->spawns_.end()) {
         *response = known->second;
         response->set_replayed(true);

@@ -115,6 +115,35 @@ TEST_F(ProcessTest, ARefusedStartMayBeTriedAgain) {
   EXPECT_THAT(Refusal(process.Start()), HasSubstr("No such file"));
 }
 
+TEST_F(ProcessTest, AStartWhoseAnswerDidNotComeIsFoundByTheNext) {
+  ProcessOptions options = Options({"exit:0"});
+  options.name = "late";
+  Process process(options);
+  agent_.LoseAnswer("Spawn", 1, absl::DeadlineExceededError("too late"));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(process.Start()));
+  ASSERT_TRUE(process.Start().ok());
+  std::vector<std::string> ids;
+  for (const v1::Process& started : agent_.processes()) {
+    if (started.name() == "late") ids.push_back(started.id());
+  }
+  EXPECT_THAT(ids, ::testing::ElementsAre(process.Id()));
+}
+
+TEST_F(ProcessTest, ARefusedStartIsAskedForAfresh) {
+  Process process(Options({"refuse:no"}));
+  EXPECT_FALSE(process.Start().ok());
+  EXPECT_FALSE(process.Start().ok());
+  std::vector<std::string> ids = agent_.RequestIds("Spawn");
+  ASSERT_GE(ids.size(), 2u);
+  EXPECT_NE(ids[ids.size() - 1], ids[ids.size() - 2]);
+}
+
+TEST_F(ProcessTest, StartWaitsForAsLongAsAnAgentMayTake) {
+  Process process(Options({"exit:0"}));
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_GT(agent_.last_spawn_timeout(), absl::Minutes(2));
+}
+
 TEST_F(ProcessTest, OutputComesByCallbackBeforeJoinReturns) {
   ProcessOptions options = Options({"out:one", "err:two", "exit:0"});
   std::string out, err;
