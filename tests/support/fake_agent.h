@@ -61,11 +61,17 @@ class FakeAgent {
   void ExpireSession(const std::string& id);
   // More output of a process that waits.
   void Write(const std::string& id, v1::StreamKind stream, absl::string_view bytes);
+  // As Write, but the bytes are dropped before anybody reads them. Once for a stream.
+  void WriteAndDrop(const std::string& id, v1::StreamKind stream, int64_t bytes);
   // Ends a process that waits.
   void Exit(const std::string& id, int code);
+  // As Exit, but the ends of its output are lost.
+  void ExitTruncated(const std::string& id, int code);
 
   // How often a method was called, failed calls included.
   int Calls(const std::string& method) const;
+  // Blocks until it was called so often.
+  void AwaitCalls(const std::string& method, int calls) const;
   // The request_ids that came with calls of the method.
   std::vector<std::string> RequestIds(const std::string& method) const;
   v1::SpawnBatchRequest last_batch() const;

@@ -43,6 +43,8 @@ inline bool IsOver(const v1::Process& process) {
 struct FakeProcess {
   v1::Process process;
   std::string output[3];  // stdout, stderr, result
+  v1::Gap gaps[3];        // empty: none
+  bool is_truncated = false;
   bool ignores_term = false;
 };
 
