@@ -74,6 +74,11 @@ v1::Selector ChildProcess::Select() const {
   return selector;
 }
 
+std::shared_ptr<ProcessOutput> ChildProcess::Output() const {
+  absl::MutexLock lock(&mu_);
+  return output_;
+}
+
 bool ChildProcess::IsOver() const { return HasEnded(Info()); }
 
 absl::Status ChildProcess::CheckNew(absl::string_view wanted) const {
@@ -128,11 +133,13 @@ absl::Status ChildProcess::Start(Work work, const std::string& name) {
   if (options.name.empty()) options.name = name;
   work_ = std::move(work);
   absl::StatusOr<v1::Process> process = Spawn(options);
+  std::shared_ptr<ProcessOutput> output;
   if (process.ok()) {
-    output_ = ProcessOutput::Subscribe(*host_, *process, options, work_.is_function());
+    output = ProcessOutput::Subscribe(*host_, *process, options, work_.is_function());
   }
   {
     absl::MutexLock lock(&mu_);
+    output_ = std::move(output);
     phase_ = process.ok() ? Phase::kStarted : Phase::kNew;  // what was refused may be tried again
     if (process.ok()) process_ = *process;
   }
@@ -182,14 +189,15 @@ absl::Status ChildProcess::AwaitEnd(absl::Duration timeout, bool* is_over) {
 }
 
 absl::StatusOr<bool> ChildProcess::Join(absl::Duration timeout) {
+  std::shared_ptr<ProcessOutput> output = Output();  // before it may be closed
   SHOAL_RETURN_IF_ERROR(CheckStarted("cannot join"));
   absl::Time deadline = absl::Now() + timeout;
   bool is_over = false;
   SHOAL_RETURN_IF_ERROR(AwaitEnd(timeout, &is_over));
-  if (!is_over || (output_ != nullptr && !output_->AwaitEnd(deadline))) return false;
+  if (!is_over || (output != nullptr && !output->AwaitEnd(deadline))) return false;
   Program::Get().Remove(this);
   if (!work_.is_function()) return true;
-  if (std::optional<absl::StatusOr<std::string>> result = output_->Result(); result.has_value()) {
+  if (std::optional<absl::StatusOr<std::string>> result = output->Result(); result.has_value()) {
     SHOAL_RETURN_IF_ERROR(result->status());
     KeepResult(**std::move(result));
   }
@@ -278,11 +286,12 @@ absl::Status ChildProcess::Close() {
   *request.mutable_selector() = Select();
   absl::Status deleted = OnlyResult(host_->Delete(std::move(request)));
   if (!deleted.ok() && !absl::IsNotFound(deleted)) return deleted;
+  std::shared_ptr<ProcessOutput> output;  // destroyed without the mutex
   {
     absl::MutexLock lock(&mu_);
     phase_ = Phase::kClosed;
+    output = std::move(output_);
   }
-  output_ = nullptr;
   Program::Get().Remove(this);
   return absl::OkStatus();
 }

@@ -63,6 +63,7 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   absl::Status AwaitEnd(absl::Duration timeout, bool* is_over);
   absl::Status CheckStarted(absl::string_view wanted) const;
   absl::Status CheckNew(absl::string_view wanted) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::shared_ptr<ProcessOutput> Output() const;
   std::string DisplayName() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Learn(const v1::Process& process);
   v1::Selector Select() const;
@@ -75,6 +76,8 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   std::string default_name_ ABSL_GUARDED_BY(mu_);  // once Start() was called
   std::optional<std::string> kept_result_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<internal::Sentinel> sentinel_ ABSL_GUARDED_BY(mu_);
+  // Shared with each Join() under way, which a Close() may overtake.
+  std::shared_ptr<ProcessOutput> output_ ABSL_GUARDED_BY(mu_);
 
   // Written by the one Start() that is under way, and by the setters before. `detached` is
   // constant.
@@ -82,7 +85,6 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   Work work_;
   std::shared_ptr<Host> host_;
   std::string request_id_;  // of a spawn that may have been carried out; empty: there is none
-  std::unique_ptr<ProcessOutput> output_;
 };
 
 }  // namespace shoal::internal

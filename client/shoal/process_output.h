@@ -1,7 +1,8 @@
 // What a started process writes, as this program takes it: to a callback, to our own stdout and
 // stderr, and its result.
 //
-// Ownership:     the ChildProcess's, as long as the process may be joined.
+// Ownership:     shared by the ChildProcess, as long as the process may be joined, and those who
+//                join it.
 // Thread-safety: thread-safe.
 // Blocking:      the constructor and the getters never block; the destructor waits for a callback
 //                that is under way.

@@ -4,8 +4,10 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "shoal/process.h"
 #include "tests/support/fake_agent.h"
 
@@ -155,6 +157,23 @@ TEST_F(ProcessTest, OutputComesByCallbackBeforeJoinReturns) {
   EXPECT_EQ(*process.Join(), true);
   EXPECT_EQ(out, "one");
   EXPECT_EQ(err, "two");
+}
+
+TEST_F(ProcessTest, CloseDoesNotTakeTheOutputFromAJoinThatWaitsForIt) {
+  absl::Notification may_return;
+  ProcessOptions options = Options({"out:one", "wait"});
+  options.on_output = [&](v1::StreamKind, int64_t, absl::string_view) {
+    may_return.WaitForNotification();
+  };
+  Process process(std::move(options));
+  ASSERT_TRUE(process.Start().ok());
+  int waits = agent_.Calls("Wait");
+  std::thread joiner([&] { EXPECT_EQ(*process.Join(), true); });
+  agent_.AwaitCalls("Wait", waits + 1);
+  agent_.Exit(process.Id(), 0);
+  EXPECT_TRUE(process.Close().ok());
+  may_return.Notify();
+  joiner.join();
 }
 
 TEST_F(ProcessTest, OutputCanBeRead) {
