@@ -188,13 +188,32 @@ absl::Status ChildProcess::AwaitEnd(absl::Duration timeout, bool* is_over) {
   return absl::OkStatus();
 }
 
+// The reader of the output has infinite patience, since a process may run for as long as its host
+// is cut off. What has ended has only frames to come that are there: a host that is not reached now
+// and then is given up.
+absl::StatusOr<bool> ChildProcess::AwaitOutput(ProcessOutput& output, absl::Time deadline) {
+  CallOptions options;
+  options.timeout = patience_ / 2;
+  while (!output.AwaitEnd(std::min(deadline, absl::Now() + patience_ / 2))) {
+    if (absl::Now() >= deadline) return false;
+    options.timeout = std::min(options.timeout, deadline - absl::Now());
+    absl::Status reached = host_->Get(Info().id(), /*live_usage=*/false, options).status();
+    if (!reached.ok() && absl::Now() >= deadline) return false;
+    SHOAL_RETURN_IF_ERROR(reached);
+  }
+  return true;
+}
+
 absl::StatusOr<bool> ChildProcess::Join(absl::Duration timeout) {
   std::shared_ptr<ProcessOutput> output = Output();  // before it may be closed
   SHOAL_RETURN_IF_ERROR(CheckStarted("cannot join"));
   absl::Time deadline = absl::Now() + timeout;
   bool is_over = false;
   SHOAL_RETURN_IF_ERROR(AwaitEnd(timeout, &is_over));
-  if (!is_over || (output != nullptr && !output->AwaitEnd(deadline))) return false;
+  if (is_over && output != nullptr) {
+    SHOAL_ASSIGN_OR_RETURN(is_over, AwaitOutput(*output, deadline));
+  }
+  if (!is_over) return false;
   Program::Get().Remove(this);
   if (!work_.is_function()) return true;
   if (std::optional<absl::StatusOr<std::string>> result = output->Result(); result.has_value()) {

@@ -26,9 +26,10 @@ namespace shoal::internal {
 
 class ChildProcess : public Child, public std::enable_shared_from_this<ChildProcess> {
  public:
-  // `number` is for its default name.
-  ChildProcess(ProcessOptions options, int number)
-      : number_(number), options_(std::move(options)) {}
+  // `number` is for its default name. `patience`: how long Join() puts up with a host that is not
+  // reached once the process has ended.
+  ChildProcess(ProcessOptions options, int number, absl::Duration patience = absl::Minutes(1))
+      : number_(number), patience_(patience), options_(std::move(options)) {}
 
   // `name`: what it is called if the options do not say.
   absl::Status Start(Work work, const std::string& name);
@@ -61,6 +62,7 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   absl::Status CheckMayStart() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<v1::Process> Spawn(const ProcessOptions& options);
   absl::Status AwaitEnd(absl::Duration timeout, bool* is_over);
+  absl::StatusOr<bool> AwaitOutput(ProcessOutput& output, absl::Time deadline);
   absl::Status CheckStarted(absl::string_view wanted) const;
   absl::Status CheckNew(absl::string_view wanted) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::shared_ptr<ProcessOutput> Output() const;
@@ -70,6 +72,7 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   bool IsOver() const;
 
   const int number_;
+  const absl::Duration patience_;
   mutable absl::Mutex mu_;
   Phase phase_ ABSL_GUARDED_BY(mu_) = Phase::kNew;
   v1::Process process_ ABSL_GUARDED_BY(mu_);

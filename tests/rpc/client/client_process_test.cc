@@ -2,12 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "shoal/child_process.h"
 #include "shoal/process.h"
 #include "tests/support/fake_agent.h"
 
@@ -174,6 +176,19 @@ TEST_F(ProcessTest, CloseDoesNotTakeTheOutputFromAJoinThatWaitsForIt) {
   EXPECT_TRUE(process.Close().ok());
   may_return.Notify();
   joiner.join();
+}
+
+TEST_F(ProcessTest, JoinGivesUpWhenTheHostOfTheLastOutputIsGone) {
+  ProcessOptions options = Options({"out:one", "exit:0"});
+  options.on_output = [](v1::StreamKind, int64_t, absl::string_view) {};
+  auto process = std::make_shared<internal::ChildProcess>(std::move(options), 1, absl::Seconds(2));
+  agent_.FailNext("ReadOutput", absl::UnavailableError("gone"), std::numeric_limits<int>::max());
+  ASSERT_TRUE(process->Start({}, "web").ok());
+  EXPECT_EQ(*process->Join(absl::Milliseconds(1)), false);
+  agent_.FailNext("Get", absl::AbortedError("another agent answers"));
+  EXPECT_TRUE(absl::IsAborted(process->Join(absl::InfiniteDuration()).status()));
+  agent_.FailNext("ReadOutput", absl::OkStatus(), 0);
+  EXPECT_EQ(*process->Join(absl::InfiniteDuration()), true);
 }
 
 TEST_F(ProcessTest, OutputCanBeRead) {
