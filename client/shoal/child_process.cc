@@ -215,7 +215,11 @@ absl::StatusOr<bool> ChildProcess::Join(absl::Duration timeout) {
   }
   if (!is_over) return false;
   Program::Get().Remove(this);
-  if (!work_.is_function()) return true;
+  if (!work_.is_function()) {
+    // Closed meanwhile, it was given up on purpose.
+    if (output != nullptr && Output() != nullptr) SHOAL_RETURN_IF_ERROR(output->status());
+    return true;
+  }
   if (std::optional<absl::StatusOr<std::string>> result = output->Result(); result.has_value()) {
     SHOAL_RETURN_IF_ERROR(result->status());
     KeepResult(**std::move(result));

@@ -79,7 +79,8 @@ class Process {
 
   // Waits until it has ended, and its output and result are complete: true; false if `timeout`
   // passed before. The error that its function or Run() returned, or the exception that ended it
-  // (INTERNAL); the same each time. FAILED_PRECONDITION: not started, or closed. UNAVAILABLE: its
+  // (INTERNAL); the same each time. Of a command, the error that kept its output from `on_output`
+  // or from our stdout. FAILED_PRECONDITION: not started, or closed. UNAVAILABLE: its
   // host was not reached for a minute.
   absl::StatusOr<bool> Join(absl::Duration timeout = absl::InfiniteDuration());
 

@@ -65,10 +65,12 @@ struct ProcessOptions {
   absl::Duration time_limit = absl::InfiniteDuration();
   bool merge_stderr = false;
   // Gets output as it comes, in order of offset per stream, on a thread of gRPC: must not block.
-  // Set before Start(). Join() returns after its last call.
+  // Set before Start(). Join() returns after its last call. An offset beyond the end of the last
+  // data is a gap: the bytes between were dropped.
   std::function<void(v1::StreamKind stream, int64_t offset, absl::string_view data)> on_output{};
   // Without `on_output`: write its stdout and stderr to ours, line by line as they come. Unset: yes
-  // for a function or subclass, as Python's children share the terminal; no for a command.
+  // for a function or subclass, as Python's children share the terminal; no for a command. What was
+  // dropped of it is told on our stderr.
   std::optional<bool> forward_output{};
 };
 

@@ -39,20 +39,26 @@ class ProcessOutput {
   // False: `deadline` passed before everything had come and was passed on.
   bool AwaitEnd(absl::Time deadline) { return over_.WaitForNotificationWithDeadline(deadline); }
 
+  // Why not all of it came; OK: it did, or the agent says what it lacks. REQUIRES: AwaitEnd() was
+  // true.
+  absl::Status status() const;
   // The result; nothing: it wrote none. REQUIRES: AwaitEnd() was true.
   std::optional<absl::StatusOr<std::string>> Result() const;
 
  private:
-  explicit ProcessOutput(decltype(ProcessOptions::on_output) on_output, bool forwards);
+  ProcessOutput(std::string name, decltype(ProcessOptions::on_output) on_output, bool forwards);
   Flow OnFrame(const v1::ReadOutputResponse& frame);
+  Flow Forward(const v1::ReadOutputResponse& frame);
   void OnResult(const v1::ReadOutputResponse& frame);
   void OnEnd(const absl::Status& status);
 
+  const std::string name_;
   const decltype(ProcessOptions::on_output) on_output_;
   const std::shared_ptr<OutputForwarder::Source> source_;  // null: nothing is forwarded
   absl::Notification over_;
   mutable absl::Mutex mu_;
   std::string result_ ABSL_GUARDED_BY(mu_);
+  absl::Status broken_ ABSL_GUARDED_BY(mu_);    // how the stream ended
   absl::Status lost_ ABSL_GUARDED_BY(mu_);      // why the result cannot be known
   std::unique_ptr<Subscription> subscription_;  // last: its end uses the others
 };

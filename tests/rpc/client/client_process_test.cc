@@ -178,6 +178,18 @@ TEST_F(ProcessTest, CloseDoesNotTakeTheOutputFromAJoinThatWaitsForIt) {
   joiner.join();
 }
 
+TEST_F(ProcessTest, JoinReturnsTheErrorThatTheOutputOfACommandEndedWith) {
+  ProcessOptions options = Options({"out:one", "exit:0"});
+  options.on_output = [](v1::StreamKind, int64_t, absl::string_view) {};
+  Process process(std::move(options));
+  agent_.FailNext("ReadOutput", absl::DataLossError("the file is gone"));
+  ASSERT_TRUE(process.Start().ok());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(process.Join().status(), absl::DataLossError("the file is gone"));
+  }
+  EXPECT_EQ(process.ExitCode(), 0);
+}
+
 TEST_F(ProcessTest, JoinGivesUpWhenTheHostOfTheLastOutputIsGone) {
   ProcessOptions options = Options({"out:one", "exit:0"});
   options.on_output = [](v1::StreamKind, int64_t, absl::string_view) {};
