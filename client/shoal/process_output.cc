@@ -59,7 +59,9 @@ std::unique_ptr<ProcessOutput> ProcessOutput::Subscribe(Host& host, const v1::Pr
   v1::ReadOutputRequest request;
   request.mutable_selector()->add_terms(process.id());
   request.set_follow(true);
-  if (is_told || forwards) {
+  // What nobody wants of a function is read all the same, and thrown away: else it would wait at
+  // the cap of its output for a reader who never comes.
+  if (is_told || forwards || !options.detached) {
     request.add_streams(v1::STREAM_KIND_STDOUT);
     request.add_streams(v1::STREAM_KIND_STDERR);
   }

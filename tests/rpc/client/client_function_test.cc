@@ -197,6 +197,17 @@ TEST_F(FunctionProcess, ForwardOutputSaysNo) {
   EXPECT_EQ(*process.ReadOutput(), "one\n");
 }
 
+TEST_F(FunctionProcess, OutputThatNobodyWantsIsAcknowledgedAllTheSame) {
+  options_.forward_output = false;
+  Process process(Square, "x", options_);
+  ASSERT_TRUE(process.Start().ok());
+  int acknowledgements = Agent().Calls("AcknowledgeOutput");
+  Agent().Write(process.Id(), v1::STREAM_KIND_STDOUT, std::string(5 << 20, 'x'));
+  Agent().AwaitCalls("AcknowledgeOutput", acknowledgements + 1);
+  Return(process, "");
+  EXPECT_EQ(*process.Join(), true);
+}
+
 TEST_F(FunctionProcess, WhoDoesNotReadOurStdoutStopsOneProcessAndNothingElse) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
