@@ -319,6 +319,10 @@ absl::Status ChildProcess::Close() {
   return absl::OkStatus();
 }
 
+void ChildProcess::Mute() {
+  if (std::shared_ptr<ProcessOutput> output = Output()) output->Mute();
+}
+
 absl::StatusOr<std::string> ChildProcess::ReadOutput(v1::StreamKind stream) {
   SHOAL_RETURN_IF_ERROR(CheckStarted("cannot read the output of"));
   return ReadAll(*host_, Info(), stream);

@@ -39,6 +39,8 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   absl::Status End(bool kill);
   absl::Status Interrupt();
   absl::Status Close();
+  // The last call of on_output is over.
+  void Mute();
   absl::StatusOr<std::string> ReadOutput(v1::StreamKind stream);
   absl::StatusOr<int> Sentinel();
   absl::Status set_daemon(bool daemon);

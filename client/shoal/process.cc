@@ -43,7 +43,8 @@ Process::Process(internal::BoundFunction function, ProcessOptions options)
       rep_(std::make_shared<internal::ChildProcess>(std::move(options),
                                                     internal::NextProcessNumber())) {}
 
-Process::~Process() = default;
+// The program may join it yet, and read what it writes; but whoever listens may be gone.
+Process::~Process() { rep_->Mute(); }
 
 absl::Status Process::Run() {
   if (function_.function == nullptr) {

@@ -19,7 +19,8 @@
 // message on its stderr; the error itself comes back from Join(). A process that is killed has an
 // exit code, not an error, as in Python.
 //
-// Ownership:     the caller's; holds its Host. Destroying it does not end the process.
+// Ownership:     the caller's; holds its Host. Destroying it does not end the process, but
+//                the calls of on_output.
 // Thread-safety: thread-safe.
 // Blocking:      Start, Join, Terminate, Kill, Interrupt and Close make a call to the agent, and
 // say

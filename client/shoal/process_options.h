@@ -65,7 +65,8 @@ struct ProcessOptions {
   absl::Duration time_limit = absl::InfiniteDuration();
   bool merge_stderr = false;
   // Gets output as it comes, in order of offset per stream, on a thread of gRPC: must not block.
-  // Set before Start(). Join() returns after its last call. An offset beyond the end of the last
+  // Set before Start(). Join() returns after its last call. None comes once the Process is
+  // destroyed, which waits for one under way. An offset beyond the end of the last
   // data is a gap: the bytes between were dropped.
   std::function<void(v1::StreamKind stream, int64_t offset, absl::string_view data)> on_output{};
   // Without `on_output`: write its stdout and stderr to ours, line by line as they come. Unset: yes

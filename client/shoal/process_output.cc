@@ -90,11 +90,31 @@ Flow ProcessOutput::OnFrame(const v1::ReadOutputResponse& frame) {
   if (frame.stream() == v1::STREAM_KIND_RESULT) {
     OnResult(frame);
   } else if (frame.has_data() && on_output_ != nullptr) {
-    on_output_(frame.stream(), frame.offset(), frame.data());
+    Tell(frame);
   } else if (source_ != nullptr) {
     return Forward(frame);
   }
   return Flow::kGoOn;
+}
+
+void ProcessOutput::Tell(const v1::ReadOutputResponse& frame) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (is_muted_) return;
+    teller_ = std::this_thread::get_id();
+  }
+  on_output_(frame.stream(), frame.offset(), frame.data());
+  absl::MutexLock lock(&mu_);
+  teller_.reset();
+}
+
+void ProcessOutput::Mute() {
+  absl::MutexLock lock(&mu_);
+  is_muted_ = true;
+  auto is_silent = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return !teller_.has_value() || *teller_ == std::this_thread::get_id();
+  };
+  mu_.Await(absl::Condition(&is_silent));
 }
 
 // What is missing is said where it is missed.

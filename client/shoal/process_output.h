@@ -4,14 +4,15 @@
 // Ownership:     shared by the ChildProcess, as long as the process may be joined, and those who
 //                join it.
 // Thread-safety: thread-safe.
-// Blocking:      the constructor and the getters never block; the destructor waits for a callback
-//                that is under way.
+// Blocking:      the constructor and the getters never block; the destructor and Mute() wait for a
+//                callback that is under way.
 #ifndef SHOAL_CLIENT_SHOAL_PROCESS_OUTPUT_H_
 #define SHOAL_CLIENT_SHOAL_PROCESS_OUTPUT_H_
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -36,6 +37,9 @@ class ProcessOutput {
                                                   const ProcessOptions& options, bool is_function);
   ~ProcessOutput();
 
+  // No further call of on_output; waits for one that is under way, unless it is the caller.
+  void Mute();
+
   // False: `deadline` passed before everything had come and was passed on.
   bool AwaitEnd(absl::Time deadline) { return over_.WaitForNotificationWithDeadline(deadline); }
 
@@ -48,6 +52,7 @@ class ProcessOutput {
  private:
   ProcessOutput(std::string name, decltype(ProcessOptions::on_output) on_output, bool forwards);
   Flow OnFrame(const v1::ReadOutputResponse& frame);
+  void Tell(const v1::ReadOutputResponse& frame);
   Flow Forward(const v1::ReadOutputResponse& frame);
   void OnResult(const v1::ReadOutputResponse& frame);
   void OnEnd(const absl::Status& status);
@@ -57,6 +62,8 @@ class ProcessOutput {
   const std::shared_ptr<OutputForwarder::Source> source_;  // null: nothing is forwarded
   absl::Notification over_;
   mutable absl::Mutex mu_;
+  bool is_muted_ ABSL_GUARDED_BY(mu_) = false;
+  std::optional<std::thread::id> teller_ ABSL_GUARDED_BY(mu_);  // who is inside on_output
   std::string result_ ABSL_GUARDED_BY(mu_);
   absl::Status broken_ ABSL_GUARDED_BY(mu_);    // how the stream ended
   absl::Status lost_ ABSL_GUARDED_BY(mu_);      // why the result cannot be known

@@ -11,6 +11,7 @@
 #include "absl/synchronization/notification.h"
 #include "shoal/child_process.h"
 #include "shoal/process.h"
+#include "shoal/program.h"
 #include "tests/support/fake_agent.h"
 
 namespace shoal {
@@ -176,6 +177,30 @@ TEST_F(ProcessTest, CloseDoesNotTakeTheOutputFromAJoinThatWaitsForIt) {
   EXPECT_TRUE(process.Close().ok());
   may_return.Notify();
   joiner.join();
+}
+
+TEST_F(ProcessTest, NobodyIsToldOfOutputOnceTheProcessIsDestroyed) {
+  std::string told;
+  absl::Notification is_told;
+  ProcessOptions options = Options({"out:one", "wait"});
+  options.on_output = [&](v1::StreamKind, int64_t, absl::string_view data) {
+    told.append(data.data(), data.size());
+    if (!is_told.HasBeenNotified()) is_told.Notify();
+  };
+  auto process = std::make_unique<Process>(std::move(options));
+  ASSERT_TRUE(process->Start().ok());
+  is_told.WaitForNotification();
+  std::string id = process->Id();
+  std::shared_ptr<Child> child;
+  for (const std::shared_ptr<Child>& known : Program::Get().Children()) {
+    if (known->Info().id() == id) child = known;
+  }
+  ASSERT_NE(child, nullptr);
+  process = nullptr;
+  agent_.Write(id, v1::STREAM_KIND_STDOUT, "two");
+  agent_.Exit(id, 0);
+  EXPECT_TRUE(child->JoinAtEnd().ok());
+  EXPECT_EQ(told, "one");
 }
 
 TEST_F(ProcessTest, JoinReturnsTheErrorThatTheOutputOfACommandEndedWith) {
