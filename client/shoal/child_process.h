@@ -35,7 +35,6 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   absl::Status Start(Work work, const std::string& name);
   absl::StatusOr<bool> Join(absl::Duration timeout);
   absl::StatusOr<std::string> Result() const;
-  absl::Status Refresh();
   absl::Status End(bool kill);
   absl::Status Interrupt();
   absl::Status Close();
@@ -56,6 +55,7 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   bool IsJoinedAtEnd() const override { return !daemon() && !options_.detached; }
   absl::Status EndAtEnd() override { return End(/*kill=*/false); }
   absl::Status JoinAtEnd() override { return Join(absl::InfiniteDuration()).status(); }
+  absl::Status Refresh() override;
   v1::Process Info() const override;
 
  private:

@@ -126,6 +126,7 @@ absl::Status EndProgram() { return Program::Get().End(); }
 std::vector<v1::Process> ActiveChildren() {
   std::vector<v1::Process> active;
   for (const std::shared_ptr<Child>& child : Program::Get().Children()) {
+    child->Refresh().IgnoreError();  // what is not known to have ended is taken to run
     v1::Process process = child->Info();
     if (!HasEnded(process)) active.push_back(std::move(process));
   }

@@ -163,7 +163,8 @@ class Process {
 // processes that are joined run.
 absl::Status EndProgram();
 
-// Processes of this program that were started, are not detached, and have not been seen to end.
+// Processes of this program that were started, are not detached, and have not ended. Asks the
+// agents; one whose host is not reached is among them.
 std::vector<v1::Process> ActiveChildren();
 
 template <typename Returned, typename Parameter, typename Argument>

@@ -258,6 +258,16 @@ TEST_F(ProcessTest, ProcessesOfOneProgramShareASession) {
   ASSERT_TRUE(two.Join().ok());
 }
 
+TEST_F(ProcessTest, ActiveChildrenAreThoseThatStillRun) {
+  size_t active = ActiveChildren().size();
+  Process process(Options({"wait"}));
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_EQ(ActiveChildren().size(), active + 1);
+  agent_.Exit(process.Id(), 0);  // and nobody asks for it
+  EXPECT_EQ(ActiveChildren().size(), active);
+  EXPECT_EQ(*process.Join(), true);
+}
+
 TEST_F(ProcessTest, ADetachedOneBelongsToNobody) {
   ProcessOptions options = Options({"wait"});
   options.detached = true;
