@@ -251,6 +251,7 @@ void Job::Rep::Spawn(Member& member) {
   ++unanswered_spawns_;
   CallOptions options;
   options.timeout = kSpawnTimeout;
+  options.patience = spec_.host_patience;
   member.host->SpawnBatch(
       std::move(request), options,
       [this, queue = queue_, index = member.index](absl::StatusOr<v1::SpawnBatchResponse> answer) {
