@@ -42,7 +42,7 @@ absl::Status OnlyResult(const absl::StatusOr<Response>& response) {
 }  // namespace
 
 std::string ChildProcess::DisplayName() const {
-  if (!process_.name().empty()) return process_.name();
+  if (std::string name = news_->Get().name(); !name.empty()) return name;
   if (!options_.name.empty()) return options_.name;
   if (!options_.command.empty()) return QuoteForDisplay(options_.command[0]);
   return default_name_.empty() ? DefaultName("Process", number_) : default_name_;
@@ -50,7 +50,8 @@ std::string ChildProcess::DisplayName() const {
 
 std::string ChildProcess::Name() const {
   absl::MutexLock lock(&mu_);
-  return process_.name().empty() ? options_.name : process_.name();
+  std::string name = news_->Get().name();
+  return name.empty() ? options_.name : name;
 }
 
 bool ChildProcess::daemon() const {
@@ -58,15 +59,7 @@ bool ChildProcess::daemon() const {
   return IsDaemon(options_);
 }
 
-v1::Process ChildProcess::Info() const {
-  absl::MutexLock lock(&mu_);
-  return process_;
-}
-
-void ChildProcess::Learn(const v1::Process& process) {
-  absl::MutexLock lock(&mu_);
-  if (process.revision() >= process_.revision()) process_ = process;
-}
+v1::Process ChildProcess::Info() const { return news_->Get(); }
 
 v1::Selector ChildProcess::Select() const {
   v1::Selector selector;
@@ -141,7 +134,7 @@ absl::Status ChildProcess::Start(Work work, const std::string& name) {
     absl::MutexLock lock(&mu_);
     output_ = std::move(output);
     phase_ = process.ok() ? Phase::kStarted : Phase::kNew;  // what was refused may be tried again
-    if (process.ok()) process_ = *process;
+    if (process.ok()) news_->Learn(*process);
   }
   if (!process.ok()) return process.status();
   if (!options.detached) Program::Get().Add(shared_from_this());
@@ -183,7 +176,7 @@ absl::Status ChildProcess::AwaitEnd(absl::Duration timeout, bool* is_over) {
   CallOptions options;
   options.timeout = std::max(timeout, absl::ZeroDuration());
   SHOAL_ASSIGN_OR_RETURN(v1::WaitResponse response, host_->Wait(std::move(request), options));
-  for (const v1::Process& process : response.processes()) Learn(process);
+  for (const v1::Process& process : response.processes()) news_->Learn(process);
   *is_over = !response.timed_out();
   return absl::OkStatus();
 }
@@ -244,21 +237,22 @@ absl::StatusOr<std::string> ChildProcess::Result() const {
     return absl::FailedPreconditionError(
         absl::StrCat("no result of ", DisplayName(), ": it runs a command"));
   }
-  if (!HasEnded(process_) || !output_->AwaitEnd(absl::InfinitePast())) {
+  const v1::Process process = news_->Get();
+  if (!HasEnded(process) || !output_->AwaitEnd(absl::InfinitePast())) {
     return absl::FailedPreconditionError(
         absl::StrCat("no result of ", DisplayName(), ": it was not joined"));
   }
   std::optional<absl::StatusOr<std::string>> result = output_->Result();
   if (result.has_value()) return *std::move(result);
   return absl::FailedPreconditionError(absl::StrCat(
-      "no result of ", DisplayName(), ": it ", DescribeOutcome(process_), " before there was one"));
+      "no result of ", DisplayName(), ": it ", DescribeOutcome(process), " before there was one"));
 }
 
 absl::Status ChildProcess::Refresh() {
   SHOAL_RETURN_IF_ERROR(CheckStarted("cannot ask for"));
   if (IsOver()) return absl::OkStatus();
   SHOAL_ASSIGN_OR_RETURN(v1::Process process, host_->Get(Info().id()));
-  Learn(process);
+  news_->Learn(process);
   return absl::OkStatus();
 }
 
@@ -274,7 +268,7 @@ absl::Status ChildProcess::End(bool kill) {
   *request.mutable_timeout() = ToProto(absl::ZeroDuration());
   absl::StatusOr<v1::TerminateResponse> response = host_->Terminate(std::move(request));
   if (response.ok()) {
-    for (const v1::ProcessResult& result : response->results()) Learn(result.process());
+    for (const v1::ProcessResult& result : response->results()) news_->Learn(result.process());
   }
   absl::Status status = OnlyResult(response);
   // Not empty yet: the shim goes on by itself, and nobody asked to wait.
@@ -336,10 +330,8 @@ absl::StatusOr<int> ChildProcess::Sentinel() {
   }
   SHOAL_ASSIGN_OR_RETURN(
       std::unique_ptr<internal::Sentinel> sentinel,
-      internal::Sentinel::Create(*host_, Select(),
-                                 [weak = weak_from_this()](const v1::Process& process) {
-                                   if (auto self = weak.lock()) self->Learn(process);
-                                 }));
+      internal::Sentinel::Create(
+          *host_, Select(), [news = news_](const v1::Process& process) { news->Learn(process); }));
   absl::MutexLock lock(&mu_);
   if (sentinel_ == nullptr) sentinel_ = std::move(sentinel);  // else another thread was faster
   return sentinel_->fd();

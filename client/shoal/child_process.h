@@ -17,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "shoal/child_spec.h"
+#include "shoal/process_news.h"
 #include "shoal/process_options.h"
 #include "shoal/process_output.h"
 #include "shoal/program.h"
@@ -69,15 +70,14 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   absl::Status CheckNew(absl::string_view wanted) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::shared_ptr<ProcessOutput> Output() const;
   std::string DisplayName() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Learn(const v1::Process& process);
   v1::Selector Select() const;
   bool IsOver() const;
 
   const int number_;
   const absl::Duration patience_;
+  const std::shared_ptr<ProcessNews> news_ = std::make_shared<ProcessNews>();
   mutable absl::Mutex mu_;
   Phase phase_ ABSL_GUARDED_BY(mu_) = Phase::kNew;
-  v1::Process process_ ABSL_GUARDED_BY(mu_);
   std::string default_name_ ABSL_GUARDED_BY(mu_);  // once Start() was called
   std::optional<std::string> kept_result_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<internal::Sentinel> sentinel_ ABSL_GUARDED_BY(mu_);
