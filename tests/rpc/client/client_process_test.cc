@@ -132,6 +132,7 @@ TEST_F(ProcessTest, AStartWhoseAnswerDidNotComeIsFoundByTheNext) {
     if (started.name() == "late") ids.push_back(started.id());
   }
   EXPECT_THAT(ids, ::testing::ElementsAre(process.Id()));
+  EXPECT_TRUE(process.Close().ok());  // so that the test can be repeated
 }
 
 TEST_F(ProcessTest, ARefusedStartIsAskedForAfresh) {
