@@ -77,7 +77,9 @@ std::vector<absl::StatusOr<v1::SpawnBatchResponse>> Spawn(std::vector<Share>* sh
   absl::BlockingCounter pending(static_cast<int>(shares->size()));
   for (size_t i = 0; i < shares->size(); ++i) {
     Share& share = (*shares)[i];
-    share.host->SpawnBatch(std::move(share.request), {},
+    CallOptions options;
+    options.timeout = kSpawnTimeout;
+    share.host->SpawnBatch(std::move(share.request), options,
                            [&answers, &pending, i](absl::StatusOr<v1::SpawnBatchResponse> answer) {
                              answers[i] = std::move(answer);
                              pending.DecrementCount();

@@ -17,9 +17,14 @@ struct CallOptions {
   absl::Duration timeout = absl::Seconds(30);
   // Retry what fails with UNAVAILABLE, with the same request_id, until `timeout`.
   bool retry = true;
-  // But no longer than this after the host was first found unreachable.
-  absl::Duration patience = absl::InfiniteDuration();
+  // But no longer than this after the host was first found unreachable, by whatever call: then one
+  // attempt is made, so that many calls to a host that is gone take no longer than one.
+  absl::Duration patience = absl::Minutes(1);
 };
+
+// For a spawn: an agent warms a template for up to a minute before it forks from it, and may have
+// hundreds of processes to start before it answers.
+inline constexpr absl::Duration kSpawnTimeout = absl::Minutes(5);
 
 // Gets the answer of an asynchronous call, exactly once, on a thread of gRPC: it must not block,
 // nor make a blocking call. It may start other asynchronous calls.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/escape.h"
+#include "common/ids.h"
 #include "common/status.h"
 #include "shoal/child_program.h"
 #include "shoal/duration.h"
@@ -16,6 +17,14 @@
 
 namespace shoal::internal {
 namespace {
+
+// How long Start() tries to reach a host that is gone.
+constexpr absl::Duration kSpawnPatience = absl::Seconds(30);
+
+// Whether a call that ended so may have been carried out, or be yet.
+bool MayBeDone(const absl::Status& status) {
+  return absl::IsDeadlineExceeded(status) || absl::IsUnavailable(status);
+}
 
 // The error of the only result of a bulk call about one process.
 template <typename Response>
@@ -33,7 +42,7 @@ absl::Status OnlyResult(const absl::StatusOr<Response>& response) {
 }  // namespace
 
 std::string ChildProcess::DisplayName() const {
-  if (!process_.name().empty()) return process_.name();
+  if (std::string name = news_->Get().name(); !name.empty()) return name;
   if (!options_.name.empty()) return options_.name;
   if (!options_.command.empty()) return QuoteForDisplay(options_.command[0]);
   return default_name_.empty() ? DefaultName("Process", number_) : default_name_;
@@ -41,7 +50,8 @@ std::string ChildProcess::DisplayName() const {
 
 std::string ChildProcess::Name() const {
   absl::MutexLock lock(&mu_);
-  return process_.name().empty() ? options_.name : process_.name();
+  std::string name = news_->Get().name();
+  return name.empty() ? options_.name : name;
 }
 
 bool ChildProcess::daemon() const {
@@ -49,20 +59,17 @@ bool ChildProcess::daemon() const {
   return IsDaemon(options_);
 }
 
-v1::Process ChildProcess::Info() const {
-  absl::MutexLock lock(&mu_);
-  return process_;
-}
-
-void ChildProcess::Learn(const v1::Process& process) {
-  absl::MutexLock lock(&mu_);
-  if (process.revision() >= process_.revision()) process_ = process;
-}
+v1::Process ChildProcess::Info() const { return news_->Get(); }
 
 v1::Selector ChildProcess::Select() const {
   v1::Selector selector;
   selector.add_terms(Info().id());
   return selector;
+}
+
+std::shared_ptr<ProcessOutput> ChildProcess::Output() const {
+  absl::MutexLock lock(&mu_);
+  return output_;
 }
 
 bool ChildProcess::IsOver() const { return HasEnded(Info()); }
@@ -119,13 +126,15 @@ absl::Status ChildProcess::Start(Work work, const std::string& name) {
   if (options.name.empty()) options.name = name;
   work_ = std::move(work);
   absl::StatusOr<v1::Process> process = Spawn(options);
+  std::shared_ptr<ProcessOutput> output;
   if (process.ok()) {
-    output_ = ProcessOutput::Subscribe(*host_, *process, options, work_.is_function());
+    output = ProcessOutput::Subscribe(*host_, *process, options, work_.is_function());
   }
   {
     absl::MutexLock lock(&mu_);
+    output_ = std::move(output);
     phase_ = process.ok() ? Phase::kStarted : Phase::kNew;  // what was refused may be tried again
-    if (process.ok()) process_ = *process;
+    if (process.ok()) news_->Learn(*process);
   }
   if (!process.ok()) return process.status();
   if (!options.detached) Program::Get().Add(shared_from_this());
@@ -145,8 +154,17 @@ absl::StatusOr<v1::Process> ChildProcess::Spawn(const ProcessOptions& options) {
   if (!options.detached) {
     SHOAL_ASSIGN_OR_RETURN(*request.mutable_session_id(), Program::Get().SessionOn(host_));
   }
-  SHOAL_ASSIGN_OR_RETURN(v1::SpawnResponse response, host_->Spawn(std::move(request)));
-  return std::move(*response.mutable_process());
+  // The agent answers the same id with the process that it started for it, so that a second Start()
+  // finds what the first one may have left behind.
+  if (request_id_.empty()) request_id_ = NewRequestId();
+  request.set_request_id(request_id_);
+  CallOptions call;
+  call.timeout = kSpawnTimeout;
+  call.patience = kSpawnPatience;
+  absl::StatusOr<v1::SpawnResponse> response = host_->Spawn(std::move(request), call);
+  if (!MayBeDone(response.status())) request_id_.clear();
+  SHOAL_RETURN_IF_ERROR(response.status());
+  return std::move(*response->mutable_process());
 }
 
 absl::Status ChildProcess::AwaitEnd(absl::Duration timeout, bool* is_over) {
@@ -158,20 +176,44 @@ absl::Status ChildProcess::AwaitEnd(absl::Duration timeout, bool* is_over) {
   CallOptions options;
   options.timeout = std::max(timeout, absl::ZeroDuration());
   SHOAL_ASSIGN_OR_RETURN(v1::WaitResponse response, host_->Wait(std::move(request), options));
-  for (const v1::Process& process : response.processes()) Learn(process);
+  for (const v1::Process& process : response.processes()) news_->Learn(process);
   *is_over = !response.timed_out();
   return absl::OkStatus();
 }
 
+// The reader of the output has infinite patience, since a process may run for as long as its host
+// is cut off. What has ended has only frames to come that are there: a host that is not reached now
+// and then is given up.
+absl::StatusOr<bool> ChildProcess::AwaitOutput(ProcessOutput& output, absl::Time deadline) {
+  CallOptions options;
+  options.timeout = patience_ / 2;
+  while (!output.AwaitEnd(std::min(deadline, absl::Now() + patience_ / 2))) {
+    if (absl::Now() >= deadline) return false;
+    options.timeout = std::min(options.timeout, deadline - absl::Now());
+    absl::Status reached = host_->Get(Info().id(), /*live_usage=*/false, options).status();
+    if (!reached.ok() && absl::Now() >= deadline) return false;
+    SHOAL_RETURN_IF_ERROR(reached);
+  }
+  return true;
+}
+
 absl::StatusOr<bool> ChildProcess::Join(absl::Duration timeout) {
+  std::shared_ptr<ProcessOutput> output = Output();  // before it may be closed
   SHOAL_RETURN_IF_ERROR(CheckStarted("cannot join"));
   absl::Time deadline = absl::Now() + timeout;
   bool is_over = false;
   SHOAL_RETURN_IF_ERROR(AwaitEnd(timeout, &is_over));
-  if (!is_over || (output_ != nullptr && !output_->AwaitEnd(deadline))) return false;
+  if (is_over && output != nullptr) {
+    SHOAL_ASSIGN_OR_RETURN(is_over, AwaitOutput(*output, deadline));
+  }
+  if (!is_over) return false;
   Program::Get().Remove(this);
-  if (!work_.is_function()) return true;
-  if (std::optional<absl::StatusOr<std::string>> result = output_->Result(); result.has_value()) {
+  if (!work_.is_function()) {
+    // Closed meanwhile, it was given up on purpose.
+    if (output != nullptr && Output() != nullptr) SHOAL_RETURN_IF_ERROR(output->status());
+    return true;
+  }
+  if (std::optional<absl::StatusOr<std::string>> result = output->Result(); result.has_value()) {
     SHOAL_RETURN_IF_ERROR(result->status());
     KeepResult(**std::move(result));
   }
@@ -195,21 +237,22 @@ absl::StatusOr<std::string> ChildProcess::Result() const {
     return absl::FailedPreconditionError(
         absl::StrCat("no result of ", DisplayName(), ": it runs a command"));
   }
-  if (!HasEnded(process_) || !output_->AwaitEnd(absl::InfinitePast())) {
+  const v1::Process process = news_->Get();
+  if (!HasEnded(process) || !output_->AwaitEnd(absl::InfinitePast())) {
     return absl::FailedPreconditionError(
         absl::StrCat("no result of ", DisplayName(), ": it was not joined"));
   }
   std::optional<absl::StatusOr<std::string>> result = output_->Result();
   if (result.has_value()) return *std::move(result);
   return absl::FailedPreconditionError(absl::StrCat(
-      "no result of ", DisplayName(), ": it ", DescribeOutcome(process_), " before there was one"));
+      "no result of ", DisplayName(), ": it ", DescribeOutcome(process), " before there was one"));
 }
 
 absl::Status ChildProcess::Refresh() {
   SHOAL_RETURN_IF_ERROR(CheckStarted("cannot ask for"));
   if (IsOver()) return absl::OkStatus();
   SHOAL_ASSIGN_OR_RETURN(v1::Process process, host_->Get(Info().id()));
-  Learn(process);
+  news_->Learn(process);
   return absl::OkStatus();
 }
 
@@ -225,7 +268,7 @@ absl::Status ChildProcess::End(bool kill) {
   *request.mutable_timeout() = ToProto(absl::ZeroDuration());
   absl::StatusOr<v1::TerminateResponse> response = host_->Terminate(std::move(request));
   if (response.ok()) {
-    for (const v1::ProcessResult& result : response->results()) Learn(result.process());
+    for (const v1::ProcessResult& result : response->results()) news_->Learn(result.process());
   }
   absl::Status status = OnlyResult(response);
   // Not empty yet: the shim goes on by itself, and nobody asked to wait.
@@ -260,13 +303,18 @@ absl::Status ChildProcess::Close() {
   *request.mutable_selector() = Select();
   absl::Status deleted = OnlyResult(host_->Delete(std::move(request)));
   if (!deleted.ok() && !absl::IsNotFound(deleted)) return deleted;
+  std::shared_ptr<ProcessOutput> output;  // destroyed without the mutex
   {
     absl::MutexLock lock(&mu_);
     phase_ = Phase::kClosed;
+    output = std::move(output_);
   }
-  output_ = nullptr;
   Program::Get().Remove(this);
   return absl::OkStatus();
+}
+
+void ChildProcess::Mute() {
+  if (std::shared_ptr<ProcessOutput> output = Output()) output->Mute();
 }
 
 absl::StatusOr<std::string> ChildProcess::ReadOutput(v1::StreamKind stream) {
@@ -282,10 +330,8 @@ absl::StatusOr<int> ChildProcess::Sentinel() {
   }
   SHOAL_ASSIGN_OR_RETURN(
       std::unique_ptr<internal::Sentinel> sentinel,
-      internal::Sentinel::Create(*host_, Select(),
-                                 [weak = weak_from_this()](const v1::Process& process) {
-                                   if (auto self = weak.lock()) self->Learn(process);
-                                 }));
+      internal::Sentinel::Create(
+          *host_, Select(), [news = news_](const v1::Process& process) { news->Learn(process); }));
   absl::MutexLock lock(&mu_);
   if (sentinel_ == nullptr) sentinel_ = std::move(sentinel);  // else another thread was faster
   return sentinel_->fd();

@@ -57,7 +57,19 @@ void Host::Rep::NoteAnswer(const grpc::Status& status) {
       return;  // says nothing of whether the host was there
     default:
       has_answered.store(true, std::memory_order_relaxed);
+      NoteReached();
   }
+}
+
+void Host::Rep::NoteReached() {
+  absl::MutexLock lock(&mu);
+  broken_since.reset();
+}
+
+absl::Time Host::Rep::BrokenSince(absl::Time now) {
+  absl::MutexLock lock(&mu);
+  if (!broken_since.has_value()) broken_since = now;
+  return *broken_since;
 }
 
 Attempt Host::Rep::AttemptUntil(absl::Time deadline, bool retry_wanted) const {

@@ -2,8 +2,9 @@
 //
 // Each call exists twice: one that blocks and returns the answer, one that takes a Done<> and
 // returns at once, for fan-out over hundreds of hosts without a thread for each. Both retry
-// UNAVAILABLE with the same request_id and growing pauses until their time is over; a host that has
-// never answered fails at the first refusal, or after HostOptions.connect_timeout of silence.
+// UNAVAILABLE with the same request_id and growing pauses until their time is over, or the host was
+// not reached for CallOptions.patience, counted from the first call that found it so; a host that
+// has never answered fails at the first refusal, or after HostOptions.connect_timeout of silence.
 //
 // The first answer that says so pins agent_id and boot_id: what changes something on another agent,
 // or after a reboot, is ABORTED from then on.

@@ -21,8 +21,6 @@ constexpr size_t kQueueBytes = size_t{32} << 20;
 constexpr size_t kLeastHostBytes = size_t{256} << 10;
 constexpr size_t kMostHostBytes = size_t{4} << 20;
 constexpr int kSigKill = 9;
-// One host may have hundreds of processes to start before it answers.
-constexpr absl::Duration kSpawnTimeout = absl::Minutes(5);
 constexpr absl::Duration kDefaultGrace = absl::Seconds(5);
 // After SIGKILL, until the tree is seen empty.
 constexpr absl::Duration kProofTime = absl::Seconds(10);
@@ -253,6 +251,7 @@ void Job::Rep::Spawn(Member& member) {
   ++unanswered_spawns_;
   CallOptions options;
   options.timeout = kSpawnTimeout;
+  options.patience = spec_.host_patience;
   member.host->SpawnBatch(
       std::move(request), options,
       [this, queue = queue_, index = member.index](absl::StatusOr<v1::SpawnBatchResponse> answer) {

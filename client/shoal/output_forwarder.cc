@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace shoal::internal {
 namespace {
 
@@ -49,6 +51,14 @@ Flow OutputForwarder::Push(const std::shared_ptr<Source>& source, v1::StreamKind
   Enqueue({source, stream, begun.substr(0, end), nullptr});
   begun.erase(0, end);
   return flow;
+}
+
+void OutputForwarder::Note(const std::shared_ptr<Source>& source, absl::string_view line) {
+  {
+    absl::MutexLock lock(&source->mu_);
+    source->waiting_bytes_ += line.size() + 1;
+  }
+  Enqueue({source, v1::STREAM_KIND_STDERR, absl::StrCat(line, "\n"), nullptr});
 }
 
 void OutputForwarder::End(const std::shared_ptr<Source>& source,

@@ -48,6 +48,8 @@ class OutputForwarder {
 
   // kPause: enough is waiting; the subscription is resumed when it is not any more.
   Flow Push(const std::shared_ptr<Source>& source, v1::StreamKind stream, absl::string_view data);
+  // A line of our own about it, for stderr; stands between its lines.
+  void Note(const std::shared_ptr<Source>& source, absl::string_view line);
   // The last call: what is left of the last lines is written, then `written` is called.
   void End(const std::shared_ptr<Source>& source, absl::AnyInvocable<void()> written);
 

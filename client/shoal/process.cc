@@ -51,7 +51,8 @@ Process::Process(internal::BoundFunction function, ProcessOptions options)
       rep_(std::make_shared<internal::ChildProcess>(std::move(options),
                                                     internal::NextProcessNumber())) {}
 
-Process::~Process() = default;
+// The program may join it yet, and read what it writes; but whoever listens may be gone.
+Process::~Process() { rep_->Mute(); }
 
 absl::Status Process::Run() {
   if (function_.function == nullptr) {
@@ -133,6 +134,7 @@ absl::Status EndProgram() { return Program::Get().End(); }
 std::vector<v1::Process> ActiveChildren() {
   std::vector<v1::Process> active;
   for (const std::shared_ptr<Child>& child : Program::Get().Children()) {
+    child->Refresh().IgnoreError();  // what is not known to have ended is taken to run
     v1::Process process = child->Info();
     if (!HasEnded(process)) active.push_back(std::move(process));
   }

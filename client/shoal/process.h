@@ -19,11 +19,13 @@
 // message on its stderr; the error itself comes back from Join(). A process that is killed has an
 // exit code, not an error, as in Python.
 //
-// Ownership:     the caller's; holds its Host. Destroying it does not end the process.
+// Ownership:     the caller's; holds its Host. Destroying it does not end the process, but
+//                the calls of on_output.
 // Thread-safety: thread-safe.
 // Blocking:      Start, Join, Terminate, Kill, Interrupt and Close make a call to the agent, and
-// say
-//                what they wait for. The rest answers from what was last heard.
+//                say what they wait for. So do IsAlive and ExitCode until the end is known,
+//                ReadOutput, and EndProgram and ActiveChildren. The first Sentinel begins a call
+//                without waiting for it. The rest answers from what was last heard.
 // Errors:        FAILED_PRECONDITION with a sentence where Python raises; else as the proto says.
 #ifndef SHOAL_CLIENT_SHOAL_PROCESS_H_
 #define SHOAL_CLIENT_SHOAL_PROCESS_H_
@@ -73,12 +75,14 @@ class Process {
 
   // Starts it and returns once it runs. FAILED_PRECONDITION: it was started before; this process is
   // daemonic; Init() was not called, or what it runs is not registered; or the kernel refused.
-  // ALREADY_EXISTS: the name is held.
+  // ALREADY_EXISTS: the name is held. DEADLINE_EXCEEDED, after 5 minutes, and UNAVAILABLE, when its
+  // host was not reached for 30 s: it may run all the same; Start() called again finds it.
   absl::Status Start();
 
   // Waits until it has ended, and its output and result are complete: true; false if `timeout`
   // passed before. The error that its function or Run() returned, or the exception that ended it
-  // (INTERNAL); the same each time. FAILED_PRECONDITION: not started, or closed. UNAVAILABLE: its
+  // (INTERNAL); the same each time. Of a command, the error that kept its output from `on_output`
+  // or from our stdout. FAILED_PRECONDITION: not started, or closed. UNAVAILABLE: its
   // host was not reached for a minute.
   absl::StatusOr<bool> Join(absl::Duration timeout = absl::InfiniteDuration());
 
@@ -160,7 +164,8 @@ class Process {
 // processes that are joined run.
 absl::Status EndProgram();
 
-// Processes of this program that were started, are not detached, and have not been seen to end.
+// Processes of this program that were started, are not detached, and have not ended. Asks the
+// agents; one whose host is not reached is among them.
 std::vector<v1::Process> ActiveChildren();
 
 template <typename Returned, typename Parameter, typename Argument>

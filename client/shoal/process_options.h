@@ -65,10 +65,16 @@ struct ProcessOptions {
   absl::Duration time_limit = absl::InfiniteDuration();
   bool merge_stderr = false;
   // Gets output as it comes, in order of offset per stream, on a thread of gRPC: must not block.
-  // Set before Start(). Join() returns after its last call.
+  // Set before Start(). Join() returns after its last call. None comes once the Process is
+  // destroyed, which waits for one under way. An offset beyond the end of the last
+  // data is a gap: the bytes between were dropped.
   std::function<void(v1::StreamKind stream, int64_t offset, absl::string_view data)> on_output{};
   // Without `on_output`: write its stdout and stderr to ours, line by line as they come. Unset: yes
-  // for a function or subclass, as Python's children share the terminal; no for a command.
+  // for a function or subclass, as Python's children share the terminal; no for a command. What was
+  // dropped of it is told on our stderr. What a function writes is read in any case, and the agent
+  // drops what was read, in steps of 4 MiB. What a command writes is read for `on_output` or to be
+  // forwarded only; else the agent keeps it for ReadOutput(), and a command that is not detached
+  // waits, once 64 MiB are kept of a stream, until it is ended.
   std::optional<bool> forward_output{};
 };
 

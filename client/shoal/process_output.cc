@@ -41,8 +41,10 @@ absl::StatusOr<std::string> ReadAll(Host& host, const v1::Process& process, v1::
   return text;
 }
 
-ProcessOutput::ProcessOutput(decltype(ProcessOptions::on_output) on_output, bool forwards)
-    : on_output_(std::move(on_output)),
+ProcessOutput::ProcessOutput(std::string name, decltype(ProcessOptions::on_output) on_output,
+                             bool forwards)
+    : name_(std::move(name)),
+      on_output_(std::move(on_output)),
       source_(forwards ? std::make_shared<OutputForwarder::Source>() : nullptr) {}
 
 std::unique_ptr<ProcessOutput> ProcessOutput::Subscribe(Host& host, const v1::Process& process,
@@ -52,11 +54,14 @@ std::unique_ptr<ProcessOutput> ProcessOutput::Subscribe(Host& host, const v1::Pr
   bool forwards = !is_told && options.forward_output.value_or(is_function);
   if (!is_told && !forwards && !is_function) return nullptr;
 
-  std::unique_ptr<ProcessOutput> output(new ProcessOutput(options.on_output, forwards));
+  std::unique_ptr<ProcessOutput> output(
+      new ProcessOutput(process.name(), options.on_output, forwards));
   v1::ReadOutputRequest request;
   request.mutable_selector()->add_terms(process.id());
   request.set_follow(true);
-  if (is_told || forwards) {
+  // What nobody wants of a function is read all the same, and thrown away: else it would wait at
+  // the cap of its output for a reader who never comes.
+  if (is_told || forwards || !options.detached) {
     request.add_streams(v1::STREAM_KIND_STDOUT);
     request.add_streams(v1::STREAM_KIND_STDERR);
   }
@@ -85,9 +90,46 @@ Flow ProcessOutput::OnFrame(const v1::ReadOutputResponse& frame) {
   if (frame.stream() == v1::STREAM_KIND_RESULT) {
     OnResult(frame);
   } else if (frame.has_data() && on_output_ != nullptr) {
-    on_output_(frame.stream(), frame.offset(), frame.data());
-  } else if (frame.has_data() && source_ != nullptr) {
-    return OutputForwarder::Get().Push(source_, frame.stream(), frame.data());
+    Tell(frame);
+  } else if (source_ != nullptr) {
+    return Forward(frame);
+  }
+  return Flow::kGoOn;
+}
+
+void ProcessOutput::Tell(const v1::ReadOutputResponse& frame) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (is_muted_) return;
+    teller_ = std::this_thread::get_id();
+  }
+  on_output_(frame.stream(), frame.offset(), frame.data());
+  absl::MutexLock lock(&mu_);
+  teller_.reset();
+}
+
+void ProcessOutput::Mute() {
+  absl::MutexLock lock(&mu_);
+  is_muted_ = true;
+  auto is_silent = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return !teller_.has_value() || *teller_ == std::this_thread::get_id();
+  };
+  mu_.Await(absl::Condition(&is_silent));
+}
+
+// What is missing is said where it is missed.
+Flow ProcessOutput::Forward(const v1::ReadOutputResponse& frame) {
+  OutputForwarder& forwarder = OutputForwarder::Get();
+  if (frame.has_data()) return forwarder.Push(source_, frame.stream(), frame.data());
+  const char* stream = frame.stream() == v1::STREAM_KIND_STDERR ? "stderr" : "stdout";
+  if (frame.has_gap()) {
+    forwarder.Note(source_,
+                   absl::StrCat("shoal: ", name_, ": ", frame.gap().to() - frame.gap().from(),
+                                " bytes of its ", stream, " were dropped"));
+  }
+  if (frame.end().truncated()) {
+    forwarder.Note(source_, absl::StrCat("shoal: ", name_, ": the end of its ", stream,
+                                         " was lost with its shim"));
   }
   return Flow::kGoOn;
 }
@@ -105,10 +147,16 @@ void ProcessOutput::OnResult(const v1::ReadOutputResponse& frame) {
 void ProcessOutput::OnEnd(const absl::Status& status) {
   {
     absl::MutexLock lock(&mu_);
+    broken_ = status;
     lost_.Update(status);
   }
   if (source_ == nullptr) return over_.Notify();
   OutputForwarder::Get().End(source_, [this] { over_.Notify(); });
+}
+
+absl::Status ProcessOutput::status() const {
+  absl::MutexLock lock(&mu_);
+  return broken_;
 }
 
 std::optional<absl::StatusOr<std::string>> ProcessOutput::Result() const {

@@ -28,6 +28,8 @@ class Child {
   // Terminates without waiting.
   virtual absl::Status EndAtEnd() = 0;
   virtual absl::Status JoinAtEnd() = 0;
+  // Asks the agent what has become of it, unless it is known to have ended.
+  virtual absl::Status Refresh() = 0;
   virtual v1::Process Info() const = 0;
 };
 

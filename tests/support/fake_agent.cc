@@ -121,9 +121,9 @@ void FakeAgent::FailNext(const std::string& method, absl::Status status, int tim
   rep_->fail_[method] = {std::move(status), times, 0};
 }
 
-void FakeAgent::LoseAnswer(const std::string& method, int times) {
+void FakeAgent::LoseAnswer(const std::string& method, int times, absl::Status status) {
   absl::MutexLock lock(&rep_->mu_);
-  rep_->lose_[method] = times;
+  rep_->lose_[method] = {std::move(status), times, 0};
 }
 
 void FakeAgent::BreakAfter(const std::string& method, int messages, int times) {
@@ -163,9 +163,36 @@ void FakeAgent::Exit(const std::string& id, int code) {
   rep_->End(rep_->processes_.at(id), code, 0, v1::CAUSE_EXITED);
 }
 
+void FakeAgent::WriteAndDrop(const std::string& id, v1::StreamKind stream, int64_t bytes) {
+  absl::MutexLock lock(&rep_->mu_);
+  FakeProcess& entry = rep_->processes_.at(id);
+  std::string& output = entry.output[stream - 1];
+  v1::Gap& gap = entry.gaps[stream - 1];
+  gap.set_from(static_cast<int64_t>(output.size()));
+  gap.set_to(gap.from() + bytes);
+  output.append(static_cast<size_t>(bytes), '-');
+  rep_->Touch(entry);
+}
+
+void FakeAgent::ExitTruncated(const std::string& id, int code) {
+  {
+    absl::MutexLock lock(&rep_->mu_);
+    rep_->processes_.at(id).is_truncated = true;
+  }
+  Exit(id, code);
+}
+
 int FakeAgent::Calls(const std::string& method) const {
   absl::MutexLock lock(&rep_->mu_);
   return rep_->calls_[method];
+}
+
+void FakeAgent::AwaitCalls(const std::string& method, int calls) const {
+  absl::MutexLock lock(&rep_->mu_);
+  auto is_called = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) {
+    return rep_->calls_[method] >= calls;
+  };
+  rep_->mu_.Await(absl::Condition(&is_called));
 }
 
 std::vector<std::string> FakeAgent::RequestIds(const std::string& method) const {
@@ -176,6 +203,11 @@ std::vector<std::string> FakeAgent::RequestIds(const std::string& method) const 
 v1::SpawnBatchRequest FakeAgent::last_batch() const {
   absl::MutexLock lock(&rep_->mu_);
   return rep_->last_batch_;
+}
+
+absl::Duration FakeAgent::last_spawn_timeout() const {
+  absl::MutexLock lock(&rep_->mu_);
+  return rep_->last_spawn_timeout_;
 }
 
 int FakeAgent::open_sessions() const {

@@ -24,6 +24,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "shoal/v1/host_service.pb.h"
 #include "shoal/v1/process_service.pb.h"
 #include "shoal/v1/session_service.pb.h"
@@ -47,8 +48,9 @@ class FakeAgent {
 
   // The next `times` calls of a method ("Spawn", "Open", …) fail so, before they do anything.
   void FailNext(const std::string& method, absl::Status status, int times = 1);
-  // As FailNext, but after it was done: the answer is lost.
-  void LoseAnswer(const std::string& method, int times = 1);
+  // As FailNext, but after it was done: the answer is lost, by default with the connection.
+  void LoseAnswer(const std::string& method, int times = 1,
+                  absl::Status status = absl::UnavailableError("Socket closed"));
   // Streams of the method break (UNAVAILABLE) after that many messages, the next `times` times.
   void BreakAfter(const std::string& method, int messages, int times);
   // Output is sent in frames of so many bytes.
@@ -59,14 +61,22 @@ class FakeAgent {
   void ExpireSession(const std::string& id);
   // More output of a process that waits.
   void Write(const std::string& id, v1::StreamKind stream, absl::string_view bytes);
+  // As Write, but the bytes are dropped before anybody reads them. Once for a stream.
+  void WriteAndDrop(const std::string& id, v1::StreamKind stream, int64_t bytes);
   // Ends a process that waits.
   void Exit(const std::string& id, int code);
+  // As Exit, but the ends of its output are lost.
+  void ExitTruncated(const std::string& id, int code);
 
   // How often a method was called, failed calls included.
   int Calls(const std::string& method) const;
+  // Blocks until it was called so often.
+  void AwaitCalls(const std::string& method, int calls) const;
   // The request_ids that came with calls of the method.
   std::vector<std::string> RequestIds(const std::string& method) const;
   v1::SpawnBatchRequest last_batch() const;
+  // How long the caller of the last Spawn was going to wait.
+  absl::Duration last_spawn_timeout() const;
   int open_sessions() const;
   std::vector<v1::Process> processes() const;
   // Waits until anything has changed since it returned that, at first 0; or until Stir().

@@ -43,6 +43,8 @@ inline bool IsOver(const v1::Process& process) {
 struct FakeProcess {
   v1::Process process;
   std::string output[3];  // stdout, stderr, result
+  v1::Gap gaps[3];        // empty: none
+  bool is_truncated = false;
   bool ignores_term = false;
 };
 
@@ -81,10 +83,10 @@ class FakeAgent::Rep final {
   }
   grpc::Status Answer(const std::string& method) {
     absl::MutexLock lock(&mu_);
-    int& times = lose_[method];
-    if (times == 0) return grpc::Status::OK;
-    --times;
-    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
+    Plan& plan = lose_[method];
+    if (plan.times == 0) return grpc::Status::OK;
+    --plan.times;
+    return ToWire(plan.status);
   }
   int MessagesBeforeBreak(const std::string& method) {
     absl::MutexLock lock(&mu_);
@@ -197,9 +199,10 @@ class FakeAgent::Rep final {
   std::map<std::string, std::vector<std::string>> request_ids_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Plan> fail_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Plan> break_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, int> lose_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, Plan> lose_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, int64_t> acknowledged_ ABSL_GUARDED_BY(mu_);
   v1::SpawnBatchRequest last_batch_ ABSL_GUARDED_BY(mu_);
+  absl::Duration last_spawn_timeout_ ABSL_GUARDED_BY(mu_);
 
   std::unique_ptr<Processes> process_service_;
   std::unique_ptr<Sessions> session_service_;

@@ -20,11 +20,12 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
  public:
   explicit Processes(Rep* rep) : rep_(rep) {}
 
-  grpc::Status Spawn(grpc::ServerContext*, const v1::SpawnRequest* request,
+  grpc::Status Spawn(grpc::ServerContext* context, const v1::SpawnRequest* request,
                      v1::SpawnResponse* response) override {
     SHOAL_FAKE_BEGIN("Spawn", request->request_id());
     {
       absl::MutexLock lock(&rep_->mu_);
+      rep_->last_spawn_timeout_ = absl::FromChrono(context->deadline()) - absl::Now();
       if (auto known = rep_->spawns_.find(request->request_id()); known != rep_->spawns_.end()) {
         *response = known->second;
         response->set_replayed(true);
@@ -289,13 +290,21 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
       if (!IsWanted(request, kind)) continue;
       int64_t& offset = (*offsets)[{entry.process.id(), kind}];
       auto size = static_cast<int64_t>(entry.output[i].size());
+      const v1::Gap& gap = entry.gaps[i];
       for (; offset < size;) {
         v1::ReadOutputResponse frame;
         frame.set_id(entry.process.id());
         frame.set_stream(kind);
         frame.set_offset(offset);
-        frame.set_data(entry.output[i].substr(static_cast<size_t>(offset), rep_->frame_bytes_));
-        offset += static_cast<int64_t>(frame.data().size());
+        if (gap.from() <= offset && offset < gap.to()) {
+          *frame.mutable_gap() = gap;
+          offset = gap.to();
+        } else {
+          int64_t end = offset < gap.from() ? gap.from() : size;
+          size_t length = std::min(rep_->frame_bytes_, static_cast<size_t>(end - offset));
+          frame.set_data(entry.output[i].substr(static_cast<size_t>(offset), length));
+          offset += static_cast<int64_t>(length);
+        }
         frames->push_back(std::move(frame));
       }
       if (!IsOver(entry.process) || !ended->insert({entry.process.id(), kind}).second) continue;
@@ -303,7 +312,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
       end.set_id(entry.process.id());
       end.set_stream(kind);
       end.set_offset(offset);
-      end.mutable_end();
+      end.mutable_end()->set_truncated(entry.is_truncated);
       frames->push_back(std::move(end));
     }
   }

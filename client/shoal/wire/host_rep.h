@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -33,6 +34,10 @@ struct Host::Rep {
   void Pin(const std::string& agent_id, const std::string& boot_id);
   // Notes whether the host was reached, and that it has answered.
   void NoteAnswer(const grpc::Status& status);
+  // A stream stands, whatever becomes of it.
+  void NoteReached();
+  // Since when no call has reached it; `now` if this is the first.
+  absl::Time BrokenSince(absl::Time now);
   Attempt AttemptUntil(absl::Time deadline, bool retry_wanted) const;
 
   // Constant after construction.
@@ -51,6 +56,7 @@ struct Host::Rep {
 
   mutable absl::Mutex mu;
   AgentIdentity identity ABSL_GUARDED_BY(mu);
+  std::optional<absl::Time> broken_since ABSL_GUARDED_BY(mu);
 };
 
 }  // namespace shoal

@@ -173,6 +173,7 @@ class ResumableStream final
   }
 
   void NoteConnected() {
+    rep_->NoteReached();
     {
       absl::MutexLock lock(&mu_);
       if (!broken_since_.has_value()) return;
@@ -205,6 +206,7 @@ class ResumableStream final
 
   bool ScheduleRetry(const grpc::Status& status) {
     absl::Time now = absl::Now();
+    rep_->BrokenSince(now);  // calls count from here, too
     bool is_news = false;
     std::optional<absl::Duration> pause;
     {

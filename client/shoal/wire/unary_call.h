@@ -84,8 +84,7 @@ class UnaryCall final : public Cancellable {
       std::optional<absl::Duration> pause;
       if (IsBroken(status) && !is_cancelled_) {
         absl::Time now = absl::Now();
-        broken_since_ = std::min(broken_since_, now);
-        absl::Time end = std::min(deadline_, broken_since_ + patience_);
+        absl::Time end = std::min(deadline_, rep_->BrokenSince(now) + patience_);
         pause = PauseBeforeRetry(rep_->AttemptUntil(end, retry_wanted_), now, &backoff_);
       }
       if (pause.has_value()) {
@@ -135,7 +134,6 @@ class UnaryCall final : public Cancellable {
   Response response_;
   Backoff backoff_;
   grpc::Status last_failure_;
-  absl::Time broken_since_ = absl::InfiniteFuture();
   Done<Response> done_;
 
   absl::Mutex mu_;

@@ -165,6 +165,26 @@ TEST_F(FunctionProcess, ItsOutputBecomesOursInWholeLinesBeforeJoinReturns) {
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "oops");
 }
 
+TEST_F(FunctionProcess, WhatIsMissingInItsOutputIsToldOnOurStderr) {
+  options_.name = "lossy";
+  Process process(Square, "x", options_);
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  ASSERT_TRUE(process.Start().ok());
+  Agent().Write(process.Id(), v1::STREAM_KIND_STDERR, "half a ");
+  Agent().WriteAndDrop(process.Id(), v1::STREAM_KIND_STDOUT, 7);
+  Agent().Write(process.Id(), v1::STREAM_KIND_STDOUT, "after\n");
+  Agent().Write(process.Id(), v1::STREAM_KIND_STDERR, "line\n");
+  Agent().Write(process.Id(), v1::STREAM_KIND_RESULT, internal::SerializeResult(std::string()));
+  Agent().ExitTruncated(process.Id(), 0);
+  EXPECT_EQ(*process.Join(), true);
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "after\n");
+  std::string told = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(told, HasSubstr("shoal: lossy: 7 bytes of its stdout were dropped\n"));
+  EXPECT_THAT(told, HasSubstr("shoal: lossy: the end of its stderr was lost with its shim\n"));
+  EXPECT_THAT(told, HasSubstr("half a line\n"));
+}
+
 TEST_F(FunctionProcess, ForwardOutputSaysNo) {
   options_.forward_output = false;
   Process process(Square, "x", options_);
@@ -175,6 +195,17 @@ TEST_F(FunctionProcess, ForwardOutputSaysNo) {
   EXPECT_EQ(*process.Join(), true);
   EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
   EXPECT_EQ(*process.ReadOutput(), "one\n");
+}
+
+TEST_F(FunctionProcess, OutputThatNobodyWantsIsAcknowledgedAllTheSame) {
+  options_.forward_output = false;
+  Process process(Square, "x", options_);
+  ASSERT_TRUE(process.Start().ok());
+  int acknowledgements = Agent().Calls("AcknowledgeOutput");
+  Agent().Write(process.Id(), v1::STREAM_KIND_STDOUT, std::string(5 << 20, 'x'));
+  Agent().AwaitCalls("AcknowledgeOutput", acknowledgements + 1);
+  Return(process, "");
+  EXPECT_EQ(*process.Join(), true);
 }
 
 TEST_F(FunctionProcess, WhoDoesNotReadOurStdoutStopsOneProcessAndNothingElse) {

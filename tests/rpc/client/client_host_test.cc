@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -101,6 +102,31 @@ TEST(HostCalls, ARestartedAgentIsFoundAgain) {
   agent.Stop();
   agent.Start();
   EXPECT_TRUE(host->GetFacts().ok());
+}
+
+// An agent that answers UNAVAILABLE is as good as one that is gone, and counts the attempts.
+TEST(HostCalls, AHostThatWasGoneForLongIsTriedOnceByEachFurtherCall) {
+  FakeAgent agent("a");
+  auto host = HostOf(agent);
+  ASSERT_TRUE(host->GetFacts().ok());
+  agent.FailNext("Get", absl::UnavailableError("gone"), std::numeric_limits<int>::max());
+  CallOptions options;
+  options.patience = absl::Seconds(1);
+  EXPECT_TRUE(absl::IsUnavailable(host->Get("web", false, options).status()));
+  EXPECT_GT(agent.Calls("Get"), 1);
+
+  options.patience = absl::Milliseconds(100);  // the first call was longer about it
+  for (int i = 0; i < 3; ++i) {
+    int before = agent.Calls("Get");
+    EXPECT_TRUE(absl::IsUnavailable(host->Get("web", false, options).status()));
+    EXPECT_EQ(agent.Calls("Get"), before + 1);
+  }
+
+  EXPECT_TRUE(host->GetFacts().ok());  // an answer, so that all is forgiven
+  int before = agent.Calls("Get");
+  agent.FailNext("Get", absl::UnavailableError("gone"));
+  EXPECT_TRUE(absl::IsNotFound(host->Get("web").status()));
+  EXPECT_EQ(agent.Calls("Get"), before + 2);
 }
 
 TEST(HostCalls, WhatIsSpawnedIsPinnedToTheAgentThatAnsweredFirst) {

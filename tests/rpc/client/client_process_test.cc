@@ -2,11 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
+#include "shoal/child_process.h"
 #include "shoal/process.h"
+#include "shoal/program.h"
 #include "tests/support/fake_agent.h"
 
 namespace shoal {
@@ -115,6 +120,36 @@ TEST_F(ProcessTest, ARefusedStartMayBeTriedAgain) {
   EXPECT_THAT(Refusal(process.Start()), HasSubstr("No such file"));
 }
 
+TEST_F(ProcessTest, AStartWhoseAnswerDidNotComeIsFoundByTheNext) {
+  ProcessOptions options = Options({"exit:0"});
+  options.name = "late";
+  Process process(options);
+  agent_.LoseAnswer("Spawn", 1, absl::DeadlineExceededError("too late"));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(process.Start()));
+  ASSERT_TRUE(process.Start().ok());
+  std::vector<std::string> ids;
+  for (const v1::Process& started : agent_.processes()) {
+    if (started.name() == "late") ids.push_back(started.id());
+  }
+  EXPECT_THAT(ids, ::testing::ElementsAre(process.Id()));
+  EXPECT_TRUE(process.Close().ok());  // so that the test can be repeated
+}
+
+TEST_F(ProcessTest, ARefusedStartIsAskedForAfresh) {
+  Process process(Options({"refuse:no"}));
+  EXPECT_FALSE(process.Start().ok());
+  EXPECT_FALSE(process.Start().ok());
+  std::vector<std::string> ids = agent_.RequestIds("Spawn");
+  ASSERT_GE(ids.size(), 2u);
+  EXPECT_NE(ids[ids.size() - 1], ids[ids.size() - 2]);
+}
+
+TEST_F(ProcessTest, StartWaitsForAsLongAsAnAgentMayTake) {
+  Process process(Options({"exit:0"}));
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_GT(agent_.last_spawn_timeout(), absl::Minutes(2));
+}
+
 TEST_F(ProcessTest, OutputComesByCallbackBeforeJoinReturns) {
   ProcessOptions options = Options({"out:one", "err:two", "exit:0"});
   std::string out, err;
@@ -126,6 +161,72 @@ TEST_F(ProcessTest, OutputComesByCallbackBeforeJoinReturns) {
   EXPECT_EQ(*process.Join(), true);
   EXPECT_EQ(out, "one");
   EXPECT_EQ(err, "two");
+}
+
+TEST_F(ProcessTest, CloseDoesNotTakeTheOutputFromAJoinThatWaitsForIt) {
+  absl::Notification may_return;
+  ProcessOptions options = Options({"out:one", "wait"});
+  options.on_output = [&](v1::StreamKind, int64_t, absl::string_view) {
+    may_return.WaitForNotification();
+  };
+  Process process(std::move(options));
+  ASSERT_TRUE(process.Start().ok());
+  int waits = agent_.Calls("Wait");
+  std::thread joiner([&] { EXPECT_EQ(*process.Join(), true); });
+  agent_.AwaitCalls("Wait", waits + 1);
+  agent_.Exit(process.Id(), 0);
+  EXPECT_TRUE(process.Close().ok());
+  may_return.Notify();
+  joiner.join();
+}
+
+TEST_F(ProcessTest, NobodyIsToldOfOutputOnceTheProcessIsDestroyed) {
+  std::string told;
+  absl::Notification is_told;
+  ProcessOptions options = Options({"out:one", "wait"});
+  options.on_output = [&](v1::StreamKind, int64_t, absl::string_view data) {
+    told.append(data.data(), data.size());
+    if (!is_told.HasBeenNotified()) is_told.Notify();
+  };
+  auto process = std::make_unique<Process>(std::move(options));
+  ASSERT_TRUE(process->Start().ok());
+  is_told.WaitForNotification();
+  std::string id = process->Id();
+  std::shared_ptr<Child> child;
+  for (const std::shared_ptr<Child>& known : Program::Get().Children()) {
+    if (known->Info().id() == id) child = known;
+  }
+  ASSERT_NE(child, nullptr);
+  process = nullptr;
+  agent_.Write(id, v1::STREAM_KIND_STDOUT, "two");
+  agent_.Exit(id, 0);
+  EXPECT_TRUE(child->JoinAtEnd().ok());
+  EXPECT_EQ(told, "one");
+}
+
+TEST_F(ProcessTest, JoinReturnsTheErrorThatTheOutputOfACommandEndedWith) {
+  ProcessOptions options = Options({"out:one", "exit:0"});
+  options.on_output = [](v1::StreamKind, int64_t, absl::string_view) {};
+  Process process(std::move(options));
+  agent_.FailNext("ReadOutput", absl::DataLossError("the file is gone"));
+  ASSERT_TRUE(process.Start().ok());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(process.Join().status(), absl::DataLossError("the file is gone"));
+  }
+  EXPECT_EQ(process.ExitCode(), 0);
+}
+
+TEST_F(ProcessTest, JoinGivesUpWhenTheHostOfTheLastOutputIsGone) {
+  ProcessOptions options = Options({"out:one", "exit:0"});
+  options.on_output = [](v1::StreamKind, int64_t, absl::string_view) {};
+  auto process = std::make_shared<internal::ChildProcess>(std::move(options), 1, absl::Seconds(2));
+  agent_.FailNext("ReadOutput", absl::UnavailableError("gone"), std::numeric_limits<int>::max());
+  ASSERT_TRUE(process->Start({}, "web").ok());
+  EXPECT_EQ(*process->Join(absl::Milliseconds(1)), false);
+  agent_.FailNext("Get", absl::AbortedError("another agent answers"));
+  EXPECT_TRUE(absl::IsAborted(process->Join(absl::InfiniteDuration()).status()));
+  agent_.FailNext("ReadOutput", absl::OkStatus(), 0);
+  EXPECT_EQ(*process->Join(absl::InfiniteDuration()), true);
 }
 
 TEST_F(ProcessTest, OutputCanBeRead) {
@@ -156,6 +257,16 @@ TEST_F(ProcessTest, ProcessesOfOneProgramShareASession) {
   EXPECT_EQ(ActiveChildren().size(), active - 1);
   ASSERT_TRUE(two.Kill().ok());
   ASSERT_TRUE(two.Join().ok());
+}
+
+TEST_F(ProcessTest, ActiveChildrenAreThoseThatStillRun) {
+  size_t active = ActiveChildren().size();
+  Process process(Options({"wait"}));
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_EQ(ActiveChildren().size(), active + 1);
+  agent_.Exit(process.Id(), 0);  // and nobody asks for it
+  EXPECT_EQ(ActiveChildren().size(), active);
+  EXPECT_EQ(*process.Join(), true);
 }
 
 TEST_F(ProcessTest, ADetachedOneBelongsToNobody) {
