@@ -7,7 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "agent/core/offers.h"
+#include "agent/core/forks.h"
 #include "agent/core/sessions.h"
 #include "agent/core/shipped_files.h"
 #include "agent/core/start_failure.h"
@@ -21,9 +21,6 @@ namespace shoal::agent {
 namespace {
 
 constexpr int kStartsPerTurn = 16;
-// More would only wait in the parent's socket, with three descriptors of this agent each.
-constexpr size_t kForksAsked = 32;
-constexpr absl::Duration kForkTime = absl::Seconds(30);
 
 bool HasIndex(const std::vector<ProcessEntry*>& processes, size_t index) {
   return std::any_of(processes.begin(), processes.end(), [&](const ProcessEntry* process) {
@@ -236,7 +233,7 @@ void Launcher::PlaceFiles(ProcessEntry* process) {
 
 void Launcher::StartOne(ProcessEntry* process) {
   if (process->spec->start_method == StartMethod::kSpawn) return Launch(process, std::nullopt);
-  StartForked(process);
+  forks_->Start(process);
 }
 
 absl::StatusOr<std::string> Launcher::ParentOf(const Spec& spec) const {
@@ -256,119 +253,6 @@ absl::StatusOr<std::string> Launcher::ParentOf(const Spec& spec) const {
   if (parent.IsLive()) return parent.id;
   return absl::FailedPreconditionError(
       absl::StrCat("fork_of: ", Describe(parent), " has ended and cannot be forked"));
-}
-
-void Launcher::StartForked(ProcessEntry* process) {
-  const Spec& spec = *process->spec;
-  if (spec.start_method == StartMethod::kForkserver) {
-    templates_->Acquire({process->owner, process->spec, process->inline_files, std::nullopt},
-                        [this, id = process->id](absl::StatusOr<std::string> parent) {
-                          if (!parent.ok()) return FailFork(id, parent.status());
-                          ForkFrom(*parent, id);
-                        });
-    return;
-  }
-  const ProcessEntry* parent = core_->table.Find(process->forked_from);
-  if (parent == nullptr) {
-    return FailFork(process->id, absl::FailedPreconditionError("the process to fork is gone"));
-  }
-  offers_->Await(*parent, offers_->PatienceFor(*parent),
-                 [this, id = process->id, parent_id = parent->id](const absl::Status& offered) {
-                   if (!offered.ok()) return FailFork(id, offered);
-                   ForkFrom(parent_id, id);
-                 });
-}
-
-void Launcher::ForkFrom(const std::string& parent_id, const std::string& id) {
-  ProcessEntry* process = core_->table.Find(id);
-  // Its end may have been asked for while it waited.
-  if (process == nullptr || process->state != State::kPending) return;
-  const std::optional<ForkParent> parent = offers_->Of(parent_id);
-  if (!parent) return FailFork(id, absl::UnavailableError("the process to fork has just ended"));
-  Forks& forks = forks_[parent_id];
-  if (forks.asked.size() >= kForksAsked) {
-    forks.waiting.push_back(id);
-    return;
-  }
-  if (forks.asked.empty()) forks.progress = core_->clock->BootTime();
-  forks.asked.insert(id);
-  if (!forks.watched) WatchForks(parent_id, kForkTime);
-  if (process->forked_from == parent_id) return LaunchFrom(parent_id, id);
-  process->forked_from = parent_id;
-  core_->ledger.Save(*process);
-  // Where it comes from is known for good before it is asked for.
-  core_->ledger.Then([this, parent_id, id](const absl::Status&) { LaunchFrom(parent_id, id); });
-}
-
-void Launcher::LaunchFrom(const std::string& parent_id, const std::string& id) {
-  ProcessEntry* process = core_->table.Find(id);
-  if (process == nullptr || process->state != State::kPending) return;
-  const std::optional<ForkParent> parent = offers_->Of(parent_id);
-  if (!parent) return FailFork(id, absl::UnavailableError("the process to fork has just ended"));
-  templates_->OnForked(parent_id);
-  Launch(process, parent);
-}
-
-// A template that is asked and does nothing for so long is stuck, and is replaced; a process of the
-// user's is theirs to end.
-void Launcher::WatchForks(const std::string& parent_id, absl::Duration delay) {
-  forks_[parent_id].watched = true;
-  core_->scheduler->After(delay, [this, parent_id] {
-    const auto found = forks_.find(parent_id);
-    if (found == forks_.end()) return;
-    Forks& forks = found->second;
-    forks.watched = false;
-    if (forks.asked.empty()) return;
-    const absl::Duration left = forks.progress + kForkTime - core_->clock->BootTime();
-    if (left > absl::ZeroDuration()) return WatchForks(parent_id, left);
-    templates_->OnSilent(parent_id);
-    WatchForks(parent_id, kForkTime);
-  });
-}
-
-void Launcher::OnStartSettled(const ProcessEntry& process) {
-  const auto found = forks_.find(process.forked_from);
-  if (found == forks_.end() || found->second.asked.erase(process.id) == 0) return;
-  found->second.progress = core_->clock->BootTime();
-  if (process.IsLive()) templates_->OnForkStarted(process.forked_from);
-  if (found->second.waiting.empty()) {
-    if (found->second.asked.empty()) forks_.erase(found);
-    return;
-  }
-  // Not from within: one that fails at once would settle inside of this, and so on.
-  core_->scheduler->After(absl::ZeroDuration(),
-                          [this, parent_id = process.forked_from] { ForkWaiting(parent_id); });
-}
-
-void Launcher::ForkWaiting(const std::string& parent_id) {
-  auto found = forks_.find(parent_id);
-  while (found != forks_.end() && !found->second.waiting.empty() &&
-         found->second.asked.size() < kForksAsked) {
-    const std::string next = std::move(found->second.waiting.front());
-    found->second.waiting.pop_front();
-    ForkFrom(parent_id, next);
-    found = forks_.find(parent_id);
-  }
-  // Those that waited may all have failed: then nothing settles any more.
-  if (found != forks_.end() && found->second.asked.empty() && found->second.waiting.empty()) {
-    forks_.erase(found);
-  }
-}
-
-void Launcher::FailFork(const std::string& id, const absl::Status& why) {
-  ProcessEntry* process = core_->table.Find(id);
-  if (process == nullptr || process->state != State::kPending) return;
-  if (absl::IsNotFound(why)) {
-    return FailToStart(
-        core_, process,
-        MakeStartFailure(core_->shims, *process->spec, record::Stage::kExec, ENOENT));
-  }
-  FailToStart(core_, process,
-              StartFailure{.stage = "fork",
-                           .error_number = absl::IsUnavailable(why)         ? ECONNRESET
-                                           : absl::IsResourceExhausted(why) ? ENOSPC
-                                                                            : 0,
-                           .message = std::string(why.message())});
 }
 
 void Launcher::Launch(ProcessEntry* process, std::optional<ForkParent> parent) {

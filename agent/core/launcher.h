@@ -10,9 +10,9 @@
 //                environment and desired state built, shim started (StartOne) → 4 the record says
 //                that execve succeeded or failed (RecordReader) → 5 Reply, when that is so for
 //                every process of the request.
-// Forks:         step 3 of a FORKSERVER or FORK spawn first waits for its parent (StartForked:
-//                Templates, Offers), then for room among what the parent has to do (ForkFrom); the
-//                shim is started by the parent, and everything else is the same.
+// Forks:         step 3 of a FORKSERVER or FORK spawn first waits for its parent and for room among
+//                what that has to do (Forks); the shim is started by the parent (LaunchFrom), and
+//                everything else is the same.
 #ifndef SHOAL_AGENT_CORE_LAUNCHER_H_
 #define SHOAL_AGENT_CORE_LAUNCHER_H_
 
@@ -29,22 +29,22 @@
 
 namespace shoal::agent {
 
-class Offers;
+class Forks;
 class Sessions;
 class Templates;
 
 class Launcher {
  public:
-  Launcher(Core* core, Sessions* sessions, Offers* offers, Templates* templates)
-      : core_(core), sessions_(sessions), offers_(offers), templates_(templates) {}
+  Launcher(Core* core, Sessions* sessions, Templates* templates, Forks* forks)
+      : core_(core), sessions_(sessions), templates_(templates), forks_(forks) {}
 
   void Spawn(SpawnCommand command, Supervisor::SpawnCallback done);
 
   // Starts a process whose intent is durable.
   void Start(const std::string& id) { Enqueue({id}); }
 
-  // A start is known to have succeeded or failed.
-  void OnStartSettled(const ProcessEntry& process);
+  // Starts a PENDING process by its parent.
+  void LaunchFrom(ProcessEntry* process, const ForkParent& parent) { Launch(process, parent); }
 
   // A process that had started nothing when it was deleted must not be started again by a retry of
   // its request.
@@ -76,12 +76,6 @@ class Launcher {
   // The process is in the queue again when its files are in their places.
   void PlaceFiles(ProcessEntry* process);
   void StartOne(ProcessEntry* process);
-  void StartForked(ProcessEntry* process);
-  void ForkFrom(const std::string& parent_id, const std::string& id);
-  void LaunchFrom(const std::string& parent_id, const std::string& id);
-  void ForkWaiting(const std::string& parent_id);
-  void WatchForks(const std::string& parent_id, absl::Duration delay);
-  void FailFork(const std::string& id, const absl::Status& why);
   void Launch(ProcessEntry* process, std::optional<ForkParent> parent);
   // Where a FORK comes from; empty if it is no FORK.
   absl::StatusOr<std::string> ParentOf(const Spec& spec) const;
@@ -95,15 +89,8 @@ class Launcher {
 
   Core* const core_;
   Sessions* const sessions_;
-  Offers* const offers_;
   Templates* const templates_;
-  struct Forks {
-    std::set<std::string> asked;  // ids that the parent was asked for and not done with
-    std::deque<std::string> waiting;
-    absl::Duration progress;  // CLOCK_BOOTTIME of the first ask, or of the last answer
-    bool watched = false;
-  };
-  std::map<std::string, Forks> forks_;  // by the id of the parent
+  Forks* const forks_;
   std::deque<std::string> queue_;
   bool start_scheduled_ = false;
   std::set<std::string> placed_;  // ids whose files are in their places, in the queue

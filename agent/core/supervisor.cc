@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/core/core.h"
 #include "agent/core/ender.h"
+#include "agent/core/forks.h"
 #include "agent/core/launcher.h"
 #include "agent/core/offers.h"
 #include "agent/core/record_reader.h"
@@ -28,11 +29,15 @@ class Supervisor::Impl {
                  [this](const std::string& id) { retention.Delete(id).IgnoreError(); }),
         offers(&core),
         templates(&core, &offers, &ender, [this](const std::string& id) { launcher.Start(id); }),
-        launcher(&core, &sessions, &offers, &templates),
+        forks(&core, &offers, &templates,
+              [this](ProcessEntry* process, const ForkParent& parent) {
+                launcher.LaunchFrom(process, parent);
+              }),
+        launcher(&core, &sessions, &templates, &forks),
         retention(&core, &launcher, &reader) {
     core.on_start_settled = [this](ProcessEntry* process) {
       if (process->IsLive()) offers.OnStarted(*process);
-      launcher.OnStartSettled(*process);
+      forks.OnStartSettled(*process);
     };
     core.on_fork_failed = [this](const std::string& parent_id, const ForkFailure& refused) {
       return templates.OnForkFailed(parent_id, refused);
@@ -57,6 +62,7 @@ class Supervisor::Impl {
   agent::Sessions sessions;
   Offers offers;
   agent::Templates templates;
+  Forks forks;
   Launcher launcher;
   Retention retention;
   std::string agent_id;
