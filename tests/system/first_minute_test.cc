@@ -192,6 +192,9 @@ TEST_F(FirstMinute, AProcessHasThreeDescriptorsAndDefaultSignals) {
 TEST_F(FirstMinute, WatchStreamsPidsAndStates) {
   StartAgent("ant");
   auto watch = StartShoal({"watch"}, true);
+  // What has ended before the watch stands is not told: one that lives shows that it does.
+  Shoal({"start", "--name", "long", "--", ChildPath(), "sleep"});
+  watch->WaitForOutput("long");
   Shoal({"start", "--name", "short", "--", ChildPath(), "exit", "3"});
   const v1::Process ended = agents_[0].stub().Wait("short", v1::WaitRequest::UNTIL_EMPTY);
   watch->WaitForOutput("short");
