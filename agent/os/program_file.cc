@@ -15,8 +15,6 @@
 namespace shoal::agent {
 namespace {
 
-bool IsFile(const std::string& path, struct stat* facts) { return stat(path.c_str(), facts) == 0; }
-
 bool IsInterpreter(absl::string_view word) {
   const absl::string_view name = word.substr(word.rfind('/') + 1);
   if (absl::StartsWith(name, "python") || absl::StartsWith(name, "pypy")) return true;
@@ -49,12 +47,12 @@ std::string SearchPathOf(const Spec& spec, absl::string_view base_path) {
 std::string LocateProgram(const Spec& spec, absl::string_view base_path) {
   const std::string& word = spec.argv[0];
   struct stat facts {};
-  if (absl::StartsWith(word, "/")) return IsFile(word, &facts) ? word : std::string();
+  if (absl::StartsWith(word, "/")) return stat(word.c_str(), &facts) == 0 ? word : std::string();
   const bool relative = absl::StrContains(word, '/');
   const std::string where = relative ? spec.cwd : SearchPathOf(spec, base_path);
   for (absl::string_view directory : absl::StrSplit(where, ':')) {
     const std::string path = absl::StrCat(directory.empty() ? spec.cwd : directory, "/", word);
-    if (IsFile(path, &facts) && (relative || !S_ISDIR(facts.st_mode))) return path;
+    if (stat(path.c_str(), &facts) == 0 && (relative || !S_ISDIR(facts.st_mode))) return path;
   }
   return {};
 }
@@ -73,7 +71,7 @@ size_t ProgramWords(const std::vector<std::string>& argv) {
 absl::StatusOr<Program> FindProgramFile(const Spec& spec, absl::string_view base_path) {
   struct stat facts {};
   const std::string path = LocateProgram(spec, base_path);
-  if (path.empty() || !IsFile(path, &facts)) {
+  if (path.empty() || stat(path.c_str(), &facts) != 0) {
     return absl::NotFoundError(absl::StrCat("no program ", EscapeForMessage(spec.argv[0])));
   }
   const size_t words = ProgramWords(spec.argv);
@@ -83,7 +81,7 @@ absl::StatusOr<Program> FindProgramFile(const Spec& spec, absl::string_view base
   for (size_t i = 1; i < words; ++i) {
     std::string word = spec.argv[i];
     const std::string file = absl::StartsWith(word, "/") ? word : absl::StrCat(spec.cwd, "/", word);
-    if (i + 1 == words && IsFile(file, &facts)) {
+    if (i + 1 == words && stat(file.c_str(), &facts) == 0) {
       word = Resolve(file);
       absl::StrAppend(&program.version, " ", VersionOf(facts));
     }

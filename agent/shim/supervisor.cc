@@ -96,7 +96,7 @@ StartError Supervisor::Fork() {
   StartError error = OpenPipes(&plan);
   if (error.stage == Stage::kNone) error = StartChild(plan, &child_);
   close(plan.stdout_fd);
-  close(plan.result_fd);
+  if (plan.result_fd >= 0) close(plan.result_fd);
   if (plan.stderr_fd != plan.stdout_fd) close(plan.stderr_fd);
   if (error.stage != Stage::kNone) return error;
   if (child_.outside_cgroup) half_.flags |= record::kCgroupRefused;

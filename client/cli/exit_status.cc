@@ -5,6 +5,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "common/escape.h"
+#include "shoal/error.h"
 
 namespace shoal::cli {
 namespace {
@@ -33,19 +34,7 @@ absl::string_view WithoutIndex(absl::string_view message) {
 bool IsUnreachable(const absl::Status& status) { return absl::IsUnavailable(status); }
 
 int ExitStatusOf(const absl::Status& status) {
-  if (IsUnreachable(status)) return kExitUnreachable;
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      return 0;
-    case absl::StatusCode::kInvalidArgument:
-      return kExitUsage;
-    case absl::StatusCode::kResourceExhausted:
-    case absl::StatusCode::kDeadlineExceeded:
-    case absl::StatusCode::kAborted:
-      return kExitTryAgain;
-    default:
-      return kExitFailure;
-  }
+  return absl::IsInvalidArgument(status) ? kExitUsage : ExitCodeOf(status);
 }
 
 std::string ToSentence(const absl::Status& status) {

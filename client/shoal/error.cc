@@ -15,8 +15,12 @@ constexpr int kExitUnreachable = 69;
 constexpr int kExitTryAgain = 75;
 constexpr size_t kMaxMessageBytes = 2048;
 
+}  // namespace
+
 int ExitCodeOf(const absl::Status& status) {
   switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return 0;
     case absl::StatusCode::kUnavailable:
       return kExitUnreachable;
     case absl::StatusCode::kResourceExhausted:
@@ -27,8 +31,6 @@ int ExitCodeOf(const absl::Status& status) {
       return kExitFailure;
   }
 }
-
-}  // namespace
 
 std::optional<v1::ErrorInfo> ErrorInfoOf(const absl::Status& status) {
   absl::optional<absl::Cord> payload = status.GetPayload(kErrorInfoUrl);

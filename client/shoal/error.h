@@ -18,8 +18,11 @@ inline constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInf
 // Why the agent refused: reason, and for START_FAILED the metadata "stage" and "errno".
 std::optional<v1::ErrorInfo> ErrorInfoOf(const absl::Status& status);
 
-// For main(): prints `shoal: <message>.` to stderr and returns the exit code for scripts: 69 when a
-// host cannot be reached, 75 when it is worth trying again, else 1.
+// The exit code for scripts: 0 if it is OK, 69 when a host cannot be reached, 75 when it is worth
+// trying again, else 1.
+int ExitCodeOf(const absl::Status& status);
+
+// For main(): prints `shoal: <message>.` to stderr and returns the exit code for it.
 //   if (!fleet.ok()) return shoal::Fail(fleet.status());
 int Fail(const absl::Status& status);
 

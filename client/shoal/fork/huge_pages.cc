@@ -81,7 +81,7 @@ void GatherIntoHugePages() {
   for (const Range& range : PrivateMemory()) {
     for (uintptr_t at = range.begin; at < range.end; at += kHugeBytes) {
       if (Seconds() >= enough) return;
-      void* const address = reinterpret_cast<void*>(at);  // NOLINT: as the kernel names it
+      void* const address = reinterpret_cast<void*>(at);  // as the kernel names it
       if (!IsInUse(address)) continue;
       if (madvise(address, kHugeBytes, kMadviseCollapse) != 0 && errno == EINVAL) {
         if (at == range.begin) break;  // not in this range, or not by this kernel
