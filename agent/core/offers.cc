@@ -22,8 +22,13 @@ constexpr size_t kMaxWords = 400;
 absl::Status CannotBeForked(const ProcessEntry& process) {
   const absl::StatusCode code = process.start_failure ? StatusOf(*process.start_failure).code()
                                                       : absl::StatusCode::kFailedPrecondition;
-  return absl::Status(code,
-                      absl::StrCat(process.name, " cannot be forked: it ", HowItEnded(process)));
+  // What knows nothing of templates does its work instead, and ends well.
+  const bool knows_nothing = process.template_facts && process.exit && process.exit->code == 0;
+  return absl::Status(
+      code, absl::StrCat(process.name, " cannot be forked: it ", HowItEnded(process),
+                         knows_nothing ? " and did not offer itself: a program must call "
+                                         "shoal::Init() or shoal_template.serve() to be a template"
+                                       : ""));
 }
 
 }  // namespace

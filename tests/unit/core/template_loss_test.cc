@@ -51,6 +51,17 @@ TEST_F(TemplateLossTest, ATemplateWithASecondThreadIsReplacedAtTheNextUse) {
   EXPECT_TRUE(next->statuses[0].ok()) << next->statuses[0];
 }
 
+TEST_F(TemplateLossTest, AProgramThatKnowsNothingOfTemplatesIsToldFromOneThatFailed) {
+  auto reply = Spawn(Forkserver("web"));
+  const std::string id = TemplateId();
+  world_.shims.Started(id);
+  world_.shims.End(id, 0);
+  world_.Turn();
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_TRUE(absl::IsFailedPrecondition(reply->statuses[0]));
+  EXPECT_THAT(std::string(reply->statuses[0].message()), HasSubstr("must call shoal::Init()"));
+}
+
 TEST_F(TemplateLossTest, ATemplateThatDoesNotAnswerIsEndedAfterHalfAMinute) {
   const std::string id = WarmUp();
   auto reply = Spawn(Forkserver("second", "r2"));
