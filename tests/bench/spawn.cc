@@ -111,6 +111,16 @@ void Sequential(BenchAgent& agent, bool quick) {
            absl::StrFormat("%.2f", Median(watch_ratio)), "≤ 2.0 × raw");
 }
 
+// What one call costs that does next to nothing: nothing is listed.
+void OneCall(BenchAgent& agent, bool quick) {
+  const int count = quick ? 10 : 500;
+  const absl::Duration span = TimeOf([&] {
+    for (int i = 0; i < count; ++i) agent.stub().List();
+  });
+  PrintRow("one unary call over the Unix socket (List)", "",
+           absl::StrFormat("%.2f ms", absl::ToDoubleMilliseconds(span) / count), "", "");
+}
+
 void RawInFlight(int count) {
   int running = 0;
   for (int started = 0; started < count;) {
@@ -185,5 +195,6 @@ int main(int argc, char** argv) {
   const bool quick = shoal::bench::IsQuick(argc, argv);
   shoal::bench::BenchAgent agent;
   shoal::bench::Sequential(agent, quick);
+  shoal::bench::OneCall(agent, quick);
   shoal::bench::Many(agent, quick);
 }

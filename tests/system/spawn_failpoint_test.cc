@@ -119,12 +119,7 @@ TEST_F(KillStorm, EverySpawnIsOneProcessThoughTheAgentIsKilledAgainAndAgain) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryStep, SpawnFailpoint, ::testing::ValuesIn(kSteps),
-                         [](const auto& param_info) {
-                           std::string name = param_info.param;
-                           for (char& c : name) c = c == ':' || c == '-' ? '_' : c;
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(EveryStep, SpawnFailpoint, ::testing::ValuesIn(kSteps), NameOfStep);
 
 }  // namespace
 }  // namespace shoal::testing

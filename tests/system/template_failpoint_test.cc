@@ -67,12 +67,7 @@ TEST_F(TemplateFailpoint, KilledBetweenTheTemplatesIntentAndItsStartThereIsOneOf
   ExpectExactlyOne(agent);
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryStep, ForkFailpoint, ::testing::ValuesIn(kSteps),
-                         [](const auto& param_info) {
-                           std::string name = param_info.param;
-                           for (char& c : name) c = c == ':' || c == '-' ? '_' : c;
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(EveryStep, ForkFailpoint, ::testing::ValuesIn(kSteps), NameOfStep);
 
 }  // namespace
 }  // namespace shoal::testing

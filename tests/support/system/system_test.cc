@@ -137,4 +137,10 @@ std::vector<v1::Process> ParseProcesses(const std::string& json_lines) {
   return processes;
 }
 
+std::string NameOfStep(const ::testing::TestParamInfo<const char*>& step) {
+  std::string name = step.param;
+  for (char& c : name) c = c == ':' || c == '-' ? '_' : c;
+  return name;
+}
+
 }  // namespace shoal::testing

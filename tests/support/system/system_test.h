@@ -65,6 +65,9 @@ class SystemTest : public ::testing::Test {
 // `shoal … -o json`: one object per line.
 std::vector<v1::Process> ParseProcesses(const std::string& json_lines);
 
+// "spawn:told" as the name of a test: "spawn_told".
+std::string NameOfStep(const ::testing::TestParamInfo<const char*>& step);
+
 // One line, no more: what a bad input is answered with.
 MATCHER(IsOneReadableLine, "") {
   return !arg.empty() && arg.find('\n') == arg.size() - 1 && arg.find('\x1b') == std::string::npos;
