@@ -130,7 +130,7 @@ void Curve(BenchAgent& agent, Programs& programs, bool quick) {
   for (const int mebibytes : {4, 64, 256, 1024}) {
     if (quick && mebibytes > 64) continue;
     const Measured measured =
-        MeasureStarts(agent, programs.Of(mebibytes), quick ? 1 : 5, quick ? 2 : 10);
+        MeasureStarts(agent, programs.Of(mebibytes), quick ? 1 : 5, quick ? 5 : 50);
     PrintRow(absl::StrCat("warm start → exit, template of ", mebibytes, " MiB"),
              Ms(measured.true_ms), Ms(measured.warm_ms), Ratio(measured.warm_ms / measured.true_ms),
              "");
