@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <typeinfo>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -20,6 +21,7 @@
 #include "shoal/process_info.h"
 #include "shoal/registry.h"
 #include "shoal/shipped_here.h"
+#include "shoal/stack.h"
 #include "shoal/uncaught.h"
 #include "shoal/v1/fork_protocol.h"
 
@@ -75,26 +77,40 @@ class ResultPipe {
 // destroyed: exceptions come after the end of RunIfChild(), too.
 ResultPipe* result_pipe = nullptr;
 
-absl::StatusOr<std::string> RunFunction(FunctionCall call) {
+struct Outcome {
+  absl::StatusOr<std::string> result;
+  std::string returned_by;  // whose error that is; empty: nothing of the user's ran
+};
+
+Outcome RunFunction(FunctionCall call) {
   ProcessOptions options;
   options.name = CurrentProcess().name();
   options.daemon = call.daemon;
   options.argument = *std::move(call.argument);
-  absl::StatusOr<std::unique_ptr<Process>> process =
+  absl::StatusOr<std::unique_ptr<Process>> made =
       Registry::Get().Make(call.function, std::move(options));
-  if (!process.ok()) return process.status();
+  if (!made.ok()) return {made.status(), ""};
+  Process& process = **made;
+  bool is_subclass = typeid(process) != typeid(Process);
+  std::string returned_by = call.function + (is_subclass ? "::Run()" : "()");
   // No try here: an exception must find nobody, so that its stack is that of the throw.
-  if (absl::Status status = (*process)->Run(); !status.ok()) return status;
-  absl::StatusOr<std::string> result = (*process)->Result();
-  return result.ok() ? result : std::string();  // it gave none
+  if (absl::Status status = process.Run(); !status.ok()) return {status, returned_by};
+  absl::StatusOr<std::string> result = process.Result();
+  return {result.ok() ? *std::move(result) : std::string(), returned_by};  // it may give none
 }
 
-[[noreturn]] void EndWith(const absl::StatusOr<std::string>& result) {
-  if (!result.ok()) {
-    const ProcessInfo& self = CurrentProcess();
-    std::fprintf(stderr, "shoal: %s (PID %d on %s): %s\n", self.name().c_str(), self.pid(),
-                 self.host().c_str(), result.status().ToString().c_str());
-  }
+void PrintError(const absl::Status& error, const std::string& returned_by) {
+  const ProcessInfo& self = CurrentProcess();
+  std::fprintf(stderr, "shoal: %s (PID %d on %s): %s%s%s\n", self.name().c_str(), self.pid(),
+               self.host().c_str(),
+               error.ToString(absl::StatusToStringMode::kWithNoExtraData).c_str(),
+               returned_by.empty() ? "" : "; returned by ", returned_by.c_str());
+  PrintStackOf(error, stderr);
+}
+
+[[noreturn]] void EndWith(const Outcome& outcome) {
+  const absl::StatusOr<std::string>& result = outcome.result;
+  if (!result.ok()) PrintError(result.status(), outcome.returned_by);
   std::fflush(nullptr);  // what it printed is there before its result is
   result_pipe->Write(result);
   std::exit(result.ok() ? 0 : kFailed);
@@ -122,7 +138,7 @@ void RunIfChild() {
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   if (!call->ok()) {
     BecomeMain();
-    EndWith(call->status());
+    EndWith({call->status(), ""});
   }
   BecomeChild((*call)->parent, (*call)->daemon);
   EndOnUncaught([](const absl::Status& status) { result_pipe->Write(status); });

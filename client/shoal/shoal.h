@@ -11,5 +11,6 @@
 #include "shoal/process.h"       // IWYU pragma: export
 #include "shoal/process_info.h"  // IWYU pragma: export
 #include "shoal/registry.h"      // IWYU pragma: export
+#include "shoal/stack.h"         // IWYU pragma: export
 
 #endif  // SHOAL_CLIENT_SHOAL_SHOAL_H_

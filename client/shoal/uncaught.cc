@@ -1,7 +1,6 @@
 #include "shoal/uncaught.h"
 
 #include <cxxabi.h>
-#include <execinfo.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -12,18 +11,15 @@
 #include <thread>
 #include <utility>
 
-#include "absl/debugging/symbolize.h"
 #include "absl/strings/str_cat.h"
 #include "shoal/process.h"
 #include "shoal/process_info.h"
+#include "shoal/stack.h"
 
 namespace shoal::internal {
 namespace {
 
 constexpr int kExitCode = 1;
-constexpr int kMaxFrames = 64;
-constexpr int kOwnFrames = 2;  // PrintStack() and OnTerminate()
-constexpr int kMaxSymbolBytes = 512;
 
 struct Handler {
   std::thread::id thread;
@@ -53,18 +49,6 @@ std::string DescribeException() {
   return text;
 }
 
-void PrintStack() {
-  // By the unwind tables: absl::GetStackTrace() follows frame pointers, and libstdc++ has none.
-  void* frames[kMaxFrames];
-  int count = backtrace(frames, kMaxFrames);
-  for (int i = kOwnFrames; i < count; ++i) {
-    char symbol[kMaxSymbolBytes] = "(unknown)";
-    // A return address: the call stands before it.
-    absl::Symbolize(static_cast<char*>(frames[i]) - 1, symbol, sizeof(symbol));
-    std::fprintf(stderr, "    @ %p  %s\n", frames[i], symbol);
-  }
-}
-
 [[noreturn]] void OnTerminate() {
   Handler& handler = TheHandler();
   // An exception at the end, or on two threads at once: what is known was said.
@@ -73,7 +57,7 @@ void PrintStack() {
   const ProcessInfo& self = CurrentProcess();
   std::fprintf(stderr, "shoal: %s (PID %d on %s): %s; thrown at\n", self.name().c_str(), self.pid(),
                self.host().c_str(), text.c_str());
-  PrintStack();
+  PrintStack(stderr, 0);
   handler.tell(absl::InternalError(text));
   if (std::this_thread::get_id() == handler.thread) std::exit(kExitCode);
   EndProgram().IgnoreError();

@@ -153,7 +153,8 @@ TEST_P(Examples, Subclass) {
   }
   // The child says it on its stderr, too, which is ours.
   EXPECT_THAT(run.err,
-              ContainsRegex("shoal: Square-2 \\(PID [0-9]+ on node1\\): INVALID_ARGUMENT"));
+              ContainsRegex("shoal: Square-2 \\(PID [0-9]+ on node1\\): INVALID_ARGUMENT: .*; "
+                            "returned by Square::Run\\(\\)"));
 }
 
 TEST_P(Examples, PerCore) {

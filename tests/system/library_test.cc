@@ -43,6 +43,18 @@ TEST_F(Library, AnExceptionOnAnotherThreadEndsTheProcessToo) {
   EXPECT_THAT(run.err, HasSubstr("ThrowDeepInside"));
 }
 
+TEST_F(Library, AnErrorSaysWhoReturnedItAndWithStackWhereItWasMade) {
+  CommandResult run = Run("fail");
+  EXPECT_EQ(run.out, "destructors run\nexit code 1\nNOT_FOUND: no mesh\n") << run;
+  EXPECT_THAT(run.err, ContainsRegex("^shoal: Process-1 \\(PID [0-9]+ on ant\\): NOT_FOUND: "
+                                     "no mesh; returned by FailWithout\\(\\)\n$"));
+  run = Run("fail-with-stack");
+  EXPECT_EQ(run.out, "destructors run\nexit code 1\nNOT_FOUND: no mesh\n") << run;
+  EXPECT_THAT(run.err, ContainsRegex("NOT_FOUND: no mesh; returned by FailWithStack\\(\\)\n"
+                                     "    @ 0x[0-9a-f]+  .*FailDeepInside\\(\\)\n"
+                                     "    @ 0x[0-9a-f]+  .*FailWithStack\\(\\)\n"));
+}
+
 TEST_F(Library, ExitInAFunctionIsItsExitCodeAndNoResult) {
   CommandResult run = Run("exit");
   EXPECT_THAT(run.out, HasSubstr("exit code 3\nFAILED_PRECONDITION: no result of Process-1: it "

@@ -43,6 +43,14 @@ absl::Status ThrowOnThread(const std::string& what) {
   std::thread([what] { ThrowDeepInside(what); }).join();
   return absl::OkStatus();
 }
+[[gnu::noinline]] absl::Status FailDeepInside() {
+  return shoal::WithStack(absl::NotFoundError("no mesh"));
+}
+absl::Status FailWithStack() {
+  absl::Status failed = FailDeepInside();
+  return shoal::WithStack(failed);  // keeps the first
+}
+absl::Status FailWithout() { return absl::NotFoundError("no mesh"); }
 absl::Status Exit(const std::string& code) { std::exit(std::atoi(code.c_str())); }
 absl::Status Sleep() {
   while (true) pause();
@@ -107,6 +115,8 @@ absl::StatusOr<std::string> Fork() {
 }
 SHOAL_REGISTER_FUNCTION(Throw);
 SHOAL_REGISTER_FUNCTION(ThrowOnThread);
+SHOAL_REGISTER_FUNCTION(FailWithStack);
+SHOAL_REGISTER_FUNCTION(FailWithout);
 SHOAL_REGISTER_FUNCTION(Exit);
 SHOAL_REGISTER_FUNCTION(Sleep);
 SHOAL_REGISTER_FUNCTION(Large);
@@ -291,6 +301,8 @@ const std::map<std::string, void (*)()>& Scenarios() {
   static const auto* const scenarios = new std::map<std::string, void (*)()>{
       {"throw", [] { Tell(Throw, std::string("boom")); }},
       {"throw-on-thread", [] { Tell(ThrowOnThread, std::string("boom")); }},
+      {"fail", [] { Tell(FailWithout); }},
+      {"fail-with-stack", [] { Tell(FailWithStack); }},
       {"exit", [] { Tell(Exit, std::string("3")); }},
       {"large-result", [] { Tell(Large); }},
       {"large-argument", [] { Tell(Length, std::string(1 << 20, 'a')); }},
