@@ -46,12 +46,15 @@ StartError ExplainStartError(const v1::RequestError& error, absl::string_view pr
                                                 shortened ? "exec: " : "", message));
   // An interpreter that is missing stands in the message.
   int exit_status = ShellExitStatus(process);
-  bool missing =
-      exit_status == kExitNoSuchProgram && absl::EndsWith(message, "No such file or directory");
-  std::string hint = !missing ? ""
-                     : absl::StrContains(program, "/")
-                         ? absl::StrCat(" Is it on that host? `--ship ", shown, "` sends it along.")
-                         : " Is it on that host, and in the PATH there?";
+  bool missing = absl::EndsWith(message, "No such file or directory");
+  std::string hint;
+  if (missing && exit_status == kExitNoSuchProgram) {
+    hint = absl::StrContains(program, "/")
+               ? absl::StrCat(" Is it on that host? `--ship ", shown, "` sends it along.")
+               : " Is it on that host, and in the PATH there?";
+  } else if (missing && error.start_failure().stage() == "chdir") {
+    hint = " Is that directory on that host? `--cwd DIR` names another.";
+  }
   return {absl::StrCat(ToSentence(told), hint), exit_status};
 }
 

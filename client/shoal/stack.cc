@@ -42,9 +42,9 @@ void PrintFrame(void* frame, std::FILE* file) {
 [[gnu::noinline]] absl::Status WithStack(absl::Status error) {
   if (error.ok() || error.GetPayload(kStackUrl).has_value()) return error;
   std::vector<void*> frames = TakeStack(0);
-  error.SetPayload(kStackUrl, absl::Cord(absl::string_view(
-                                  reinterpret_cast<const char*>(frames.data()),
-                                  frames.size() * sizeof(void*))));
+  error.SetPayload(kStackUrl,
+                   absl::Cord(absl::string_view(reinterpret_cast<const char*>(frames.data()),
+                                                frames.size() * sizeof(void*))));
   return error;
 }
 

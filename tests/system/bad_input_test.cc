@@ -170,7 +170,7 @@ TEST_F(TwoAgents, OnOnePort) {
   const std::string listen = absl::StrCat("127.0.0.1:", 7420);
   AgentProcess& first = AddAgent("ant", {"--listen", listen, "--insecure-loopback"});
   AgentProcess& second = AddAgent("bee", {"--listen", listen, "--insecure-loopback"});
-  first.options().network_namespace = second.options().network_namespace = network.Namespace(host);
+  first.options().namespaces = second.options().namespaces = network.Namespaces(host);
   ASSERT_TRUE(first.Start());
   ExpectRefused(second, {listen});
 }

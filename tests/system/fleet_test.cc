@@ -19,7 +19,7 @@ using ::testing::SizeIs;
 TEST_F(FleetOverTls, PerCoreGivesEverySlotOfEveryHostARank) {
   StartFleet(3);
   const CommandResult run =
-      Shoal({"run", "--per-core", "--", "sh", "-c",
+      Shoal({"run", "--per-core", "--cwd", "/", "--", "sh", "-c",
              "echo $SHOAL_RANK/$SHOAL_WORLD_SIZE $SHOAL_LOCAL_RANK $SHOAL_HOST_RANK"});
   EXPECT_EQ(run.exit_code, 0) << run;
   const std::set<std::string> lines = absl::StrSplit(run.out, '\n', absl::SkipEmpty());
@@ -40,15 +40,18 @@ TEST_F(FleetOverTls, HostsAreListedAndAnUnreachableOneSaysWhy) {
 TEST_F(FleetOverTls, ACutLinkLosesNothing) {
   if (!network_->CanCut()) GTEST_SKIP() << "network namespaces cannot be made here";
   StartFleet(3, 1);
-  RunTool({"mkfifo", Scratch("fifo")});
-  auto run = StartShoal({"run", "--per-host", "1", "--halt", "never", "--", "sh", "-c",
-                         absl::StrCat("echo before; cat ", Scratch("fifo"),
-                                      "; echo after $SHOAL_RANK; exit $SHOAL_RANK")});
+  auto go = [this](int host) { return absl::StrCat(Scratch("node"), host + 1, "/go"); };
+  for (int host = 0; host < 3; ++host) RunTool({"mkfifo", go(host)});
+  auto run =
+      StartShoal({"run", "--per-host", "1", "--cwd", "/", "--halt", "never", "--", "sh", "-c",
+                  absl::StrCat("echo before; cat ", Scratch("node"),
+                               "$((SHOAL_RANK + 1))/go; echo after $SHOAL_RANK; "
+                               "exit $SHOAL_RANK")});
   for (const char* line : {"0 node1 │ before", "1 node2 │ before", "2 node3 │ before"}) {
     run->WaitForOutput(line);
   }
   network_->Cut(1);
-  RunTool({"sh", "-c", absl::StrCat(": > ", Scratch("fifo"))});
+  for (int host = 0; host < 3; ++host) RunTool({"sh", "-c", absl::StrCat(": > ", go(host))});
   run->WaitForOutput("0 node1 │ after 0");
   run->WaitForOutput("2 node3 │ after 2");
   // The process behind the cut link has ended there, unseen.
@@ -103,7 +106,7 @@ TEST_F(FleetOverTls, AClientWithoutACertificateSpeaksPlaintextToNobodyElse) {
 
 TEST_F(FleetOverTls, ARankThatCannotStartEndsTheRunOnEveryHost) {
   StartFleet(3);
-  const CommandResult run = Shoal({"run", "--per-core", "--", "/no/such/program"});
+  const CommandResult run = Shoal({"run", "--per-core", "--cwd", "/", "--", "/no/such/program"});
   EXPECT_EQ(run.exit_code, 127) << run;
   EXPECT_THAT(run.err, HasSubstr("No such file or directory"));
   for (AgentProcess& agent : agents_) {
@@ -111,10 +114,21 @@ TEST_F(FleetOverTls, ARankThatCannotStartEndsTheRunOnEveryHost) {
   }
 }
 
+TEST_F(FleetOverTls, AWorkingDirectoryThatAHostLacksIsNamedAndAnotherAskedFor) {
+  StartFleet(1);
+  const CommandResult run = Shoal({"run", "-n", "1", "--", "true"});
+  EXPECT_EQ(run.exit_code, 125) << run;
+  EXPECT_THAT(run.err, HasSubstr(absl::StrCat("cannot start true on node1: chdir ", Scratch("home"),
+                                              ": No such file or directory. Is that directory on "
+                                              "that host? `--cwd DIR` names another.\n")));
+}
+
 TEST_F(FleetOverTls, StopByHostAndNameTouchesNoOtherHost) {
   StartFleet(2);
-  ASSERT_EQ(Shoal({"start", "--per-host", "1", "--name", "web", "--", "sleep", "1000"}).exit_code,
-            0);
+  ASSERT_EQ(
+      Shoal({"start", "--per-host", "1", "--name", "web", "--cwd", "/", "--", "sleep", "1000"})
+          .exit_code,
+      0);
   const CommandResult ps = Shoal({"ps", "-o", "json"});
   ASSERT_THAT(ParseProcesses(ps.out), SizeIs(2)) << ps;
   const std::string name = agents_[1].stub().List()[0].name();

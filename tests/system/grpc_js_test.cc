@@ -60,7 +60,7 @@ TEST_F(GenericClient, DrivesAnAgentOverMutualTls) {
   AgentProcess& agent =
       AddAgent("ant", {"--listen", address, "--tls-cert", own.cert, "--tls-key", own.key,
                        "--tls-ca", authority.cert(), "--allow-identity", kIdentity});
-  agent.options().network_namespace = network.Namespace(host);
+  agent.options().namespaces = network.Namespaces(host);
   ASSERT_TRUE(agent.Start());
   ExpectDrives({address, authority.cert(), client.cert, client.key});
 }

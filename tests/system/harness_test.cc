@@ -31,7 +31,7 @@ TEST_F(Harness, HostsReachEachOtherUntilTheLinkIsCut) {
   const int first = network.AddHost();
   const int second = network.AddHost();
   CommandOptions from_first = UserOptions();
-  from_first.network_namespace = network.Namespace(first);
+  from_first.namespaces = network.Namespaces(first);
   const std::vector<std::string> connect = {"/usr/bin/python3", "-c",
                                             "import socket, sys\n"
                                             "s = socket.socket(); s.settimeout(0.3)\n"

@@ -164,5 +164,15 @@ TEST_F(LibraryOverTls, AShippedProgramShipsItselfToItsOwnAgent) {
   EXPECT_THAT(programs, SizeIs(3)) << "each has its own, and the fork that of its template" << run;
 }
 
+TEST_F(LibraryOverTls, ALibraryThatTheHostLacksIsSentAlong) {
+  StartFleet(1);
+  CommandResult run =
+      RunProgram({BinaryPath("shoal_library_program"), "library-path"}, UserOptions());
+  EXPECT_THAT(run.out,
+              ContainsRegex(absl::StrCat("\nexit code 0\nresult ", agents_[0].state_dir(),
+                                         "/files/[A-Z0-9]+/lib/libshoal_private_library.so\n$")))
+      << run;
+}
+
 }  // namespace
 }  // namespace shoal::testing

@@ -70,7 +70,7 @@ bool AgentProcess::Start() {
   arguments.insert(arguments.end(), {"--ready-fd", absl::StrCat(ready_end.get())});
   CommandOptions options;
   options.env = Environment();
-  options.network_namespace = options_.network_namespace;
+  options.namespaces = options_.namespaces;
   options.inherited = ready_end.get();
   options.log_path = absl::StrCat(options_.directory, "/log");
   command_ = std::make_unique<RunningCommand>(std::move(arguments), options);
@@ -84,7 +84,7 @@ bool AgentProcess::Start() {
 CommandResult AgentProcess::StartRefused() {
   CommandOptions options;
   options.env = Environment();
-  options.network_namespace = options_.network_namespace;
+  options.namespaces = options_.namespaces;
   return RunProgram(Arguments(), options);
 }
 

@@ -20,11 +20,11 @@
 namespace shoal::testing {
 
 struct AgentOptions {
-  std::string name;         // --host-name
-  std::string directory;    // made if absent; holds state/, run/, log
-  std::string cgroup_base;  // empty: none is writable
-  std::string program;      // empty: the shoald under test
-  int network_namespace = -1;
+  std::string name;                        // --host-name
+  std::string directory;                   // made if absent; holds state/, run/, log
+  std::string cgroup_base;                 // empty: none is writable
+  std::string program;                     // empty: the shoald under test
+  std::vector<int> namespaces;             // descriptors of those that it enters
   std::vector<std::string> flags;          // behind those that every agent gets
   std::map<std::string, std::string> env;  // on top of PATH and HOME
 };
@@ -54,6 +54,7 @@ class AgentProcess {
   std::string Log() const;
   AgentStub& stub();
   AgentOptions& options() { return options_; }  // for the next Start
+  const AgentOptions& options() const { return options_; }
 
   // The command line that Start uses, without --ready-fd.
   std::vector<std::string> Arguments() const;

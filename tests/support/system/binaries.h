@@ -11,6 +11,7 @@ namespace shoal::testing {
 std::string BinaryPath(const std::string& name);
 
 inline std::string ShoaldPath() { return BinaryPath("shoald"); }
+inline std::string ShimPath() { return BinaryPath("shoal-shim"); }
 inline std::string ShoalPath() { return BinaryPath("shoal"); }
 // tests/support/system/child.cc: one program with a verb for each way to behave.
 inline std::string ChildPath() { return BinaryPath("shoal_test_child"); }

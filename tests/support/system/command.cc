@@ -44,8 +44,8 @@ struct ChildPlan {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (options.own_group && setpgid(0, 0) != 0) FailInChildAsyncSafe("setpgid");
-  if (options.network_namespace >= 0 && setns(options.network_namespace, CLONE_NEWNET) != 0) {
-    FailInChildAsyncSafe("setns");
+  for (int name_space : options.namespaces) {
+    if (setns(name_space, 0) != 0) FailInChildAsyncSafe("setns");
   }
   if (chdir(options.cwd.c_str()) != 0) FailInChildAsyncSafe("chdir");
   if (options.inherited >= 0 && fcntl(options.inherited, F_SETFD, 0) != 0) {
@@ -191,10 +191,10 @@ CommandResult RunProgram(std::vector<std::string> argv, const CommandOptions& op
   return command.Wait();
 }
 
-bool RunTool(std::vector<std::string> argv, int network_namespace) {
+bool RunTool(std::vector<std::string> argv, std::vector<int> namespaces) {
   CommandOptions options;
   options.env["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin";
-  options.network_namespace = network_namespace;
+  options.namespaces = std::move(namespaces);
   argv.insert(argv.begin(), "/usr/bin/env");
   const CommandResult result = RunProgram(argv, options);
   EXPECT_EQ(result.exit_code, 0) << absl::StrJoin(argv, " ") << "\n" << result;

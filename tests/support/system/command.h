@@ -27,8 +27,8 @@ inline constexpr absl::Duration kDeadline = absl::Seconds(60);
 struct CommandOptions {
   std::map<std::string, std::string> env;  // the whole environment
   std::string cwd = "/";
-  int network_namespace = -1;  // descriptor of the namespace to enter; -1: that of the test
-  bool own_group = false;      // leads a process group of its own, as a shell's job does
+  std::vector<int> namespaces;  // descriptors of those to enter, in this order
+  bool own_group = false;       // leads a process group of its own, as a shell's job does
   // A descriptor given under the same number; -1: none.
   int inherited = -1;
   // Where stdout and stderr go instead of being caught; empty: caught.
@@ -85,7 +85,7 @@ CommandResult RunProgram(std::vector<std::string> argv, const CommandOptions& op
 
 // What a failed start of a helper (ip, openssl) needs: runs it in the test's own environment and
 // fails the test unless it ended with 0.
-bool RunTool(std::vector<std::string> argv, int network_namespace = -1);
+bool RunTool(std::vector<std::string> argv, std::vector<int> namespaces = {});
 
 // Calls `condition` until it is true, for states that have no event to wait for (a directory
 // entry, /proc). False (and a failure naming `what`): the deadline passed.

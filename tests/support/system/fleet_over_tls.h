@@ -1,13 +1,16 @@
-// Hosts in network namespaces of their own, spoken to by mutual TLS.
+// Hosts in namespaces of their own, spoken to by mutual TLS: each has its network and its file
+// system, in which of the test there are the agent with its files, and shoal_test_child.
 #ifndef SHOAL_TESTS_SUPPORT_SYSTEM_FLEET_OVER_TLS_H_
 #define SHOAL_TESTS_SUPPORT_SYSTEM_FLEET_OVER_TLS_H_
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "tests/support/system/host_files.h"
 #include "tests/support/system/system_test.h"
 
 namespace shoal::testing {
@@ -42,15 +45,27 @@ class FleetOverTls : public SystemTest {
       AgentProcess& agent = AddAgent(
           name, {"--listen", address, "--tls-cert", own.cert, "--tls-key", own.key, "--tls-ca",
                  authority_->cert(), "--allow-identity", kAlice, "--slots", absl::StrCat(slots)});
-      agent.options().network_namespace = network_->Namespace(host);
+      agent.options().namespaces = network_->Namespaces(host);
+      if (network_->CanCut()) {
+        files_.push_back(FilesFor(agent));
+        agent.options().namespaces.push_back(files_.back().get());
+      }
       ASSERT_TRUE(agent.Start());
       addresses.push_back(address);
     }
     hosts_ = absl::StrJoin(addresses, ",");
   }
 
+  // Of hosts that do not share those of the test, which needs what a network needs.
+  UniqueFd FilesFor(const AgentProcess& agent) const {
+    const std::string bin = std::filesystem::path(ShoaldPath()).parent_path();
+    return MakeHostFiles({bin, Scratch("")}, {ShoaldPath(), ShimPath(), ChildPath(),
+                                              Scratch("config"), agent.options().directory});
+  }
+
   std::unique_ptr<TestNetwork> network_;
   std::unique_ptr<CertificateAuthority> authority_;
+  std::vector<UniqueFd> files_;
 };
 
 }  // namespace shoal::testing

@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "shoal/shoal.h"
 #include "shoal/v1/process.pb.h"
+#include "tests/support/system/private_library.h"
 
 namespace {
 
@@ -105,6 +106,7 @@ absl::StatusOr<std::string> Executables() {
   }
   return executables;
 }
+absl::StatusOr<std::string> LibraryPath() { return shoal::testing::PathOfPrivateLibrary(); }
 absl::Status StartFromDaemon() { return shoal::Process(Late).Start(); }
 absl::StatusOr<std::string> Fork() {
   pid_t child = fork();
@@ -125,6 +127,7 @@ SHOAL_REGISTER_FUNCTION(Older);
 SHOAL_REGISTER_FUNCTION(Environment);
 SHOAL_REGISTER_FUNCTION(CloseOnExec);
 SHOAL_REGISTER_FUNCTION(LeaveChild);
+SHOAL_REGISTER_FUNCTION(LibraryPath);
 SHOAL_REGISTER_FUNCTION(StartFromDaemon);
 SHOAL_REGISTER_FUNCTION(Fork);
 SHOAL_REGISTER_FUNCTION(Executables);
@@ -309,6 +312,7 @@ const std::map<std::string, void (*)()>& Scenarios() {
       {"environment", [] { Tell(Environment); }},
       {"close-on-exec", [] { Tell(CloseOnExec); }},
       {"executables", [] { Tell(Executables); }},
+      {"library-path", [] { Tell(LibraryPath); }},
       {"leave-child", [] { Tell(LeaveChild); }},
       {"sentinel", PollSentinel},
       {"leave-both", LeaveBoth},

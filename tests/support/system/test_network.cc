@@ -55,13 +55,13 @@ int TestNetwork::AddHost() {
   const int fd = host.network_namespace.get();
   if (fd < 0) ADD_FAILURE() << "no network namespace for host " << number;
   // ip(8) takes a namespace by path; ours has one as long as this process holds the descriptor.
-  const std::string path = absl::StrCat("/proc/", getpid(), "/fd/", fd);
+  const std::string path = absl::StrCat("/proc/", getpid(), "/fd/", {fd});
   RunTool(
       {"ip", "link", "add", Cable(number), "type", "veth", "peer", "name", "eth0", "netns", path});
   RunTool({"ip", "link", "set", Cable(number), "master", "bridge", "up"});
-  RunTool({"ip", "addr", "add", absl::StrCat(host.address, "/24"), "dev", "eth0"}, fd);
-  RunTool({"ip", "link", "set", "eth0", "up"}, fd);
-  RunTool({"ip", "link", "set", "lo", "up"}, fd);
+  RunTool({"ip", "addr", "add", absl::StrCat(host.address, "/24"), "dev", "eth0"}, {fd});
+  RunTool({"ip", "link", "set", "eth0", "up"}, {fd});
+  RunTool({"ip", "link", "set", "lo", "up"}, {fd});
   return number;
 }
 
@@ -69,8 +69,9 @@ std::string TestNetwork::Address(int host) const {
   return hosts_[static_cast<size_t>(host)].address;
 }
 
-int TestNetwork::Namespace(int host) const {
-  return hosts_[static_cast<size_t>(host)].network_namespace.get();
+std::vector<int> TestNetwork::Namespaces(int host) const {
+  const UniqueFd& own = hosts_[static_cast<size_t>(host)].network_namespace;
+  return own ? std::vector<int>{own.get()} : std::vector<int>();
 }
 
 void TestNetwork::Cut(int host) { RunTool({"ip", "link", "set", Cable(host), "down"}); }

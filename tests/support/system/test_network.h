@@ -26,8 +26,8 @@ class TestNetwork {
 
   // The address of a host, without a port.
   std::string Address(int host) const;
-  // Descriptor of its network namespace; -1: the test's own.
-  int Namespace(int host) const;
+  // Descriptor of its network namespace; none: it is the test's own.
+  std::vector<int> Namespaces(int host) const;
 
   bool CanCut() const { return isolated_; }
   void Cut(int host);

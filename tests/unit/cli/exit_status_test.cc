@@ -48,7 +48,9 @@ TEST(StartError, ADirectoryIs126AndAMissingCwd125) {
   error.mutable_start_failure()->set_error_number(2);
   StartError told = ExplainStartError(error, "ls", "ant");
   EXPECT_EQ(told.exit_status, 125);
-  EXPECT_EQ(told.sentence, "cannot start ls on ant: chdir /nowhere: No such file or directory.");
+  EXPECT_EQ(told.sentence,
+            "cannot start ls on ant: chdir /nowhere: No such file or directory. Is that directory "
+            "on that host? `--cwd DIR` names another.");
 }
 
 TEST(StartError, ATakenNameKeepsItsSentence) {
