@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "shoal/context.h"
 #include "shoal/function_call.h"
 #include "shoal/process.h"
 #include "shoal/process_info.h"
@@ -141,6 +142,7 @@ void RunIfChild() {
     EndWith({call->status(), ""});
   }
   BecomeChild((*call)->parent, (*call)->daemon);
+  SetStartMethod((*call)->start_method);
   EndOnUncaught([](const absl::Status& status) { result_pipe->Write(status); });
   CallAndEnd(**std::move(call));
 }

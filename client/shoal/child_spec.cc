@@ -47,6 +47,7 @@ void AddCall(const ProcessOptions& options, const Work& work, v1::ProcessSpec* s
   if (work.argument.size() <= kMaxInlineArgumentBytes) call.argument = work.argument;
   call.parent = CurrentProcess();
   call.daemon = IsDaemon(options);
+  call.start_method = GetStartMethod();
   for (const std::string& entry : ToEnvironment(call)) spec->add_env(entry);
   spec->mutable_output()->set_result(true);
   // Not the directory of what is sent along, which is another one each time, or none.

@@ -15,7 +15,7 @@
 namespace shoal {
 
 // For functions and subclasses that are started from now on without a method of their own. kSpawn
-// at first; a child begins with kSpawn again.
+// at first; a child begins with that of its parent.
 void SetStartMethod(StartMethod method);
 StartMethod GetStartMethod();
 

@@ -23,6 +23,7 @@ constexpr char kFunctionVariable[] = "SHOAL_FUNCTION";
 constexpr char kArgumentVariable[] = "SHOAL_ARGUMENT";
 constexpr char kParentVariable[] = "SHOAL_PARENT";
 constexpr char kDaemonVariable[] = "SHOAL_DAEMON";
+constexpr char kStartMethodVariable[] = "SHOAL_START_METHOD";
 constexpr char kFilesVariable[] = "SHOAL_FILES";
 
 std::optional<std::string> Take(const char* name) {
@@ -61,6 +62,27 @@ absl::StatusOr<std::string> DecodeArgument(const std::optional<std::string>& enc
   return absl::InvalidArgumentError(absl::StrCat(kArgumentVariable, ": it is not base64"));
 }
 
+constexpr std::pair<StartMethod, absl::string_view> kStartMethods[] = {
+    {StartMethod::kSpawn, "spawn"},
+    {StartMethod::kForkServer, "forkserver"},
+    {StartMethod::kFork, "fork"}};
+
+absl::string_view NameOf(StartMethod method) {
+  for (const auto& [known, name] : kStartMethods) {
+    if (known == method) return name;
+  }
+  return "";
+}
+
+absl::StatusOr<StartMethod> DecodeStartMethod(const std::string& text) {
+  for (const auto& [method, name] : kStartMethods) {
+    if (name == text) return method;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(kStartMethodVariable, ": \"",
+                                                 EscapeForMessage(text),
+                                                 "\" is none of spawn, forkserver, fork"));
+}
+
 absl::StatusOr<ProcessInfo> DecodeParent(const std::string& text) {
   std::vector<std::string> words = absl::StrSplit(text, ' ');
   int pid = 0;
@@ -82,6 +104,9 @@ std::vector<std::string> ToEnvironment(const FunctionCall& call) {
   if (call.argument.has_value()) {
     env.push_back(absl::StrCat(kArgumentVariable, "=", absl::Base64Escape(*call.argument)));
   }
+  if (call.start_method != StartMethod::kSpawn) {
+    env.push_back(absl::StrCat(kStartMethodVariable, "=", NameOf(call.start_method)));
+  }
   if (call.daemon) env.push_back(absl::StrCat(kDaemonVariable, "=1"));
   return env;
 }
@@ -92,16 +117,14 @@ std::optional<absl::StatusOr<FunctionCall>> TakeFunctionCall() {
   std::optional<std::string> argument = Take(kArgumentVariable);
   std::optional<std::string> parent = Take(kParentVariable);
   std::optional<std::string> daemon = Take(kDaemonVariable);
+  std::optional<std::string> start_method = Take(kStartMethodVariable);
   if (!function.has_value()) return std::nullopt;
   FunctionCall call;
   call.function = *std::move(function);
   call.daemon = daemon.has_value();
-  absl::StatusOr<ProcessInfo> who = DecodeParent(parent.value_or(""));
-  if (!who.ok()) return who.status();
-  call.parent = *std::move(who);
-  absl::StatusOr<std::string> bytes = DecodeArgument(argument);
-  if (!bytes.ok()) return bytes.status();
-  call.argument = *std::move(bytes);
+  SHOAL_ASSIGN_OR_RETURN(call.start_method, DecodeStartMethod(start_method.value_or("spawn")));
+  SHOAL_ASSIGN_OR_RETURN(call.parent, DecodeParent(parent.value_or("")));
+  SHOAL_ASSIGN_OR_RETURN(call.argument, DecodeArgument(argument));
   return call;
 }
 

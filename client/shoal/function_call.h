@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "shoal/process_info.h"
+#include "shoal/process_options.h"
 
 namespace shoal::internal {
 
@@ -27,10 +28,12 @@ struct FunctionCall {
   std::optional<std::string> argument;
   ProcessInfo parent;
   bool daemon = false;
+  // What the parent's SetStartMethod() says.
+  StartMethod start_method = StartMethod::kSpawn;
 };
 
-// SHOAL_FUNCTION, SHOAL_ARGUMENT (base64), SHOAL_PARENT ("NAME HOST/ID PID") and, for a daemon,
-// SHOAL_DAEMON=1.
+// SHOAL_FUNCTION, SHOAL_ARGUMENT (base64), SHOAL_PARENT ("NAME HOST/ID PID"), SHOAL_START_METHOD
+// unless it is "spawn", and, for a daemon, SHOAL_DAEMON=1.
 std::vector<std::string> ToEnvironment(const FunctionCall& call);
 
 // The call that this process is to make, with its argument read; nothing: it is none. The variables

@@ -85,6 +85,11 @@ TEST_F(Library, AChildJoinsItsOwnChildrenAtItsEnd) {
   EXPECT_THAT(run.out, HasSubstr("exit code 0\n"));
 }
 
+TEST_F(Library, AChildStartsItsChildrenAsItsParentDoes) {
+  EXPECT_THAT(Run("start-methods").out, ContainsRegex("result forkserver, its child forkserver\n"
+                                                      "(.*\n)*result another, its child another"));
+}
+
 TEST_F(Library, ASentinelWakesAPoll) {
   EXPECT_EQ(Run("sentinel").out, "readable 0\nreadable 1\nexit code -2\n");
 }

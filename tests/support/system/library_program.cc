@@ -107,6 +107,17 @@ absl::StatusOr<std::string> Executables() {
   return executables;
 }
 absl::StatusOr<std::string> LibraryPath() { return shoal::testing::PathOfPrivateLibrary(); }
+absl::StatusOr<std::string> Method() {
+  return shoal::GetStartMethod() == shoal::StartMethod::kForkServer ? "forkserver" : "another";
+}
+SHOAL_REGISTER_FUNCTION(Method);
+// Of this one, and of the child that it starts by it.
+absl::StatusOr<std::string> Methods() {
+  shoal::Process child(Method);
+  if (absl::Status started = child.Start(); !started.ok()) return started;
+  if (auto joined = child.Join(); !joined.ok()) return joined.status();
+  return absl::StrCat(*Method(), ", its child ", *child.Result());
+}
 absl::Status StartFromDaemon() { return shoal::Process(Late).Start(); }
 absl::StatusOr<std::string> Fork() {
   pid_t child = fork();
@@ -128,6 +139,7 @@ SHOAL_REGISTER_FUNCTION(Environment);
 SHOAL_REGISTER_FUNCTION(CloseOnExec);
 SHOAL_REGISTER_FUNCTION(LeaveChild);
 SHOAL_REGISTER_FUNCTION(LibraryPath);
+SHOAL_REGISTER_FUNCTION(Methods);
 SHOAL_REGISTER_FUNCTION(StartFromDaemon);
 SHOAL_REGISTER_FUNCTION(Fork);
 SHOAL_REGISTER_FUNCTION(Executables);
@@ -228,6 +240,13 @@ void TellForkServer() {
   Tell(*warm.NewProcess(Look));
 }
 
+void TellMethods() {
+  shoal::SetStartMethod(shoal::StartMethod::kForkServer);
+  Tell(Methods);
+  shoal::SetStartMethod(shoal::StartMethod::kSpawn);
+  Tell(Methods);
+}
+
 void TellFork() {
   shoal::ProcessOptions options = Options();
   options.name = "loader";
@@ -319,6 +338,7 @@ const std::map<std::string, void (*)()>& Scenarios() {
       {"daemon", TellDaemon},
       {"forbid-children", TellForbidden},
       {"forkserver", TellForkServer},
+      {"start-methods", TellMethods},
       {"fork", TellFork},
       {"fork-of-command", TellForkOfCommand},
       {"fork-refused", TellForkRefused},

@@ -52,8 +52,8 @@ TEST(Function, BytesThatAreNoMessageAreRefusedByType) {
 class FunctionCallTest : public ::testing::Test {
  protected:
   ~FunctionCallTest() override {
-    for (const char* name :
-         {"SHOAL_FUNCTION", "SHOAL_ARGUMENT", "SHOAL_PARENT", "SHOAL_DAEMON", "SHOAL_FILES"}) {
+    for (const char* name : {"SHOAL_FUNCTION", "SHOAL_ARGUMENT", "SHOAL_PARENT", "SHOAL_DAEMON",
+                             "SHOAL_START_METHOD", "SHOAL_FILES"}) {
       unsetenv(name);
     }
   }
@@ -76,9 +76,11 @@ TEST_F(FunctionCallTest, IsPlainTextInTheEnvironment) {
   FunctionCall call = Call();
   call.argument = "12";
   call.daemon = true;
-  EXPECT_THAT(ToEnvironment(call),
-              ElementsAre("SHOAL_FUNCTION=Twice", "SHOAL_PARENT=web.1 ant/ABCDEF 17",
-                          "SHOAL_ARGUMENT=MTI=", "SHOAL_DAEMON=1"));
+  call.start_method = StartMethod::kForkServer;
+  EXPECT_THAT(
+      ToEnvironment(call),
+      ElementsAre("SHOAL_FUNCTION=Twice", "SHOAL_PARENT=web.1 ant/ABCDEF 17",
+                  "SHOAL_ARGUMENT=MTI=", "SHOAL_START_METHOD=forkserver", "SHOAL_DAEMON=1"));
 }
 
 TEST_F(FunctionCallTest, ComesOutAsItWentInAndOnlyOnce) {
@@ -92,7 +94,19 @@ TEST_F(FunctionCallTest, ComesOutAsItWentInAndOnlyOnce) {
   EXPECT_EQ((*call)->parent.id(), "ABCDEF");
   EXPECT_EQ((*call)->parent.pid(), 17);
   EXPECT_FALSE((*call)->daemon);
+  EXPECT_EQ((*call)->start_method, StartMethod::kSpawn);
   EXPECT_FALSE(TakeFunctionCall().has_value());
+}
+
+TEST_F(FunctionCallTest, EveryStartMethodComesOutAsItWentIn) {
+  for (StartMethod method : {StartMethod::kSpawn, StartMethod::kForkServer, StartMethod::kFork}) {
+    FunctionCall call = Call();
+    call.start_method = method;
+    Enter(ToEnvironment(call));
+    auto taken = TakeFunctionCall();
+    ASSERT_TRUE(taken.has_value() && taken->ok()) << taken->status();
+    EXPECT_EQ((*taken)->start_method, method);
+  }
 }
 
 TEST_F(FunctionCallTest, AParentThatNoAgentStartedHasNoId) {
@@ -105,11 +119,13 @@ TEST_F(FunctionCallTest, AParentThatNoAgentStartedHasNoId) {
 }
 
 TEST_F(FunctionCallTest, WhatMakesNoSenseIsNamed) {
-  for (auto [parent, argument, reason] : {
-           std::tuple("ant", "MTI=", "SHOAL_PARENT"),
-           std::tuple("a b/c d", "MTI=", "SHOAL_PARENT"),
-           std::tuple("a b/c 4", "!", "SHOAL_ARGUMENT"),
+  for (auto [parent, argument, method, reason] : {
+           std::tuple("ant", "MTI=", "spawn", "SHOAL_PARENT"),
+           std::tuple("a b/c d", "MTI=", "spawn", "SHOAL_PARENT"),
+           std::tuple("a b/c 4", "!", "spawn", "SHOAL_ARGUMENT"),
+           std::tuple("a b/c 4", "MTI=", "exec", "SHOAL_START_METHOD"),
        }) {
+    setenv("SHOAL_START_METHOD", method, 1);
     setenv("SHOAL_FUNCTION", "Twice", 1);
     setenv("SHOAL_PARENT", parent, 1);
     setenv("SHOAL_ARGUMENT", argument, 1);
