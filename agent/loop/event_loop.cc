@@ -100,6 +100,13 @@ absl::Status EventLoop::Watch(int fd, uint32_t events, absl::AnyInvocable<void(u
   return absl::OkStatus();
 }
 
+void EventLoop::Rewatch(int fd, uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = TagOf(fd, handlers_.at(fd).generation);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+}
+
 void EventLoop::Unwatch(int fd) {
   if (handlers_.erase(fd) != 0) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }

@@ -39,6 +39,8 @@ class EventLoop {
   // Calls `handler(epoll events)` while `fd` is ready for `events` (level-triggered). The handler
   // may call Unwatch, also for itself. ALREADY_EXISTS: `fd` is watched; a regular file cannot be.
   absl::Status Watch(int fd, uint32_t events, absl::AnyInvocable<void(uint32_t)> handler);
+  // For other events from here on; needs no memory, and so cannot fail. REQUIRES: `fd` is watched.
+  void Rewatch(int fd, uint32_t events);
   // Before `fd` is closed. Its handler does not run again, not even for events already seen.
   void Unwatch(int fd);
 

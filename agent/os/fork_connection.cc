@@ -17,8 +17,6 @@
 namespace shoal::agent {
 namespace {
 
-constexpr size_t kMaxQueued = 1024;
-
 // Takes the word up to the next space.
 absl::string_view TakeWord(absl::string_view* text) {
   const size_t end = std::min(text->find(' '), text->size());
@@ -103,10 +101,6 @@ absl::Status ForkConnection::Send(ForkPacket packet) {
   if (queue_.empty()) {
     SHOAL_ASSIGN_OR_RETURN(const bool sent, SendNow(packet));
     if (sent) return absl::OkStatus();
-  }
-  if (queue_.size() >= kMaxQueued) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("PID ", peer_.pid, " has ", kMaxQueued, " forks to do already"));
   }
   queue_.push_back(std::move(packet));
   return absl::OkStatus();

@@ -58,7 +58,7 @@ class ForkConnection {
   // The next packet; nullopt: none is there now.
   absl::StatusOr<std::optional<Message>> Receive();
 
-  // Sends, or queues behind what waits.
+  // Sends, or queues behind what waits. Whoever asks bounds how much that can be: Forks.
   absl::Status Send(ForkPacket packet);
   absl::Status SendFork(AskedFork asked, ForkPacket packet);
   absl::Status Flush();

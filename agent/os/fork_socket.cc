@@ -25,7 +25,6 @@ namespace {
 constexpr int kBacklog = 256;
 constexpr int kAcceptsPerTurn = 64;
 constexpr int kPacketsPerTurn = 64;
-constexpr absl::Duration kPause = absl::Milliseconds(100);
 
 absl::StatusOr<UniqueFd> Bind(const std::string& path) {
   sockaddr_un address{};
@@ -56,15 +55,22 @@ absl::StatusOr<UniqueFd> Bind(const std::string& path) {
 
 absl::StatusOr<std::unique_ptr<ForkSocket>> ForkSocket::Open(EventLoop* loop,
                                                              const std::string& path,
-                                                             Handlers handlers) {
+                                                             Handlers handlers,
+                                                             absl::Duration time_to_offer) {
   SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, Bind(path));
-  auto socket = absl::WrapUnique(new ForkSocket(loop, path, std::move(fd), std::move(handlers)));
+  auto socket = absl::WrapUnique(
+      new ForkSocket(loop, path, std::move(fd), std::move(handlers), time_to_offer));
   SHOAL_RETURN_IF_ERROR(socket->Watch());
   return socket;
 }
 
-ForkSocket::ForkSocket(EventLoop* loop, std::string path, UniqueFd fd, Handlers handlers)
-    : loop_(loop), path_(std::move(path)), fd_(std::move(fd)), handlers_(std::move(handlers)) {}
+ForkSocket::ForkSocket(EventLoop* loop, std::string path, UniqueFd fd, Handlers handlers,
+                       absl::Duration time_to_offer)
+    : loop_(loop),
+      path_(std::move(path)),
+      fd_(std::move(fd)),
+      handlers_(std::move(handlers)),
+      time_to_offer_(time_to_offer) {}
 
 ForkSocket::~ForkSocket() {
   if (resume_ != 0) {
@@ -73,6 +79,7 @@ ForkSocket::~ForkSocket() {
     loop_->Unwatch(fd_.get());
   }
   for (const auto& [pid, connection] : connections_) loop_->Unwatch(connection->fd());
+  for (const auto& [pid, timer] : offers_due_) loop_->Cancel(timer);
   unlink(path_.c_str());
 }
 
@@ -84,6 +91,7 @@ void ForkSocket::OnAcceptable() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     UniqueFd fd(accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
+      is_short_ = false;
       Admit(std::move(fd));
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
       return PauseForWantOfDescriptors();
@@ -93,10 +101,13 @@ void ForkSocket::OnAcceptable() {
   }
 }
 
-// The socket stays readable, so watching on would spin.
+// The socket stays readable, so watching on would spin. Told once, however long it takes.
 void ForkSocket::PauseForWantOfDescriptors() {
-  handlers_.on_trouble(absl::StrCat("cannot accept on ", path_, ": ",
-                                    ErrnoStatus(errno, "accept4").message(), "; trying again"));
+  const absl::Status why = ErrnoStatus(errno, "accept4");
+  if (!std::exchange(is_short_, true)) {
+    handlers_.on_trouble(
+        absl::StrCat("cannot accept on ", path_, ": ", why.message(), "; trying again"));
+  }
   loop_->Unwatch(fd_.get());
   resume_ = loop_->After(kPause, [this] {
     resume_ = 0;
@@ -117,15 +128,25 @@ void ForkSocket::Admit(UniqueFd fd) {
   }
   auto connection = std::make_shared<ForkConnection>(
       std::move(fd), ForkParent{.pid = peer.pid, .start_ticks = stat->start_ticks});
-  if (!WatchFor(connection).ok()) return;
-  connections_[peer.pid] = std::move(connection);
+  const absl::Status watched = loop_->Watch(
+      connection->fd(), EPOLLIN, [this, pid = peer.pid](uint32_t events) { OnReady(pid, events); });
+  if (!watched.ok()) return;
+  connections_[peer.pid] = connection;
+  offers_due_[peer.pid] = loop_->After(time_to_offer_, [this, connection] {
+    Drop(connection, absl::DeadlineExceededError(absl::StrCat(
+                         "it has not offered itself for ", absl::FormatDuration(time_to_offer_))));
+  });
 }
 
-absl::Status ForkSocket::WatchFor(const Connection& connection) {
-  loop_->Unwatch(connection->fd());
-  const uint32_t events = EPOLLIN | (connection->IsBlocked() ? EPOLLOUT : 0u);
-  return loop_->Watch(connection->fd(), events,
-                      [this, pid = connection->peer().pid](uint32_t got) { OnReady(pid, got); });
+void ForkSocket::StopWaitingForOffer(int pid) {
+  const auto due = offers_due_.find(pid);
+  if (due == offers_due_.end()) return;
+  loop_->Cancel(due->second);
+  offers_due_.erase(due);
+}
+
+void ForkSocket::WatchForRoom(const Connection& connection) {
+  loop_->Rewatch(connection->fd(), EPOLLIN | (connection->IsBlocked() ? EPOLLOUT : 0u));
 }
 
 bool ForkSocket::IsCurrent(const Connection& connection) const {
@@ -141,7 +162,7 @@ void ForkSocket::OnReady(int pid, uint32_t events) {
   absl::Status status = ReadFrom(connection);
   if (status.ok() && (events & EPOLLOUT) != 0 && IsCurrent(connection)) {
     status = connection->Flush();
-    if (status.ok() && !connection->IsBlocked()) status = WatchFor(connection);
+    WatchForRoom(connection);
   }
   if (!status.ok()) Drop(connection, status);
 }
@@ -160,6 +181,7 @@ absl::Status ForkSocket::ReadFrom(const Connection& connection) {
 void ForkSocket::Tell(const ForkConnection& connection, const ForkConnection::Message& message) {
   switch (message.kind) {
     case ForkConnection::Message::kOffer:
+      StopWaitingForOffer(connection.peer().pid);
       return handlers_.on_offer(connection.peer());
     case ForkConnection::Message::kFailed:
       return handlers_.on_failed(message.asked, message.failure, /*broken=*/false);
@@ -173,6 +195,7 @@ void ForkSocket::Drop(Connection connection, const absl::Status& why) {
   const ForkParent peer = connection->peer();
   loop_->Unwatch(connection->fd());
   connections_.erase(peer.pid);
+  StopWaitingForOffer(peer.pid);
   if (!absl::IsUnavailable(why)) {
     const std::string refusal = absl::StrCat("refused ", why.message());
     connection->Send({.text = refusal.substr(0, fork_protocol::kMaxPacketBytes)}).IgnoreError();
@@ -204,7 +227,8 @@ absl::Status ForkSocket::Fork(const ForkParent& parent, AskedFork asked, ForkPac
   const Connection connection = found->second;
   const bool was_blocked = connection->IsBlocked();
   SHOAL_RETURN_IF_ERROR(connection->SendFork(std::move(asked), std::move(packet)));
-  return was_blocked == connection->IsBlocked() ? absl::OkStatus() : WatchFor(connection);
+  if (connection->IsBlocked() && !was_blocked) WatchForRoom(connection);
+  return absl::OkStatus();
 }
 
 }  // namespace shoal::agent

@@ -18,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "agent/loop/event_loop.h"
 #include "agent/os/fork_connection.h"
 
@@ -36,10 +37,16 @@ class ForkSocket {
     std::function<void(const std::string& line)> on_trouble;
   };
 
+  // Whoever connects has this long to offer itself.
+  static constexpr absl::Duration kTimeToOffer = absl::Seconds(10);
+  // Between two attempts to accept, when descriptors are wanting.
+  static constexpr absl::Duration kPause = absl::Milliseconds(100);
+
   // Binds `path`, which lies in a private directory; a socket that is there is an earlier agent's:
   // the caller has seen that it is gone. INVALID_ARGUMENT: the path is too long.
-  static absl::StatusOr<std::unique_ptr<ForkSocket>> Open(EventLoop* loop, const std::string& path,
-                                                          Handlers handlers);
+  static absl::StatusOr<std::unique_ptr<ForkSocket>> Open(
+      EventLoop* loop, const std::string& path, Handlers handlers,
+      absl::Duration time_to_offer = kTimeToOffer);
   ~ForkSocket();  // Ends every connection without a call, removes the socket file.
 
   // Takes the offer, or refuses it (also later) with the message of the status.
@@ -49,7 +56,8 @@ class ForkSocket {
   absl::Status Fork(const ForkParent& parent, AskedFork asked, ForkPacket packet);
 
  private:
-  ForkSocket(EventLoop* loop, std::string path, UniqueFd fd, Handlers handlers);
+  ForkSocket(EventLoop* loop, std::string path, UniqueFd fd, Handlers handlers,
+             absl::Duration time_to_offer);
   absl::Status Watch();
   void OnAcceptable();
   void PauseForWantOfDescriptors();
@@ -60,15 +68,20 @@ class ForkSocket {
   absl::Status ReadFrom(const Connection& connection);
   void Tell(const ForkConnection& connection, const ForkConnection::Message& message);
   bool IsCurrent(const Connection& connection) const;
-  absl::Status WatchFor(const Connection& connection);
+  void WatchForRoom(const Connection& connection);
+  void StopWaitingForOffer(int pid);
   void Drop(Connection connection, const absl::Status& why);
 
   EventLoop* const loop_;
   const std::string path_;
   const UniqueFd fd_;
   const Handlers handlers_;
-  EventLoop::TimerId resume_ = 0;          // 0: not paused
-  std::map<int, Connection> connections_;  // by PID
+  const absl::Duration time_to_offer_;
+  EventLoop::TimerId resume_ = 0;  // 0: not paused
+  bool is_short_ = false;          // of descriptors, since the last that was accepted
+  // By PID.
+  std::map<int, Connection> connections_;
+  std::map<int, EventLoop::TimerId> offers_due_;
 };
 
 }  // namespace shoal::agent

@@ -220,6 +220,22 @@ TEST_F(EventLoopTest, AHandlerRunsWhileItsDescriptorIsReady) {
   EXPECT_THAT(notes_, ElementsAre("byte", "byte"));
 }
 
+TEST_F(EventLoopTest, ADescriptorMayBeWatchedForOtherEventsFromThenOn) {
+  Pipe pipe;
+  ASSERT_TRUE(loop_
+                  ->Watch(pipe.out.get(), 0,
+                          [&](uint32_t events) {
+                            EXPECT_EQ(events, static_cast<uint32_t>(EPOLLOUT));
+                            notes_.push_back("room");
+                            loop_->Rewatch(pipe.out.get(), 0);
+                          })
+                  .ok());
+  loop_->After(absl::Milliseconds(1), [&] { loop_->Rewatch(pipe.out.get(), EPOLLOUT); });
+  loop_->After(absl::Milliseconds(20), [&] { loop_->Stop(); });
+  loop_->Run();
+  EXPECT_THAT(notes_, ElementsAre("room"));
+}
+
 TEST_F(EventLoopTest, AHandlerMayUnwatchItself) {
   Pipe pipe;
   pipe.Fill();

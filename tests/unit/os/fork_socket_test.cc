@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -27,8 +28,10 @@ namespace shoal::agent {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 
 struct Failure {
   AskedFork asked;
@@ -42,7 +45,7 @@ class ForkSocketTest : public ::testing::Test {
     loop_ = *EventLoop::Create();
     Open();
   }
-  void Open() {
+  void Open(absl::Duration time_to_offer = ForkSocket::kTimeToOffer) {
     ForkSocket::Handlers handlers;
     handlers.on_offer = [this](const ForkParent& parent) { offers_.push_back(parent); };
     handlers.on_withdrawn = [this](const ForkParent& parent) { withdrawn_.push_back(parent); };
@@ -51,7 +54,7 @@ class ForkSocketTest : public ::testing::Test {
     };
     handlers.on_forked = [this](const AskedFork& asked) { forked_.push_back(asked); };
     handlers.on_trouble = [this](const std::string& line) { lines_.push_back(line); };
-    auto socket = ForkSocket::Open(loop_.get(), path_, std::move(handlers));
+    auto socket = ForkSocket::Open(loop_.get(), path_, std::move(handlers), time_to_offer);
     ASSERT_TRUE(socket.ok()) << socket.status();
     socket_ = *std::move(socket);
   }
@@ -217,13 +220,45 @@ TEST_F(ForkSocketTest, NothingBlocksAndNothingIsLostWhenThePeerDoesNotRead) {
   EXPECT_EQ(OpenFds(), before);
 }
 
-TEST_F(ForkSocketTest, AQueueHasAnEnd) {
+TEST_F(ForkSocketTest, WhoeverConnectsAndNeverOffersItselfIsSentAway) {
+  socket_ = nullptr;
+  Open(absl::Milliseconds(50));
+  Peer late(path_);
+  EXPECT_TRUE(Run([&] { return !lines_.empty(); }));
+  EXPECT_THAT(lines_, ElementsAre(HasSubstr("it has not offered itself for 50ms")));
+  EXPECT_THAT(ReceiveFrom(late.fd()).text, StartsWith("refused it has not offered itself"));
+  EXPECT_TRUE(ReceiveFrom(late.fd()).ended);
+  // One that has is left alone.
   Peer peer(path_);
   Welcome(peer);
-  absl::Status status;
-  for (int i = 1; i <= 10'000 && status.ok(); ++i)
-    status = socket_->Fork(peer.self(), {i, "id"}, {});
-  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  bool passed = false;
+  loop_->After(absl::Milliseconds(100), [&] { passed = true; });
+  EXPECT_TRUE(Run([&] { return passed; }));
+  EXPECT_TRUE(socket_->Fork(peer.self(), {1, "id"}, Descriptors(5)).ok());
+}
+
+TEST_F(ForkSocketTest, AWantOfDescriptorsIsToldOnceAndWaitedOut) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  UniqueFd peer(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::copy(path_.begin(), path_.end(), address.sun_path);
+  ASSERT_EQ(connect(peer.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  int pauses = 0;
+  std::function<void()> count = [&] {
+    ++pauses;
+    loop_->After(ForkSocket::kPause, count);
+  };
+  count();
+  EXPECT_TRUE(Run([&] { return pauses == 4; }));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_THAT(lines_, ElementsAre(HasSubstr("cannot accept")));
+  ASSERT_EQ(send(peer.get(), "offer 1", 7, 0), 7);
+  EXPECT_TRUE(Run([&] { return !offers_.empty(); }));
 }
 
 TEST_F(ForkSocketTest, WhatMakesNoSenseClosesTheConnectionWithOneLine) {
@@ -235,7 +270,7 @@ TEST_F(ForkSocketTest, WhatMakesNoSenseClosesTheConnectionWithOneLine) {
     Peer peer(path_);
     peer.Say(words);
     EXPECT_TRUE(Run([&] { return !lines_.empty(); })) << words;
-    EXPECT_THAT(ReceiveFrom(peer.fd()).text, ::testing::StartsWith("refused ")) << words;
+    EXPECT_THAT(ReceiveFrom(peer.fd()).text, StartsWith("refused ")) << words;
     EXPECT_TRUE(ReceiveFrom(peer.fd()).ended) << words;
     EXPECT_THAT(lines_, SizeIs(1)) << words;
   }
