@@ -31,7 +31,7 @@ void Forks::Start(ProcessEntry* process) {
   if (parent == nullptr) {
     return Fail(process->id, absl::FailedPreconditionError("the process to fork is gone"));
   }
-  offers_->Await(*parent, offers_->PatienceFor(*parent),
+  offers_->Await(*parent, spec.fork_wait.value_or(offers_->PatienceFor(*parent)),
                  [this, id = process->id, parent_id = parent->id](const absl::Status& offered) {
                    if (!offered.ok()) return Fail(id, offered);
                    Ask(parent_id, id);

@@ -81,6 +81,7 @@ struct Spec {
   Labels labels;
   StartMethod start_method = StartMethod::kSpawn;
   std::string fork_of;  // with kFork: name or id
+  std::optional<absl::Duration> fork_wait;
   std::vector<SpecFile> files;
   // The serialized shoal.v1.ProcessSpec, for replies and the store; without the contents of files.
   std::string wire;

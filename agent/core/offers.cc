@@ -17,6 +17,7 @@ constexpr absl::Duration kUnknownPatience = absl::Seconds(10);
 // Within it a process that lives offers itself anew to an agent that was restarted.
 constexpr absl::Duration kOfferTime = absl::Seconds(3);
 constexpr size_t kMaxWords = 400;
+constexpr absl::string_view kLonger = "fork_wait would wait longer";
 
 // A start that may be tried again is one for who waits for it, too.
 absl::Status CannotBeForked(const ProcessEntry& process) {
@@ -70,7 +71,7 @@ void Offers::Await(const ProcessEntry& process, absl::Duration patience, Callbac
   if (process.IsOver()) return done(CannotBeForked(process));
   if (patience <= absl::ZeroDuration()) {
     return done(absl::FailedPreconditionError(
-        absl::StrCat(Describe(process), " does not offer itself to be forked")));
+        absl::StrCat(Describe(process), " does not offer itself to be forked; ", kLonger)));
   }
   const uint64_t number = ++last_number_;
   const Scheduler::TimerId timer = core_->scheduler->After(
@@ -99,9 +100,9 @@ void Offers::OnImpatient(const std::string& process_id, uint64_t number, absl::D
         core_->output->Tail(process_id, stream, process->streams[static_cast<size_t>(stream)],
                             process->segment_bytes, kMaxWords));
   }
-  done(absl::FailedPreconditionError(
-      absl::StrCat(name, " did not offer itself to be forked within ",
-                   absl::FormatDuration(absl::Ceil(patience, absl::Seconds(1))), words)));
+  done(absl::FailedPreconditionError(absl::StrCat(
+      name, " did not offer itself to be forked within ",
+      absl::FormatDuration(absl::Ceil(patience, absl::Seconds(1))), "; ", kLonger, words)));
 }
 
 const ProcessEntry* Offers::ProcessOf(const ForkParent& parent) const {

@@ -29,8 +29,8 @@ class Offers {
   // Calls back once, perhaps at once: OK when the process offers itself. FAILED_PRECONDITION: it is
   // over, or has not within `patience`; the message says how it ended and what it said last.
   void Await(const ProcessEntry& process, absl::Duration patience, Callback done);
-  // How long a fork of the process should wait for its offer: both it and this agent may have
-  // started just now.
+  // How long a fork of the process waits for its offer unless it says so itself: both it and this
+  // agent may have started just now.
   absl::Duration PatienceFor(const ProcessEntry& process) const;
 
   void OnOffer(const ForkParent& parent);

@@ -129,6 +129,9 @@ absl::Status CheckForkOf(const v1::ProcessSpec& proto) {
     return Invalid(
         absl::StrCat("fork_of ", Quoted(proto.fork_of()), " is given without start_method FORK"));
   }
+  if (!is_fork && proto.has_fork_wait()) {
+    return Invalid("fork_wait is given without start_method FORK");
+  }
   SHOAL_RETURN_IF_ERROR(CheckNoNul("fork_of", proto.fork_of()));
   SHOAL_RETURN_IF_ERROR(CheckNoNul("started_by", proto.started_by()));
   if (proto.started_by().size() <= kMaxStartedByBytes) return absl::OkStatus();
@@ -221,6 +224,9 @@ absl::StatusOr<std::shared_ptr<const Spec>> Build(const v1::ProcessSpec& proto) 
   spec->labels = Labels(proto.labels().begin(), proto.labels().end());
   spec->start_method = StartMethodOf(proto.start_method());
   spec->fork_of = proto.fork_of();
+  if (proto.has_fork_wait()) {
+    SHOAL_ASSIGN_OR_RETURN(spec->fork_wait, ToDuration(proto.fork_wait(), "fork_wait"));
+  }
   for (const v1::ShippedFile& file : proto.files()) {
     spec->files.push_back({file.path(), file.sha256(), file.executable(), file.library()});
   }

@@ -56,6 +56,19 @@ absl::Status SetEnvironment(const JobOptions& options, const Fleet& fleet, v1::P
   return absl::OkStatus();
 }
 
+absl::Status SetForkWait(const std::string& wait, v1::ProcessSpec* spec) {
+  if (wait.empty()) return absl::OkStatus();
+  if (spec->start_method() != v1::START_METHOD_FORK) {
+    return absl::InvalidArgumentError("--fork-wait is for --start-method fork:NAME");
+  }
+  SHOAL_ASSIGN_OR_RETURN(absl::Duration span, ParseSpan(wait));
+  if (span == absl::InfiniteDuration()) {
+    return absl::InvalidArgumentError("--fork-wait: for ever is too long");
+  }
+  *spec->mutable_fork_wait() = FromSpan(span);
+  return absl::OkStatus();
+}
+
 // spawn, forkserver or fork:NAME.
 absl::Status SetStartMethod(const std::string& method, v1::ProcessSpec* spec) {
   absl::string_view parent = method;
@@ -125,6 +138,13 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
           "spawn (default), forkserver: from a warm template of the program, or fork:NAME: "
           "from that running process")
       ->type_name("METHOD");
+  command
+      ->add_option(
+          "--fork-wait", options->fork_wait,
+          "Wait so long for NAME of fork:NAME to offer itself (default: until 3s after its "
+          "start)")
+      ->check(IsSpan())
+      ->type_name("SPAN");
   command->prefix_command();
 }
 
@@ -159,6 +179,7 @@ absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
   SHOAL_RETURN_IF_ERROR(SetEnvironment(options, fleet, &spec));
   SHOAL_RETURN_IF_ERROR(SetLabels(options.labels, &spec));
   SHOAL_RETURN_IF_ERROR(SetStartMethod(options.start_method, &spec));
+  SHOAL_RETURN_IF_ERROR(SetForkWait(options.fork_wait, &spec));
   if (!options.timeout.empty()) {
     SHOAL_ASSIGN_OR_RETURN(absl::Duration limit, ParseSpan(options.timeout));
     if (limit != absl::InfiniteDuration()) *spec.mutable_time_limit() = FromSpan(limit);

@@ -26,6 +26,7 @@ struct JobOptions {
   std::string timeout;
   std::string grace;
   std::string start_method;
+  std::string fork_wait;
   std::vector<std::string> ship;
 
   bool has_counts() const { return count != 0 || per_host != 0 || per_core; }

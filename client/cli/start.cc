@@ -78,7 +78,7 @@ std::vector<absl::StatusOr<v1::SpawnBatchResponse>> Spawn(std::vector<Share>* sh
   for (size_t i = 0; i < shares->size(); ++i) {
     Share& share = (*shares)[i];
     CallOptions options;
-    options.timeout = kSpawnTimeout;
+    options.timeout = SpawnTimeoutOf(share.request.specs(0));
     share.host->SpawnBatch(std::move(share.request), options,
                            [&answers, &pending, i](absl::StatusOr<v1::SpawnBatchResponse> answer) {
                              answers[i] = std::move(answer);

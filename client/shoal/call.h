@@ -9,6 +9,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "shoal/duration.h"
+#include "shoal/v1/process.pb.h"
 
 namespace shoal {
 
@@ -23,8 +25,10 @@ struct CallOptions {
 };
 
 // For a spawn: an agent warms a template for up to a minute before it forks from it, and may have
-// hundreds of processes to start before it answers.
-inline constexpr absl::Duration kSpawnTimeout = absl::Minutes(5);
+// hundreds of processes to start before it answers; and it waits for who is to be forked.
+inline absl::Duration SpawnTimeoutOf(const v1::ProcessSpec& spec) {
+  return absl::Minutes(5) + FromProto(spec.fork_wait());
+}
 
 // Gets the answer of an asynchronous call, exactly once, on a thread of gRPC: it must not block,
 // nor make a blocking call. It may start other asynchronous calls.

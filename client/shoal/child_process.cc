@@ -159,7 +159,7 @@ absl::StatusOr<v1::Process> ChildProcess::Spawn(const ProcessOptions& options) {
   if (request_id_.empty()) request_id_ = NewRequestId();
   request.set_request_id(request_id_);
   CallOptions call;
-  call.timeout = kSpawnTimeout;
+  call.timeout = SpawnTimeoutOf(request.spec());
   call.patience = kSpawnPatience;
   absl::StatusOr<v1::SpawnResponse> response = host_->Spawn(std::move(request), call);
   if (!MayBeDone(response.status())) request_id_.clear();

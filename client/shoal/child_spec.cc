@@ -1,5 +1,7 @@
 #include "shoal/child_spec.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "shoal/context.h"
 #include "shoal/duration.h"
@@ -8,6 +10,8 @@
 
 namespace shoal::internal {
 namespace {
+
+constexpr absl::Duration kLongestWait = absl::Hours(365 * 24);
 
 v1::StartMethod ToProto(StartMethod method) {
   switch (method) {
@@ -37,6 +41,9 @@ absl::Status CheckMethod(const ProcessOptions& options, const Work& work) {
   }
   if (!is_fork && !options.fork_of.empty()) {
     return absl::InvalidArgumentError("fork_of: it is for start_method kFork only");
+  }
+  if (!is_fork && options.fork_wait.has_value()) {
+    return absl::InvalidArgumentError("fork_wait: it is for start_method kFork only");
   }
   return absl::OkStatus();
 }
@@ -97,6 +104,9 @@ v1::ProcessSpec MakeSpec(const ProcessOptions& options, const Work& work) {
   for (const auto& [key, value] : options.labels) (*spec.mutable_labels())[key] = value;
   spec.set_start_method(ToProto(StartMethodOf(options, work)));
   spec.set_fork_of(options.fork_of);
+  if (options.fork_wait.has_value()) {
+    *spec.mutable_fork_wait() = ::shoal::ToProto(std::min(*options.fork_wait, kLongestWait));
+  }
   spec.set_forbid_children(options.forbid_children);
   const ProcessInfo& self = CurrentProcess();
   if (!self.id().empty()) spec.set_started_by(absl::StrCat(self.host(), "/", self.id()));

@@ -250,7 +250,7 @@ void Job::Rep::Spawn(Member& member) {
   request.set_session_id(member.session->id());
   ++unanswered_spawns_;
   CallOptions options;
-  options.timeout = kSpawnTimeout;
+  options.timeout = SpawnTimeoutOf(spec_.process);
   options.patience = spec_.host_patience;
   member.host->SpawnBatch(
       std::move(request), options,

@@ -51,9 +51,11 @@ struct ProcessOptions {
   Slot slot{};
   // Unset: as SetStartMethod() says; for a command kSpawn.
   std::optional<StartMethod> start_method{};
-  // For kFork: name or id of a process there that offers itself (OfferForks). Start() waits for the
-  // offer while the process is only just running; one that loads for longer is to be asked again.
+  // For kFork: name or id of a process there that offers itself (OfferForks).
   std::string fork_of{};
+  // How long Start() waits for its offer. Unset: until 3 s after the start of that process; one
+  // that loads for longer is to be given its time.
+  std::optional<absl::Duration> fork_wait{};
   // The kernel refuses it every fork; threads are allowed.
   bool forbid_children = false;
   // KEY=VALUE. The environment of the caller is not sent.

@@ -322,6 +322,26 @@ TEST_F(Template, ARunningProcessIsForkedWithWhatItHasLoaded) {
       8);
 }
 
+TEST_F(Template, WhoLoadsForLongIsGivenItsTime) {
+  AgentProcess& agent = StartAgent("ant");
+  RunTool({"mkfifo", Scratch("loads")});
+  agent.stub().Spawn(SpecOf({script(), "offer", "gate", Scratch("loads")}, "load"));
+  auto fork = [this](const std::string& wait) {
+    return StartShoal({"run", "-n", "1", "--start-method", "fork:load", "--fork-wait", wait, "--",
+                       "x", "exit", "8"});
+  };
+  const CommandResult refused = fork("0s")->Wait();
+  EXPECT_EQ(refused.exit_code, 125) << refused;
+  EXPECT_THAT(refused.err, HasSubstr("does not offer itself to be forked; fork_wait would wait"));
+  auto waits = fork("10m");
+  WaitUntil("the fork is known", [&] { return agent.stub().List().size() == 2; });
+  WriteFile(Scratch("loads"), "");
+  EXPECT_EQ(waits->Wait().exit_code, 8);
+  const CommandResult wrong = Shoal({"start", "--fork-wait", "1s", "--", "true"});
+  EXPECT_EQ(wrong.exit_code, 2) << wrong;
+  EXPECT_THAT(wrong.err, HasSubstr("--fork-wait is for --start-method fork:NAME"));
+}
+
 TEST_F(Template, AForkWithoutResultLeavesThatOfItsParentToIt) {
   AgentProcess& agent = StartAgent("ant");
   v1::ProcessSpec load = SpecOf({script(), "offer"}, "load");

@@ -6,11 +6,12 @@
 // page is needed to write a third.
 //
 // THE OFFER. The process connects to the Unix socket SOCK_SEQPACKET named by the environment
-// variable SHOAL_FORK_SOCKET and sends the packet "offer 1" (the version). The kernel tells the
-// agent its PID, and with it which of the agent's processes it is. The agent answers "welcome", or
-// "refused TEXT" and closes. One packet is one message; words are separated by one space, TEXT goes
-// to the end. When the connection breaks (the agent was restarted), connect and offer again, until
-// the process ends; an agent forgets what it had asked of a connection that broke.
+// variable SHOAL_FORK_SOCKET and, within 10 s, sends the packet "offer 1" (the version). The kernel
+// tells the agent its PID, and with it which of the agent's processes it is. The agent answers
+// "welcome", or "refused TEXT" and closes. One packet is one message; words are separated by one
+// space, TEXT goes to the end. When the connection breaks (the agent was restarted), connect and
+// offer again, until the process ends; an agent forgets what it had asked of a connection that
+// broke.
 //
 // A process that the agent started to be a template has SHOAL_TEMPLATE=1 in its environment: it
 // offers itself once it is warm, before it looks at its arguments.

@@ -95,6 +95,15 @@ const BadSpec kBadSpecs[] = {
      "start_method FORK needs fork_of"},
     {"ForkOfWithoutFork", [](auto* s) { s->set_fork_of("load"); },
      "fork_of 'load' is given without start_method FORK"},
+    {"ForkWaitWithoutFork", [](auto* s) { s->mutable_fork_wait()->set_seconds(1); },
+     "fork_wait is given without start_method FORK"},
+    {"NegativeForkWait",
+     [](auto* s) {
+       s->set_start_method(v1::START_METHOD_FORK);
+       s->set_fork_of("load");
+       s->mutable_fork_wait()->set_seconds(-1);
+     },
+     "fork_wait is negative"},
     {"LongStartedBy", [](auto* s) { s->set_started_by(std::string(513, 'h')); },
      "started_by is 513 bytes, limit 512"},
     {"SmallCap", [](auto* s) { s->mutable_output()->set_cap_bytes(5); }, "output.cap_bytes is 5"},

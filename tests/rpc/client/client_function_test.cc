@@ -297,11 +297,13 @@ TEST_F(FunctionProcess, ContradictionsAreRefusedByName) {
 TEST_F(FunctionProcess, StartMethodsAreInTheSpec) {
   options_.start_method = StartMethod::kFork;
   options_.fork_of = "loader";
+  options_.fork_wait = absl::InfiniteDuration();
   options_.forbid_children = true;
   Process fork(Square, "x", options_);
   ASSERT_TRUE(fork.Start().ok());
   EXPECT_EQ(Spec(fork).start_method(), v1::START_METHOD_FORK);
   EXPECT_EQ(Spec(fork).fork_of(), "loader");
+  EXPECT_EQ(Spec(fork).fork_wait().seconds(), 365 * 24 * 3600);
   EXPECT_TRUE(Spec(fork).forbid_children());
   Return(fork, "");
   EXPECT_EQ(*fork.Join(), true);

@@ -74,6 +74,36 @@ TEST_F(ForkOfTest, AForkOfWhoHasJustStartedWaitsForItsOffer) {
   EXPECT_FALSE(late->statuses[0].ok());
 }
 
+TEST_F(ForkOfTest, AForkWaitsAsLongAsItSays) {
+  const std::string load = world_.Run(Detached("load", "r0"));
+  const auto with_wait = [](SpawnCommand command, absl::Duration wait) {
+    for (SpawnItem& item : command.items) {
+      auto spec = std::make_shared<Spec>(*item.spec);
+      spec->fork_wait = wait;
+      item.spec = spec;
+    }
+    return command;
+  };
+  auto at_once = Spawn(with_wait(ForkOf("load", "a", "r1"), absl::ZeroDuration()));
+  ASSERT_EQ(at_once->calls, 1);
+  EXPECT_THAT(std::string(at_once->statuses[0].message()), HasSubstr("does not offer itself"));
+  PassTime(absl::Minutes(5));
+  auto in_time = Spawn(with_wait(ForkOf("load", "b", "r2"), absl::Minutes(2)));
+  auto too_late = Spawn(with_wait(ForkOf("load", "c", "r3"), absl::Minutes(1)));
+  PassTime(absl::Seconds(61));
+  ASSERT_EQ(too_late->calls, 1);
+  EXPECT_THAT(
+      std::string(too_late->statuses[0].message()),
+      HasSubstr("did not offer itself to be forked within 1m; fork_wait would wait longer"));
+  EXPECT_EQ(in_time->calls, 0);
+  world_.shims.Offer(load);
+  world_.Turn();
+  world_.shims.StartAll();
+  world_.Turn();
+  ASSERT_EQ(in_time->calls, 1);
+  EXPECT_TRUE(in_time->statuses[0].ok()) << in_time->statuses[0];
+}
+
 TEST_F(ForkOfTest, AForkOfNobodyOfSeveralOrOfTheEndedIsRefusedBeforeAnythingIsKept) {
   const std::string load = world_.Run(Detached("load", "r0"));
   world_.Run(Detached("load2", "r00"));
