@@ -24,6 +24,8 @@
 namespace shoal {
 namespace {
 
+constexpr size_t kMaxReasonBytes = 512;
+
 bool IsIpv4(const std::string& text) {
   in_addr address;
   return inet_pton(AF_INET, text.c_str(), &address) == 1;
@@ -62,9 +64,10 @@ class Parser {
   std::vector<HostAddress> addresses_;
 };
 
+// Both have bytes of the list.
 absl::Status Malformed(absl::string_view part, absl::string_view reason) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("hosts \"", EscapeForMessage(part), "\": ", reason));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "hosts \"", EscapeForMessage(part), "\": ", EscapeForMessage(reason, kMaxReasonBytes)));
 }
 
 // Cuts at commas that are not between brackets.
@@ -206,8 +209,8 @@ absl::Status Parser::ParseAddress(absl::string_view part, absl::string_view text
   if (halves[0][0] == '-') return Malformed(part, "a host does not begin with \"-\"");
   for (char c : halves[0]) {
     if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-' && c != '_') {
-      return Malformed(part, absl::StrCat("\"", EscapeForMessage(absl::string_view(&c, 1)),
-                                          "\" cannot be in the name of a host"));
+      return Malformed(
+          part, absl::StrCat("\"", absl::string_view(&c, 1), "\" cannot be in the name of a host"));
     }
   }
   return AddTcp(part, halves[0], halves.size() == 2 ? halves[1] : "");
@@ -220,7 +223,7 @@ absl::Status Parser::AddTcp(absl::string_view part, absl::string_view host,
   address.port = kDefaultPort;
   if (!port.empty() &&
       (!absl::SimpleAtoi(port, &address.port) || address.port < 1 || address.port > 65535)) {
-    return Malformed(part, absl::StrCat("port \"", EscapeForMessage(port), "\" is not in 1-65535"));
+    return Malformed(part, absl::StrCat("port \"", port, "\" is not in 1-65535"));
   }
   std::string written = IsIpv6(host) ? absl::StrCat("[", host, "]") : address.host;
   address.name =

@@ -9,7 +9,7 @@
 # The same for a script: DEPENDS are the targets that it runs. Exit status 77 means skipped.
 include(GoogleTest)
 
-foreach(label unit shim rpc system fault core lint package bench-smoke)
+foreach(label unit shim rpc system fuzz fault core lint package bench-smoke)
   add_custom_target(${label}_tests)
 endforeach()
 

@@ -100,6 +100,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{":80", "host is missing"}, Refusal{"::1", "in brackets"},
                     Refusal{"[::1", "without"}, Refusal{"[::zz]:1", "no IPv6 address"},
                     Refusal{"n/x", "cannot be in the name"}, Refusal{"n\x1b[1]", "\\x1b"},
+                    Refusal{"n[\x1b]", "\"[\\x1b]\" is neither"},
                     Refusal{"unix:relative", "absolute"}, Refusal{"@g", "no groups"}));
 
 TEST(HostList, GroupsAreReadThroughTheLookup) {
