@@ -78,12 +78,12 @@ class ResultPipe {
 // destroyed: exceptions come after the end of RunIfChild(), too.
 ResultPipe* result_pipe = nullptr;
 
-struct Outcome {
+struct Ended {
   absl::StatusOr<std::string> result;
   std::string returned_by;  // whose error that is; empty: nothing of the user's ran
 };
 
-Outcome RunFunction(FunctionCall call) {
+Ended RunFunction(FunctionCall call) {
   ProcessOptions options;
   options.name = CurrentProcess().name();
   options.daemon = call.daemon;
@@ -109,9 +109,9 @@ void PrintError(const absl::Status& error, const std::string& returned_by) {
   PrintStackOf(error, stderr);
 }
 
-[[noreturn]] void EndWith(const Outcome& outcome) {
-  const absl::StatusOr<std::string>& result = outcome.result;
-  if (!result.ok()) PrintError(result.status(), outcome.returned_by);
+[[noreturn]] void EndWith(const Ended& ended) {
+  const absl::StatusOr<std::string>& result = ended.result;
+  if (!result.ok()) PrintError(result.status(), ended.returned_by);
   std::fflush(nullptr);  // what it printed is there before its result is
   result_pipe->Write(result);
   std::exit(result.ok() ? 0 : kFailed);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -19,14 +20,13 @@ constexpr char kStackUrl[] = "shoal.dev/stack";  // return addresses of this pro
 constexpr int kMaxFrames = 64;
 constexpr size_t kMaxSymbolBytes = 512;
 
-// From the caller of the caller on, without its `skipped` innermost frames. By the unwind tables:
-// absl::GetStackTrace() follows frame pointers, and libstdc++ has none.
-[[gnu::noinline]] std::vector<void*> TakeStack(int skipped) {
+// From the caller of the caller on. By the unwind tables: absl::GetStackTrace() follows frame
+// pointers, and libstdc++ has none.
+[[gnu::noinline]] std::vector<void*> TakeStack() {
   std::vector<void*> frames(kMaxFrames);
   frames.resize(static_cast<size_t>(backtrace(frames.data(), kMaxFrames)));
-  constexpr int kOwnFrames = 2;  // this function and its caller
-  size_t left_out = std::min(frames.size(), static_cast<size_t>(kOwnFrames + skipped));
-  frames.erase(frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(left_out));
+  constexpr std::ptrdiff_t kOwnFrames = 2;  // this function and its caller
+  frames.erase(frames.begin(), frames.begin() + std::min(kOwnFrames, std::ssize(frames)));
   return frames;
 }
 
@@ -41,7 +41,7 @@ void PrintFrame(void* frame, std::FILE* file) {
 
 [[gnu::noinline]] absl::Status WithStack(absl::Status error) {
   if (error.ok() || error.GetPayload(kStackUrl).has_value()) return error;
-  std::vector<void*> frames = TakeStack(0);
+  std::vector<void*> frames = TakeStack();
   error.SetPayload(kStackUrl,
                    absl::Cord(absl::string_view(reinterpret_cast<const char*>(frames.data()),
                                                 frames.size() * sizeof(void*))));
@@ -50,20 +50,19 @@ void PrintFrame(void* frame, std::FILE* file) {
 
 namespace internal {
 
-[[gnu::noinline]] void PrintStack(std::FILE* file, int skipped) {
-  for (void* frame : TakeStack(skipped)) PrintFrame(frame, file);
+[[gnu::noinline]] void PrintStack(std::FILE* file) {
+  for (void* frame : TakeStack()) PrintFrame(frame, file);
 }
 
-bool PrintStackOf(const absl::Status& error, std::FILE* file) {
+void PrintStackOf(const absl::Status& error, std::FILE* file) {
   absl::optional<absl::Cord> payload = error.GetPayload(kStackUrl);
-  if (!payload.has_value()) return false;
+  if (!payload.has_value()) return;
   std::string bytes(*payload);
   for (size_t at = 0; at + sizeof(void*) <= bytes.size(); at += sizeof(void*)) {
     void* frame;
     std::memcpy(&frame, bytes.data() + at, sizeof(frame));
     PrintFrame(frame, file);
   }
-  return true;
 }
 
 }  // namespace internal

@@ -22,10 +22,10 @@ absl::Status WithStack(absl::Status error);
 
 namespace internal {
 
-// A line for each call to `file`, the innermost first. Of the one that calls this, without its
-// `skipped` innermost ones; of an error: false if it has no stack, and nothing is printed.
-void PrintStack(std::FILE* file, int skipped);
-bool PrintStackOf(const absl::Status& error, std::FILE* file);
+// A line for each call to `file`, the innermost first: of the function that calls this, or of an
+// error, of which nothing is printed if it has no stack.
+void PrintStack(std::FILE* file);
+void PrintStackOf(const absl::Status& error, std::FILE* file);
 
 }  // namespace internal
 }  // namespace shoal

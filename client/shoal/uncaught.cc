@@ -57,7 +57,7 @@ std::string DescribeException() {
   const ProcessInfo& self = CurrentProcess();
   std::fprintf(stderr, "shoal: %s (PID %d on %s): %s; thrown at\n", self.name().c_str(), self.pid(),
                self.host().c_str(), text.c_str());
-  PrintStack(stderr, 0);
+  PrintStack(stderr);
   handler.tell(absl::InternalError(text));
   if (std::this_thread::get_id() == handler.thread) std::exit(kExitCode);
   EndProgram().IgnoreError();
