@@ -23,6 +23,10 @@ namespace {
 constexpr size_t kQuotaBytes = size_t{256} << 20;
 constexpr int kMaxStreams = 1000;            // per connection
 constexpr int kWriteBufferBytes = 16 << 10;  // a stalled reader holds so much, and a frame
+// What a client may send of a stream before it is read. With less than two pieces of an upload both
+// ends wait for each other, unless gRPC's estimate of the bandwidth comes to help; often it does
+// not.
+constexpr int kReadAheadBytes = 1 << 20;
 // Clients ping every 20 s; a server that allows less ends their connections (ENHANCE_YOUR_CALM).
 constexpr int kMinClientPingMs = 5'000;
 constexpr int kKeepAliveMs = 30'000;  // while calls are open: finds half-open connections
@@ -37,6 +41,7 @@ void Configure(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_WRITE_BUFFER_SIZE, kWriteBufferBytes);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kReadAheadBytes);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                               kMinClientPingMs);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
