@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -87,24 +89,61 @@ void Rest(BenchAgent& agent, bool quick) {
       "none of ours beyond");
 }
 
-double AvailableKib() { return FieldOf("/proc/meminfo", "MemAvailable"); }
+// How much memory this process and all that come from it have, the kernel's own for them included:
+// by a memory cgroup of theirs, which knows it to the page. Where none can be made, by
+// MemAvailable, which others move, too, and from which what ended is missing for a while.
+class MemoryInUse {
+ public:
+  MemoryInUse() {
+    for (const auto& [root, usage] : {std::pair("/sys/fs/cgroup/memory", "memory.usage_in_bytes"),
+                                      std::pair("/sys/fs/cgroup", "memory.current")}) {
+      const std::string path = absl::StrCat(root, "/shoal-bench-memory-", getpid());
+      if (mkdir(path.c_str(), 0755) != 0) continue;
+      if (access(absl::StrCat(path, "/", usage).c_str(), R_OK) == 0 && Enter(path)) {
+        root_ = root;
+        path_ = path;
+        usage_ = absl::StrCat(path, "/", usage);
+        return;
+      }
+      rmdir(path.c_str());
+    }
+  }
+  // REQUIRES: all that came from this process has ended.
+  ~MemoryInUse() {
+    if (path_.empty()) return;
+    Enter(root_);
+    rmdir(path_.c_str());
+  }
 
-// Waits until the kernel has given back what ended a moment ago.
-void Settle() { poll(nullptr, 0, 500); }
+  // Once what ended a moment ago is given back.
+  double Kib() const {
+    poll(nullptr, 0, 500);
+    if (usage_.empty()) return -FieldOf("/proc/meminfo", "MemAvailable");
+    double bytes = 0;
+    std::ifstream(usage_) >> bytes;
+    return bytes / 1024;
+  }
 
-double RawKibPerProcess(const std::vector<std::string>& argv, int count) {
-  Settle();
-  const double before = AvailableKib();
+ private:
+  static bool Enter(const std::string& cgroup) {
+    return static_cast<bool>(std::ofstream(cgroup + "/cgroup.procs") << getpid() << std::flush);
+  }
+
+  std::string root_, path_, usage_;
+};
+
+double RawKibPerProcess(const MemoryInUse& memory, const std::vector<std::string>& argv,
+                        int count) {
+  const double before = memory.Kib();
   std::vector<int> pids;
   for (int i = 0; i < count; ++i) pids.push_back(SpawnRaw(argv));
-  Settle();
-  const double after = AvailableKib();
+  const double after = memory.Kib();
   for (int pid : pids) kill(pid, SIGKILL);
   for (int pid : pids) WaitRaw(pid);
-  return (before - after) / count;
+  return (after - before) / count;
 }
 
-void LiveProcesses(BenchAgent& agent, bool quick) {
+void LiveProcesses(BenchAgent& agent, const MemoryInUse& memory, bool quick) {
   const int count = quick ? 50 : 1000;
   const int rounds = quick ? 1 : 3;
   const std::vector<std::string> argv = {"/bin/sleep", "1000"};
@@ -113,12 +152,10 @@ void LiveProcesses(BenchAgent& agent, bool quick) {
   agent.stub().TerminateAll();
   agent.DeleteAll();
   for (int round = 0; round < rounds; ++round) {
-    raw.push_back(RawKibPerProcess(argv, count));
-    Settle();
-    const double before = AvailableKib();
+    raw.push_back(RawKibPerProcess(memory, argv, count));
+    const double before = memory.Kib();
     agent.SpawnRanks(argv, count);
-    Settle();
-    shoal.push_back((before - AvailableKib()) / count);
+    shoal.push_back((memory.Kib() - before) / count);
     restart.push_back(absl::ToDoubleMilliseconds(TimeOf([&] {
       agent.process().Kill();
       agent.process().Start();
@@ -141,7 +178,8 @@ void LiveProcesses(BenchAgent& agent, bool quick) {
 
 int main(int argc, char** argv) {
   const bool quick = shoal::bench::IsQuick(argc, argv);
+  const shoal::bench::MemoryInUse memory;  // the agent is in it from its start
   shoal::bench::BenchAgent agent;
   shoal::bench::Rest(agent, quick);
-  shoal::bench::LiveProcesses(agent, quick);
+  shoal::bench::LiveProcesses(agent, memory, quick);
 }
