@@ -17,7 +17,6 @@ constexpr absl::Duration kUnknownPatience = absl::Seconds(10);
 // Within it a process that lives offers itself anew to an agent that was restarted.
 constexpr absl::Duration kOfferTime = absl::Seconds(3);
 constexpr size_t kMaxWords = 400;
-constexpr absl::string_view kLonger = "fork_wait would wait longer";
 
 // A start that may be tried again is one for who waits for it, too.
 absl::Status CannotBeForked(const ProcessEntry& process) {
@@ -30,6 +29,11 @@ absl::Status CannotBeForked(const ProcessEntry& process) {
                          knows_nothing ? " and did not offer itself: a program must call "
                                          "shoal::Init() or shoal_template.serve() to be a template"
                                        : ""));
+}
+
+// A template is waited for as long as templates are.
+absl::string_view HowToWaitLonger(const ProcessEntry& process) {
+  return process.template_facts ? "" : "; fork_wait would wait longer";
 }
 
 }  // namespace
@@ -70,8 +74,8 @@ void Offers::Await(const ProcessEntry& process, absl::Duration patience, Callbac
   if (offers_.contains(process.id)) return done(absl::OkStatus());
   if (process.IsOver()) return done(CannotBeForked(process));
   if (patience <= absl::ZeroDuration()) {
-    return done(absl::FailedPreconditionError(
-        absl::StrCat(Describe(process), " does not offer itself to be forked; ", kLonger)));
+    return done(absl::FailedPreconditionError(absl::StrCat(
+        Describe(process), " does not offer itself to be forked", HowToWaitLonger(process))));
   }
   const uint64_t number = ++last_number_;
   const Scheduler::TimerId timer = core_->scheduler->After(
@@ -92,17 +96,19 @@ void Offers::OnImpatient(const std::string& process_id, uint64_t number, absl::D
   if (waiters.empty()) waiters_.erase(waiting);
   std::string words;
   std::string name = process_id;
+  absl::string_view hint;
   if (const ProcessEntry* process = core_->table.Find(process_id)) {
     name = Describe(*process);
+    hint = HowToWaitLonger(*process);
     const int stream = process->spec->merge_stderr ? 0 : 1;
     words = LastWords(
         "; the last of its stderr",
         core_->output->Tail(process_id, stream, process->streams[static_cast<size_t>(stream)],
                             process->segment_bytes, kMaxWords));
   }
-  done(absl::FailedPreconditionError(absl::StrCat(
-      name, " did not offer itself to be forked within ",
-      absl::FormatDuration(absl::Ceil(patience, absl::Seconds(1))), "; ", kLonger, words)));
+  done(absl::FailedPreconditionError(
+      absl::StrCat(name, " did not offer itself to be forked within ",
+                   absl::FormatDuration(absl::Ceil(patience, absl::Seconds(1))), hint, words)));
 }
 
 const ProcessEntry* Offers::ProcessOf(const ForkParent& parent) const {

@@ -80,14 +80,19 @@ void BenchAgent::SpawnRanks(const std::vector<std::string>& argv, int count) {
             testing::Describe(status).c_str());
 }
 
-int SpawnRaw(const std::vector<std::string>& argv) {
+int SpawnRaw(const std::vector<std::string>& argv, int out) {
   std::vector<char*> pointers;
   for (const std::string& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
   pointers.push_back(nullptr);
   char path[] = "PATH=/usr/bin:/bin";
   char* environment[] = {path, nullptr};
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  if (out >= 0) posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
   pid_t pid = 0;
-  const int error = posix_spawnp(&pid, pointers[0], nullptr, nullptr, pointers.data(), environment);
+  const int error =
+      posix_spawnp(&pid, pointers[0], &actions, nullptr, pointers.data(), environment);
+  posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {
     fprintf(stderr, "posix_spawn of %s: %s\n", pointers[0], strerror(error));
     exit(1);

@@ -1,10 +1,8 @@
 // Output of one process to a client that reads it all, in writes of 64 KiB: by `shoal run`, and by
 // the same pipeline without gRPC, pipe → file → Unix socket.
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -49,16 +47,7 @@ Started Start(const std::vector<std::string>& words) {
   Require(pipe2(ends, O_CLOEXEC) == 0, "pipe2");
   Started started{.out = UniqueFd(ends[0])};
   const UniqueFd write_end(ends[1]);
-  std::vector<char*> argv;
-  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, write_end.get(), 1);
-  errno = posix_spawn(&started.pid, argv[0], &actions, nullptr, argv.data(), environ);
-  Require(errno == 0, argv[0]);
-  posix_spawn_file_actions_destroy(&actions);
+  started.pid = SpawnRaw(words, write_end.get());
   return started;
 }
 

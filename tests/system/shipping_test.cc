@@ -81,15 +81,22 @@ TEST_F(ShippingToAFleet, AProgramAndItsDataRunOnHostsThatLackThemAndAreSentOnce)
   for (AgentProcess& agent : agents_) EXPECT_THAT(Uploads(agent), SizeIs(1)) << "not again";
 }
 
-class Shipping : public SystemTest {};
+class Shipping : public SystemTest {
+ protected:
+  // `shoal run` of a program of which three pieces have come; the failpoint stays armed.
+  std::unique_ptr<RunningCommand> RunUntilTheAgentIsKilledInMidUpload(AgentProcess& agent) {
+    agent.options().env["SHOAL_FAILPOINT"] = "blob:after-write=kill@3";
+    EXPECT_TRUE(agent.Start());
+    WriteFile(Scratch("sim"), Script("echo it ran", 4 << 20), 0700);
+    auto run = StartShoal({"run", "-n", "1", "--ship", Scratch("sim"), "--", "./sim"});
+    agent.WaitForEnd();
+    return run;
+  }
+};
 
 TEST_F(Shipping, AnAgentThatIsKilledInMidUploadIsGoneOnWith) {
   AgentProcess& agent = AddAgent("ant");
-  agent.options().env["SHOAL_FAILPOINT"] = "blob:after-write=kill@3";
-  ASSERT_TRUE(agent.Start());
-  WriteFile(Scratch("sim"), Script("echo it ran", 4 << 20), 0700);
-  auto run = StartShoal({"run", "-n", "1", "--ship", Scratch("sim"), "--", "./sim"});
-  agent.WaitForEnd();
+  auto run = RunUntilTheAgentIsKilledInMidUpload(agent);
   agent.options().env.clear();
   ASSERT_TRUE(agent.Start());
   const CommandResult result = run->Wait();
@@ -102,11 +109,7 @@ TEST_F(Shipping, AnAgentThatIsKilledInMidUploadIsGoneOnWith) {
 
 TEST_F(Shipping, CtrlCEndsAnUploadThatStandsStill) {
   AgentProcess& agent = AddAgent("ant");
-  agent.options().env["SHOAL_FAILPOINT"] = "blob:after-write=kill@3";
-  ASSERT_TRUE(agent.Start());
-  WriteFile(Scratch("sim"), Script("echo it ran", 4 << 20), 0700);
-  auto run = StartShoal({"run", "-n", "1", "--ship", Scratch("sim"), "--", "./sim"});
-  agent.WaitForEnd();
+  auto run = RunUntilTheAgentIsKilledInMidUpload(agent);
   run->Signal(SIGINT);
   EXPECT_EQ(run->Wait().exit_code, 128 + SIGINT);
   agent.options().env.clear();

@@ -8,6 +8,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -123,7 +124,7 @@ TEST_F(TemplatesTest, ATemplateThatNeverOffersItselfIsEndedAfterAMinute) {
   world_.Turn();
   PassTime(absl::Seconds(61));
   ASSERT_EQ(reply->calls, 1);
-  EXPECT_THAT(std::string(reply->statuses[0].message()), HasSubstr("within 1m"));
+  EXPECT_THAT(std::string(reply->statuses[0].message()), EndsWith("to be forked within 1m"));
   EXPECT_EQ(world_.Get(id).state, State::kStopping);
 }
 
