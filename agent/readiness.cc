@@ -16,7 +16,7 @@ Readiness::Readiness(int ready_fd) : ready_fd_(ready_fd) {
 void Readiness::Say(absl::string_view line) {
   if (!ready_fd_) return;
   std::string text = absl::StrCat(line, "\n");
-  // Whoever asked may be gone; that is no reason to end.
+  // The reader may be gone; that is no reason to end.
   ssize_t written = write(ready_fd_.get(), text.data(), text.size());
   static_cast<void>(written);
   ready_fd_.Reset();

@@ -1,4 +1,5 @@
-// Tells whoever started the agent how far it is: systemd, and a descriptor given by --ready-fd.
+// Reports the state of the agent (ready, failed, stopping): to systemd, and on the descriptor of
+// --ready-fd.
 //
 // Ownership:     owns the ready descriptor, and closes it once it has spoken.
 // Thread-safety: main thread only.

@@ -10,6 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/version.h"
+#include "common/span.h"
+#include "common/user_directories.h"
 
 namespace shoal::agent {
 namespace {
@@ -20,20 +22,14 @@ constexpr char kFooter[] =
     "         --allow-identity spiffe://example.org/ops\n"
     "SIGTERM ends the agent and leaves its processes running; the next agent finds them again.";
 
-std::string Environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* target,
                  const std::string& help) {
   app->add_option_function<std::string>(
          flag,
          [flag, target](const std::string& text) {
-           if (!absl::ParseDuration(text, target) || *target < absl::ZeroDuration()) {
-             throw CLI::ValidationError(flag,
-                                        "'" + text + "' is not a duration such as 30s or 10m");
-           }
+           const absl::StatusOr<absl::Duration> span = ParseSpan(text);
+           if (!span.ok()) throw CLI::ValidationError(flag, std::string(span.status().message()));
+           *target = *span;
          },
          help)
       ->type_name("D");
@@ -117,25 +113,15 @@ void DropEmpty(std::vector<std::string>* words) {
 }
 
 void FillInPaths(Settings* settings) {
-  DefaultPaths defaults = DefaultPathsOfThisUser();
-  if (settings->state_dir.empty()) settings->state_dir = defaults.state_dir;
+  if (settings->state_dir.empty()) settings->state_dir = StateDirectory();
   if (settings->run_dir.empty() && !settings->socket.empty()) {
     settings->run_dir = settings->socket.substr(0, settings->socket.rfind('/'));
   }
-  if (settings->run_dir.empty()) settings->run_dir = defaults.run_dir;
+  if (settings->run_dir.empty()) settings->run_dir = RuntimeDirectory();
   if (settings->socket.empty()) settings->socket = settings->run_dir + "/shoald.sock";
 }
 
 }  // namespace
-
-DefaultPaths DefaultPathsOfThisUser() {
-  if (geteuid() == 0) return {"/run/shoal", "/var/lib/shoal"};
-  std::string runtime = Environment("XDG_RUNTIME_DIR");
-  std::string state = Environment("XDG_STATE_HOME");
-  if (state.empty()) state = Environment("HOME") + "/.local/state";
-  return {runtime.empty() ? absl::StrCat("/tmp/shoal-", geteuid()) : runtime + "/shoal",
-          state + "/shoal"};
-}
 
 std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code) {
   Settings settings;

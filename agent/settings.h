@@ -36,14 +36,6 @@ struct Settings {
   std::string log_level = "info";
 };
 
-// Where things are when nobody says: for root /run/shoal and /var/lib/shoal, otherwise below
-// XDG_RUNTIME_DIR (without one /tmp/shoal-UID) and XDG_STATE_HOME (without one ~/.local/state).
-struct DefaultPaths {
-  std::string run_dir;
-  std::string state_dir;
-};
-DefaultPaths DefaultPathsOfThisUser();
-
 // Reads flags and --config, fills in the default paths. nullopt: the program is to end with
 // `*exit_code` (0 after --help or --version, 2 for wrong usage, which was said on stderr).
 std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code);

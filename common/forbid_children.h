@@ -5,7 +5,7 @@
 // a libc takes clone: threads work. A program for a machine that is not known here gets EPERM from
 // every call. All this outlives execve(2), and programs that are set-user-ID get no rights by it.
 //
-// Used between fork and execve, by the shim and by client/shoal/fork_server.cc: C headers only.
+// Used between fork and execve, by the shim and by client/shoal/fork/fork_server.cc: C headers only.
 //
 // Thread-safety: holds for the calling thread; call it while there is only one.
 // Blocking:      never.

@@ -37,9 +37,11 @@ std::string NewId() {
   return id;
 }
 
-std::string NewRequestId() {
+std::string NewRequestId() { return NewRequestIdAt(absl::Now()); }
+
+std::string NewRequestIdAt(absl::Time time) {
   auto bytes = RandomBytes<16>();
-  auto millis = static_cast<uint64_t>(absl::ToUnixMillis(absl::Now()));
+  auto millis = static_cast<uint64_t>(absl::ToUnixMillis(time));
   for (size_t i = 0; i < 6; ++i) bytes[i] = static_cast<uint8_t>(millis >> (8 * (5 - i)));
   bytes[6] = static_cast<uint8_t>(0x70 | (bytes[6] & 0x0F));
   bytes[8] = static_cast<uint8_t>(0x80 | (bytes[8] & 0x3F));

@@ -23,6 +23,9 @@ std::string NewId();
 // A UUIDv7 (RFC 9562) of now: 8-4-4-4-12 lower-case hex digits.
 std::string NewRequestId();
 
+// The same of `time`, such as another machine's now.
+std::string NewRequestIdAt(absl::Time time);
+
 // The time inside a UUIDv7. INVALID_ARGUMENT when `uuid` is not one.
 absl::StatusOr<absl::Time> TimeOfRequestId(absl::string_view uuid);
 

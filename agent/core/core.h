@@ -1,50 +1,48 @@
 // What the parts of the supervisor share.
 //
-// Ownership:     by the supervisor, which outlives every part. Thread-safety: loop thread only.
+// Ownership:     owned by the supervisor, which outlives every part; does not own the ports.
+// Thread-safety: loop thread only.
+// Blocking:      as each part says.
+// Errors:        none; a struct that the parts share.
 #ifndef SHOAL_AGENT_CORE_CORE_H_
 #define SHOAL_AGENT_CORE_CORE_H_
 
 #include <string>
+#include <utility>
 
-#include "absl/functional/any_invocable.h"
 #include "agent/core/ledger.h"
+#include "agent/core/observers.h"
+#include "agent/core/options.h"
 #include "agent/core/ports.h"
+#include "agent/core/ports/clock.h"
+#include "agent/core/ports/scheduler.h"
+#include "agent/core/process_events.h"
 #include "agent/core/process_table.h"
-#include "agent/core/supervisor.h"
+#include "agent/core/request_log.h"
 #include "agent/core/waits.h"
 
 namespace shoal::agent {
 
 struct Core {
-  Core(SupervisorOptions the_options, Clock* the_clock, Scheduler* the_scheduler, Shims* the_shims,
-       OutputFiles* the_output, ProcessFiles* the_files, Store* store)
+  Core(SupervisorOptions the_options, const Ports& ports, ProcessEvents* the_events)
       : options(std::move(the_options)),
-        clock(the_clock),
-        scheduler(the_scheduler),
-        shims(the_shims),
-        output(the_output),
-        files(the_files),
-        waits(the_scheduler),
-        ledger(store, the_scheduler, &table, &waits) {}
+        clock(ports.clock),
+        scheduler(ports.scheduler),
+        events(the_events),
+        waits(ports.scheduler),
+        requests(ports.store, ports.clock, options.requests),
+        ledger(ports.store, ports.scheduler, &table, &waits, &observers, &requests) {}
 
   const SupervisorOptions options;
   Clock* const clock;
   Scheduler* const scheduler;
-  Shims* const shims;
-  OutputFiles* const output;
-  ProcessFiles* const files;
+  ProcessEvents* const events;
   ProcessTable table;
   Waits waits;
+  Observers observers;
+  RequestLog requests;
   Ledger ledger;
-
-  // A process has started, failed to, or was lost before. Set by the supervisor.
-  absl::AnyInvocable<void(ProcessEntry*)> on_start_settled;
-  // A fork came to nothing. True: the next one would, too, so that trying again is pointless. Set
-  // by the supervisor.
-  absl::AnyInvocable<bool(const std::string& parent_id, const ForkFailure& refused)> on_fork_failed;
-  // A process became over: its name is free, its session or the retention may let it go. Set by the
-  // supervisor.
-  absl::AnyInvocable<void(ProcessEntry*)> on_over;
+  std::string newest_agent;  // version of the newest that has used the store; set by recovery
 };
 
 }  // namespace shoal::agent

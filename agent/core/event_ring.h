@@ -1,7 +1,10 @@
-// The last changes by revision, so that a watcher can go on where it stopped.
+// The last changes by revision, so that a watcher can go on where it stopped. Holds ids, not
+// states: a watcher that comes late gets the current states.
 //
-// Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: never. Holds ids,
-//                not states: a watcher that comes late gets the state of now.
+// Ownership:     owned by the ledger.
+// Thread-safety: loop thread only.
+// Blocking:      never blocks.
+// Errors:        OUT_OF_RANGE for a revision that is not kept.
 #ifndef SHOAL_AGENT_CORE_EVENT_RING_H_
 #define SHOAL_AGENT_CORE_EVENT_RING_H_
 

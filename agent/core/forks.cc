@@ -4,9 +4,9 @@
 #include <optional>
 #include <utility>
 
-#include "agent/core/offers.h"
+#include "absl/strings/str_cat.h"
 #include "agent/core/start_failure.h"
-#include "agent/core/templates.h"
+#include "common/status.h"
 
 namespace shoal::agent {
 namespace {
@@ -14,6 +14,22 @@ namespace {
 // More would only wait in the parent's socket, with three descriptors of this agent each.
 constexpr size_t kForksAsked = 32;
 constexpr absl::Duration kForkTime = absl::Seconds(30);
+
+// What the parent of `process` said, or why it says nothing.
+StartFailure MakeForkFailure(const Core& core, const ProcessEntry& process,
+                             const ForkFailure& refused) {
+  const ProcessEntry* parent = core.table.Find(process.forked_from);
+  const std::string name = parent != nullptr ? Describe(*parent) : process.forked_from;
+  StartFailure failure{.stage = "fork", .error_number = refused.error_number, .message = ""};
+  const bool speaks = refused.error_number == 0 || refused.error_number == ECONNRESET;
+  const std::string reason =
+      speaks ? refused.text
+      : refused.text.empty()
+          ? std::string(ErrnoStatus(refused.error_number, refused.stage).message())
+          : absl::StrCat(refused.stage, ": ", refused.text);
+  failure.message = absl::StrCat(name, " could not be forked: ", reason);
+  return failure;
+}
 
 }  // namespace
 
@@ -65,7 +81,7 @@ void Forks::LaunchAsked(const std::string& parent_id, const std::string& id) {
   const std::optional<ForkParent> parent = offers_->Of(parent_id);
   if (!parent) return Fail(id, absl::UnavailableError("the process to fork has just ended"));
   templates_->OnForked(parent_id);
-  launch_(process, *parent);
+  launcher_->StartFrom(process, *parent);
 }
 
 // A template that is asked and does nothing for so long is stuck, and is replaced; a process of the
@@ -114,13 +130,18 @@ void Forks::AskWaiting(const std::string& parent_id) {
   }
 }
 
+void Forks::OnRefused(ProcessEntry* process, const ForkFailure& refused) {
+  ForkFailure reason = refused;
+  if (templates_->OnForkFailed(process->forked_from, refused)) reason.error_number = 0;
+  FailToStart(core_, process, MakeForkFailure(*core_, *process, reason));
+}
+
 void Forks::Fail(const std::string& id, const absl::Status& why) {
   ProcessEntry* process = core_->table.Find(id);
   if (process == nullptr || process->state != State::kPending) return;
   if (absl::IsNotFound(why)) {
-    return FailToStart(
-        core_, process,
-        MakeStartFailure(core_->shims, *process->spec, record::Stage::kExec, ENOENT));
+    return FailToStart(core_, process,
+                       MakeStartFailure(programs_, *process->spec, record::Stage::kExec, ENOENT));
   }
   FailToStart(core_, process,
               StartFailure{.stage = "fork",

@@ -1,16 +1,19 @@
 // Forks: what each parent is asked for, a few at a time, and whether it does it.
 //
-// Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: as Templates.
+// Ownership:     owned by the supervisor; does not own the processes.
+// Thread-safety: loop thread only.
+// Blocking:      as Templates: on the file system, to see whether a program changed.
+// Errors:        none returned; a fork that cannot be made is the start failure of its process.
 // Story:         Start: the parent is a template (Templates::Acquire) or the process that the spec
 //                names, and must offer itself (Offers::Await) → Ask: there is room among what it
 //                has to do, and where the process comes from is durable → LaunchAsked → the record
-//                says that it runs or failed (OnStartSettled), which makes room for who waits
-//                (AskWaiting). A parent that does nothing for half a minute is stuck (Watch).
+//                says that it runs or failed (OnStartSettled), which makes room for the next
+//                waiting fork (AskWaiting). A parent that makes no progress for half a minute is
+//                stuck (Watch).
 #ifndef SHOAL_AGENT_CORE_FORKS_H_
 #define SHOAL_AGENT_CORE_FORKS_H_
 
 #include <deque>
-#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -18,24 +21,30 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "agent/core/core.h"
+#include "agent/core/launcher.h"
+#include "agent/core/offers.h"
+#include "agent/core/ports/programs.h"
+#include "agent/core/starter.h"
+#include "agent/core/templates.h"
 
 namespace shoal::agent {
 
-class Offers;
-class Templates;
-
-class Forks {
+class Forks final : public Starter {
  public:
-  // `launch` sends a PENDING process's fork to its parent.
-  Forks(Core* core, Offers* offers, Templates* templates,
-        std::function<void(ProcessEntry*, const ForkParent&)> launch)
-      : core_(core), offers_(offers), templates_(templates), launch_(std::move(launch)) {}
+  Forks(Core* core, Programs* programs, Launcher* launcher, Offers* offers, Templates* templates)
+      : core_(core),
+        programs_(programs),
+        launcher_(launcher),
+        offers_(offers),
+        templates_(templates) {}
 
   // A PENDING process of FORKSERVER or FORK. It is launched, or fails to start, now or later.
-  void Start(ProcessEntry* process);
+  void Start(ProcessEntry* process) override;
 
   // A start is known to have succeeded or failed.
   void OnStartSettled(const ProcessEntry& process);
+  // The parent did not fork, or no shim wrote the record: the process has failed to start.
+  void OnRefused(ProcessEntry* process, const ForkFailure& refused);
 
  private:
   struct Parent {
@@ -52,9 +61,10 @@ class Forks {
   void Fail(const std::string& id, const absl::Status& why);
 
   Core* const core_;
+  Programs* const programs_;
+  Launcher* const launcher_;
   Offers* const offers_;
   Templates* const templates_;
-  const std::function<void(ProcessEntry*, const ForkParent&)> launch_;
   std::map<std::string, Parent> parents_;  // by id
 };
 

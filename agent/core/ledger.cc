@@ -14,8 +14,15 @@ constexpr absl::Duration kSaveAgainAfter = absl::Seconds(1);
 
 }  // namespace
 
-Ledger::Ledger(Store* store, Scheduler* scheduler, ProcessTable* table, Waits* waits)
-    : store_(store), scheduler_(scheduler), table_(table), waits_(waits), ring_(kRingCapacity) {}
+Ledger::Ledger(Store* store, Scheduler* scheduler, ProcessTable* table, Waits* waits,
+               Observers* observers, RequestLog* requests)
+    : store_(store),
+      scheduler_(scheduler),
+      table_(table),
+      waits_(waits),
+      observers_(observers),
+      requests_(requests),
+      ring_(kRingCapacity) {}
 
 void Ledger::StartAt(int64_t revision) {
   ring_.StartAt(revision);
@@ -31,6 +38,7 @@ void Ledger::ReserveRevisions() {
 }
 
 void Ledger::Save(const ProcessEntry& process) {
+  if (forgotten_.contains(process.id)) return;
   store_->PutProcess(process);
   saved_.insert(process.id);
 }
@@ -38,11 +46,19 @@ void Ledger::Save(const ProcessEntry& process) {
 void Ledger::Forget(const std::string& process_id) {
   store_->DeleteProcess(process_id);
   saved_.insert(process_id);
+  forgotten_.insert(process_id);
 }
 
-void Ledger::Bury(const Tombstone& tombstone) {
-  store_->PutTombstone(tombstone);
-  buried_.push_back(tombstone);
+void Ledger::SaveSession(const SessionEntry& session) {
+  store_->PutSession(session);
+  saved_sessions_[session.id] = session;
+  unsaved_sessions_.erase(session.id);
+}
+
+void Ledger::ForgetSession(const std::string& session_id) {
+  store_->DeleteSession(session_id);
+  saved_sessions_[session_id] = std::nullopt;
+  unsaved_sessions_.erase(session_id);
 }
 
 void Ledger::Changed(ProcessEntry* process) {
@@ -58,28 +74,43 @@ void Ledger::Deleted(const std::string& process_id) {
   deleted_.emplace_back(process_id, revision);
 }
 
+void Ledger::OutputMoved(const ProcessEntry& process) {
+  if (moved_.empty() || moved_.back() != process.id) moved_.push_back(process.id);
+}
+
 absl::Status Ledger::Commit() {
+  requests_->Save();
   if (!store_->IsDirty()) return absl::OkStatus();
   SHOAL_FAILPOINT("turn:before-commit");
   absl::Status committed = store_->Commit();
   SHOAL_FAILPOINT("turn:after-commit");
+  requests_->OnCommit(committed);
   if (!committed.ok()) {
-    if (unsaved_.empty() && unburied_.empty()) {
+    if (!std::exchange(is_save_again_set_, true)) {
       scheduler_->After(kSaveAgainAfter, [this] { SaveAgain(); });
     }
     unsaved_.merge(saved_);
-    unburied_.insert(unburied_.end(), buried_.begin(), buried_.end());
+    unsaved_sessions_.merge(saved_sessions_);
     reserved_revision_ = stored_revision_;
   }
   stored_revision_ = reserved_revision_;
   saved_.clear();
-  buried_.clear();
+  forgotten_.clear();
+  saved_sessions_.clear();
   return committed;
 }
 
 void Ledger::SaveAgain() {
+  is_save_again_set_ = false;
   ReserveRevisions();
-  for (const Tombstone& tombstone : std::exchange(unburied_, {})) Bury(tombstone);
+  requests_->SaveAgain();
+  for (const auto& [id, session] : std::exchange(unsaved_sessions_, {})) {
+    if (session) {
+      SaveSession(*session);
+    } else {
+      ForgetSession(id);
+    }
+  }
   for (const std::string& id : std::exchange(unsaved_, {})) {
     if (const ProcessEntry* process = table_->Find(id); process != nullptr) {
       Save(*process);
@@ -90,8 +121,8 @@ void Ledger::SaveAgain() {
 }
 
 bool Ledger::HasWork() const {
-  return store_->IsDirty() || !actions_.empty() || !changed_.empty() || !deleted_.empty() ||
-         !moved_.empty() || !sessions_over_.empty();
+  return store_->IsDirty() || requests_->IsDirty() || !actions_.empty() || !changed_.empty() ||
+         !deleted_.empty() || !moved_.empty() || !sessions_over_.empty();
 }
 
 Ledger::News Ledger::TakeNews() {
@@ -104,20 +135,17 @@ void Ledger::Tell(const News& news) {
     const ProcessEntry* process = table_->Find(id);
     if (process == nullptr) continue;  // undone, or deleted since
     waits_->OnChanged(*process);
-    for (ProcessObserver* observer : observers_) observer->OnChanged(*process);
+    observers_->TellChanged(*process);
   }
   for (const std::string& id : news.moved) {
     const ProcessEntry* process = table_->Find(id);
-    if (process == nullptr || news.changed.contains(id)) continue;
-    for (ProcessObserver* observer : observers_) observer->OnOutput(*process);
+    if (process != nullptr && !news.changed.contains(id)) observers_->TellOutput(*process);
   }
   for (const auto& [id, revision] : news.deleted) {
     waits_->OnDeleted(id);
-    for (ProcessObserver* observer : observers_) observer->OnDeleted(id, revision);
+    observers_->TellDeleted(id, revision);
   }
-  for (const std::string& id : news.sessions_over) {
-    for (ProcessObserver* observer : observers_) observer->OnSessionOver(id);
-  }
+  for (const std::string& id : news.sessions_over) observers_->TellSessionOver(id);
 }
 
 void Ledger::FinishTurn() {
@@ -129,6 +157,7 @@ void Ledger::FinishTurn() {
       Tell(news);
     }
   } while (waits_->Settle() || HasWork());
+  observers_->TellTurnEnd();
 }
 
 }  // namespace shoal::agent

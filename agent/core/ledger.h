@@ -1,16 +1,19 @@
-// One loop turn's bookkeeping: what must be durable, what waits for that, and who is told
-// afterwards.
+// One loop turn's bookkeeping: what must be durable, what waits for that, and which waits and
+// observers are told afterwards.
 //
-// Ownership:     by the supervisor; owns the event ring. Thread-safety: loop thread only.
+// Ownership:     owned by the supervisor; owns the event ring.
+// Thread-safety: loop thread only.
 // Blocking:      FinishTurn blocks for one SQLite transaction if something durable changed.
 // The rule:      Save…, Changed and Then in any order during a turn; FinishTurn commits, runs the
 //                actions with the commit's status, then tells waits and observers what had changed
 //                before that commit.
-// Errors:        after a failed commit the actions undo what they can; saved processes that still
-//                exist are saved again a second later, until it works.
+// Errors:        after a failed commit the actions undo what they can; processes that still exist,
+//                sessions and requests are saved again a second later, until it works.
 #ifndef SHOAL_AGENT_CORE_LEDGER_H_
 #define SHOAL_AGENT_CORE_LEDGER_H_
 
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,9 +21,11 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "agent/core/event_ring.h"
-#include "agent/core/ports.h"
+#include "agent/core/observers.h"
+#include "agent/core/ports/scheduler.h"
+#include "agent/core/ports/store.h"
 #include "agent/core/process_table.h"
-#include "agent/core/supervisor.h"
+#include "agent/core/request_log.h"
 #include "agent/core/waits.h"
 
 namespace shoal::agent {
@@ -29,38 +34,40 @@ class Ledger {
  public:
   using Action = absl::AnyInvocable<void(const absl::Status& committed)>;
 
-  Ledger(Store* store, Scheduler* scheduler, ProcessTable* table, Waits* waits);
+  Ledger(Store* store, Scheduler* scheduler, ProcessTable* table, Waits* waits,
+         Observers* observers, RequestLog* requests);
 
   // Durable facts of this turn.
   void Save(const ProcessEntry& process);
   void Forget(const std::string& process_id);
-  void SaveSession(const SessionEntry& session) { store_->PutSession(session); }
-  void ForgetSession(const std::string& session_id) { store_->DeleteSession(session_id); }
-  void Bury(const Tombstone& tombstone);
-  void ForgetTombstonesBefore(absl::Time time) { store_->DeleteTombstonesBefore(time); }
+  void SaveSession(const SessionEntry& session);
+  void ForgetSession(const std::string& session_id);
 
   // News of this turn. Changed gives the entry its new revision.
   void Changed(ProcessEntry* process);
   void Deleted(const std::string& process_id);
-  void OutputMoved(const ProcessEntry& process) { moved_.insert(process.id); }
+  void OutputMoved(const ProcessEntry& process);
   void SessionOver(const std::string& session_id) { sessions_over_.push_back(session_id); }
 
   // Runs after this turn's commit.
   void Then(Action action) { actions_.push_back(std::move(action)); }
+  // The same for calls that are idempotent by state: carried out whether or not the commit worked.
+  void ThenAlways(absl::AnyInvocable<void()> action) {
+    Then([action = std::move(action)](const absl::Status&) mutable { action(); });
+  }
 
   void FinishTurn();
 
   EventRing& ring() { return ring_; }
   const EventRing& ring() const { return ring_; }
   void StartAt(int64_t revision);
-  void AddObserver(ProcessObserver* observer) { observers_.push_back(observer); }
-  void RemoveObserver(ProcessObserver* observer) { std::erase(observers_, observer); }
 
  private:
+  using SavedSessions = std::map<std::string, std::optional<SessionEntry>>;
   struct News {
     std::set<std::string> changed;
     std::vector<std::pair<std::string, int64_t>> deleted;
-    std::set<std::string> moved;
+    std::vector<std::string> moved;
     std::vector<std::string> sessions_over;
   };
 
@@ -75,20 +82,23 @@ class Ledger {
   Scheduler* const scheduler_;
   ProcessTable* const table_;
   Waits* const waits_;
+  Observers* const observers_;
+  RequestLog* const requests_;
   EventRing ring_;
-  std::vector<ProcessObserver*> observers_;
 
   std::vector<Action> actions_;
   std::set<std::string> changed_;
   std::vector<std::pair<std::string, int64_t>> deleted_;
-  std::set<std::string> moved_;
+  std::vector<std::string> moved_;  // as reported, perhaps more than once
   std::vector<std::string> sessions_over_;
 
-  std::vector<Tombstone> buried_;    // in the open transaction
-  std::vector<Tombstone> unburied_;  // lost with a failed commit
   std::set<std::string> saved_;      // in the open transaction
   std::set<std::string> unsaved_;    // lost with a failed commit
-  int64_t reserved_revision_ = 0;    // stored, once the open transaction is
+  std::set<std::string> forgotten_;  // in the open transaction; not saved again in it
+  // The same of sessions, as they were saved; absent: forgotten.
+  SavedSessions saved_sessions_, unsaved_sessions_;
+  bool is_save_again_set_ = false;
+  int64_t reserved_revision_ = 0;  // stored, once the open transaction is
   int64_t stored_revision_ = 0;
 };
 

@@ -1,28 +1,27 @@
 // The nouns of the agent: what it knows of a process and of a session.
 //
-// Ownership:     plain data. ProcessTable and SessionTable own the entries; everybody else sees
-//                them by const reference, on the loop thread, for the length of a call.
-// Thread-safety: loop thread only, but for Spec, which is constant once built and may be shared.
+// Ownership:     plain data. ProcessTable and Sessions own the entries; all other code sees them by
+//                const reference, on the loop thread, for the length of a call.
+// Thread-safety: loop thread only.
+// Blocking:      never blocks.
+// Errors:        none.
 #ifndef SHOAL_AGENT_CORE_MODEL_H_
 #define SHOAL_AGENT_CORE_MODEL_H_
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "agent/record/record_layout.h"
+#include "agent/spec/spec.h"
 
 namespace shoal::agent {
 
 enum class State { kPending, kStarting, kRunning, kStopping, kExited, kFailedToStart, kLost };
-enum class Lifetime { kSession, kDetached };
-enum class StartMethod { kSpawn, kForkserver, kFork };
 enum class Cause {
   kNone,
   kExited,
@@ -35,6 +34,8 @@ enum class Cause {
   kOutOfMemory,
   kHostReboot,
   kShimLost,
+  kRecordVersion,
+  kLast = kRecordVersion,
 };
 
 enum ProcessFlags : uint32_t {
@@ -46,50 +47,7 @@ enum ProcessFlags : uint32_t {
   kFlagOutputTruncated = 1u << 5,
   kFlagOutputDropped = 1u << 6,
   kFlagNoCgroup = 1u << 7,
-};
-
-using Labels = std::map<std::string, std::string>;
-
-// A file that is put beside a process before it starts.
-struct SpecFile {
-  std::string path = {};    // relative, without "." and ".."
-  std::string sha256 = {};  // 32 bytes; empty: the content came with the request
-  bool executable = false;
-  bool library = false;  // its directory goes in front of LD_LIBRARY_PATH
-};
-
-// Contents that came with a request, parallel to Spec::files; empty for blobs.
-using InlineFiles = std::vector<std::string>;
-
-// What to run, checked (see agent/rpc/spec_conversion.h): no NULs, within limits, defaults filled
-// in.
-struct Spec {
-  std::vector<std::string> argv;
-  std::vector<std::string> env;  // KEY=VALUE as given; the agent adds its own base environment
-  std::string cwd;               // absolute; empty: the directory of `files`
-  std::string name;              // as given; may be empty
-  Lifetime lifetime = Lifetime::kSession;
-  bool daemon = false;
-  bool keep_descendants = false;
-  bool merge_stderr = false;
-  bool drop_oldest = false;
-  bool result_stream = false;
-  bool forbid_children = false;
-  absl::Duration grace = absl::Seconds(5);
-  std::optional<absl::Duration> time_limit;
-  int64_t cap_bytes = record::kDefaultCapBytes;
-  Labels labels;
-  StartMethod start_method = StartMethod::kSpawn;
-  std::string fork_of;  // with kFork: name or id
-  std::optional<absl::Duration> fork_wait;
-  std::vector<SpecFile> files;
-  // The serialized shoal.v1.ProcessSpec, for replies and the store; without the contents of files.
-  std::string wire;
-
-  // The process writes to this stream (0 stdout, 1 stderr, 2 result) by a pipe of its own.
-  bool HasStream(int stream) const {
-    return stream == 0 || (stream == 1 ? !merge_stderr : result_stream);
-  }
+  kFlagUnmanaged = 1u << 8,  // see agent/core/unmanaged.h
 };
 
 struct StartFailure {
@@ -115,6 +73,8 @@ struct Survivor {
   int pid = 0;
   std::string command;
   std::string wait_channel;
+
+  bool operator==(const Survivor&) const = default;
 };
 
 struct Termination {
@@ -124,6 +84,16 @@ struct Termination {
   int signal = 0;
   absl::Duration grace;
   std::optional<absl::Time> kill_time;
+};
+
+// What outlived the main process.
+struct Descendants {
+  std::vector<Survivor> members;  // the first of them, as last looked at
+  int count = 0;
+  int signal = 0;  // that they were sent; 0: none yet
+  std::optional<absl::Time> signal_time, kill_time;
+
+  bool operator==(const Descendants&) const = default;
 };
 
 struct SignalEvent {
@@ -136,8 +106,8 @@ inline constexpr size_t kMaxSignalEvents = 16;
 
 // What makes a process a template; see agent/core/templates.h.
 struct TemplateFacts {
-  std::string key;      // Program::key
-  std::string version;  // Program::version when it was started
+  std::string key;      // TemplateProgram::key
+  std::string version;  // TemplateProgram::version when it was started
   absl::Duration idle_timeout;
   int64_t forks = 0;
   absl::Time last_use;
@@ -152,10 +122,13 @@ struct ProcessEntry {
   // Not stored, needed only to start: SHOAL_RANK=… of this rank, and what came with the request.
   std::vector<std::string> rank_env;
   std::shared_ptr<const InlineFiles> inline_files;
+  // Not stored either: what Update made of the spec's time limit before the start. CLOCK_BOOTTIME in
+  // ns, 0 for no limit.
+  std::optional<int64_t> deadline_ns;
   std::string owner;
   std::string request_id;
   int request_index = 0;    // position within a SpawnBatch
-  std::string fingerprint;  // SHA-256 of the request, to tell a retry from a reused request_id
+  std::string fingerprint;  // of the request, if an agent without a RequestLog started it
   std::string boot_id;
   absl::Time create_time;
 
@@ -173,11 +146,14 @@ struct ProcessEntry {
   std::optional<Exit> exit;
   std::optional<StartFailure> start_failure;
   std::optional<Termination> termination;
+  std::optional<Descendants> descendants;
   bool tree_empty = false;
   bool output_complete = false;
   std::array<record::StreamState, record::kStreams> streams{};
   int64_t segment_bytes = record::kDefaultSegmentBytes;
-  uint32_t flags = 0;  // ProcessFlags
+  uint32_t flags = 0;           // ProcessFlags
+  int stall_errno = 0;          // why its output cannot be written, while that is so; not stored
+  uint32_t record_version = 0;  // with kFlagUnmanaged: of its record; not stored
   std::vector<Survivor> survivors;
   std::vector<SignalEvent> signals;
   int64_t revision = 0;
@@ -187,10 +163,13 @@ struct ProcessEntry {
     return state == State::kPending || state == State::kStarting || state == State::kRunning ||
            state == State::kStopping;
   }
-  // Nothing more will come of it; its name is free. LEAKED: its tree is unproven and will stay so.
-  bool IsOver() const {
-    return !IsLive() && output_complete && (tree_empty || (flags & kFlagLeaked) != 0);
-  }
+  // This agent cannot read its record: it is shown and left alone.
+  bool IsUnmanaged() const { return (flags & kFlagUnmanaged) != 0; }
+  // Nothing is left to be ended, and its name is free. LEAKED: its tree is unproven and will stay
+  // so. Its output may still wait for room.
+  bool IsTreeOver() const { return !IsLive() && (tree_empty || (flags & kFlagLeaked) != 0); }
+  // Nothing more will come of it.
+  bool IsOver() const { return IsTreeOver() && output_complete; }
 };
 
 struct SessionEntry {
@@ -198,7 +177,7 @@ struct SessionEntry {
   std::string name;
   std::string owner;
   std::string token;
-  std::string request_id;
+  std::string request_id;  // of its Open, for an agent that finds it without its RequestLog
   absl::Duration ttl;
   absl::Time create_time;
   absl::Time renew_time;            // wall clock, for people

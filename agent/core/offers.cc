@@ -18,7 +18,8 @@ constexpr absl::Duration kUnknownPatience = absl::Seconds(10);
 constexpr absl::Duration kOfferTime = absl::Seconds(3);
 constexpr size_t kMaxWords = 400;
 
-// A start that may be tried again is one for who waits for it, too.
+// If the start of the process may be tried again, so may the starts that wait for its offer: they
+// get the same code.
 absl::Status CannotBeForked(const ProcessEntry& process) {
   const absl::StatusCode code = process.start_failure ? StatusOf(*process.start_failure).code()
                                                       : absl::StatusCode::kFailedPrecondition;
@@ -31,10 +32,7 @@ absl::Status CannotBeForked(const ProcessEntry& process) {
                                        : ""));
 }
 
-// A template is waited for as long as templates are.
-absl::string_view HowToWaitLonger(const ProcessEntry& process) {
-  return process.template_facts ? "" : "; fork_wait would wait longer";
-}
+constexpr absl::string_view kHowToWaitLonger = "; fork_wait would wait longer";
 
 }  // namespace
 
@@ -72,10 +70,10 @@ absl::Duration Offers::PatienceFor(const ProcessEntry& process) const {
 
 void Offers::Await(const ProcessEntry& process, absl::Duration patience, Callback done) {
   if (offers_.contains(process.id)) return done(absl::OkStatus());
-  if (process.IsOver()) return done(CannotBeForked(process));
+  if (process.IsTreeOver()) return done(CannotBeForked(process));
   if (patience <= absl::ZeroDuration()) {
-    return done(absl::FailedPreconditionError(absl::StrCat(
-        Describe(process), " does not offer itself to be forked", HowToWaitLonger(process))));
+    return done(absl::FailedPreconditionError(
+        absl::StrCat(Describe(process), " does not offer itself to be forked", kHowToWaitLonger)));
   }
   const uint64_t number = ++last_number_;
   const Scheduler::TimerId timer = core_->scheduler->After(
@@ -96,19 +94,16 @@ void Offers::OnImpatient(const std::string& process_id, uint64_t number, absl::D
   if (waiters.empty()) waiters_.erase(waiting);
   std::string words;
   std::string name = process_id;
-  absl::string_view hint;
   if (const ProcessEntry* process = core_->table.Find(process_id)) {
     name = Describe(*process);
-    hint = HowToWaitLonger(*process);
-    const int stream = process->spec->merge_stderr ? 0 : 1;
-    words = LastWords(
-        "; the last of its stderr",
-        core_->output->Tail(process_id, stream, process->streams[static_cast<size_t>(stream)],
-                            process->segment_bytes, kMaxWords));
+    const record::Stream stream = process->spec->StderrStream();
+    words = LastWords("; the last of its stderr",
+                      output_->Tail(process_id, stream, process->streams[stream],
+                                    process->segment_bytes, kMaxWords));
   }
-  done(absl::FailedPreconditionError(
-      absl::StrCat(name, " did not offer itself to be forked within ",
-                   absl::FormatDuration(absl::Ceil(patience, absl::Seconds(1))), hint, words)));
+  done(absl::FailedPreconditionError(absl::StrCat(
+      name, " did not offer itself to be forked within ",
+      absl::FormatDuration(absl::Ceil(patience, absl::Seconds(1))), kHowToWaitLonger, words)));
 }
 
 const ProcessEntry* Offers::ProcessOf(const ForkParent& parent) const {
@@ -127,9 +122,20 @@ void Offers::OnOffer(const ForkParent& parent) {
   core_->scheduler->After(kUnknownPatience, [this, parent] { RefuseUnknown(parent); });
 }
 
+// It may be a process whose PID this agent does not know, since it cannot read its record.
+bool Offers::MayBeUnmanaged() const {
+  return std::any_of(
+      core_->table.entries().begin(), core_->table.entries().end(),
+      [](const auto& entry) { return entry.second->IsUnmanaged() && entry.second->IsLive(); });
+}
+
 void Offers::RefuseUnknown(const ForkParent& parent) {
+  if (MayBeUnmanaged() && std::count(unknown_.begin(), unknown_.end(), parent) > 0) {
+    core_->scheduler->After(kUnknownPatience, [this, parent] { RefuseUnknown(parent); });
+    return;
+  }
   if (std::erase(unknown_, parent) == 0) return;
-  core_->shims->AnswerOffer(
+  port_->AnswerOffer(
       parent, absl::NotFoundError(absl::StrCat("PID ", parent.pid,
                                                " is not the main process of anything started by "
                                                "this agent")));
@@ -137,7 +143,7 @@ void Offers::RefuseUnknown(const ForkParent& parent) {
 
 void Offers::Welcome(const ProcessEntry& process, const ForkParent& parent) {
   offers_[process.id] = parent;
-  core_->shims->AnswerOffer(parent, absl::OkStatus());
+  port_->AnswerOffer(parent, absl::OkStatus());
   Settle(process.id, absl::OkStatus());
 }
 
@@ -154,8 +160,8 @@ void Offers::OnStarted(const ProcessEntry& process) {
 void Offers::OnOver(const ProcessEntry& process) {
   if (const std::optional<ForkParent> parent = Of(process.id)) {
     offers_.erase(process.id);
-    // Somebody may have inherited its connection, so that it does not break.
-    core_->shims->AnswerOffer(*parent, absl::UnavailableError("it has ended"));
+    // Another process may have inherited its connection, so that it does not break.
+    port_->AnswerOffer(*parent, absl::UnavailableError("it has ended"));
   }
   if (waiters_.contains(process.id)) Fail(process.id, CannotBeForked(process));
 }

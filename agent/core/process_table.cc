@@ -56,8 +56,9 @@ std::string ProcessTable::ScopeOf(const ProcessEntry& process) {
 ProcessEntry* ProcessTable::Add(std::unique_ptr<ProcessEntry> process) {
   ProcessEntry* entry = process.get();
   entries_[entry->id] = std::move(process);
+  by_id_[entry->id] = entry;
   by_name_.emplace(entry->name, entry);
-  if (!entry->IsOver()) holders_[{ScopeOf(*entry), entry->name}] = entry;
+  if (!entry->IsTreeOver()) holders_[{ScopeOf(*entry), entry->name}] = entry;
   if (entry->slot != 0) by_slot_[entry->slot] = entry;
   if (!entry->request_id.empty()) {
     by_request_[{entry->owner, entry->request_id}][entry->request_index] = entry;
@@ -69,6 +70,7 @@ ProcessEntry* ProcessTable::Add(std::unique_ptr<ProcessEntry> process) {
 std::unique_ptr<ProcessEntry> ProcessTable::Remove(const std::string& id) {
   auto found = entries_.find(id);
   if (found == entries_.end()) return nullptr;
+  by_id_.erase(id);
   std::unique_ptr<ProcessEntry> process = std::move(found->second);
   entries_.erase(found);
   ReleaseName(*process);
@@ -90,8 +92,8 @@ std::unique_ptr<ProcessEntry> ProcessTable::Remove(const std::string& id) {
 }
 
 ProcessEntry* ProcessTable::Find(absl::string_view id) const {
-  auto found = entries_.find(id);
-  return found == entries_.end() ? nullptr : found->second.get();
+  auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : found->second;
 }
 
 ProcessEntry* ProcessTable::FindBySlot(int slot) const {
@@ -111,7 +113,7 @@ void ProcessTable::SetSession(ProcessEntry* process, const std::string& session_
   process->session_id = session_id;
   process->lifetime = session_id.empty() ? Lifetime::kDetached : Lifetime::kSession;
   if (!session_id.empty()) by_session_[session_id].insert(process);
-  if (!process->IsOver()) holders_[{ScopeOf(*process), process->name}] = process;
+  if (!process->IsTreeOver()) holders_[{ScopeOf(*process), process->name}] = process;
 }
 
 void ProcessTable::ReleaseName(const ProcessEntry& process) {
@@ -121,7 +123,8 @@ void ProcessTable::ReleaseName(const ProcessEntry& process) {
 
 void ProcessTable::ClaimNames() {
   for (const auto& [id, process] : entries_) {
-    if (!process->IsOver()) holders_.try_emplace({ScopeOf(*process), process->name}, process.get());
+    if (!process->IsTreeOver())
+      holders_.try_emplace({ScopeOf(*process), process->name}, process.get());
   }
 }
 

@@ -1,8 +1,12 @@
 // All processes that the agent knows, with their indexes: id, name, slot, request, session.
 //
-// Ownership:     owns the entries; by the supervisor. Thread-safety: loop thread only. Blocking:
-//                never. Names:         held by a live process, and until its tree is empty, in the
-//                scope of its session, or of the agent for DETACHED ones.
+// Ownership:     owned by the supervisor; owns the entries.
+// Thread-safety: loop thread only.
+// Blocking:      never blocks.
+// Errors:        ALREADY_EXISTS for a name that is held; NOT_FOUND and INVALID_ARGUMENT for
+//                selectors.
+// Names:         held by a live process, and until its tree is empty, in the scope of its session,
+//                or of the agent for DETACHED ones.
 #ifndef SHOAL_AGENT_CORE_PROCESS_TABLE_H_
 #define SHOAL_AGENT_CORE_PROCESS_TABLE_H_
 
@@ -45,7 +49,7 @@ class ProcessTable {
   // one may not have been stored before another took its name, so both seem to live at first.
   void ClaimNames();
 
-  // Who holds `name` in the scope, or null.
+  // The process that holds `name` in the scope, or null.
   ProcessEntry* HolderOf(const std::string& scope, const std::string& name) const;
   // OK, or ALREADY_EXISTS naming the holder.
   absl::Status CheckNameIsFree(const std::string& scope, const std::string& name) const;
@@ -69,6 +73,7 @@ class ProcessTable {
   absl::Status SelectById(const std::string& term, std::set<ProcessEntry*>* out) const;
 
   Entries entries_;
+  absl::flat_hash_map<absl::string_view, ProcessEntry*> by_id_;  // keys are in the entries
   absl::flat_hash_map<std::pair<std::string, std::string>, ProcessEntry*> holders_;
   std::multimap<std::string, ProcessEntry*, std::less<>> by_name_;
   absl::flat_hash_map<int, ProcessEntry*> by_slot_;

@@ -1,45 +1,31 @@
 #include "agent/core/record_reader.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "agent/core/record_facts.h"
 #include "agent/core/shipped_files.h"
 #include "agent/core/start_failure.h"
 #include "agent/core/transitions.h"
+#include "agent/core/unmanaged.h"
 
 namespace shoal::agent {
 namespace {
 
-using record::EndCause;
 using record::ShimHalf;
 
 constexpr size_t kStderrTailBytes = 4096;
 constexpr absl::Duration kStoreAgainAfter = absl::Seconds(1);
+// Each measurement reads the directory of the output files.
+constexpr absl::Duration kMeasureInterval = absl::Milliseconds(250);
+constexpr int kMeasuredAtOnce = 4;
+constexpr size_t kMaxNamedOrphans = 64;
 
 bool Has(const ShimHalf& shim, record::ShimFlags flag) { return (shim.flags & flag) != 0; }
-
-Cause CauseOf(EndCause end) {
-  switch (end) {
-    case EndCause::kRequested:
-      return Cause::kTerminated;
-    case EndCause::kTimeLimit:
-      return Cause::kTimeLimit;
-    case EndCause::kSessionClosed:
-      return Cause::kSessionClosed;
-    case EndCause::kSessionExpired:
-      return Cause::kSessionExpired;
-    case EndCause::kDeadMan:
-      return Cause::kDeadMan;
-    case EndCause::kNone:
-    case EndCause::kDescendants:
-      break;
-  }
-  return Cause::kNone;
-}
 
 // Sets the bit if wanted; true if that changed anything.
 bool Raise(uint32_t* flags, uint32_t flag, bool wanted) {
@@ -50,41 +36,40 @@ bool Raise(uint32_t* flags, uint32_t flag, bool wanted) {
 
 }  // namespace
 
-Exit ExitOf(const ShimHalf& shim, const ProcessEntry& process, bool out_of_memory) {
-  Exit exit;
-  int status = shim.wait_status;
-  if (record::HasExitCode(status)) {
-    exit.code = record::ExitCodeOf(status);
-    exit.cause = Cause::kExited;
-  } else {
-    exit.signal = record::SignalOf(status);
-    exit.core_dumped = record::DumpedCore(status);
-    exit.cause = out_of_memory ? Cause::kOutOfMemory : Cause::kSignaled;
-  }
-  exit.usage = shim.usage;
-  bool end_came_first = shim.end_began_ns != 0 && shim.end_began_ns <= shim.exited_ns;
-  if (Cause cause = CauseOf(shim.end_cause); end_came_first && cause != Cause::kNone) {
-    exit.cause = cause;
-    if (process.termination) exit.requested_by = process.termination->requested_by;
-  } else if (exit.cause == Cause::kSignaled && !process.signals.empty() &&
-             process.signals.back().signal == *exit.signal) {
-    exit.cause = Cause::kTerminated;
-    exit.requested_by = process.signals.back().requested_by;
-  }
-  return exit;
-}
-
 void RecordReader::OnReport(int slot) {
   ProcessEntry* process = core_->table.FindBySlot(slot);
   if (process == nullptr) {
     auto orphan = orphans_.find(slot);
     if (orphan == orphans_.end()) return;
-    ShimView view = core_->shims->Look(slot, orphan->second);
+    ShimView view = slots_->Look(slot, orphan->second);
     if (view.shim && Has(*view.shim, record::kFinal)) FreeOrphan(slot, orphan->second);
     return;
   }
-  ShimView view = core_->shims->Look(slot, process->id);
+  if (process->IsUnmanaged()) {
+    return MeasureSoon(process->id);  // of what has changed only its output can be seen
+  }
+  ShimView view = slots_->Look(slot, process->id);
   if (view.shim) Apply(process, *view.shim);
+}
+
+void RecordReader::MeasureSoon(const std::string& id) {
+  if (!unmeasured_.insert(id).second || std::exchange(measure_set_, true)) return;
+  core_->scheduler->After(kMeasureInterval, [this] { MeasureSome(); });
+}
+
+void RecordReader::MeasureSome() {
+  measure_set_ = false;
+  for (int i = 0; i < kMeasuredAtOnce && !unmeasured_.empty(); ++i) {
+    const std::string id = *unmeasured_.begin();
+    unmeasured_.erase(unmeasured_.begin());
+    ProcessEntry* process = core_->table.Find(id);
+    if (process == nullptr || !process->IsUnmanaged() || process->output_complete) continue;
+    process->streams = output_->Measure(id, process->segment_bytes);
+    core_->ledger.OutputMoved(*process);
+  }
+  if (unmeasured_.empty()) return;
+  measure_set_ = true;
+  core_->scheduler->After(kMeasureInterval, [this] { MeasureSome(); });
 }
 
 void RecordReader::OnOverflow() {
@@ -99,14 +84,12 @@ void RecordReader::OnOverflow() {
 void RecordReader::OnDeath(int slot, const std::string& id) {
   ProcessEntry* process = core_->table.FindBySlot(slot);
   if (process == nullptr || process->id != id) {
-    if (auto orphan = orphans_.find(slot); orphan != orphans_.end() && orphan->second == id) {
-      FreeOrphan(slot, id);
-    }
-    return;
+    return OnOrphanDeath(slot, id);
   }
-  ShimView view = core_->shims->Look(slot, id);
+  if (process->IsUnmanaged()) return LoseUnmanaged(process);
+  ShimView view = slots_->Look(slot, id);
   if (view.shim) Apply(process, *view.shim);
-  if (process->slot != slot) return;  // its last words were final
+  if (process->slot != slot) return;  // its last report was final
   if (!view.shim && !view.damaged && !view.forked &&
       process->spec->start_method != StartMethod::kSpawn) {
     return FailFork(process, view.refused.value_or(ForkFailure{
@@ -117,18 +100,36 @@ void RecordReader::OnDeath(int slot, const std::string& id) {
   Lose(process, view.damaged ? "its record is damaged" : "its shim was killed");
 }
 
+// If the shim was killed, what is left of its tree must end before its slot is free.
+void RecordReader::OnOrphanDeath(int slot, const std::string& id) {
+  auto orphan = orphans_.find(slot);
+  if (orphan == orphans_.end() || orphan->second != id) return;
+  ShimView view = slots_->Look(slot, id);
+  if (view.shim && Has(*view.shim, record::kEmpty)) return FreeOrphan(slot, id);
+  auto free = [this, slot, id](const absl::Status&) { FreeOrphan(slot, id); };
+  if (view.unreadable_version) {
+    trees_->AwaitEmptyTree(id, free);
+  } else {
+    trees_->EndLostTree(id, free);
+  }
+}
+
+void RecordReader::Orphan(int slot, const std::string& id) {
+  orphans_[slot] = id;
+  slots_->Tell(
+      slot, id, [](record::AgentHalf& half) { half.flags |= record::kDropRest; }, /*wake=*/true);
+}
+
 // No shim ever wrote: there is no process, and will be none.
 void RecordReader::FailFork(ProcessEntry* process, const ForkFailure& refused) {
-  ForkFailure reason = refused;
-  if (core_->on_fork_failed(process->forked_from, refused)) reason.error_number = 0;
-  FailToStart(core_, process, MakeForkFailure(core_, *process, reason));
+  forks_->OnRefused(process, refused);
   Finish(process);
 }
 
 void RecordReader::FreeOrphan(int slot, const std::string& id) {
   std::string owned_id = id;
   orphans_.erase(slot);
-  core_->shims->Free(slot, owned_id);
+  slots_->Free(slot, owned_id);
 }
 
 void RecordReader::Apply(ProcessEntry* process, const ShimHalf& shim) {
@@ -136,9 +137,10 @@ void RecordReader::Apply(ProcessEntry* process, const ShimHalf& shim) {
   bool changed = ApplyStart(process, shim);
   changed |= ApplyFlags(process, shim);
   changed |= ApplyExit(process, shim);
+  changed |= ApplyDescendants(process, shim);
   changed |= ApplyEnds(process, shim);
   if (changed) core_->ledger.Changed(process);
-  if (process->IsOver()) core_->table.ReleaseName(*process);
+  if (process->IsTreeOver()) core_->table.ReleaseName(*process);
   if (Has(shim, record::kFinal)) Finish(process);
 }
 
@@ -154,9 +156,8 @@ void RecordReader::ApplyStreams(ProcessEntry* process, const ShimHalf& shim) {
 
 bool RecordReader::ApplyStart(ProcessEntry* process, const ShimHalf& shim) {
   if (Has(shim, record::kStartFailed) && !process->start_failure) {
-    const Spec spec = AsStarted(*process->spec, core_->files->DirectoryOf(process->id));
-    FailToStart(core_, process,
-                MakeStartFailure(core_->shims, spec, shim.fail_stage, shim.fail_errno),
+    const Spec spec = AsStarted(*process->spec, files_->DirectoryOf(process->id));
+    FailToStart(core_, process, MakeStartFailure(programs_, spec, shim.fail_stage, shim.fail_errno),
                 // What was forked runs until its shim has ended it.
                 /*is_over=*/!Has(shim, record::kAdopted) || Has(shim, record::kEmpty));
     return true;
@@ -168,19 +169,13 @@ bool RecordReader::ApplyStart(ProcessEntry* process, const ShimHalf& shim) {
   process->start_ticks = shim.start_ticks;
   process->start_time = absl::FromUnixNanos(shim.started_ns);
   Advance(process, process->termination ? State::kStopping : State::kRunning);
-  core_->on_start_settled(process);
+  core_->events->OnStartSettled(process);
   return true;
 }
 
 bool RecordReader::ApplyFlags(ProcessEntry* process, const ShimHalf& shim) {
   uint32_t* flags = &process->flags;
-  bool stalled = Has(shim, record::kOutputStalled);
-  bool changed = Raise(flags, kFlagOutputStalled, stalled);
-  // What was acknowledged just before it stalled was written without waking it.
-  if (changed && stalled) {
-    core_->shims->Tell(
-        process->slot, process->id, [](record::AgentHalf&) {}, /*wake=*/true);
-  }
+  bool changed = ApplyStall(process, shim);
   changed |= Raise(flags, kFlagOutputDropped, Has(shim, record::kOutputDropped));
   if (Has(shim, record::kCgroupRefused)) changed |= Raise(flags, kFlagNoCgroup, true);
   changed |= Raise(flags, kFlagEscalated, Has(shim, record::kEscalated));
@@ -189,7 +184,7 @@ bool RecordReader::ApplyFlags(ProcessEntry* process, const ShimHalf& shim) {
     changed = true;
     int count = std::min(shim.survivor_count, record::kMaxSurvivors);
     std::vector<int> pids(shim.survivors, shim.survivors + (unkillable ? count : 0));
-    process->survivors = core_->shims->Describe(pids);
+    process->survivors = trees_->Describe(pids);
   }
   if (shim.killed_ns != 0 && process->termination && !process->termination->kill_time) {
     process->termination->kill_time = absl::FromUnixNanos(shim.killed_ns);
@@ -208,10 +203,30 @@ bool RecordReader::ApplyFlags(ProcessEntry* process, const ShimHalf& shim) {
   return changed;
 }
 
+bool RecordReader::ApplyStall(ProcessEntry* process, const ShimHalf& shim) {
+  const bool stalled = Has(shim, record::kOutputStalled);
+  const bool changed = Raise(&process->flags, kFlagOutputStalled, stalled);
+  // What was acknowledged just before it stalled was written without waking it.
+  if (changed && stalled) {
+    slots_->Tell(
+        process->slot, process->id, [](record::AgentHalf&) {}, /*wake=*/true);
+  }
+  const int error = stalled ? shim.stall_errno : 0;
+  return std::exchange(process->stall_errno, error) != error || changed;
+}
+
+void RecordReader::ApplyAsked(ProcessEntry* process, const record::AgentHalf& half) {
+  if (process->termination) return;
+  process->termination = AskedEndOf(half);
+  if (!process->termination) return;
+  if (process->state == State::kRunning) Advance(process, State::kStopping);
+  core_->ledger.Save(*process);
+}
+
 bool RecordReader::ApplyExit(ProcessEntry* process, const ShimHalf& shim) {
   if (!Has(shim, record::kExited) || process->exit) return false;
   bool killed = record::SignalOf(shim.wait_status) == SIGKILL;
-  process->exit = ExitOf(shim, *process, killed && core_->shims->WasOutOfMemory(process->id));
+  process->exit = ExitOf(shim, *process, killed && trees_->WasOutOfMemory(process->id));
   process->exit_time = absl::FromUnixNanos(shim.exited_ns);
   Advance(process, State::kExited);
   // With the output complete in this same look ApplyEnds does; seen complete before, there was no
@@ -220,11 +235,24 @@ bool RecordReader::ApplyExit(ProcessEntry* process, const ShimHalf& shim) {
   return true;
 }
 
+bool RecordReader::ApplyDescendants(ProcessEntry* process, const ShimHalf& shim) {
+  if (!process->exit) return false;
+  const std::optional<Descendants> before =
+      std::exchange(process->descendants, DescendantsOf(shim));
+  return before != process->descendants;
+}
+
 bool RecordReader::ApplyEnds(ProcessEntry* process, const ShimHalf& shim) {
   bool changed = false;
   if (Has(shim, record::kOutputComplete) && !process->output_complete) {
     process->output_complete = true;
     TakeStderrTail(process);
+    changed = true;
+  }
+  if (Has(shim, record::kRestDropped) && !process->output_complete) {
+    // Deleted, but the agent was killed before that was stored.
+    process->output_complete = true;
+    process->flags |= kFlagOutputTruncated;
     changed = true;
   }
   if (Has(shim, record::kEmpty) && !process->tree_empty) {
@@ -237,64 +265,89 @@ bool RecordReader::ApplyEnds(ProcessEntry* process, const ShimHalf& shim) {
 }
 
 void RecordReader::TakeStderrTail(ProcessEntry* process) {
-  size_t stream = process->spec->merge_stderr ? 0 : 1;
+  const record::Stream stream = process->spec->StderrStream();
   const record::StreamState& state = process->streams[stream];
   if (!process->exit || state.end == state.begin) return;
-  process->exit->stderr_tail = core_->output->Tail(process->id, static_cast<int>(stream), state,
-                                                   process->segment_bytes, kStderrTailBytes);
+  process->exit->stderr_tail =
+      output_->Tail(process->id, stream, state, process->segment_bytes, kStderrTailBytes);
 }
 
 void RecordReader::Finish(ProcessEntry* process) {
   int slot = process->slot;
   core_->table.SetSlot(process, 0);
   StoreEnd(slot, process->id);
-  core_->on_over(process);
+  core_->events->OnOver(process);
 }
 
 void RecordReader::StoreEnd(int slot, const std::string& id) {
   if (const ProcessEntry* process = core_->table.Find(id)) core_->ledger.Save(*process);
   core_->ledger.Then([this, slot, id](const absl::Status& committed) {
-    if (committed.ok() && slot != 0) core_->shims->Free(slot, id);
+    if (committed.ok() && slot != 0) slots_->Free(slot, id);
     if (committed.ok()) return;
     // Until it is stored the record is all that knows the exit: it stays.
     core_->scheduler->After(kStoreAgainAfter, [this, slot, id] { StoreEnd(slot, id); });
   });
 }
 
-void RecordReader::Lose(ProcessEntry* process, const std::string& detail) {
+void RecordReader::LoseExit(ProcessEntry* process, Cause cause, const std::string& detail) {
   const bool was_starting = process->state == State::kPending || process->state == State::kStarting;
   if (process->IsLive()) {
     Exit exit;
-    exit.cause = Cause::kShimLost;
+    exit.cause = cause;
     exit.unknown_detail = detail;
     process->exit = std::move(exit);
     process->exit_time = core_->clock->Now();
     Advance(process, State::kLost);
   }
-  if (was_starting) core_->on_start_settled(process);
+  if (was_starting) core_->events->OnStartSettled(process);
+  process->flags &= ~static_cast<uint32_t>(kFlagOutputStalled);  // nothing waits for room any more
+  process->stall_errno = 0;
   if (!process->output_complete) {
-    process->streams = core_->output->Measure(process->id, process->segment_bytes);
-    process->flags |= kFlagOutputTruncated;
+    process->streams = output_->Measure(process->id, process->segment_bytes);
     process->output_complete = true;
     TakeStderrTail(process);
   }
+}
+
+void RecordReader::Lose(ProcessEntry* process, const std::string& detail) {
+  if (!process->output_complete) process->flags |= kFlagOutputTruncated;
+  LoseExit(process, Cause::kShimLost, detail);
   core_->ledger.Changed(process);
   if (process->tree_empty) return Finish(process);
-  core_->shims->EndLostTree(process->id, [this, id = process->id](absl::Status ended) {
-    ProcessEntry* lost = core_->table.Find(id);
-    if (lost == nullptr) return;
-    if (ended.ok()) {
-      lost->tree_empty = true;
-      lost->empty_time = core_->clock->Now();
-    } else {
-      lost->flags |= kFlagLeaked;
-      const std::string unproven = absl::StrCat("; its tree is unproven: ", ended.message());
-      if (lost->exit) absl::StrAppend(&lost->exit->unknown_detail, unproven);
-      if (lost->start_failure) absl::StrAppend(&lost->start_failure->message, unproven);
+  trees_->EndLostTree(
+      process->id, [this, id = process->id](const absl::Status& ended) { OnTreeOver(id, ended); });
+}
+
+void RecordReader::LoseUnmanaged(ProcessEntry* process) {
+  LoseExit(process, Cause::kRecordVersion,
+           absl::StrCat(DescribeRecordVersion(*core_, process->record_version),
+                        "; how it ended, and whether all of its output was kept, is not known"));
+  core_->ledger.Changed(process);
+  trees_->AwaitEmptyTree(
+      process->id, [this, id = process->id](const absl::Status& seen) { OnTreeOver(id, seen); });
+}
+
+void RecordReader::OnTreeOver(const std::string& id, const absl::Status& proven) {
+  ProcessEntry* lost = core_->table.Find(id);
+  if (lost == nullptr) return;
+  if (proven.ok()) {
+    lost->tree_empty = true;
+    lost->empty_time = core_->clock->Now();
+    lost->survivors.clear();
+  } else {
+    lost->flags |= kFlagLeaked;
+    std::vector<int> orphans = trees_->Orphans(*lost);
+    std::string unproven = absl::StrCat("; its tree is unproven: ", proven.message());
+    if (!orphans.empty()) {
+      absl::StrAppend(&unproven, "; processes with its SHOAL_ID: ", orphans.size());
     }
-    core_->ledger.Changed(lost);
-    Finish(lost);
-  });
+    orphans.resize(std::min(orphans.size(), kMaxNamedOrphans));
+    lost->survivors = trees_->Describe(orphans);
+    if (lost->exit) absl::StrAppend(&lost->exit->unknown_detail, unproven);
+    if (lost->start_failure) absl::StrAppend(&lost->start_failure->message, unproven);
+  }
+  core_->ledger.Changed(lost);
+  Finish(lost);
 }
 
 }  // namespace shoal::agent

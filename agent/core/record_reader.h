@@ -1,28 +1,46 @@
 // Turns what a record says into the state of its process.
 //
-// Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: never but for a
-//                small read of the last bytes of stderr.
+// Ownership:     owned by the supervisor; does not own the processes.
+// Thread-safety: loop thread only.
+// Blocking:      small reads: of the last bytes of stderr and, for a lost or unmanaged process, of
+//                the directory of the output files.
+// Errors:        none returned; a damaged or missing record makes its process LOST.
 // Story:         a shim reports (OnReport) or dies (OnDeath) → Look at the slot → Apply: started,
 //                failed, exited, output complete, empty, each at most once → final: save, and after
 //                the commit free the slot. A shim that died without being final is lost: Lose()
-//                says what cannot be known and ends what is left of its tree.
+//                says what cannot be known and ends what is left of its tree. A record that only a
+//                newer agent can read says nothing: LoseUnmanaged() when its shim is gone.
 #ifndef SHOAL_AGENT_CORE_RECORD_READER_H_
 #define SHOAL_AGENT_CORE_RECORD_READER_H_
 
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "agent/core/core.h"
+#include "agent/core/forks.h"
+#include "agent/core/ports/output_files.h"
+#include "agent/core/ports/process_files.h"
+#include "agent/core/ports/process_trees.h"
+#include "agent/core/ports/programs.h"
+#include "agent/core/ports/shim_slots.h"
 
 namespace shoal::agent {
 
-class RecordReader {
+class RecordReader final : public ShimEvents {
  public:
-  explicit RecordReader(Core* core) : core_(core) {}
+  RecordReader(Core* core, const Ports& ports, Forks* forks)
+      : core_(core),
+        slots_(ports.slots),
+        programs_(ports.programs),
+        trees_(ports.trees),
+        output_(ports.output),
+        files_(ports.files),
+        forks_(forks) {}
 
-  void OnReport(int slot);
-  void OnOverflow();
-  void OnDeath(int slot, const std::string& id);
+  void OnReport(int slot) override;
+  void OnOverflow() override;
+  void OnDeath(int slot, const std::string& id) override;
 
   // Takes over what the record says. For recovery, too.
   void Apply(ProcessEntry* process, const record::ShimHalf& shim);
@@ -31,16 +49,34 @@ class RecordReader {
   // lost, the tree is ended by its cgroup or reported as unproven.
   void Lose(ProcessEntry* process, const std::string& detail);
 
-  // The process was deleted while its shim still had the slot: frees the slot once the shim is
-  // done.
-  void Orphan(int slot, const std::string& id) { orphans_[slot] = id; }
+  // The shim of a process whose record only a newer agent can read is gone: its exit is UNKNOWN;
+  // its tree is waited for, not ended.
+  void LoseUnmanaged(ProcessEntry* process);
+
+  // Looks for new output of an unmanaged process, which reports nothing that can be read. Bounded:
+  // a few processes at a time.
+  void MeasureSoon(const std::string& id);
+
+  // The process was deleted while its shim still had the slot: has the shim drop what it could not
+  // write, and frees the slot once it is done.
+  void Orphan(int slot, const std::string& id);
+
+  // Who asked for the end of the process, if only its record knows: the agent that wrote that could
+  // not store it. For recovery, before Apply.
+  void ApplyAsked(ProcessEntry* process, const record::AgentHalf& half);
 
  private:
   bool ApplyStart(ProcessEntry* process, const record::ShimHalf& shim);
   bool ApplyFlags(ProcessEntry* process, const record::ShimHalf& shim);
+  bool ApplyDescendants(ProcessEntry* process, const record::ShimHalf& shim);
   bool ApplyExit(ProcessEntry* process, const record::ShimHalf& shim);
   bool ApplyEnds(ProcessEntry* process, const record::ShimHalf& shim);
   void ApplyStreams(ProcessEntry* process, const record::ShimHalf& shim);
+  bool ApplyStall(ProcessEntry* process, const record::ShimHalf& shim);
+  void MeasureSome();
+  void LoseExit(ProcessEntry* process, Cause cause, const std::string& detail);
+  void OnTreeOver(const std::string& id, const absl::Status& proven);
+  void OnOrphanDeath(int slot, const std::string& id);
   void FailFork(ProcessEntry* process, const ForkFailure& refused);
   void TakeStderrTail(ProcessEntry* process);
   void Finish(ProcessEntry* process);
@@ -48,11 +84,16 @@ class RecordReader {
   void FreeOrphan(int slot, const std::string& id);
 
   Core* const core_;
+  ShimSlots* const slots_;
+  Programs* const programs_;
+  ProcessTrees* const trees_;
+  OutputFiles* const output_;
+  ProcessFiles* const files_;
+  Forks* const forks_;
   absl::flat_hash_map<int, std::string> orphans_;
+  absl::flat_hash_set<std::string> unmeasured_;
+  bool measure_set_ = false;
 };
-
-// The exit as the record has it. `signals` tells a signal sent on request from one of another.
-Exit ExitOf(const record::ShimHalf& shim, const ProcessEntry& process, bool out_of_memory);
 
 }  // namespace shoal::agent
 

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "agent/core/bulk_answer.h"
+#include "agent/core/unmanaged.h"
 
 namespace shoal::agent {
 namespace {
@@ -18,7 +20,7 @@ absl::Time EndOf(const ProcessEntry& process) {
 
 void Retention::OnOver(const ProcessEntry& process) {
   over_.insert({EndOf(process), process.id});
-  // Not at once: whoever ended this one may hold others, which must not be deleted under it.
+  // Not at once: the caller may hold pointers to other entries, which must not be deleted under it.
   if (std::exchange(enforce_set_, true)) return;
   core_->ledger.Then([this](const absl::Status&) {
     enforce_set_ = false;
@@ -41,53 +43,65 @@ void Retention::Enforce() {
   absl::Duration wait = over_.begin()->first + core_->options.retention - now;
   core_->scheduler->After(std::max(wait, absl::Seconds(1)), [this] {
     timer_set_ = false;
-    launcher_->ForgetBuriedBefore(core_->clock->Now() - core_->options.retention);
     Enforce();
   });
 }
 
-absl::StatusOr<std::unique_ptr<ProcessEntry>> Retention::Delete(const std::string& id) {
-  ProcessEntry* process = core_->table.Find(id);
+absl::Status Retention::CheckMayGo(const std::string& id) const {
+  const ProcessEntry* process = core_->table.Find(id);
   if (process == nullptr) return absl::NotFoundError(absl::StrCat("no process ", id));
-  if (!process->IsOver()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        Describe(*process), process->IsLive() ? " still runs; stop it first"
-                                              : " has descendants that still run; stop it first"));
+  if (process->IsTreeOver()) return absl::OkStatus();
+  if (absl::Status managed = CheckManaged(*core_, *process); !managed.ok()) return managed;
+  return absl::FailedPreconditionError(absl::StrCat(
+      Describe(*process), process->IsLive()
+                              ? " still runs; stop it first"
+                              : " has ended, but its tree was not seen to be empty: wait "
+                                "until it is, or stop it"));
+}
+
+absl::StatusOr<std::unique_ptr<ProcessEntry>> Retention::Delete(const std::string& id) {
+  if (absl::Status may_go = CheckMayGo(id); !may_go.ok()) return may_go;
+  core_->ledger.Forget(id);
+  return Remove(id);
+}
+
+std::unique_ptr<ProcessEntry> Retention::Remove(const std::string& id) {
+  ProcessEntry* process = core_->table.Find(id);
+  if (process == nullptr) return nullptr;  // by another call of this turn
+  if (process->slot != 0) {
+    // Its shim may wait for room for its output: nothing more will be heard of it.
+    reader_->Orphan(process->slot, id);
+    core_->events->OnOver(process);
   }
   over_.erase({EndOf(*process), id});
-  launcher_->Bury(*process);
-  if (process->slot != 0) reader_->Orphan(process->slot, id);
   std::unique_ptr<ProcessEntry> gone = core_->table.Remove(id);
-  core_->ledger.Forget(id);
+  core_->requests.RemoveProcess(*gone, /*unstarted=*/false);
   core_->ledger.Deleted(id);
-  core_->output->Remove(id);
-  if (!gone->spec->files.empty()) core_->files->Remove(id);
+  output_->Remove(id);
+  if (!gone->spec->files.empty()) files_->Remove(id);
   return gone;
 }
 
-void Retention::Delete(const Selector& selector, Supervisor::OutcomesCallback done) {
-  absl::StatusOr<std::vector<ProcessEntry*>> selected = core_->table.Select(selector);
-  if (!selected.ok()) return done(selected.status());
-  struct Answer {
-    std::unique_ptr<ProcessEntry> gone;  // kept until the reply
-    std::string id;
-    absl::Status status;
-  };
-  auto answers = std::make_unique<std::vector<Answer>>();
-  for (const ProcessEntry* process : *selected) {
-    std::string id = process->id;
-    absl::StatusOr<std::unique_ptr<ProcessEntry>> gone = Delete(id);
-    absl::Status status = gone.status();
-    answers->push_back({gone.ok() ? *std::move(gone) : nullptr, std::move(id), std::move(status)});
+void Retention::Delete(DeleteCommand command, OutcomesCallback done) {
+  absl::StatusOr<const LoggedRequest*> first = core_->requests.Begin(RequestKind::kDelete, command);
+  if (!first.ok()) return done(first.status());
+  if (*first != nullptr) return AnswerRepeat(core_, command, std::move(done));
+  absl::StatusOr<std::vector<ProcessEntry*>> selected = core_->table.Select(command.selector);
+  Decision decision{.status = selected.status()};
+  if (selected.ok()) {
+    for (const ProcessEntry* process : *selected) {
+      decision.outcomes.push_back({process->id, CheckMayGo(process->id)});
+      if (decision.outcomes.back().status.ok()) core_->ledger.Forget(process->id);
+    }
   }
-  core_->ledger.Then([this, answers = std::move(answers),
+  core_->requests.Decide(command, decision);
+  core_->ledger.Then([this, decision = std::move(decision),
                       done = std::move(done)](const absl::Status& committed) mutable {
-    std::vector<Outcome> outcomes;
-    for (const Answer& answer : *answers) {
-      const ProcessEntry* process =
-          answer.gone != nullptr ? answer.gone.get() : core_->table.Find(answer.id);
-      // Gone from here, but not for good before it is gone from the store, too.
-      outcomes.push_back({process, answer.status.ok() ? committed : answer.status});
+    if (!committed.ok()) return done(committed);
+    std::vector<std::unique_ptr<ProcessEntry>> gone;  // kept until the reply
+    absl::StatusOr<std::vector<Outcome>> outcomes = OutcomesOf(*core_, decision);
+    for (const LoggedOutcome& one : decision.outcomes) {
+      if (one.status.ok()) gone.push_back(Remove(one.process_id));
     }
     done(std::move(outcomes));
   });

@@ -1,23 +1,28 @@
 // Lets ended processes go: by request, by age, by number.
 //
-// Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: never.
+// Ownership:     owned by the supervisor; does not own the processes.
+// Thread-safety: loop thread only.
+// Blocking:      never blocks.
+// Errors:        NOT_FOUND: no such process. FAILED_PRECONDITION: it is not over.
 #ifndef SHOAL_AGENT_CORE_RETENTION_H_
 #define SHOAL_AGENT_CORE_RETENTION_H_
 
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "agent/core/core.h"
-#include "agent/core/launcher.h"
+#include "agent/core/ports/output_files.h"
+#include "agent/core/ports/process_files.h"
 #include "agent/core/record_reader.h"
 
 namespace shoal::agent {
 
 class Retention {
  public:
-  Retention(Core* core, Launcher* launcher, RecordReader* reader)
-      : core_(core), launcher_(launcher), reader_(reader) {}
+  Retention(Core* core, OutputFiles* output, ProcessFiles* files, RecordReader* reader)
+      : core_(core), output_(output), files_(files), reader_(reader) {}
 
   // The process is over: its time begins, and the oldest may have to go.
   void OnOver(const ProcessEntry& process);
@@ -26,13 +31,18 @@ class Retention {
   // the reply.
   absl::StatusOr<std::unique_ptr<ProcessEntry>> Delete(const std::string& id);
 
-  void Delete(const Selector& selector, Supervisor::OutcomesCallback done);
+  // The same for a caller, once, and after its commit; a failed one leaves the processes.
+  void Delete(DeleteCommand command, OutcomesCallback done);
 
  private:
+  absl::Status CheckMayGo(const std::string& id) const;
+  // Everything but its row in the store.
+  std::unique_ptr<ProcessEntry> Remove(const std::string& id);
   void Enforce();
 
   Core* const core_;
-  Launcher* const launcher_;
+  OutputFiles* const output_;
+  ProcessFiles* const files_;
   RecordReader* const reader_;
   std::set<std::pair<absl::Time, std::string>> over_;  // by end
   bool timer_set_ = false;

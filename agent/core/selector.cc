@@ -6,13 +6,34 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "common/ids.h"
 
 namespace shoal::agent {
+namespace {
+
+// The term fits nothing but a process of this name or this id.
+bool IsExact(const std::string& term) {
+  if (IsGlob(term)) return false;
+  // Ids are of A-Z and 2-7; a prefix of one may be written in either case.
+  auto may_be_in_id = [](char c) { return absl::ascii_isalpha(c) || (c >= '2' && c <= '7'); };
+  bool is_no_id = term.size() < kMinIdPrefix || term.size() > kIdLength ||
+                  !std::all_of(term.begin(), term.end(), may_be_in_id);
+  return is_no_id ||
+         (term.size() == kIdLength && std::none_of(term.begin(), term.end(), absl::ascii_islower));
+}
+
+}  // namespace
+
 bool IsGlob(const std::string& term) { return term.find_first_of("*?[") != std::string::npos; }
 
 bool Selector::IsOpen() const {
   return all || !labels.empty() || !session_id.empty() ||
          std::any_of(terms.begin(), terms.end(), IsGlob);
+}
+
+bool Selector::HasExactTerms() const {
+  return !terms.empty() && labels.empty() && session_id.empty() && !all &&
+         std::all_of(terms.begin(), terms.end(), IsExact);
 }
 
 bool TermMatches(const std::string& term, const ProcessEntry& process) {

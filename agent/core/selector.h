@@ -1,7 +1,10 @@
 // Names processes: by name, glob, id, label, session or state. The core's form of
 // shoal.v1.Selector.
 //
+// Ownership:     plain data.
 // Thread-safety: plain data; Matches is thread-safe.
+// Blocking:      never blocks.
+// Errors:        none; ProcessTable::Select refuses what fits nothing.
 #ifndef SHOAL_AGENT_CORE_SELECTOR_H_
 #define SHOAL_AGENT_CORE_SELECTOR_H_
 
@@ -23,6 +26,8 @@ struct Selector {
   bool IsEmpty() const { return terms.empty() && labels.empty() && session_id.empty() && !all; }
   // Processes to come may match, too: labels, globs, sessions, all.
   bool IsOpen() const;
+  // Nothing but terms, each of which fits a process of exactly this name or id.
+  bool HasExactTerms() const;
 };
 
 // An id is told by so many of its first characters, or more.

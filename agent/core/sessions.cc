@@ -11,7 +11,6 @@
 namespace shoal::agent {
 namespace {
 
-constexpr size_t kEndedKept = 1'000;
 constexpr int kEndsPerTurn = 64;
 constexpr absl::string_view kExpired = "expired";
 constexpr absl::string_view kClosed = "was closed";
@@ -21,99 +20,80 @@ absl::Duration ToleratedLag(absl::Duration ttl) { return std::min(absl::Seconds(
 
 }  // namespace
 
-void Sessions::Open(OpenSessionCommand command,
-                    absl::AnyInvocable<void(absl::StatusOr<const SessionEntry*>)> done) {
-  for (const auto& [id, session] : sessions_) {
-    if (session->owner != command.owner || session->request_id != command.request_id) continue;
-    core_->ledger.Then(
-        [this, id = id, done = std::move(done)](const absl::Status& committed) mutable {
-          auto found = sessions_.find(id);
-          if (!committed.ok()) return done(committed);
-          if (found == sessions_.end()) return done(Gone(id));
-          done(found->second.get());
-        });
+void Sessions::Open(OpenSessionCommand command, OpenCallback done) {
+  absl::StatusOr<const LoggedRequest*> first =
+      core_->requests.Begin(RequestKind::kOpenSession, command);
+  if (!first.ok()) return done(first.status());
+  if (*first != nullptr) {
+    const std::string id = (*first)->decision.made_id;
+    core_->ledger.Then([this, id, done = std::move(done)](const absl::Status& committed) mutable {
+      if (!committed.ok()) return done(committed);
+      const SessionEntry* session = table_->Find(id);
+      if (session == nullptr || session->over) return done(table_->Gone(id));
+      done(session);
+    });
     return;
   }
-  auto session = std::make_unique<SessionEntry>();
-  session->id = NewId();
-  session->name = command.name;
-  session->owner = command.owner;
-  session->token = absl::StrCat(NewId(), NewId());
-  session->request_id = command.request_id;
-  session->ttl = command.ttl;
-  session->create_time = core_->clock->Now();
-  session->renew_time = session->create_time;
-  session->expires_boottime = core_->clock->BootTime() + session->ttl;
-  core_->ledger.SaveSession(*session);
-  std::string id = session->id;
-  sessions_[id] = std::move(session);
+  SessionEntry session;
+  session.id = NewId();
+  session.name = command.name;
+  session.owner = command.owner();
+  session.token = absl::StrCat(NewId(), NewId());
+  session.request_id = command.request_id;
+  session.ttl = command.ttl;
+  session.create_time = core_->clock->Now();
+  session.renew_time = session.create_time;
+  session.expires_boottime = core_->clock->BootTime() + session.ttl;
+  core_->ledger.SaveSession(session);
+  const std::string id = table_->Add(std::move(session))->id;
+  core_->requests.Decide(command, {.made_id = id});
   core_->ledger.Then([this, id, done = std::move(done)](const absl::Status& committed) mutable {
     if (!committed.ok()) {
-      sessions_.erase(id);
+      table_->Remove(id);
+      core_->ledger.ForgetSession(id);
       return done(committed);
     }
     Watch(id);
-    done(sessions_.at(id).get());
+    done(table_->Find(id));
   });
 }
 
 void Sessions::Restore(SessionEntry restored) {
-  auto session = std::make_unique<SessionEntry>(std::move(restored));
-  SessionEntry* entry = session.get();
-  sessions_[entry->id] = std::move(session);
+  SessionEntry* entry = table_->Add(std::move(restored));
   if (entry->over) {
     std::string id = entry->id;
     bool expired = entry->expired;
     int ended = expired ? EndAll(entry, Cause::kSessionExpired, "", std::nullopt)
                         : EndAll(entry, Cause::kSessionClosed, entry->owner, std::nullopt);
-    RememberEnd(id, expired ? kExpired : kClosed, ended);
+    table_->RememberEnd(id, expired ? kExpired : kClosed, ended);
     MaybeForget(id);
     return;
   }
+  AdoptRequest(*entry);
   Renew(entry);
   Watch(entry->id);
 }
 
-absl::Status Sessions::Gone(const std::string& session_id) const {
-  auto ended = ended_.find(session_id);
-  if (ended == ended_.end()) {
-    return absl::NotFoundError(absl::StrCat("no session ", session_id.substr(0, kShortIdLength)));
-  }
-  return absl::NotFoundError(absl::StrCat(
-      "session ", session_id.substr(0, kShortIdLength), " ", ended->second.how, " at ",
-      absl::FormatTime("%H:%M:%S", ended->second.time, absl::UTCTimeZone()), " UTC; ",
-      ended->second.processes, ended->second.processes == 1 ? " process was" : " processes were",
-      " terminated"));
+void Sessions::AdoptRequest(const SessionEntry& session) {
+  LoggedRequest request;
+  request.owner = session.owner;
+  request.request_id = session.request_id;
+  request.kind = RequestKind::kOpenSession;
+  request.log_time = session.create_time;
+  request.is_decided = true;
+  request.decision.made_id = session.id;
+  core_->requests.Adopt(std::move(request));
 }
 
-absl::Status Sessions::CheckToken(const std::string& session_id, const std::string& token) const {
-  auto found = sessions_.find(session_id);
-  if (found == sessions_.end() || found->second->over) return Gone(session_id);
-  if (found->second->token != token) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("token is not that of session ", session_id.substr(0, kShortIdLength)));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Sessions::CheckMaySpawn(const std::string& session_id,
-                                     const std::string& owner) const {
-  auto found = sessions_.find(session_id);
-  if (found == sessions_.end() || found->second->over) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("SESSION_EXPIRED: ", Gone(session_id).message()));
-  }
-  if (found->second->owner != owner) {
-    return absl::PermissionDeniedError(absl::StrCat(
-        "session ", session_id.substr(0, kShortIdLength), " belongs to another identity"));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<absl::Duration> Sessions::KeepAlive(const std::string& session_id,
+absl::StatusOr<absl::Duration> Sessions::KeepAlive(const Permit& permit,
+                                                   const std::string& session_id,
                                                    const std::string& token) {
-  if (absl::Status status = CheckToken(session_id, token); !status.ok()) return status;
-  SessionEntry* session = sessions_.at(session_id).get();
+  SessionEntry* session = table_->Find(session_id);
+  if (session == nullptr) return table_->Gone(session_id);
+  const absl::StatusOr<Permit> may =
+      Authorize(permit.caller(), Verb::kKeepAlive, Target::Session(*session, token));
+  if (!may.ok()) return may.status();
+  if (session->over) return table_->Gone(session_id);
   session->renew_time = core_->clock->Now();
   Renew(session);
   return session->ttl;
@@ -121,38 +101,31 @@ absl::StatusOr<absl::Duration> Sessions::KeepAlive(const std::string& session_id
 
 void Sessions::Renew(SessionEntry* session) {
   session->expires_boottime = core_->clock->BootTime() + session->ttl;
-  int64_t dead_man = DeadManOf(session->id);
+  int64_t dead_man = table_->DeadManOf(session->id);
   for (const ProcessEntry* process : core_->table.OfSession(session->id)) {
     if (process->slot == 0) continue;
     // Not woken: a shim looks again when its dead-man time has come.
-    core_->shims->Tell(
+    slots_->Tell(
         process->slot, process->id,
         [dead_man](record::AgentHalf& half) { half.dead_man_ns = dead_man; }, /*wake=*/false);
   }
 }
 
-int64_t Sessions::DeadManOf(const std::string& session_id) const {
-  auto found = sessions_.find(session_id);
-  if (found == sessions_.end()) return 0;
-  return absl::ToInt64Nanoseconds(found->second->expires_boottime + core_->options.dead_man);
-}
-
 void Sessions::Watch(const std::string& session_id) {
-  absl::Duration due = sessions_.at(session_id)->expires_boottime;
+  absl::Duration due = table_->Find(session_id)->expires_boottime;
   core_->scheduler->After(due - core_->clock->BootTime(),
                           [this, session_id, due] { OnTimer(session_id, due); });
 }
 
 void Sessions::OnTimer(const std::string& session_id, absl::Duration due) {
-  auto found = sessions_.find(session_id);
-  if (found == sessions_.end() || found->second->over) return;
-  SessionEntry* session = found->second.get();
+  SessionEntry* session = table_->Find(session_id);
+  if (session == nullptr || session->over) return;
   absl::Duration now = core_->clock->BootTime();
   if (now - due > ToleratedLag(session->ttl)) Renew(session);
   if (session->expires_boottime > now) return Watch(session_id);
   SHOAL_FAILPOINT("session:expire");
   int ended = EndAll(session, Cause::kSessionExpired, "", std::nullopt);
-  RememberEnd(session_id, kExpired, ended);
+  table_->RememberEnd(session_id, kExpired, ended);
   MaybeForget(session_id);
 }
 
@@ -167,11 +140,11 @@ int Sessions::EndAll(SessionEntry* session, Cause cause, std::string requested_b
   }
   int living = 0;
   for (const ProcessEntry* process : core_->table.OfSession(session->id)) {
-    if (process->IsOver()) continue;
+    if (process->IsTreeOver()) continue;
     to_end_.emplace_back(
         process->id,
         EndWish{.cause = cause, .requested_by = requested_by, .signal = SIGTERM, .grace = grace});
-    ++living;
+    if (!process->IsUnmanaged()) ++living;
   }
   if (!end_scheduled_) EndSome();
   return living;
@@ -182,52 +155,66 @@ void Sessions::EndSome() {
   for (int i = 0; i < kEndsPerTurn && !to_end_.empty(); ++i) {
     auto [id, wish] = std::move(to_end_.front());
     to_end_.pop_front();
-    if (ProcessEntry* process = core_->table.Find(id)) ender_->End(process, wish);
+    if (ProcessEntry* process = core_->table.Find(id)) terminator_->End(process, wish);
   }
   if (to_end_.empty()) return;
   end_scheduled_ = true;
   core_->scheduler->After(absl::ZeroDuration(), [this] { EndSome(); });
 }
 
-void Sessions::Close(const std::string& session_id, const std::string& token, bool forget,
-                     std::optional<absl::Duration> grace, std::optional<absl::Duration> timeout,
-                     absl::AnyInvocable<void(absl::StatusOr<SessionEnd>)> done) {
-  if (absl::Status status = CheckToken(session_id, token); !status.ok()) {
-    if (ended_.contains(session_id)) return done(SessionEnd{});  // closed again
-    return done(std::move(status));
+void Sessions::Close(const CloseSessionCommand& command, CloseCallback done) {
+  // One that is over may be closed again: its end goes on, and what is left is waited for and named
+  // as the first time.
+  const std::string& session_id = command.session_id;
+  SessionEntry* const session = table_->Find(session_id);
+  const bool is_over = session == nullptr || session->over;
+  if (session == nullptr && !table_->HasEnded(session_id)) return done(table_->Gone(session_id));
+  if (session != nullptr) {
+    const absl::StatusOr<Permit> may = Authorize(command.permit.caller(), Verb::kCloseSession,
+                                                 Target::Session(*session, command.token));
+    if (!may.ok()) return done(may.status());
   }
-  SessionEntry* session = sessions_.at(session_id).get();
   std::vector<ProcessEntry*> processes = core_->table.OfSession(session_id);
-  int ended = EndAll(session, Cause::kSessionClosed, session->owner, grace);
-  RememberEnd(session_id, kClosed, ended);
+  int ended = 0;
+  if (!is_over) {
+    ended = EndAll(session, Cause::kSessionClosed, session->owner, command.grace);
+    table_->RememberEnd(session_id, kClosed, ended);
+  }
+  std::vector<std::string> ids;
+  for (const ProcessEntry* process : processes) ids.push_back(process->id);
+  // Nothing is done to an unmanaged one, so it is not waited for: it is named as a survivor.
+  std::erase_if(processes, [](const ProcessEntry* process) { return process->IsUnmanaged(); });
   core_->waits.Add(
-      processes, Until::kEmpty, /*any=*/false, ender_->TimeoutFor(processes, grace, timeout),
-      [this, session_id, ended, forget, done = std::move(done)](const std::vector<std::string>& ids,
-                                                                bool /*timed_out*/) mutable {
+      processes, Until::kEmpty, /*any=*/false,
+      terminator_->TimeoutFor(processes, command.grace, command.timeout),
+      [this, session_id, ended, forget = command.forget, ids = std::move(ids),
+       done = std::move(done)](const std::vector<std::string>& /*ending*/,
+                               bool /*timed_out*/) mutable {
         SessionEnd end{.terminated = ended, .survivor_ids = {}};
         for (const std::string& id : ids) {
           const ProcessEntry* process = core_->table.Find(id);
           if (process == nullptr) continue;
-          if (!process->IsOver() || !process->tree_empty) {
+          if (!process->IsTreeOver() || !process->tree_empty) {
             end.survivor_ids.push_back(id);
           } else if (forget) {
-            remove_(id);
+            retention_->Delete(id).IgnoreError();
           }
         }
         MaybeForget(session_id);
-        core_->ledger.Then([end = std::move(end),
-                            done = std::move(done)](const absl::Status& /*committed*/) mutable {
-          done(std::move(end));
-        });
+        core_->ledger.ThenAlways(
+            [end = std::move(end), done = std::move(done)]() mutable { done(std::move(end)); });
       });
 }
 
-void Sessions::RememberEnd(const std::string& session_id, absl::string_view how, int processes) {
-  ended_[session_id] = {core_->clock->Now(), how, processes};
-  ended_order_.push_back(session_id);
-  if (ended_order_.size() <= kEndedKept) return;
-  ended_.erase(ended_order_.front());
-  ended_order_.pop_front();
+void Sessions::TakeBack(ProcessEntry* process) {
+  const SessionEntry* const found = table_->Find(process->session_id);
+  if (found == nullptr || !found->over) return;
+  const SessionEntry& session = *found;
+  terminator_->End(process,
+                   {.cause = session.expired ? Cause::kSessionExpired : Cause::kSessionClosed,
+                    .requested_by = session.expired ? "" : session.owner,
+                    .signal = SIGTERM,
+                    .grace = std::nullopt});
 }
 
 void Sessions::OnProcessOver(const ProcessEntry& process) {
@@ -235,24 +222,17 @@ void Sessions::OnProcessOver(const ProcessEntry& process) {
 }
 
 void Sessions::MaybeForget(const std::string& session_id) {
-  auto found = sessions_.find(session_id);
-  if (found == sessions_.end() || !found->second->over || LiveProcessesOf(session_id) > 0) return;
+  const SessionEntry* session = table_->Find(session_id);
+  if (session == nullptr || !session->over || LiveProcessesOf(session_id) > 0) return;
   core_->ledger.ForgetSession(session_id);
-  sessions_.erase(found);
-}
-
-std::vector<const SessionEntry*> Sessions::Living() const {
-  std::vector<const SessionEntry*> living;
-  for (const auto& [id, session] : sessions_) {
-    if (!session->over) living.push_back(session.get());
-  }
-  return living;
+  core_->requests.ForgetSession(*session);
+  table_->Remove(session_id);
 }
 
 int Sessions::LiveProcessesOf(const std::string& session_id) const {
   std::vector<ProcessEntry*> processes = core_->table.OfSession(session_id);
   return static_cast<int>(std::count_if(processes.begin(), processes.end(),
-                                        [](const ProcessEntry* p) { return !p->IsOver(); }));
+                                        [](const ProcessEntry* p) { return !p->IsTreeOver(); }));
 }
 
 }  // namespace shoal::agent

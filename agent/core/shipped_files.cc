@@ -17,7 +17,7 @@ namespace {
 // With a working directory of its own the program is named by its whole path.
 std::string ProgramOf(const Spec& spec, const std::string& directory) {
   const std::string& program = spec.argv[0];
-  if (spec.cwd.empty() || !RunsShippedProgram(spec)) return program;
+  if (spec.cwd.empty() || !RunsShippedProgram(program, spec.files)) return program;
   return absl::StrCat(directory, "/", program.substr(2));
 }
 
@@ -52,14 +52,6 @@ std::string ValueOf(absl::string_view key, const std::vector<std::string>& env) 
 }
 
 }  // namespace
-
-bool RunsShippedProgram(const Spec& spec) {
-  absl::string_view program = spec.argv[0];
-  return absl::ConsumePrefix(&program, "./") &&
-         absl::c_any_of(spec.files, [&](const SpecFile& file) {
-           return absl::string_view(file.path) == program;
-         });
-}
 
 void StartBesideFiles(const Spec& spec, const std::string& directory, ShimStart* start) {
   start->argv[0] = ProgramOf(spec, directory);

@@ -1,18 +1,18 @@
 // What the files beside a process mean for its start.
 //
+// Ownership:     stateless.
 // Thread-safety: thread-safe.
+// Blocking:      never blocks.
+// Errors:        none.
 #ifndef SHOAL_AGENT_CORE_SHIPPED_FILES_H_
 #define SHOAL_AGENT_CORE_SHIPPED_FILES_H_
 
 #include <string>
 
-#include "agent/core/model.h"
-#include "agent/core/ports.h"
+#include "agent/core/ports/shim_slots.h"
+#include "agent/spec/spec.h"
 
 namespace shoal::agent {
-
-// Whether argv[0] is "./" and the path of one of the spec's files.
-bool RunsShippedProgram(const Spec& spec);
 
 // `spec` as it is started with its files in `directory`: working directory, program, SHOAL_FILES,
 // and the directories of its libraries in front of LD_LIBRARY_PATH. `start->env` is complete but

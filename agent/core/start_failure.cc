@@ -35,12 +35,12 @@ absl::string_view NameOf(record::Stage stage) {
 
 }  // namespace
 
-StartFailure MakeStartFailure(Shims* shims, const Spec& spec, record::Stage stage,
+StartFailure MakeStartFailure(Programs* programs, const Spec& spec, record::Stage stage,
                               int error_number) {
   StartFailure failure;
   failure.stage = std::string(NameOf(stage));
   failure.error_number = error_number;
-  if (error_number == ECANCELED) {  // the shim read of the wish before it ran anything
+  if (error_number == ECANCELED) {  // the shim saw the termination request before exec
     failure.message = std::string(kEndedBeforeStart);
     return failure;
   }
@@ -51,23 +51,9 @@ StartFailure MakeStartFailure(Shims* shims, const Spec& spec, record::Stage stag
                               ? absl::StrCat(verb, " ", EscapeForMessage(object))
                               : std::string(verb);
   failure.message = std::string(ErrnoStatus(error_number, operation).message());
-  if (std::string detail = shims->Explain(spec, stage, error_number); !detail.empty()) {
+  if (std::string detail = programs->Explain(spec, stage, error_number); !detail.empty()) {
     absl::StrAppend(&failure.message, " (", detail, ")");
   }
-  return failure;
-}
-
-StartFailure MakeForkFailure(Core* core, const ProcessEntry& process, const ForkFailure& refused) {
-  const ProcessEntry* parent = core->table.Find(process.forked_from);
-  const std::string who = parent != nullptr ? Describe(*parent) : process.forked_from;
-  StartFailure failure{.stage = "fork", .error_number = refused.error_number, .message = ""};
-  const bool speaks = refused.error_number == 0 || refused.error_number == ECONNRESET;
-  const std::string reason =
-      speaks ? refused.text
-      : refused.text.empty()
-          ? std::string(ErrnoStatus(refused.error_number, refused.stage).message())
-          : absl::StrCat(refused.stage, ": ", refused.text);
-  failure.message = absl::StrCat(who, " could not be forked: ", reason);
   return failure;
 }
 
@@ -108,10 +94,10 @@ void FailToStart(Core* core, ProcessEntry* process, StartFailure failure, bool i
     core->table.ReleaseName(*process);
   }
   core->ledger.Changed(process);
-  core->on_start_settled(process);
+  core->events->OnStartSettled(process);
   if (process->slot != 0) return;  // saved when the shim is final
   core->ledger.Save(*process);
-  core->on_over(process);
+  core->events->OnOver(process);
 }
 
 }  // namespace shoal::agent

@@ -8,7 +8,8 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "agent/core/shipped_files.h"
+#include "agent/spec/spec.h"
+#include "agent/spec/template_spec.h"
 #include "common/failpoint.h"
 #include "common/ids.h"
 #include "common/sha256.h"
@@ -21,17 +22,20 @@ constexpr absl::Duration kWarmTime = absl::Minutes(1);
 constexpr absl::Duration kIdleTimeout = absl::Minutes(5);
 constexpr int kLossesInARow = 3;
 
-bool MayFork(const ProcessEntry& process) { return process.IsLive() && !process.termination; }
+bool MayFork(const ProcessEntry& process) {
+  return process.IsLive() && !process.termination && !process.IsUnmanaged();
+}
 
 }  // namespace
 
 // What was shipped is told apart by what is in it, wherever it was put. Of the other files beside
 // it only libraries are the program's: some are arguments, and differ each time.
-absl::StatusOr<Program> Templates::ProgramOf(const TemplateWish& wish) const {
+absl::StatusOr<TemplateProgram> Templates::ProgramOf(const TemplateWish& wish) const {
   const Spec& spec = *wish.spec;
-  absl::StatusOr<Program> program =
-      RunsShippedProgram(spec) ? Program{.key = "shipped", .version = "", .argv = {spec.argv[0]}}
-                               : core_->shims->FindProgram(spec);
+  absl::StatusOr<TemplateProgram> program =
+      RunsShippedProgram(spec.argv[0], spec.files)
+          ? TemplateProgram{.key = "shipped", .version = "", .argv = {spec.argv[0]}}
+          : programs_->FindProgram(spec);
   if (!program.ok()) return program;
   for (size_t i = 0; i < spec.files.size(); ++i) {
     const SpecFile& file = spec.files[i];
@@ -48,30 +52,39 @@ absl::StatusOr<Program> Templates::ProgramOf(const TemplateWish& wish) const {
 }
 
 void Templates::Acquire(const TemplateWish& wish, Callback done) {
-  absl::StatusOr<Program> program = ProgramOf(wish);
+  absl::StatusOr<TemplateProgram> program = ProgramOf(wish);
   if (!program.ok()) return done(program.status());
   ProcessEntry* process = Find(wish.owner, *program);
   if (process == nullptr) process = Start(wish, *std::move(program));
-  uses_[process->id].last = core_->clock->BootTime();
+  const absl::Duration patience = wish.spec->fork_wait.value_or(kWarmTime);
+  Use& use = uses_[process->id];
+  use.last = core_->clock->BootTime();
+  use.warm_by = std::max(use.warm_by, use.last + patience);
   offers_->Await(
-      *process, kWarmTime,
+      *process, patience,
       [this, id = process->id, done = std::move(done)](const absl::Status& warm) mutable {
         if (warm.ok()) return done(id);
-        // Whoever gave up first ends it; if it was ended, this is harmless.
-        if (ProcessEntry* failed = core_->table.Find(id)) Retire(failed, "not warm");
+        if (ProcessEntry* failed = core_->table.Find(id)) OnNotWarm(failed);
         done(warm);
       });
 }
 
+// The last wait that fails ends the template; others may have more patience with one that lives.
+void Templates::OnNotWarm(ProcessEntry* process) {
+  const auto use = uses_.find(process->id);
+  const bool is_awaited = use != uses_.end() && core_->clock->BootTime() < use->second.warm_by;
+  if (!is_awaited || !MayFork(*process)) Retire(process, "not warm");
+}
+
 std::string Templates::Current(const TemplateWish& wish) {
-  absl::StatusOr<Program> program = ProgramOf(wish);
+  absl::StatusOr<TemplateProgram> program = ProgramOf(wish);
   if (!program.ok()) return {};
   const ProcessEntry* process = Find(wish.owner, *program);
   return process == nullptr ? std::string() : process->id;
 }
 
 // What was changed on disk is not what its user wants to run.
-ProcessEntry* Templates::Find(const std::string& owner, const Program& program) {
+ProcessEntry* Templates::Find(const std::string& owner, const TemplateProgram& program) {
   const auto found = current_.find({owner, program.key});
   if (found == current_.end()) return nullptr;
   ProcessEntry* process = core_->table.Find(found->second);
@@ -83,11 +96,11 @@ ProcessEntry* Templates::Find(const std::string& owner, const Program& program) 
   return nullptr;
 }
 
-ProcessEntry* Templates::Start(const TemplateWish& wish, Program program) {
+ProcessEntry* Templates::Start(const TemplateWish& wish, TemplateProgram program) {
   auto made = std::make_unique<ProcessEntry>();
   made->id = NewId();
   made->name = NameFor(program);
-  made->spec = core_->options.template_spec(*wish.spec, program.argv);
+  made->spec = TemplateSpecOf(*wish.spec, program.argv);
   made->inline_files = wish.inline_files;
   made->owner = wish.owner;
   made->boot_id = core_->options.boot_id;
@@ -107,8 +120,9 @@ ProcessEntry* Templates::Start(const TemplateWish& wish, Program program) {
   Take(*process);
   core_->ledger.Then([this, id = process->id](const absl::Status& committed) {
     SHOAL_FAILPOINT("template:after-intent");
-    if (committed.ok()) return start_(id);
+    if (committed.ok()) return queue_->Add({{.id = id, .starter = launcher_}});
     core_->table.Remove(id);
+    core_->ledger.Deleted(id);
     std::erase_if(current_, [&](const auto& entry) { return entry.second == id; });
     uses_.erase(id);
     offers_->Fail(id, committed);
@@ -116,14 +130,15 @@ ProcessEntry* Templates::Start(const TemplateWish& wish, Program program) {
   return process;
 }
 
-std::string Templates::NameFor(const Program& program) {
+std::string Templates::NameFor(const TemplateProgram& program) {
   const std::string name = absl::StrCat(ProgramName(program.argv.back()), "-template");
   return core_->table.CheckNameIsFree("", name).ok() ? name : core_->table.MakeName(name);
 }
 
 void Templates::Take(const ProcessEntry& process) {
   current_[{process.owner, process.template_facts->key}] = process.id;
-  uses_[process.id].last = core_->clock->BootTime();
+  const absl::Duration now = core_->clock->BootTime();
+  uses_[process.id] = {.last = now, .warm_by = now + kWarmTime};
   ArmIdle(process.id, process.template_facts->idle_timeout);
 }
 
@@ -133,11 +148,12 @@ void Templates::Restore() {
     if (MayFork(*process)) {
       Take(*process);
     } else {
-      // The agent before may have been killed between the commit of its wish and the shim.
+      // The agent before may have been killed after it committed the termination request and before
+      // it told the shim.
       EndWish wish;
       wish.cause = process->termination->cause;
       wish.requested_by = process->termination->requested_by;
-      ender_->End(process.get(), wish);
+      terminator_->End(process.get(), wish);
     }
   }
 }
@@ -189,7 +205,7 @@ void Templates::Retire(ProcessEntry* process, const std::string& why) {
   if (!MayFork(*process)) return;
   EndWish wish;
   wish.requested_by = absl::StrCat("shoald (", why, ")");
-  ender_->End(process, wish);
+  terminator_->End(process, wish);
 }
 
 void Templates::ArmIdle(const std::string& id, absl::Duration delay) {
@@ -202,7 +218,8 @@ void Templates::OnIdle(const std::string& id) {
   if (process == nullptr || use == uses_.end()) return;
   const absl::Duration timeout = process->template_facts->idle_timeout;
   const bool warm = offers_->Of(id).has_value();
-  const absl::Duration allowed = warm ? timeout : std::max(timeout, kWarmTime);
+  const absl::Duration warming = use->second.warm_by - use->second.last;
+  const absl::Duration allowed = warm ? timeout : std::max(timeout, warming);
   const absl::Duration left = allowed - (core_->clock->BootTime() - use->second.last);
   if (left > absl::ZeroDuration()) return ArmIdle(id, left);
   Retire(process, "idle");
@@ -211,7 +228,7 @@ void Templates::OnIdle(const std::string& id) {
 std::vector<const ProcessEntry*> Templates::Living() const {
   std::vector<const ProcessEntry*> living;
   for (const auto& [id, process] : core_->table.entries()) {
-    if (process->template_facts && !process->IsOver()) living.push_back(process.get());
+    if (process->template_facts && !process->IsTreeOver()) living.push_back(process.get());
   }
   return living;
 }

@@ -1,19 +1,20 @@
 // Templates: warm processes that others are forked from, one per owner and program.
 //
 // Ownership:     by the supervisor; the processes themselves are in the table like all others.
-// Thread-safety: loop thread only. Blocking: on the file system, to see whether a program changed.
+// Thread-safety: loop thread only.
+// Blocking:      on the file system, to see whether a program changed.
+// Errors:        Acquire's callback gets the status; see there.
 // States:        a template is what its process is and no more (STATE_… of template_service.proto):
 //                  WARMING  it lives and does not offer itself, or not again yet
 //                  WARM     it offers itself
 //                  ENDING   its end was asked for; no new process is forked from it
 // Story:         Acquire: the template of the program, or a new one (Start) if there is none or the
 //                file was changed (Retire) → Offers::Await → the caller forks → OnForked. One that
-//                was not used for its idle timeout is retired (OnIdle). One that dies fails who
-//                waits for it; the next Acquire starts another.
+//                was not used for its idle timeout is retired (OnIdle). If a template dies, the
+//                Acquires that wait for it fail; the next Acquire starts another.
 #ifndef SHOAL_AGENT_CORE_TEMPLATES_H_
 #define SHOAL_AGENT_CORE_TEMPLATES_H_
 
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,8 +24,11 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "agent/core/core.h"
-#include "agent/core/ender.h"
+#include "agent/core/launcher.h"
 #include "agent/core/offers.h"
+#include "agent/core/ports/programs.h"
+#include "agent/core/start_queue.h"
+#include "agent/core/terminator.h"
 
 namespace shoal::agent {
 
@@ -33,9 +37,14 @@ class Templates {
   // The id of a template that offers itself.
   using Callback = absl::AnyInvocable<void(absl::StatusOr<std::string> id)>;
 
-  // `start` starts a process whose intent is durable.
-  Templates(Core* core, Offers* offers, Ender* ender, std::function<void(const std::string&)> start)
-      : core_(core), offers_(offers), ender_(ender), start_(std::move(start)) {}
+  Templates(Core* core, Programs* programs, StartQueue* queue, Launcher* launcher, Offers* offers,
+            Terminator* terminator)
+      : core_(core),
+        programs_(programs),
+        queue_(queue),
+        launcher_(launcher),
+        offers_(offers),
+        terminator_(terminator) {}
 
   // Calls back once, perhaps at once. NOT_FOUND: there is no such program. FAILED_PRECONDITION: the
   // template ended, or did not offer itself in time; the message has its last words.
@@ -60,24 +69,29 @@ class Templates {
   std::vector<const ProcessEntry*> Living() const;
 
  private:
-  using Key = std::pair<std::string, std::string>;  // owner, Program::key
+  using Key = std::pair<std::string, std::string>;  // owner, TemplateProgram::key
   struct Use {
-    absl::Duration last;  // CLOCK_BOOTTIME
+    // CLOCK_BOOTTIME, both.
+    absl::Duration last;
+    absl::Duration warm_by;  // until then a start waits for it to offer itself
   };
 
-  absl::StatusOr<Program> ProgramOf(const TemplateWish& wish) const;
-  ProcessEntry* Find(const std::string& owner, const Program& program);
-  ProcessEntry* Start(const TemplateWish& wish, Program program);
-  std::string NameFor(const Program& program);
+  absl::StatusOr<TemplateProgram> ProgramOf(const TemplateWish& wish) const;
+  ProcessEntry* Find(const std::string& owner, const TemplateProgram& program);
+  ProcessEntry* Start(const TemplateWish& wish, TemplateProgram program);
+  std::string NameFor(const TemplateProgram& program);
   void Take(const ProcessEntry& process);
+  void OnNotWarm(ProcessEntry* process);
   void Retire(ProcessEntry* process, const std::string& why);
   void ArmIdle(const std::string& id, absl::Duration delay);
   void OnIdle(const std::string& id);
 
   Core* const core_;
+  Programs* const programs_;
+  StartQueue* const queue_;
+  Launcher* const launcher_;
   Offers* const offers_;
-  Ender* const ender_;
-  const std::function<void(const std::string&)> start_;
+  Terminator* const terminator_;
   std::map<Key, std::string> current_;  // id of the one to fork from
   std::map<std::string, Use> uses_;     // by id, of those that are not over
   struct Losses {

@@ -1,6 +1,9 @@
 // The states of a process and the only ways from one to another.
 //
-// Thread-safety: thread-safe.
+// Ownership:     stateless.
+// Thread-safety: thread-safe, for entries of different threads.
+// Blocking:      never blocks.
+// Errors:        a way that is not in the table: false.
 #ifndef SHOAL_AGENT_CORE_TRANSITIONS_H_
 #define SHOAL_AGENT_CORE_TRANSITIONS_H_
 

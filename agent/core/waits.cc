@@ -7,13 +7,16 @@ namespace shoal::agent {
 bool Waits::HasCome(const ProcessEntry& process, Until until) {
   switch (until) {
     case Until::kStarted:
-      return process.state != State::kPending && process.state != State::kStarting;
+      // Of an unmanaged one nothing more is heard than that it is there.
+      return process.IsUnmanaged() ||
+             (process.state != State::kPending && process.state != State::kStarting);
     case Until::kExited:
       return !process.IsLive();
     case Until::kOutputComplete:
       return !process.IsLive() && process.output_complete;
     case Until::kEmpty:
-      return process.IsOver();
+      // Where its output cannot be written nothing tells when it will be: that is not waited for.
+      return process.IsTreeOver() && (process.output_complete || process.stall_errno != 0);
   }
   return false;
 }

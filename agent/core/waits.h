@@ -1,7 +1,9 @@
-// Callers who wait until processes have come to a point.
+// Calls that wait until processes have started, exited, written all output, or are empty.
 //
-// Ownership:     by the supervisor. Thread-safety: loop thread only. Blocking: never. Each wait
-//                calls back exactly once: satisfied, timed out, or never when cancelled.
+// Ownership:     owned by the supervisor.
+// Thread-safety: loop thread only.
+// Blocking:      never blocks.
+// Errors:        none. A wait calls back once, satisfied or timed out; not at all when cancelled.
 #ifndef SHOAL_AGENT_CORE_WAITS_H_
 #define SHOAL_AGENT_CORE_WAITS_H_
 
@@ -13,19 +15,19 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
-#include "agent/core/ports.h"
-#include "agent/core/supervisor.h"
+#include "agent/core/commands.h"
+#include "agent/core/ports/scheduler.h"
 
 namespace shoal::agent {
 
 class Waits {
  public:
   using Callback = absl::AnyInvocable<void(const std::vector<std::string>& ids, bool timed_out)>;
-  using Id = uint64_t;
+  using Id = WaitId;
 
   explicit Waits(Scheduler* scheduler) : scheduler_(scheduler) {}
 
-  // Whether the process has come to `until`.
+  // Whether `until` is so of the process.
   static bool HasCome(const ProcessEntry& process, Until until);
 
   // Waits for any or all of `processes`; never calls back before returning, so Settle() must follow

@@ -70,17 +70,17 @@ EventLoop::EventLoop(UniqueFd epoll, UniqueFd wake, UniqueFd timer)
 void EventLoop::Post(Closure closure) {
   bool first = false;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     first = posted_.empty();
     posted_.push_back(std::move(closure));
   }
-  // Whoever finds the queue empty wakes the loop; the others ride along.
+  // The thread that found the queue empty wakes the loop; the others need not.
   if (first) Wake();
 }
 
 void EventLoop::Stop() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     stop_ = true;
   }
   Wake();
@@ -145,7 +145,7 @@ bool EventLoop::RunTurn() {
   std::vector<Closure> closures;
   bool stop = false;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     closures.swap(posted_);
     stop = std::exchange(stop_, false);
   }

@@ -19,8 +19,8 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/mutex.h"
 #include "common/unique_fd.h"
 
 namespace shoal::agent {
@@ -74,7 +74,7 @@ class EventLoop {
   const UniqueFd epoll_, wake_, timer_;
   Closure turn_end_;
 
-  absl::Mutex mu_;
+  Mutex mu_;
   std::vector<Closure> posted_ ABSL_GUARDED_BY(mu_);
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
 

@@ -13,10 +13,10 @@
 #include "agent/os/blob_upload.h"
 #include "agent/os/descriptor.h"
 #include "agent/os/directory.h"
-#include "agent/os/private_directory.h"
 #include "agent/os/remove_tree.h"
-#include "agent/record/record_layout.h"
+#include "agent/record/checksum.h"
 #include "common/failpoint.h"
+#include "common/private_directory.h"
 #include "common/sha256.h"
 #include "common/status.h"
 
@@ -79,7 +79,7 @@ absl::Status BlobStore::OpenDirectories(const std::string& state_dir) {
 }
 
 void BlobStore::ScanComplete() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   for (const std::string& name : NamesIn(complete_directory_.get())) {
     const std::string sha256 = DigestFromHex(name);
     struct stat facts {};
@@ -151,7 +151,7 @@ void BlobStore::Demote(const std::string& sha256, const struct stat& facts) {
 
 void BlobStore::NoteUse(const std::string& sha256) {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     auto blob = complete_.find(sha256);
     if (blob == complete_.end()) return;
     blob->second.last_use = clock_->Now();
@@ -161,12 +161,12 @@ void BlobStore::NoteUse(const std::string& sha256) {
 }
 
 bool BlobStore::IsComplete(const std::string& sha256) const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return complete_.contains(sha256);
 }
 
 bool BlobStore::Has(const std::string& sha256) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   auto blob = complete_.find(sha256);
   if (blob == complete_.end()) return false;
   blob->second.last_use = clock_->Now();
@@ -194,7 +194,7 @@ absl::StatusOr<BlobStore::Opened> BlobStore::OpenBlob(const std::string& sha256)
   }
   if (!fd.ok() && !absl::IsNotFound(fd.status())) return fd.status();
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     complete_.erase(sha256);
   }
   if (there) Demote(sha256, facts);
@@ -215,7 +215,7 @@ int64_t BlobStore::UsedBytes() const {
     const std::shared_ptr<BlobUpload> upload = partial.upload.lock();
     used += upload ? upload->size_bytes() : partial.received_bytes;
   }
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   for (const auto& [sha256, blob] : complete_) used += blob.size_bytes;
   return used;
 }
@@ -237,7 +237,7 @@ bool BlobStore::EvictPartial(const std::string& but) {
 bool BlobStore::EvictBlob() {
   std::vector<std::pair<absl::Time, std::string>> candidates;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     const absl::Time latest = clock_->Now() - options_.keep_after_use;
     for (const auto& [sha256, blob] : complete_) {
       if (blob.last_use <= latest) candidates.emplace_back(blob.last_use, sha256);
@@ -252,7 +252,7 @@ bool BlobStore::EvictBlob() {
     if (there && facts.st_nlink > 1) continue;
     {
       // Has may just have said that it is there.
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       auto blob = complete_.find(sha256);
       if (blob == complete_.end() || blob->second.last_use != last_use) continue;
       complete_.erase(blob);
@@ -302,7 +302,7 @@ absl::StatusOr<std::shared_ptr<BlobUpload>> BlobStore::BeginUpload(const std::st
                                                      ", but somebody writes the same blob with ",
                                                      joined->size_bytes()));
     }
-    if (partial->second.received_bytes > size_bytes) Discard(sha256);  // of who lied about its size
+    if (partial->second.received_bytes > size_bytes) Discard(sha256);  // one of the sizes is wrong
   }
   SHOAL_RETURN_IF_ERROR(MakeRoom(sha256, size_bytes));
   SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, OpenPartial(DigestToHex(sha256)));
@@ -332,8 +332,8 @@ void BlobStore::NoteReceived(const std::string& sha256, int64_t received_bytes) 
   partial.last_write = clock_->Now();
 }
 
-// The descriptor for writing is closed before the name is there: a program that somebody still has
-// open for writing cannot be executed (ETXTBSY).
+// The descriptor for writing is closed before the name is there: a program that is still open for
+// writing cannot be executed (ETXTBSY).
 absl::Status BlobStore::Promote(const std::string& sha256, UniqueFd fd, int64_t size_bytes) {
   const std::string name = DigestToHex(sha256);
   if (fchmod(fd.get(), kReadOnly) != 0) return ErrnoStatus(errno, "chmod of a blob");
@@ -346,7 +346,7 @@ absl::Status BlobStore::Promote(const std::string& sha256, UniqueFd fd, int64_t 
   }
   SHOAL_FAILPOINT("blob:after-rename");
   partial_.erase(sha256);
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   complete_[sha256] = {size_bytes, clock_->Now()};
   return absl::OkStatus();
 }

@@ -1,9 +1,9 @@
 // Files by what is in them: <state>/blobs/complete/HEX and <state>/blobs/partial/HEX, where HEX is
 // the SHA-256 of the bytes.
 //
-// The seal: a complete blob has as its modification time one that belongs to this boot. Whoever
-// writes to the file (a hard link of it stands beside a process) breaks the seal, and so does a
-// boot, before which a power failure may have emptied it. What has no seal is a partial blob again:
+// The seal: a complete blob has as its modification time one that belongs to this boot. A write to
+// the file (a hard link of it stands beside a process) breaks the seal, and so does a boot, before
+// which a power failure may have emptied it. A blob without a seal is a partial blob again:
 // it is hashed once more when a client says that it has it, and never served before.
 //
 // Eviction: beyond the cap the blob goes whose last use is longest ago (its access time, written
@@ -30,9 +30,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "agent/core/ports.h"
+#include "agent/core/ports/clock.h"
+#include "common/mutex.h"
 #include "common/unique_fd.h"
 
 namespace shoal::agent {
@@ -71,9 +71,9 @@ class BlobStore {
   int Link(const std::string& sha256, const Opened& blob, bool executable, int directory,
            const std::string& name);
 
-  // Joins those who write this blob, or begins; nullptr: it is there. RESOURCE_EXHAUSTED: larger
-  // than the store may become, or than what can be made free. INVALID_ARGUMENT: somebody else
-  // writes it with another size.
+  // Joins the upload of this blob, or begins one; nullptr: the blob is complete.
+  // RESOURCE_EXHAUSTED: larger than the store may become, or than what can be made free.
+  // INVALID_ARGUMENT: another writer uploads it with another size.
   absl::StatusOr<std::shared_ptr<BlobUpload>> BeginUpload(const std::string& sha256,
                                                           int64_t size_bytes);
 
@@ -108,7 +108,7 @@ class BlobStore {
 
   int64_t UsedBytes() const;
   // Makes room for that blob: removes the one used longest ago that may go, or else the partial one
-  // written longest ago that nobody writes now. False if there is neither.
+  // written longest ago that has no writer now. False if there is neither.
   bool EvictOne(const std::string& sha256);
   bool EvictBlob();
   bool EvictPartial(const std::string& but);
@@ -129,7 +129,7 @@ class BlobStore {
 
   std::map<std::string, Partial> partial_;  // thread of disk work only
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   std::map<std::string, Blob> complete_ ABSL_GUARDED_BY(mu_);
 };
 

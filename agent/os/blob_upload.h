@@ -1,8 +1,8 @@
 // One blob while it is written, by one client or by several at once.
 //
-// Each writer sends the bytes from where it began; what somebody else was faster with is passed
-// over, so the file and its hash grow once, in order. The bytes of one that lies spoil the blob for
-// all: the digest tells at the end, and everybody begins again.
+// Each writer sends the bytes from where it began; bytes that a faster writer has sent already are
+// passed over, so the file and its hash grow once, in order. Wrong bytes of one writer spoil the
+// blob for all: the digest tells at the end, and every writer begins again.
 //
 // Ownership:     shared by its writers; what was received stays when the last one goes.
 // Thread-safety: the one thread of disk work only.

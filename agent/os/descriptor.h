@@ -16,7 +16,7 @@
 
 namespace shoal::agent {
 
-// The lowest number that an own descriptor may have: a shim's are 0 … 6, and a dup2 onto one of
+// The lowest number that an own descriptor may have: a shim's are 0 … 7, and a dup2 onto one of
 // them must not hit the source of the next.
 inline constexpr int kLowestOwnFd = 11;
 

@@ -18,7 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "agent/core/ports.h"
+#include "agent/core/ports/fork_parent.h"
 #include "common/unique_fd.h"
 
 namespace shoal::agent {
@@ -58,7 +58,7 @@ class ForkConnection {
   // The next packet; nullopt: none is there now.
   absl::StatusOr<std::optional<Message>> Receive();
 
-  // Sends, or queues behind what waits. Whoever asks bounds how much that can be: Forks.
+  // Sends, or queues behind what waits. The caller (Forks) bounds how much can wait.
   absl::Status Send(ForkPacket packet);
   absl::Status SendFork(AskedFork asked, ForkPacket packet);
   absl::Status Flush();

@@ -14,7 +14,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "agent/os/descriptor.h"
-#include "agent/os/proc_files.h"
+#include "agent/os/procfs.h"
 #include "common/escape.h"
 #include "common/status.h"
 #include "shoal/v1/fork_protocol.h"
@@ -45,7 +45,7 @@ absl::StatusOr<UniqueFd> Bind(const std::string& path) {
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     return ErrnoStatus(errno, absl::StrCat("bind ", path));
   }
-  // Nobody can connect before it listens, so the mode comes in time.
+  // No process can connect before it listens, so the mode comes in time.
   if (chmod(path.c_str(), 0600) != 0) return ErrnoStatus(errno, absl::StrCat("chmod ", path));
   if (listen(fd.get(), kBacklog) != 0) return ErrnoStatus(errno, absl::StrCat("listen ", path));
   return fd;
@@ -115,7 +115,7 @@ void ForkSocket::PauseForWantOfDescriptors() {
   });
 }
 
-// A reused PID is nobody: the start time goes with it, and is compared with what the record says.
+// A PID may be reused: the start time goes with it, and both are compared with the record.
 void ForkSocket::Admit(UniqueFd fd) {
   ucred peer{};
   socklen_t size = sizeof(peer);

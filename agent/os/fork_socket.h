@@ -32,12 +32,12 @@ class ForkSocket {
     std::function<void(const ForkParent&)> on_withdrawn;
     // `broken`: the connection broke first, so that the process may have been forked after all.
     std::function<void(const AskedFork&, const ForkFailure&, bool broken)> on_failed;
-    // By the word of the peer; the record says more, if the shim lived to write it.
+    // As reported by the parent; the record says more, if the shim lived to write it.
     std::function<void(const AskedFork&)> on_forked;
     std::function<void(const std::string& line)> on_trouble;
   };
 
-  // Whoever connects has this long to offer itself.
+  // A process that has connected must offer itself within this time.
   static constexpr absl::Duration kTimeToOffer = absl::Seconds(10);
   // Between two attempts to accept, when descriptors are wanting.
   static constexpr absl::Duration kPause = absl::Milliseconds(100);

@@ -8,14 +8,14 @@ HelperThread::HelperThread() : thread_([this] { Main(); }) {}
 
 HelperThread::~HelperThread() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     stop_ = true;
   }
   thread_.join();
 }
 
 void HelperThread::Run(absl::AnyInvocable<void()> closure) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   queue_.push_back(std::move(closure));
 }
 
@@ -23,8 +23,8 @@ void HelperThread::Main() {
   while (true) {
     absl::AnyInvocable<void()> closure;
     {
-      absl::MutexLock lock(&mu_);
-      mu_.Await(absl::Condition(this, &HelperThread::HasWork));
+      MutexLock lock(&mu_);
+      mu_.Await([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return HasWork(); });
       if (queue_.empty()) return;
       closure = std::move(queue_.front());
       queue_.pop_front();

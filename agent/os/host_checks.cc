@@ -175,8 +175,8 @@ HostCheck CheckStateDir(const std::string& state_dir) {
 
 HostCheck CheckSubreaper() {
   int value = 0;
-  if (prctl(PR_GET_CHILD_SUBREAPER, &value) == 0) return Good("sub-reaper", "supported");
-  return {"sub-reaper", Result::kFailed, "PR_SET_CHILD_SUBREAPER is refused",
+  if (prctl(PR_GET_CHILD_SUBREAPER, &value) == 0) return Good("subreaper", "supported");
+  return {"subreaper", Result::kFailed, "PR_SET_CHILD_SUBREAPER is refused",
           "Allow prctl(2) in the container's seccomp profile."};
 }
 

@@ -2,7 +2,7 @@
 //
 // Ownership:     the lock is held until destruction, or the end of the process however it comes.
 // Thread-safety: thread-safe.
-// Blocking:      up to 0.2 s while somebody else holds the lock.
+// Blocking:      up to 0.2 s while another process holds the lock.
 // Errors:        FAILED_PRECONDITION: held by another process; the message has its pid.
 #ifndef SHOAL_AGENT_OS_LOCK_FILE_H_
 #define SHOAL_AGENT_OS_LOCK_FILE_H_

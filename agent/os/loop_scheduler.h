@@ -7,7 +7,7 @@
 
 #include <utility>
 
-#include "agent/core/ports.h"
+#include "agent/core/ports/scheduler.h"
 #include "agent/loop/event_loop.h"
 
 namespace shoal::agent {

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
-#include "agent/os/proc_files.h"
+#include "agent/os/procfs.h"
 #include "common/escape.h"
 #include "common/unique_fd.h"
 
@@ -18,9 +18,11 @@ namespace {
 constexpr absl::Duration kFirstLook = absl::Milliseconds(1);
 constexpr absl::Duration kLongestPause = absl::Milliseconds(50);
 constexpr absl::Duration kPatience = absl::Seconds(2);
+constexpr absl::Duration kLongestWatchPause = absl::Seconds(1);  // of a tree that is not ended
 constexpr size_t kMaxNamed = 8;
 
 struct Ending {
+  bool kill;
   EventLoop* loop;
   const CgroupBase* cgroups;
   std::string id;
@@ -49,22 +51,20 @@ void Look(std::shared_ptr<Ending> ending) {
     ending->done(absl::OkStatus());
     return;
   }
-  if (ending->waited >= kPatience) {
+  if (ending->kill && ending->waited >= kPatience) {
     ending->done(SurvivorsOf(*ending));
     return;
   }
-  KillCgroup(ending->directory.get()).IgnoreError();
+  if (ending->kill) KillCgroup(ending->directory.get()).IgnoreError();
   ending->waited += ending->pause;
   const absl::Duration pause = ending->pause;
-  ending->pause = std::min(2 * pause, kLongestPause);
+  ending->pause = std::min(2 * pause, ending->kill ? kLongestPause : kLongestWatchPause);
   EventLoop* const loop = ending->loop;
   loop->After(pause, [ending = std::move(ending)]() mutable { Look(std::move(ending)); });
 }
 
-}  // namespace
-
-void EndLostTree(EventLoop* loop, const CgroupBase* cgroups, const std::string& id,
-                 absl::AnyInvocable<void(absl::Status)> done) {
+void Begin(bool kill, EventLoop* loop, const CgroupBase* cgroups, const std::string& id,
+           absl::AnyInvocable<void(absl::Status)> done) {
   absl::StatusOr<UniqueFd> directory =
       cgroups != nullptr ? cgroups->Open(id)
                          : absl::FailedPreconditionError("no writable cgroup v2 on this host");
@@ -78,8 +78,21 @@ void EndLostTree(EventLoop* loop, const CgroupBase* cgroups, const std::string& 
   }
   auto ending =
       std::make_shared<Ending>(  // shared: AnyInvocable in a timer, moved from turn to turn
-          Ending{loop, cgroups, id, *std::move(directory), std::move(done), absl::ZeroDuration()});
+          Ending{kill, loop, cgroups, id, *std::move(directory), std::move(done),
+                 absl::ZeroDuration()});
   loop->Post([ending = std::move(ending)]() mutable { Look(std::move(ending)); });
+}
+
+}  // namespace
+
+void EndLostTree(EventLoop* loop, const CgroupBase* cgroups, const std::string& id,
+                 absl::AnyInvocable<void(absl::Status)> done) {
+  Begin(/*kill=*/true, loop, cgroups, id, std::move(done));
+}
+
+void AwaitEmptyTree(EventLoop* loop, const CgroupBase* cgroups, const std::string& id,
+                    absl::AnyInvocable<void(absl::Status)> done) {
+  Begin(/*kill=*/false, loop, cgroups, id, std::move(done));
 }
 
 }  // namespace shoal::agent

@@ -1,4 +1,5 @@
-// Ends the tree of a shim that died, by the cgroup that it left behind.
+// What is left of the tree of a shim that died, by the cgroup that it left behind: ended, or waited
+// for.
 //
 // Thread-safety: loop thread only.
 // Blocking:      never blocks; looks at the cgroup again by a timer.
@@ -20,6 +21,10 @@ namespace shoal::agent {
 // outlives the loop's run.
 void EndLostTree(EventLoop* loop, const CgroupBase* cgroups, const std::string& id,
                  absl::AnyInvocable<void(absl::Status)> done);
+
+// The same without ending anything, however long it takes: OK or FAILED_PRECONDITION.
+void AwaitEmptyTree(EventLoop* loop, const CgroupBase* cgroups, const std::string& id,
+                    absl::AnyInvocable<void(absl::Status)> done);
 
 }  // namespace shoal::agent
 

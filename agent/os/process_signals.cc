@@ -13,7 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/os/descriptor.h"
-#include "agent/os/proc_files.h"
+#include "agent/os/procfs.h"
 #include "common/signals.h"
 #include "common/status.h"
 
@@ -44,7 +44,7 @@ absl::StatusOr<UniqueFd> OpenPidfd(int pid) {
 
 // For people NOT_FOUND would say that the process is unknown; it has exited.
 absl::StatusOr<UniqueFd> OpenForSignal(int pid, uint64_t start_ticks) {
-  if (pid <= 1) return HasExited();  // kill(2) means everybody by -1.
+  if (pid <= 1) return HasExited();  // kill(2) means every process by -1
   absl::StatusOr<UniqueFd> pidfd = OpenProcess(pid, start_ticks);
   if (absl::IsNotFound(pidfd.status())) return HasExited();
   return pidfd;

@@ -19,7 +19,7 @@ namespace shoal::agent {
 
 // A pidfd of the process that has `pid` and was started at `start_ticks` (field 22 of
 // /proc/PID/stat). NOT_FOUND: it is gone, or the pid is another's. UNAVAILABLE: /proc does not show
-// it, so nobody can tell.
+// it, so the process cannot be identified.
 absl::StatusOr<UniqueFd> OpenProcess(int pid, uint64_t start_ticks);
 
 absl::Status SendSignal(int pidfd, int signal);

@@ -10,7 +10,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
-#include "agent/os/proc_files.h"
+#include "agent/os/procfs.h"
 
 namespace shoal::agent {
 

@@ -68,16 +68,17 @@ size_t ProgramWords(const std::vector<std::string>& argv) {
   return std::min(next + 1, argv.size());
 }
 
-absl::StatusOr<Program> FindProgramFile(const Spec& spec, absl::string_view base_path) {
+absl::StatusOr<TemplateProgram> FindProgramFile(const Spec& spec, absl::string_view base_path) {
   struct stat facts {};
   const std::string path = LocateProgram(spec, base_path);
   if (path.empty() || stat(path.c_str(), &facts) != 0) {
     return absl::NotFoundError(absl::StrCat("no program ", EscapeForMessage(spec.argv[0])));
   }
   const size_t words = ProgramWords(spec.argv);
-  Program program{.key = Resolve(path),
-                  .version = VersionOf(facts),
-                  .argv = {spec.argv.begin(), spec.argv.begin() + static_cast<ptrdiff_t>(words)}};
+  TemplateProgram program{
+      .key = Resolve(path),
+      .version = VersionOf(facts),
+      .argv = {spec.argv.begin(), spec.argv.begin() + static_cast<ptrdiff_t>(words)}};
   for (size_t i = 1; i < words; ++i) {
     std::string word = spec.argv[i];
     const std::string file = absl::StartsWith(word, "/") ? word : absl::StrCat(spec.cwd, "/", word);

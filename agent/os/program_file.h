@@ -11,8 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "agent/core/model.h"
-#include "agent/core/ports.h"
+#include "agent/core/ports/programs.h"
 
 namespace shoal::agent {
 
@@ -28,7 +27,7 @@ size_t ProgramWords(const std::vector<std::string>& argv);
 
 // The program with its version by device, inode, size and time of change; of an interpreter that of
 // its script, too.
-absl::StatusOr<Program> FindProgramFile(const Spec& spec, absl::string_view base_path);
+absl::StatusOr<TemplateProgram> FindProgramFile(const Spec& spec, absl::string_view base_path);
 
 }  // namespace shoal::agent
 

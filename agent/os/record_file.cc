@@ -22,6 +22,7 @@ namespace shoal::agent {
 namespace {
 
 using record::AgentHalf;
+using record::Reading;
 using record::ShimHalf;
 
 // A half is copied by the kernel in well under a microsecond, so a torn one is whole at the next
@@ -29,10 +30,11 @@ using record::ShimHalf;
 constexpr int kMaxReads = 20;
 constexpr int kReadsBeforeYield = 3;
 
-constexpr char kHeaderId[record::kIdBytes + 1] = "SHOALRECORDFILE.";
-// In slot 0, where other slots have the shim's half.
-constexpr size_t kBaseOffset = record::kShimHalfOffset;
-constexpr size_t kBaseBytes = record::kSlotBytes - kBaseOffset;
+constexpr size_t kBaseBytes = record::kSlotBytes - record::kCgroupBaseOffset;
+
+bool IsOfBoot(const record::Prefix& prefix, const BootIdBytes& boot_id) {
+  return std::equal(boot_id.begin(), boot_id.end(), prefix.boot_id);
+}
 
 off_t OffsetOf(int slot) {
   return static_cast<off_t>(slot) * static_cast<off_t>(record::kSlotBytes);
@@ -52,18 +54,12 @@ bool TryLock(int fd, int slot) {
   return fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
-enum class Content { kEmpty, kIntact, kOtherVersion, kDamaged };
-
-template <typename Half>
-Content ContentOf(const Half& half) {
-  if (record::IsIntact(half)) return Content::kIntact;
-  if (half.magic == record::kRecordMagic && half.version != record::kRecordVersion &&
-      half.version != 0) {
-    return Content::kOtherVersion;
-  }
-  static constexpr Half kZero{};
-  return std::memcmp(&half, &kZero, sizeof(half)) == 0 ? Content::kEmpty : Content::kDamaged;
-}
+// The bytes of a slot; what the file does not have reads as zeros.
+struct SlotBytes {
+  record::Area<AgentHalf> agent;
+  record::Area<ShimHalf> shim;
+};
+static_assert(sizeof(SlotBytes) == record::kSlotBytes);
 
 }  // namespace
 
@@ -80,16 +76,19 @@ absl::StatusOr<BootIdBytes> ParseBootId(absl::string_view text) {
 }
 
 std::string RecordFile::Halves::Id() const {
-  if (agent) return std::string(agent->id, record::kIdBytes);
-  if (shim) return std::string(shim->id, record::kIdBytes);
-  return {};
+  const record::Prefix* prefix = agent        ? &agent->prefix
+                                 : unreadable ? &*unreadable
+                                 : shim       ? &shim->prefix
+                                              : nullptr;
+  return prefix == nullptr ? std::string() : std::string(prefix->id, record::kIdBytes);
 }
 
-RecordFile::RecordFile(UniqueFd fd, std::string path, BootIdBytes boot_id)
-    : fd_(std::move(fd)), path_(std::move(path)), boot_id_(boot_id) {}
+RecordFile::RecordFile(UniqueFd fd, std::string path, BootIdBytes boot_id, Format format)
+    : fd_(std::move(fd)), path_(std::move(path)), boot_id_(boot_id), format_(format) {}
 
 absl::StatusOr<std::unique_ptr<RecordFile>> RecordFile::Open(const std::string& run_dir,
-                                                             const std::string& boot_id) {
+                                                             const std::string& boot_id,
+                                                             const Format& format) {
   SHOAL_ASSIGN_OR_RETURN(const BootIdBytes boot, ParseBootId(boot_id));
   const std::string path = absl::StrCat(run_dir, "/records");
   SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
@@ -103,29 +102,32 @@ absl::StatusOr<std::unique_ptr<RecordFile>> RecordFile::Open(const std::string& 
     return absl::FailedPreconditionError(
         absl::StrCat("run directory ", run_dir, " is in use by another agent"));
   }
-  auto file = absl::WrapUnique(new RecordFile(std::move(fd), path, boot));
+  auto file = absl::WrapUnique(new RecordFile(std::move(fd), path, boot, format));
   SHOAL_RETURN_IF_ERROR(file->PrepareHeader());
   file->FindFreeSlots();
   return file;
 }
 
+// A header of a newer version stays as it is: all that counts of it is in the prefix. One of an
+// older version or a damaged one is replaced alone, since each slot tells its version and boot
+// itself; the cgroup base beside it stays.
 absl::Status RecordFile::PrepareHeader() {
+  record::Area<AgentHalf> area{};
   AgentHalf header{};
-  const ssize_t got = pread(fd_.get(), &header, sizeof(header), 0);
-  const bool intact = got == sizeof(header) && record::IsIntact(header);
-  if (intact && std::equal(boot_id_.begin(), boot_id_.end(), header.boot_id)) {
-    return absl::OkStatus();
-  }
-  // Another boot: nothing in the file is alive. A header of another version or a damaged one is
-  // replaced alone, since each slot tells its version and boot itself.
-  if (intact && ftruncate(fd_.get(), 0) != 0) {
+  const ssize_t got = pread(fd_.get(), &area, sizeof(area), 0);
+  const Reading reading = record::Unpack(area, &header);
+  const bool known = reading == Reading::kIntact || reading == Reading::kPrefixOnly;
+  const bool this_boot = known && IsOfBoot(header.prefix, boot_id_);
+  if (this_boot && header.prefix.version >= format_.version) return absl::OkStatus();
+  // Another boot: nothing in the file is alive.
+  if (known && !this_boot && ftruncate(fd_.get(), 0) != 0) {
     return ErrnoStatus(errno, absl::StrCat("truncate ", path_));
   }
-  is_new_ = intact || got <= 0;
+  is_new_ = (known && !this_boot) || got <= 0;
   AgentHalf fresh{};
-  std::memcpy(fresh.id, kHeaderId, sizeof(fresh.id));
+  std::memcpy(fresh.prefix.id, record::kHeaderId, sizeof(fresh.prefix.id));
   SHOAL_RETURN_IF_ERROR(Write(0, fresh));
-  return SetCgroupBase("");
+  return is_new_ ? SetCgroupBase("") : absl::OkStatus();
 }
 
 void RecordFile::FindFreeSlots() {
@@ -163,33 +165,70 @@ absl::StatusOr<RecordFile::TakenSlot> RecordFile::Take() {
   return TakenSlot{slot, std::move(fd)};
 }
 
-absl::Status RecordFile::Write(int slot, AgentHalf half) {
-  std::copy(boot_id_.begin(), boot_id_.end(), half.boot_id);
-  record::SealHalf(&half);
-  const ssize_t put = pwrite(fd_.get(), &half, sizeof(half), OffsetOf(slot));
-  if (put == sizeof(half)) return absl::OkStatus();
+absl::Status RecordFile::Put(int slot, AgentHalf* half, record::Area<AgentHalf>* area) {
+  const size_t size = record::Pack(half, area);
+  const ssize_t put = pwrite(fd_.get(), area, size, OffsetOf(slot));
+  if (put == static_cast<ssize_t>(size)) return absl::OkStatus();
   return ErrnoStatus(put < 0 ? errno : ENOSPC, absl::StrCat("write slot ", slot, " of ", path_));
 }
 
+absl::Status RecordFile::Write(int slot, AgentHalf half) {
+  if (format_.version == record::kVersion2) {
+    record::SetFormat2(&half);
+  } else {
+    record::SetFormat(&half);
+    half.prefix.version = format_.version;
+    half.prefix.size = format_.size;
+    half.prefix.oldest_reader = format_.oldest_reader;
+  }
+  std::copy(boot_id_.begin(), boot_id_.end(), half.prefix.boot_id);
+  record::Area<AgentHalf> area{};
+  return Put(slot, &half, &area);
+}
+
+absl::Status RecordFile::Change(int slot, absl::string_view id,
+                                absl::AnyInvocable<void(AgentHalf&) const> change) {
+  record::Area<AgentHalf> area{};
+  AgentHalf half{};
+  Reading reading = Reading::kDamaged;
+  // Only this agent writes it, so that it is never torn.
+  if (pread(fd_.get(), &area, sizeof(area), OffsetOf(slot)) > 0) {
+    reading = record::Unpack(area, &half);
+  }
+  if (reading != Reading::kIntact || !HasId(half, id)) {
+    return absl::NotFoundError(absl::StrCat("slot ", slot, " of ", path_, " is not that of ", id));
+  }
+  change(half);
+  return Put(slot, &half, &area);
+}
+
 RecordFile::Halves RecordFile::Read(int slot) const {
-  record::Slot bytes;
-  Content agent = Content::kEmpty;
-  Content shim = Content::kEmpty;
+  SlotBytes bytes;
+  AgentHalf agent_half{};
+  ShimHalf shim_half{};
+  Reading agent = Reading::kEmpty;
+  Reading shim = Reading::kEmpty;
   for (int reads = 0; reads < kMaxReads; ++reads) {
     if (reads >= kReadsBeforeYield) sched_yield();
     std::memset(&bytes, 0, sizeof(bytes));
     if (pread(fd_.get(), &bytes, sizeof(bytes), OffsetOf(slot)) < 0) continue;
-    agent = ContentOf(bytes.agent);
-    shim = ContentOf(bytes.shim);
-    if (agent != Content::kDamaged && shim != Content::kDamaged) break;
+    agent = record::Unpack(bytes.agent, &agent_half);
+    shim = record::Unpack(bytes.shim, &shim_half);
+    if (agent != Reading::kDamaged && shim != Reading::kDamaged) break;
   }
   Halves halves;
-  const bool this_boot = std::equal(boot_id_.begin(), boot_id_.end(), bytes.agent.boot_id);
-  if (agent == Content::kIntact && !this_boot) return halves;
-  if (agent == Content::kIntact) halves.agent = bytes.agent;
-  if (shim == Content::kIntact) halves.shim = bytes.shim;
-  halves.damaged = agent == Content::kDamaged || shim == Content::kDamaged;
-  halves.other_version = agent == Content::kOtherVersion || shim == Content::kOtherVersion;
+  const bool agent_known = agent == Reading::kIntact || agent == Reading::kPrefixOnly;
+  if (agent_known && !IsOfBoot(agent_half.prefix, boot_id_)) return halves;
+  if (agent == Reading::kIntact) halves.agent = agent_half;
+  if (agent == Reading::kPrefixOnly) halves.unreadable = agent_half.prefix;
+  if (shim == Reading::kIntact) halves.shim = shim_half;
+  // What an earlier user of the slot has left does not count.
+  if (shim == Reading::kPrefixOnly && IsOfBoot(shim_half.prefix, boot_id_) &&
+      (!agent_known ||
+       HasId(shim_half, absl::string_view(agent_half.prefix.id, record::kIdBytes)))) {
+    halves.unreadable = shim_half.prefix;
+  }
+  halves.damaged = agent == Reading::kDamaged || shim == Reading::kDamaged;
   return halves;
 }
 
@@ -208,7 +247,7 @@ void RecordFile::Clear(int slot) {
 
 std::string RecordFile::cgroup_base() const {
   char text[kBaseBytes] = {};
-  const ssize_t got = pread(fd_.get(), text, sizeof(text) - 1, kBaseOffset);
+  const ssize_t got = pread(fd_.get(), text, sizeof(text) - 1, record::kCgroupBaseOffset);
   return got > 0 ? std::string(text) : std::string();
 }
 
@@ -219,7 +258,7 @@ absl::Status RecordFile::SetCgroupBase(const std::string& path) {
   }
   char text[kBaseBytes] = {};
   std::copy(path.begin(), path.end(), text);
-  if (pwrite(fd_.get(), text, sizeof(text), kBaseOffset) != sizeof(text)) {
+  if (pwrite(fd_.get(), text, sizeof(text), record::kCgroupBaseOffset) != sizeof(text)) {
     return ErrnoStatus(errno, absl::StrCat("write header of ", path_));
   }
   return absl::OkStatus();

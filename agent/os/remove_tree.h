@@ -1,6 +1,6 @@
 // Removes a directory with all that is in it, whatever a process has made of it.
 //
-// Thread-safety: thread-safe, for a tree that nobody else removes.
+// Thread-safety: thread-safe, for a tree that no other thread or process removes.
 // Blocking:      on the file system, as long as the tree is large.
 // Errors:        what cannot be removed (a mount, an immutable file) stays, and what is above it.
 #ifndef SHOAL_AGENT_OS_REMOVE_TREE_H_

@@ -30,7 +30,7 @@ absl::StatusOr<std::unique_ptr<ReportFifo>> ReportFifo::Open(const std::string& 
   if (mkfifo(path.c_str(), 0600) != 0 && errno != EEXIST) {
     return ErrnoStatus(errno, absl::StrCat("mkfifo ", path));
   }
-  // Read-write, so that it is never at end of file and opening it waits for nobody.
+  // Read-write, so that it is never at end of file and opening it does not wait for a writer.
   SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, OpenAt(AT_FDCWD, path, O_RDWR | O_NONBLOCK | O_NOFOLLOW));
   struct stat facts {};
   if (fstat(fd.get(), &facts) != 0) return ErrnoStatus(errno, absl::StrCat("stat ", path));

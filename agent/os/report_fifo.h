@@ -26,7 +26,7 @@ class ReportFifo {
     bool overflowed = false;  // it was full: reports may be lost
   };
 
-  // Opens or makes the FIFO. FAILED_PRECONDITION: something else, or somebody else's, is there.
+  // Opens or makes the FIFO. FAILED_PRECONDITION: the path is no FIFO, or another user owns it.
   static absl::StatusOr<std::unique_ptr<ReportFifo>> Open(const std::string& run_dir);
 
   int fd() const { return fd_.get(); }

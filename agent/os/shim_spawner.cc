@@ -5,13 +5,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 #include <vector>
 
 #include "absl/memory/memory.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "agent/os/descriptor.h"
+#include "agent/record/adopting_shim.h"
 #include "agent/record/record_layout.h"
 #include "common/status.h"
 
@@ -36,25 +40,15 @@ class FileActions {
   int error_ = 0;
 };
 
-// The process's own words behind "shoal-shim SLOT CWD", pointing into `start`.
-std::vector<char*> ArgumentsOf(const std::string& slot, const ShimStart& start) {
-  static const char* const kName = "shoal-shim";
-  std::vector<char*> argv;
-  argv.reserve(start.argv.size() + record::kShimArgs + 2);  // and CWD, and the end
-  argv.push_back(const_cast<char*>(kName));
-  argv.push_back(const_cast<char*>(slot.c_str()));
-  argv.push_back(const_cast<char*>(start.cwd.empty() ? "/" : start.cwd.c_str()));
-  for (const std::string& word : start.argv) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  return argv;
-}
+constexpr size_t kShortestPattern = 3;  // what users look for processes by is no shorter
 
-std::vector<char*> EnvironmentOf(const ShimStart& start) {
-  std::vector<char*> env;
-  env.reserve(start.env.size() + 1);
-  for (const std::string& entry : start.env) env.push_back(const_cast<char*>(entry.c_str()));
-  env.push_back(nullptr);
-  return env;
+// True if `pgrep -f` with a word of the process, or with the file of one, could find the name.
+bool TellsOfWords(absl::string_view name, const std::vector<std::string>& argv) {
+  return std::any_of(argv.begin(), argv.end(), [name](absl::string_view word) {
+    const absl::string_view file = word.substr(word.rfind('/') + 1);
+    return absl::StrContains(word, name) ||
+           (file.size() >= kShortestPattern && absl::StrContains(name, file));
+  });
 }
 
 absl::StatusOr<UniqueFd> DuplicateStderr() {
@@ -108,14 +102,18 @@ absl::StatusOr<pid_t> ShimSpawner::Spawn(int slot, const ShimStart& start,
   actions.Give(descriptors.record, record::kRecordFd);
   actions.Give(descriptors.report, record::kReportFd);
   actions.Give(descriptors.output, record::kOutputFd);
+  actions.Give(descriptors.payload, record::kPayloadFd);
   if (descriptors.cgroup >= 0) actions.Give(descriptors.cgroup, record::kCgroupFd);
   const std::string slot_text = absl::StrCat(slot);
-  const std::vector<char*> argv = ArgumentsOf(slot_text, start);
-  const std::vector<char*> env = EnvironmentOf(start);
+  const bool has_name = !TellsOfWords(start.name, start.argv);
+  char* const argv[] = {const_cast<char*>(record::kShimName), const_cast<char*>(slot_text.c_str()),
+                        const_cast<char*>(start.id.c_str()),
+                        has_name ? const_cast<char*>(start.name.c_str()) : nullptr, nullptr};
+  char* const env[] = {nullptr};
   pid_t pid = 0;
   const int error = actions.error() != 0 ? actions.error()
                                          : posix_spawn(&pid, program_.c_str(), actions.get(),
-                                                       &attributes_, argv.data(), env.data());
+                                                       &attributes_, argv, env);
   if (error != 0) return ErrnoStatus(error, absl::StrCat("start of the shim of ", start.id));
   return pid;
 }

@@ -15,7 +15,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "agent/core/ports.h"
+#include "agent/core/ports/shim_slots.h"
 #include "common/unique_fd.h"
 
 namespace shoal::agent {
@@ -25,6 +25,7 @@ struct ShimDescriptors {
   int record = -1;
   int report = -1;
   int output = -1;
+  int payload = -1;
   int cgroup = -1;  // -1: none
 };
 
@@ -38,7 +39,7 @@ class ShimSpawner {
   int binary() const { return binary_.get(); }
 
   // The shim becomes a child of this process, in a session of its own, all signals blocked and at
-  // their default. It is given the working directory in argv: AgentHalf::cwd_in_argv must be set.
+  // their default, without an environment. REQUIRES: kHasPayload is set in the agent half.
   absl::StatusOr<pid_t> Spawn(int slot, const ShimStart& start,
                               const ShimDescriptors& descriptors) const;
 

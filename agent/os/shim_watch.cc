@@ -17,6 +17,7 @@ namespace shoal::agent {
 namespace {
 
 constexpr absl::Duration kPollInterval = absl::Milliseconds(100);
+constexpr int kPollsToALockOnly = 10;
 
 // REQUIRES: `child` was not reaped yet, so the pid is its.
 absl::StatusOr<UniqueFd> OpenChild(pid_t child) {
@@ -47,7 +48,8 @@ void ShimWatch::AddChild(int slot, pid_t pid) {
   }
 }
 
-void ShimWatch::AddRecovered(int slot) {
+void ShimWatch::AddRecovered(int slot, bool is_readable) {
+  shims_[slot].lock_only = !is_readable;
   if (!Reach(slot, &shims_[slot])) {
     unreached_.insert(slot);
     ArmPoll();
@@ -122,18 +124,19 @@ bool ShimWatch::IsGone(int slot, const Shim& shim) const {
          info.si_pid == shim.child;
 }
 
-// True at the second poll that finds the lock free: whoever let go of it has had the time to
-// answer.
+// True at the second poll that finds the lock free: by then the process that released it has had
+// the time to answer.
 bool ShimWatch::HasNoAnswer(int slot, Shim* shim) const {
   return shim->unanswered && IsGone(slot, *shim) && std::exchange(shim->was_unlocked, true);
 }
 
 void ShimWatch::Poll() {
   poll_.reset();
+  const bool ask_locks = ++polls_ % kPollsToALockOnly == 0;
   const std::vector<int> slots(unreached_.begin(), unreached_.end());
   for (int slot : slots) {
     const auto found = shims_.find(slot);
-    if (found == shims_.end()) continue;
+    if (found == shims_.end() || (found->second.lock_only && !ask_locks)) continue;
     if (HasNoAnswer(slot, &found->second)) NoteAnswered(slot);
     MaybeReach(slot);
   }

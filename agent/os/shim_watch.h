@@ -34,10 +34,12 @@ class ShimWatch {
 
   void AddChild(int slot, pid_t pid);
   // REQUIRES: the slot was seen locked.
-  void AddRecovered(int slot);
-  // A shim that another process was asked to fork: its lock is held until it lives, or never will.
+  // `is_readable`: else no half tells its PID, so that its lock is asked, every second.
+  void AddRecovered(int slot, bool is_readable);
+  // A shim that another process was asked to fork: its lock is held until it runs or cannot be
+  // started any more.
   void AddForked(int slot);
-  // That process has said what became of it, or will not: the lock alone counts from now on.
+  // That process has answered, or cannot answer any more: the lock alone counts from now on.
   void NoteAnswered(int slot);
   // The shim may have written its half by now, or have ended.
   void MaybeReach(int slot);
@@ -53,6 +55,7 @@ class ShimWatch {
     pid_t child = 0;  // 0: not a child of this agent
     UniqueFd pidfd;
     bool wake = false;          // as soon as it is reached
+    bool lock_only = false;     // its halves cannot be read
     bool unanswered = false;    // of a fork
     bool was_unlocked = false;  // at the poll before
   };
@@ -70,6 +73,7 @@ class ShimWatch {
   absl::flat_hash_map<int, Shim> shims_;
   absl::flat_hash_set<int> unreached_;
   std::optional<EventLoop::TimerId> poll_;
+  int polls_ = 0;
 };
 
 }  // namespace shoal::agent

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "agent/core/model.h"
 #include "agent/record/record_layout.h"
+#include "agent/spec/spec.h"
 
 namespace shoal::agent {
 

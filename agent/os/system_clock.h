@@ -5,7 +5,7 @@
 #define SHOAL_AGENT_OS_SYSTEM_CLOCK_H_
 
 #include "absl/time/time.h"
-#include "agent/core/ports.h"
+#include "agent/core/ports/clock.h"
 
 namespace shoal::agent {
 

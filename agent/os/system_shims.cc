@@ -3,17 +3,17 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstring>
 
 #include "absl/memory/memory.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "agent/os/fork_payload.h"
 #include "agent/os/lost_tree.h"
-#include "agent/os/proc_files.h"
 #include "agent/os/process_signals.h"
+#include "agent/os/procfs.h"
+#include "agent/os/start_payload.h"
 #include "agent/os/system_clock.h"
+#include "agent/record/adopting_shim.h"
 #include "common/failpoint.h"
 #include "common/status.h"
 
@@ -22,11 +22,6 @@ namespace {
 
 using record::AgentHalf;
 using record::ShimHalf;
-
-template <typename Half>
-bool HasId(const Half& half, const std::string& id) {
-  return id.size() == record::kIdBytes && std::memcmp(half.id, id.data(), record::kIdBytes) == 0;
-}
 
 }  // namespace
 
@@ -47,7 +42,8 @@ absl::StatusOr<std::unique_ptr<SystemShims>> SystemShims::Open(EventLoop* loop,
 }
 
 absl::Status SystemShims::Prepare() {
-  SHOAL_ASSIGN_OR_RETURN(records_, RecordFile::Open(options_.run_dir, options_.boot_id));
+  SHOAL_ASSIGN_OR_RETURN(
+      records_, RecordFile::Open(options_.run_dir, options_.boot_id, options_.record_format));
   SHOAL_ASSIGN_OR_RETURN(spawner_, ShimSpawner::Open(options_.shim_path));
   FindCgroupBase();
   watch_ =
@@ -59,8 +55,12 @@ absl::Status SystemShims::Prepare() {
 
 absl::Status SystemShims::OpenForkSocket() {
   ForkSocket::Handlers handlers;
-  handlers.on_offer = [this](const ForkParent& parent) { on_offer_(parent); };
-  handlers.on_withdrawn = [this](const ForkParent& parent) { on_withdrawn_(parent); };
+  handlers.on_offer = [this](const ForkParent& parent) {
+    if (offer_events_ != nullptr) offer_events_->OnOffer(parent);
+  };
+  handlers.on_withdrawn = [this](const ForkParent& parent) {
+    if (offer_events_ != nullptr) offer_events_->OnWithdrawn(parent);
+  };
   handlers.on_failed = [this](const AskedFork& asked, const ForkFailure& failure, bool broken) {
     OnForkFailed(asked, failure, broken);
   };
@@ -101,10 +101,11 @@ absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const Shim
   SHOAL_ASSIGN_OR_RETURN(UniqueFd cgroup, MakeCgroup(start.id));
   SHOAL_FAILPOINT("spawn:cgroup-made");
   AgentHalf desired = start.desired;
-  std::memcpy(desired.id, start.id.data(), std::min(start.id.size(), sizeof(desired.id)));
+  std::memcpy(desired.prefix.id, start.id.data(),
+              std::min(start.id.size(), sizeof(desired.prefix.id)));
   desired.nofile_soft = options_.nofile_soft;
   if (!start.fork_from) {
-    desired.cwd_in_argv = 1;
+    desired.flags |= record::kHasPayload;
     desired.spawn_began_ns = absl::ToInt64Nanoseconds(SystemClock().BootTime());
   }
   if (!cgroup) desired.flags |= record::kNoCgroup;
@@ -118,10 +119,11 @@ absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const Shim
     watch_->AddForked(slot);
     return slot;
   }
+  SHOAL_ASSIGN_OR_RETURN(const UniqueFd payload, MakePayload(start));
   SHOAL_ASSIGN_OR_RETURN(const pid_t pid,
                          spawner_->Spawn(taken.slot, start,
                                          {taken.fd.get(), fifo_->fd(), options_.output_directory,
-                                          cgroup ? cgroup.get() : -1}));
+                                          payload.get(), cgroup ? cgroup.get() : -1}));
   SHOAL_FAILPOINT("spawn:shim-started");
   taken.fd.Reset();
   uses_[taken.slot] = Use{start.id};
@@ -157,7 +159,7 @@ void SystemShims::OnForkFailed(const AskedFork& asked, const ForkFailure& failur
   if (!IsOf(slot, asked.id)) return;
   uses_[slot].refused = failure;
   watch_->NoteAnswered(slot);
-  // Of a broken connection nobody knows whether a shim was on its way: the lock tells.
+  // A broken connection does not tell whether a shim was being started: the lock does.
   if (broken) return watch_->MaybeReach(slot);
   watch_->Drop(slot);
   OnShimGone(slot);
@@ -184,12 +186,9 @@ bool SystemShims::IsOf(int slot, const std::string& id) const {
 void SystemShims::Tell(int slot, const std::string& id,
                        absl::AnyInvocable<void(record::AgentHalf&) const> change, bool wake) {
   if (!IsOf(slot, id)) return;
-  RecordFile::Halves halves = records_->Read(slot);
-  if (!halves.agent || !HasId(*halves.agent, id)) return;
-  change(*halves.agent);
   // The page is there already, so that writing it cannot want for space.
-  records_->Write(slot, *halves.agent).IgnoreError();
-  if (wake) watch_->Wake(slot);
+  absl::Status changed = records_->Change(slot, id, std::move(change));
+  if (changed.ok() && wake) watch_->Wake(slot);
 }
 
 ShimView SystemShims::Look(int slot, const std::string& id) {
@@ -197,14 +196,19 @@ ShimView SystemShims::Look(int slot, const std::string& id) {
   if (slot <= 0 || slot > records_->slot_count()) return view;
   RecordFile::Halves halves = records_->Read(slot);
   view.damaged = halves.damaged;
-  if (halves.agent && !HasId(*halves.agent, id)) return ShimView();  // Another process's by now.
-  view.agent = halves.agent;
-  if (halves.shim && HasId(*halves.shim, id)) view.shim = halves.shim;
+  const bool tells_id = halves.agent || halves.unreadable;
+  if (tells_id && halves.Id() != id) return ShimView();  // Another process's by now.
+  if (halves.unreadable) {
+    view.unreadable_version = halves.unreadable->version;
+  } else {
+    view.agent = halves.agent;
+    if (halves.shim && HasId(*halves.shim, id)) view.shim = halves.shim;
+  }
   view.locked = watch_->IsAlive(slot) || records_->IsLocked(slot);
   const auto use = uses_.find(slot);
   if (use == uses_.end()) return view;
   view.forked = use->second.forked;
-  // By the parent's word, though it may still hold the lock for a moment.
+  // As the parent reported; it may hold the lock for a moment more.
   if (!view.shim && !watch_->IsAlive(slot)) view.refused = use->second.refused;
   return view;
 }
@@ -213,11 +217,12 @@ std::vector<std::pair<int, std::string>> SystemShims::Recover() {
   std::vector<std::pair<int, std::string>> found;
   for (int slot = 1; slot <= records_->slot_count(); ++slot) {
     const RecordFile::Halves halves = records_->Read(slot);
-    if (halves.IsFree() || halves.other_version) continue;
+    if (halves.IsFree()) continue;
     uses_[slot] = Use{halves.Id()};
     if (records_->IsLocked(slot)) {
-      watch_->AddRecovered(slot);
-      watch_->Wake(slot);  // The agent before may have died between writing and waking.
+      watch_->AddRecovered(slot, !halves.unreadable);
+      // The agent before may have died between writing and waking.
+      if (!halves.unreadable) watch_->Wake(slot);
     }
     if (const std::string id = halves.Id(); !id.empty()) found.emplace_back(slot, id);
   }
@@ -238,8 +243,8 @@ void SystemShims::RemoveCgroup(const std::string& id) {
   if (cgroups_ != nullptr && !cgroups_->Remove(id).ok()) unremoved_.push_back(id);
 }
 
-// A forked process runs before its shim has written its half. Where the shim, or who was to become
-// it, was killed by then, the process dies with it, but what it had started would live on.
+// A forked process runs before its shim has written its half. If the shim, or the process that was
+// to become it, was killed by then, the process dies with it, but its descendants would live on.
 void SystemShims::EndUnshimmed(const std::string& id) {
   if (cgroups_ == nullptr) return;
   const absl::StatusOr<UniqueFd> directory = cgroups_->Open(id);
@@ -249,9 +254,11 @@ void SystemShims::EndUnshimmed(const std::string& id) {
 void SystemShims::OnShimGone(int slot) {
   const auto use = uses_.find(slot);
   if (use == uses_.end()) return;
-  if (!records_->Read(slot).shim) EndUnshimmed(use->second.id);
+  const RecordFile::Halves halves = records_->Read(slot);
+  if (!halves.shim && !halves.unreadable) EndUnshimmed(use->second.id);
   if (!use->second.freed) {
-    on_death_(slot, std::string(use->second.id));  // A copy: the handler may free the slot.
+    const std::string id = use->second.id;  // A copy: the slot may be freed within the call.
+    if (shim_events_ != nullptr) shim_events_->OnDeath(slot, id);
     return;
   }
   uses_.erase(use);
@@ -261,24 +268,24 @@ void SystemShims::OnShimGone(int slot) {
 void SystemShims::OnReports() {
   const ReportFifo::Batch batch = fifo_->Read();
   if (batch.overflowed) {
-    on_overflow_();
+    if (shim_events_ != nullptr) shim_events_->OnOverflow();
     return;
   }
   for (int slot : batch.slots) {
     const auto use = uses_.find(slot);
-    if (use != uses_.end() && !use->second.freed) on_report_(slot);
+    const bool is_used = use != uses_.end() && !use->second.freed;
+    if (is_used && shim_events_ != nullptr) shim_events_->OnReport(slot);
     watch_->MaybeReach(slot);
   }
 }
 
-void SystemShims::SetOfferHandlers(absl::AnyInvocable<void(const ForkParent&)> on_offer,
-                                   absl::AnyInvocable<void(const ForkParent&)> on_withdrawn) {
-  on_offer_ = std::move(on_offer);
-  on_withdrawn_ = std::move(on_withdrawn);
-}
-
 void SystemShims::EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) {
   agent::EndLostTree(loop_, cgroups_.get(), id, std::move(done));
+}
+
+void SystemShims::AwaitEmptyTree(const std::string& id,
+                                 absl::AnyInvocable<void(absl::Status)> done) {
+  agent::AwaitEmptyTree(loop_, cgroups_.get(), id, std::move(done));
 }
 
 std::vector<int> SystemShims::Members(const ProcessEntry& process) {
@@ -295,14 +302,22 @@ std::vector<int> SystemShims::Members(const ProcessEntry& process) {
                        [this](const ProcStat& stat) { return IsAdoptingShim(stat); });
 }
 
+std::vector<int> SystemShims::Orphans(const ProcessEntry& process) {
+  const std::string entry = absl::StrCat("SHOAL_ID=", process.id);
+  std::vector<int> orphans;
+  for (const int pid : ListPids()) {
+    if (pid != process.pid && HasInEnvironment(pid, entry)) orphans.push_back(pid);
+  }
+  return orphans;
+}
+
 bool SystemShims::IsAdoptingShim(const ProcStat& stat) const {
-  if (stat.comm != "shoal-shim") return false;
-  const std::vector<std::string> words = absl::StrSplit(ReadCommandLine(stat.pid), '\0');
-  int slot = 0;
-  if (words.size() < 2 || !absl::SimpleAtoi(words[1], &slot) || slot < 1) return false;
-  const std::optional<ShimHalf> shim = records_->Read(slot).shim;
-  return shim && (shim->flags & record::kAdopted) != 0 && shim->shim_pid == stat.pid &&
-         shim->shim_start_ticks == stat.start_ticks;
+  if (stat.comm != record::kShimName) return false;
+  const std::string words = ReadCommandLine(stat.pid);
+  const uint32_t slot = record::SlotOfCommandLine(words.c_str(), words.size());
+  if (slot == 0 || slot > INT_MAX) return false;
+  const std::optional<ShimHalf> shim = records_->Read(static_cast<int>(slot)).shim;
+  return shim && record::IsOfAdoptingShim(*shim, stat.pid, stat.start_ticks);
 }
 
 absl::Status SystemShims::Signal(const ProcessEntry& process, int signal, SignalScope scope) {
@@ -328,14 +343,6 @@ std::vector<Survivor> SystemShims::Describe(const std::vector<int>& pids) {
   survivors.reserve(pids.size());
   for (int pid : pids) survivors.push_back({pid, ReadComm(pid), ReadWaitChannel(pid)});
   return survivors;
-}
-
-void SystemShims::SetHandlers(absl::AnyInvocable<void(int slot)> on_report,
-                              absl::AnyInvocable<void()> on_overflow,
-                              absl::AnyInvocable<void(int slot, const std::string& id)> on_death) {
-  on_report_ = std::move(on_report);
-  on_overflow_ = std::move(on_overflow);
-  on_death_ = std::move(on_death);
 }
 
 }  // namespace shoal::agent

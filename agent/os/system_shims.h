@@ -18,7 +18,10 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "agent/core/ports.h"
+#include "agent/core/ports/fork_offers.h"
+#include "agent/core/ports/process_trees.h"
+#include "agent/core/ports/programs.h"
+#include "agent/core/ports/shim_slots.h"
 #include "agent/loop/event_loop.h"
 #include "agent/os/cgroup.h"
 #include "agent/os/fork_socket.h"
@@ -42,41 +45,51 @@ struct SystemShimsOptions {
   rlim_t nofile_soft = 0;     // RaiseDescriptorLimit()
   std::string base_path;      // PATH of processes whose spec has none
   std::function<void(const std::string& line)> on_trouble{};  // for the log; may be empty
+  RecordFile::Format record_format{};                         // of new processes
 };
 
-class SystemShims : public Shims {
+class SystemShims final : public ShimSlots,
+                          public ForkOffers,
+                          public Programs,
+                          public ProcessTrees {
  public:
   // FAILED_PRECONDITION: the run directory is another agent's. No cgroup is no error.
   static absl::StatusOr<std::unique_ptr<SystemShims>> Open(EventLoop* loop,
                                                            SystemShimsOptions options);
   ~SystemShims() override;
 
+  // ShimSlots
+  void SetShimEvents(ShimEvents* events) override { shim_events_ = events; }
   absl::StatusOr<int> Start(const ShimStart& start) override;
   void Tell(int slot, const std::string& id,
             absl::AnyInvocable<void(record::AgentHalf&) const> change, bool wake) override;
-  void AnswerOffer(const ForkParent& parent, const absl::Status& welcome) override {
-    fork_socket_->Answer(parent, welcome);
-  }
-  void SetOfferHandlers(absl::AnyInvocable<void(const ForkParent&)> on_offer,
-                        absl::AnyInvocable<void(const ForkParent&)> on_withdrawn) override;
-  absl::StatusOr<Program> FindProgram(const Spec& spec) override {
-    return FindProgramFile(spec, options_.base_path);
-  }
   ShimView Look(int slot, const std::string& id) override;
   std::vector<std::pair<int, std::string>> Recover() override;
   bool WereLost() const override { return records_->is_new(); }
+  void Free(int slot, const std::string& id) override;
+
+  // ForkOffers
+  void SetOfferEvents(ForkOfferEvents* events) override { offer_events_ = events; }
+  void AnswerOffer(const ForkParent& parent, const absl::Status& welcome) override {
+    fork_socket_->Answer(parent, welcome);
+  }
+
+  // Programs
+  absl::StatusOr<TemplateProgram> FindProgram(const Spec& spec) override {
+    return FindProgramFile(spec, options_.base_path);
+  }
   std::string Explain(const Spec& spec, record::Stage stage, int error_number) override {
     return ExplainStart(spec, options_.base_path, stage, error_number);
   }
-  void Free(int slot, const std::string& id) override;
-  void EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) override;
+
+  // ProcessTrees
   absl::Status Signal(const ProcessEntry& process, int signal, SignalScope scope) override;
-  bool WasOutOfMemory(const std::string& id) override;
-  std::vector<Survivor> Describe(const std::vector<int>& pids) override;
   std::vector<int> Members(const ProcessEntry& process) override;
-  void SetHandlers(absl::AnyInvocable<void(int slot)> on_report,
-                   absl::AnyInvocable<void()> on_overflow,
-                   absl::AnyInvocable<void(int slot, const std::string& id)> on_death) override;
+  std::vector<int> Orphans(const ProcessEntry& process) override;
+  std::vector<Survivor> Describe(const std::vector<int>& pids) override;
+  bool WasOutOfMemory(const std::string& id) override;
+  void EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) override;
+  void AwaitEmptyTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) override;
 
   // True if it is an adopting shim, which may seem to be below the shim of the template, but whose
   // tree is another. Its name alone is not believed; its record is.
@@ -113,7 +126,7 @@ class SystemShims : public Shims {
     std::string id;                        // empty: unreadable
     bool freed = false;                    // becomes free when its shim has ended
     std::optional<ForkFailure> refused{};  // counts only while no shim has written its half
-    bool forked = false;                   // by the word of its parent
+    bool forked = false;                   // as reported by its parent
   };
 
   // Constant after construction.
@@ -130,12 +143,8 @@ class SystemShims : public Shims {
   absl::flat_hash_map<int, Use> uses_;
   std::vector<std::string> unremoved_;  // ids whose cgroup was still busy
   std::unique_ptr<ForkSocket> fork_socket_;
-  absl::AnyInvocable<void(const ForkParent&)> on_offer_ = [](const ForkParent&) {};
-  absl::AnyInvocable<void(const ForkParent&)> on_withdrawn_ = [](const ForkParent&) {};
-  absl::AnyInvocable<void(int slot)> on_report_ = [](int) {};
-  absl::AnyInvocable<void()> on_overflow_ = [] {};
-  absl::AnyInvocable<void(int slot, const std::string& id)> on_death_ = [](int,
-                                                                           const std::string&) {};
+  ShimEvents* shim_events_ = nullptr;        // null: nothing is reported
+  ForkOfferEvents* offer_events_ = nullptr;  // the same
 };
 
 }  // namespace shoal::agent

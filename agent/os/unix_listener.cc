@@ -12,9 +12,9 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "agent/os/descriptor.h"
-#include "agent/os/private_directory.h"
+#include "common/boot_time.h"
+#include "common/private_directory.h"
 #include "common/status.h"
 
 namespace shoal::agent {
@@ -134,7 +134,7 @@ void UnixListener::PauseForWantOfDescriptors() {
 }
 
 void UnixListener::Complain(const std::string& line) {
-  const absl::Time now = absl::Now();
+  const BootTime now = BootTime::Now();
   if (now < next_complaint_) {
     ++unsaid_;
     return;

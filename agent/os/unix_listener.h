@@ -1,4 +1,4 @@
-// The agent's Unix socket: binds it, accepts on the loop, asks the kernel who the peer is.
+// The agent's Unix socket: binds it, accepts on the loop, gets the peer's identity from the kernel.
 //
 // Ownership:     owns the listening descriptor, the socket file and its lock; `loop` outlives it.
 //                Accepted descriptors belong to the callback.
@@ -16,9 +16,9 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 #include "agent/loop/event_loop.h"
 #include "agent/os/lock_file.h"
+#include "common/boot_time.h"
 #include "common/unique_fd.h"
 
 namespace shoal::agent {
@@ -55,7 +55,7 @@ class UnixListener {
   OnAccept on_accept_;
   OnTrouble on_trouble_;
   EventLoop::TimerId resume_ = 0;  // 0: not paused
-  absl::Time next_complaint_ = absl::InfinitePast();
+  BootTime next_complaint_;
   int unsaid_ = 0;
 };
 

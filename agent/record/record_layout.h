@@ -3,16 +3,17 @@
 //
 // Ownership:     the agent creates the file and hands out slots. Each half of a slot has exactly
 //                one writer: AgentHalf the agent, ShimHalf the shim that holds the slot's lock.
-// Thread-safety: plain data. A half is written whole by one pwrite after SealHalf(); a reader that
-//                finds a wrong checksum reads again (a write was in flight) and, if it stays wrong,
-//                treats the half as damaged.
+// Thread-safety: plain data. A half is written whole by one pwrite; a reader that finds a wrong
+//                checksum reads again (a write was in flight) and, if it stays wrong, treats the
+//                half as damaged.
 // Liveness:      an OFD write lock (fcntl(2) F_OFD_SETLK) on the bytes of the slot. The agent opens
 //                the file anew, takes the lock, starts the shim with that descriptor and closes its
-//                own: locked = a shim lives or will; unlocked without kFinal = no shim will ever
-//                run. Slot 0 is the header; its lock is the agent lock: held = an agent serves this
-//                file.
-// Versions:      kRecordVersion changes with any change of layout; a reader leaves slots of another
-//                version alone.
+//                own: locked = a shim is running or being started; unlocked without kFinal = no
+//                shim will ever run. Slot 0 is the header; its lock is the agent lock: held = an
+//                agent serves this file.
+// Versions:      see half_format.h, which seals halves and reads those of other versions. Fields
+//                are appended to a half, never moved, resized or given another meaning; what cannot
+//                be said so raises kOldestReader.
 //
 // Included by the shim, which has no standard library: C headers only.
 #ifndef SHOAL_AGENT_RECORD_RECORD_LAYOUT_H_
@@ -21,17 +22,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/record/streams.h"
 #include "shoal/v1/fork_protocol.h"
 
 namespace shoal::record {
 
 inline constexpr uint32_t kRecordMagic = 0x4c414f53;  // "SOAL", little endian
-inline constexpr uint32_t kRecordVersion = 2;
+#ifndef SHOAL_RECORD_VERSION                          // tests build a shim of the next version
+#define SHOAL_RECORD_VERSION 4
+#endif
+inline constexpr uint32_t kRecordVersion = SHOAL_RECORD_VERSION;
+inline constexpr uint32_t kOldestReader = 3;  // the oldest version that can read what we write
 inline constexpr size_t kSlotBytes = 1024;
+inline constexpr size_t kAgentAreaBytes = 384;
+inline constexpr size_t kShimAreaBytes = kSlotBytes - kAgentAreaBytes;
 inline constexpr size_t kIdBytes = 16;
 inline constexpr size_t kBootIdBytes = 16;
 inline constexpr int kMaxSurvivors = 8;
-inline constexpr int kStreams = 3;  // 0 stdout, 1 stderr, 2 result
+inline constexpr size_t kMaxAskerBytes = 68;
 
 // Descriptors that a shim is started with. All others are closed. 0 and 1 are /dev/null; 2 is where
 // it may say why it cannot go on. Those of an adopting shim have pipes besides: see
@@ -42,10 +50,14 @@ inline constexpr int kReportFd = fork_protocol::kReportFd;  // the FIFO, O_RDWR 
 inline constexpr int kOutputFd = fork_protocol::kOutputFd;  // directory of the output files
 inline constexpr int kCgroupFd = fork_protocol::kCgroupFd;  // directory of the process's cgroup v2;
                                                             // absent if kNoCgroup is set
+inline constexpr int kPayloadFd = 7;  // what to execute, if kHasPayload is set: see fork_protocol.h
 
-// argv of a shim: {"shoal-shim", decimal slot number, argv of the process…}; its environment is the
-// process's. An adopting shim has {"shoal-shim", decimal slot number, "--adopt", PID of the
-// process}.
+// argv of a shim: {"shoal-shim", decimal slot number, id of the process, its name}, the name only
+// where no word of the process is in it; its environment is empty. All users of the host can read
+// the one, and `pgrep -f` with a word of the process must not find its shim. An adopting shim has
+// {"shoal-shim", decimal slot number, "--adopt", PID of the process}. Without kHasPayload, that is
+// from an agent of 0.1, argv is {"shoal-shim", decimal slot number, argv of the process…}, and the
+// environment the process's.
 inline constexpr int kShimArgs = 2;
 
 enum AgentFlags : uint32_t {
@@ -53,14 +65,24 @@ enum AgentFlags : uint32_t {
   kMergeStderr = 1u << 1,
   kDropOldest = 1u << 2,  // at the cap; else the writer waits
   kNoCgroup = 1u << 3,
-  kResultStream = 1u << 4,    // descriptor 3 of the process is the pipe of stream 2
+  kResultStream = 1u << 4,    // descriptor 3 of the process is the pipe of kResult
   kForbidChildren = 1u << 5,  // see common/forbid_children.h
+  kHasPayload = 1u << 6,      // arguments, environment and directory are in the file at kPayloadFd
+  // The process was deleted: once its tree is empty, what is not in the files is dropped. A shim that
+  // does not know the flag waits until it can be written.
+  kDropRest = 1u << 7,
 };
+
+// Whether a process with these AgentFlags writes to `stream` by a pipe of its own.
+constexpr bool HasStream(uint32_t agent_flags, int stream) {
+  if (stream == kStderr) return (agent_flags & kMergeStderr) == 0;
+  return stream != kResult || (agent_flags & kResultStream) != 0;
+}
 
 // Why an end is wanted; also what the shim says it acted upon.
 enum class EndCause : uint32_t {
   kNone = 0,
-  kRequested = 1,  // Terminate; the agent knows by whom
+  kRequested = 1,  // Terminate; the agent knows the caller
   kTimeLimit = 2,  // found by the shim
   kSessionClosed = 3,
   kSessionExpired = 4,
@@ -68,16 +90,26 @@ enum class EndCause : uint32_t {
   kDescendants = 6,  // the main process ended, its descendants had their grace; found by the shim
 };
 
+// The beginning of both halves and of the header, in version 3 and all that follow: an agent that
+// cannot read a half knows by it which process the half belongs to. Never changes.
+struct Prefix {
+  uint32_t magic;
+  uint32_t version;   // of the writer
+  uint32_t checksum;  // FNV-1a over `size` bytes of the half with this field 0
+  uint32_t sequence;  // grows with each write
+  char id[kIdBytes];  // not terminated. In the shim's half copied from the agent's: a half that an
+                      // earlier user of the slot has left has another
+  uint8_t boot_id[kBootIdBytes];
+  uint32_t size;           // of the half, this prefix included
+  uint32_t oldest_reader;  // the oldest version that can read the half
+};
+static_assert(sizeof(Prefix) == 56);
+
 // Desired state. The shim reads it at start, at each SIGUSR1, before it acts upon a deadline
 // (renewing dead_man_ns needs no signal) and when it comes to a cap. With a terminate_serial at
 // start nothing is run: kStartFailed with {kSetup, ECANCELED}.
 struct AgentHalf {
-  uint32_t magic;
-  uint32_t version;
-  uint32_t checksum;  // over the half with this field 0
-  uint32_t sequence;  // grows with each write
-  char id[kIdBytes];  // not terminated
-  uint8_t boot_id[kBootIdBytes];
+  Prefix prefix;
   uint32_t flags;             // AgentFlags
   uint32_t terminate_serial;  // 0 = no end wanted; a new request has a higher one
   EndCause terminate_cause;
@@ -96,8 +128,15 @@ struct AgentHalf {
   // CLOCK_BOOTTIME just before the shim was started, not changed later; 0 = not told. Spares the
   // shim 16 us to learn its own start time from /proc.
   int64_t spawn_began_ns;
-  char cwd_in_argv;  // 1: the argument after the slot number is the working directory
+  char cwd_in_argv;  // 1, of an agent of 0.1: the argument after the slot number is the working
+                     // directory
   char pad[7];
+  // The first end that was asked for, its cause apart, which is terminate_cause: for an agent that
+  // is started after one that could not store it. end_asked_ns 0 = none, or not told.
+  int64_t end_asked_ns;  // CLOCK_REALTIME
+  int64_t end_asked_grace_ns;
+  int32_t end_asked_signal;
+  char end_asked_by[kMaxAskerBytes];  // the caller's identity, NUL behind it; a longer one is cut
 };
 
 // Stages of a start, in order. kStageNone with an errno cannot be.
@@ -126,6 +165,7 @@ enum ShimFlags : uint32_t {
   // The process was forked from another by its runtime: this shim is no descendant of whose child
   // it may seem, and its tree is not theirs.
   kAdopted = 1u << 11,
+  kRestDropped = 1u << 12,  // as kDropRest asked for: kFinal comes without kOutputComplete
 };
 
 struct StreamState {
@@ -143,15 +183,16 @@ struct Usage {
   int64_t involuntary_switches;
 };
 
+// A member of the tree, for people: its number may be another's by now.
+struct Descendant {
+  int32_t pid;
+  char command[16];  // /proc/PID/comm, NUL behind it
+};
+
 // What is. Times are CLOCK_REALTIME nanoseconds, 0 = not yet.
 struct ShimHalf {
-  uint32_t magic;
-  uint32_t version;
-  uint32_t checksum;
-  uint32_t sequence;
-  char id[kIdBytes];  // copied from AgentHalf: a half left by an earlier user of the slot has
-                      // another
-  uint32_t flags;     // ShimFlags
+  Prefix prefix;
+  uint32_t flags;  // ShimFlags
   int32_t shim_pid;
   uint64_t shim_start_ticks;  // field 22 of /proc/PID/stat
   int32_t pid;                // main process, 0 before the fork
@@ -171,19 +212,22 @@ struct ShimHalf {
   int32_t survivors[kMaxSurvivors];
   Usage usage;
   StreamState streams[kStreams];
+  int32_t stall_errno;  // with kOutputStalled: of the write that failed; 0 = at the cap
+  // What outlived the main process: as seen a second after the exit, and again when its end began.
+  int32_t descendant_count;  // may exceed kMaxSurvivors; 0 = none was seen
+  Descendant descendants[kMaxSurvivors];
 };
-
-struct Slot {
-  AgentHalf agent;
-  char agent_pad[384 - sizeof(AgentHalf)];
-  ShimHalf shim;
-  char shim_pad[kSlotBytes - 384 - sizeof(ShimHalf)];
-};
-static_assert(sizeof(Slot) == kSlotBytes);
-static_assert(offsetof(Slot, shim) == 384);
 
 inline constexpr size_t kAgentHalfOffset = 0;
-inline constexpr size_t kShimHalfOffset = 384;
+inline constexpr size_t kShimHalfOffset = kAgentAreaBytes;
+static_assert(sizeof(AgentHalf) <= kAgentAreaBytes && sizeof(ShimHalf) <= kShimAreaBytes);
+static_assert(sizeof(AgentHalf) % 8 == 0 && sizeof(ShimHalf) % 8 == 0, "no padding at the end");
+
+// The header, slot 0, has an agent half of which only the prefix counts (id: kHeaderId, boot id: of
+// all that is in the file), and where other slots have the shim's half the path of the directory
+// below which the cgroups of processes are, as text up to a NUL; empty if there is none.
+inline constexpr char kHeaderId[kIdBytes + 1] = "SHOALRECORDFILE.";
+inline constexpr size_t kCgroupBaseOffset = kShimHalfOffset;
 
 // What a shim writes into the FIFO after each change of its half. 16 bytes: below PIPE_BUF, so
 // never torn.
@@ -198,8 +242,8 @@ static_assert(sizeof(Report) == 16);
 // One row of the time index <id>.idx: bytes of `stream` from `offset` on were read at `time_ns`
 // (CLOCK_REALTIME) or later. At most one per stream per 10 ms (20 ms from row 2^18 on, 40 from 2^19
 // on, …: the index of a daemon stays small). A reader assumes a first row {stream, 0, started_ns}
-// that is not written: who wrote in its first 10 ms only has no index. A full disk costs rows,
-// never bytes.
+// that is not written: a process that wrote in its first 10 ms only has no index. A full disk costs
+// rows, never bytes.
 struct IndexRow {
   uint64_t stream;
   int64_t offset;
@@ -226,33 +270,6 @@ inline constexpr bool HasExitCode(int wait_status) { return (wait_status & 0x7f)
 inline constexpr int ExitCodeOf(int wait_status) { return wait_status >> 8 & 0xff; }
 inline constexpr int SignalOf(int wait_status) { return wait_status & 0x7f; }
 inline constexpr bool DumpedCore(int wait_status) { return (wait_status & 0x80) != 0; }
-
-// FNV-1a; finds torn and damaged halves, is no defence against an attacker.
-inline uint32_t ChecksumOf(const void* bytes, size_t size) {
-  const unsigned char* p = static_cast<const unsigned char*>(bytes);
-  uint32_t hash = 2166136261u;
-  for (size_t i = 0; i < size; ++i) hash = (hash ^ p[i]) * 16777619u;
-  return hash;
-}
-
-// Makes a half ready to be written: magic, version, next sequence, checksum.
-template <typename Half>
-void SealHalf(Half* half) {
-  half->magic = kRecordMagic;
-  half->version = kRecordVersion;
-  ++half->sequence;
-  half->checksum = 0;
-  half->checksum = ChecksumOf(half, sizeof(*half));
-}
-
-// True if the half is one that SealHalf made, of this version.
-template <typename Half>
-bool IsIntact(Half half) {
-  uint32_t stored = half.checksum;
-  half.checksum = 0;
-  return half.magic == kRecordMagic && half.version == kRecordVersion &&
-         ChecksumOf(&half, sizeof(half)) == stored;
-}
 
 }  // namespace shoal::record
 

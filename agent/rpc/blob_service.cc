@@ -15,10 +15,10 @@
 #include "agent/os/helper_thread.h"
 #include "agent/rpc/audit.h"
 #include "agent/rpc/blob_write_call.h"
-#include "agent/rpc/request_checks.h"
 #include "agent/rpc/status_to_grpc.h"
 #include "agent/rpc/stream_reactor.h"
 #include "agent/rpc/unary_call.h"
+#include "agent/spec/field_checks.h"
 #include "common/sha256.h"
 #include "common/status.h"
 
@@ -48,7 +48,8 @@ class BlobReader : public std::enable_shared_from_this<BlobReader> {
  public:
   using Stream = StreamReactor<v1::ReadResponse>;
 
-  BlobReader(const Edge* edge, v1::ReadRequest request, std::shared_ptr<Stream> stream)
+  BlobReader(const Edge* edge, const Permit& /*permit*/, v1::ReadRequest request,
+             std::shared_ptr<Stream> stream)
       : edge_(edge), request_(std::move(request)), stream_(std::move(stream)) {}
 
   void Wake() {
@@ -109,8 +110,10 @@ class BlobReader : public std::enable_shared_from_this<BlobReader> {
 grpc::ServerUnaryReactor* BlobService::FindMissing(grpc::CallbackServerContext* context,
                                                    const v1::FindMissingRequest* request,
                                                    v1::FindMissingResponse* response) {
-  static_cast<void>(context);
-  auto call = UnaryCall<v1::FindMissingResponse>::Begin(edge_->calls, response);
+  const absl::StatusOr<Permit> permit =
+      edge_->callers->Authorize(*context, Verb::kFindMissingBlobs);
+  auto call = UnaryCall<v1::FindMissingResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
   if (absl::Status checked = CheckFindMissing(*request); !checked.ok())
     return call->Failed(checked);
   std::vector<std::string> digests(request->sha256().begin(), request->sha256().end());
@@ -130,15 +133,21 @@ grpc::ServerUnaryReactor* BlobService::FindMissing(grpc::CallbackServerContext* 
 
 grpc::ServerReadReactor<v1::WriteRequest>* BlobService::Write(grpc::CallbackServerContext* context,
                                                               v1::WriteResponse* response) {
-  return BlobWriteCall::Begin(edge_, edge_->callers->Of(*context), response);
+  return BlobWriteCall::Begin(edge_, edge_->callers->Authorize(*context, Verb::kWriteBlob),
+                              response);
 }
 
 grpc::ServerWriteReactor<v1::ReadResponse>* BlobService::Read(grpc::CallbackServerContext* context,
                                                               const v1::ReadRequest* request) {
-  Audit(edge_->callers->Of(*context), "Read",
-        absl::StrCat("blob ", DigestToHex(request->sha256()).substr(0, 12)));
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kReadBlob);
   auto stream = BlobReader::Stream::Begin(edge_->calls, kChunkBytes);
-  auto reader = std::make_shared<BlobReader>(edge_, *request, stream);
+  if (!permit.ok()) {
+    stream->End(ToGrpc(permit.status()));
+    return stream.get();
+  }
+  Audit(permit->owner(), "Read",
+        absl::StrCat("blob ", DigestToHex(request->sha256()).substr(0, 12)));
+  auto reader = std::make_shared<BlobReader>(edge_, *permit, *request, stream);
   stream->SetHooks([reader] { reader->Wake(); }, [] {});
   reader->Wake();
   return stream.get();

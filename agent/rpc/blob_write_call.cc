@@ -9,6 +9,7 @@
 #include "agent/rpc/status_to_grpc.h"
 #include "common/sha256.h"
 #include "common/status.h"
+#include "common/tsan.h"
 
 namespace shoal::agent {
 namespace {
@@ -34,16 +35,18 @@ std::string Describe(const v1::WriteRequest& request) {
 
 }  // namespace
 
-grpc::ServerReadReactor<v1::WriteRequest>* BlobWriteCall::Begin(const Edge* edge, std::string owner,
-                                                                v1::WriteResponse* response) {
-  std::shared_ptr<BlobWriteCall> call(new BlobWriteCall(edge, std::move(owner), response));
+grpc::ServerReadReactor<v1::WriteRequest>* BlobWriteCall::Begin(
+    const Edge* edge, const absl::StatusOr<Permit>& permit, v1::WriteResponse* response) {
+  std::shared_ptr<BlobWriteCall> call(new BlobWriteCall(edge, permit, response));
   call->self_ = call;
   edge->calls->Add(call);
+  if (!permit.ok()) call->End(ToGrpc(permit.status()));
   call->ReadNext();
   return call.get();
 }
 
 void BlobWriteCall::OnReadDone(bool ok) {
+  const Reaction reaction(this);
   edge_->blob_thread->Run([self = self_, ok] { ok ? self->Take() : self->OnLastRead(); });
 }
 
@@ -74,7 +77,7 @@ absl::Status BlobWriteCall::BeginUpload() {
   absl::StatusOr<std::shared_ptr<BlobUpload>> upload =
       checked.ok() ? edge_->blobs->BeginUpload(chunk_.sha256(), chunk_.size_bytes())
                    : absl::StatusOr<std::shared_ptr<BlobUpload>>(checked);
-  Audit(owner_, "Write", Describe(chunk_), upload.status());
+  Audit(permit_->owner(), "Write", Describe(chunk_), upload.status());
   if (!upload.ok()) return upload.status();
   sha256_ = chunk_.sha256();
   offset_ = chunk_.offset();
@@ -99,44 +102,51 @@ void BlobWriteCall::OnLastRead() {
                                                  size_bytes_, " bytes; what was received stays")));
 }
 
-// The upload is left first: who hears of it may begin another at once.
+// The upload is left first: a client that gets the status may begin another at once.
 void BlobWriteCall::Refuse(const absl::Status& status) {
   upload_.reset();
   End(ToGrpc(status));
 }
 
 bool BlobWriteCall::IsFinished() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return finished_;
 }
 
 void BlobWriteCall::ReadNext() {
-  absl::MutexLock lock(&mu_);
-  if (!finished_) StartRead(&request_);
+  MutexLock lock(&mu_);
+  if (finished_) return;
+  HandOver(this);
+  StartRead(&request_);
 }
 
 void BlobWriteCall::Answer() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (finished_) return;
   response_->set_received_bytes(size_bytes_);
   FinishOnce(grpc::Status::OK);
 }
 
 void BlobWriteCall::End(const grpc::Status& status) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   FinishOnce(status);
 }
 
 void BlobWriteCall::FinishOnce(const grpc::Status& status) {
   if (std::exchange(finished_, true)) return;
+  HandOver(this);
   Finish(status);
 }
 
 void BlobWriteCall::OnCancel() {
+  const Reaction reaction(this);
   End(grpc::Status(grpc::StatusCode::CANCELLED, "the client went away"));
 }
 
 void BlobWriteCall::OnDone() {
+  TakeOver(this);
+  // The thread that has called Finish is out of it, and so of gRPC's context of the call.
+  { const MutexLock finish(&mu_); }
   edge_->calls->Remove(this);
   edge_->blob_thread->Run([self = std::exchange(self_, nullptr)] { self->upload_.reset(); });
 }

@@ -27,10 +27,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/status/statusor.h"
 #include "agent/os/blob_upload.h"
 #include "agent/rpc/edge.h"
 #include "agent/rpc/open_calls.h"
+#include "common/mutex.h"
 #include "shoal/v1/blob_service.pb.h"
 
 namespace shoal::agent {
@@ -39,14 +40,15 @@ class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>,
                             public OpenCall,
                             public std::enable_shared_from_this<BlobWriteCall> {
  public:
-  static grpc::ServerReadReactor<v1::WriteRequest>* Begin(const Edge* edge, std::string owner,
+  static grpc::ServerReadReactor<v1::WriteRequest>* Begin(const Edge* edge,
+                                                          const absl::StatusOr<Permit>& permit,
                                                           v1::WriteResponse* response);
 
   void End(const grpc::Status& status) override;
 
  private:
-  BlobWriteCall(const Edge* edge, std::string owner, v1::WriteResponse* response)
-      : edge_(edge), owner_(std::move(owner)), response_(response) {}
+  BlobWriteCall(const Edge* edge, const absl::StatusOr<Permit>& permit, v1::WriteResponse* response)
+      : edge_(edge), permit_(permit), response_(response) {}
 
   void OnReadDone(bool ok) override;
   void OnCancel() override;
@@ -66,7 +68,7 @@ class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>,
   void FinishOnce(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const Edge* const edge_;
-  const std::string owner_;
+  const absl::StatusOr<Permit> permit_;
   v1::WriteResponse* const response_;  // gRPC's, until Finish
   std::shared_ptr<BlobWriteCall> self_;
 
@@ -80,7 +82,7 @@ class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>,
   int64_t size_bytes_ = 0;
   std::shared_ptr<BlobUpload> upload_;  // null: the blob was there
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
 };
 

@@ -6,7 +6,11 @@
 #include "absl/strings/str_join.h"
 #include "agent/rpc/process_conversion.h"
 #include "agent/rpc/request_checks.h"
-#include "agent/rpc/time_conversion.h"
+#include "agent/spec/field_checks.h"
+#include "agent/spec/file_checks.h"
+#include "agent/spec/ranks.h"
+#include "agent/spec/spec_conversion.h"
+#include "agent/spec/time_conversion.h"
 #include "common/signals.h"
 #include "common/status.h"
 
@@ -16,6 +20,8 @@ namespace {
 constexpr absl::Duration kMinTtl = absl::Seconds(1);
 constexpr absl::Duration kMaxTtl = absl::Hours(24);
 constexpr size_t kMaxSessionNameBytes = 256;
+constexpr absl::Duration kMinIdleTimeout = absl::Seconds(1);
+constexpr absl::Duration kMaxIdleTimeout = absl::Hours(24 * 365);
 
 // The checks that both kinds of spawn share; a pin is looked at first, since to another agent the
 // rest means something else.
@@ -23,24 +29,24 @@ template <typename Request>
 absl::Status CheckSpawn(const Request& request, const Edge& edge) {
   SHOAL_RETURN_IF_ERROR(
       CheckPin(request.agent_id(), request.boot_id(), edge.agent_id, edge.boot_id));
-  return CheckFreshRequestId(request.request_id(), edge.clock->Now(), edge.retention);
+  return CheckRequestId(request.request_id());
 }
 
-// A retry is the same request, also when it pins what the first one did not know.
+// What makes a call a logged one. A retry is the same request, also when it pins what the first one
+// did not know, or wants to be answered at another time.
 template <typename Request>
-std::string FingerprintOfSpawn(const Request& request) {
+LoggedCall CallOf(const Request& request, const Permit& permit) {
   Request copy = request;
   copy.clear_request_id();
-  copy.clear_agent_id();
-  copy.clear_boot_id();
-  return FingerprintOf(copy);
-}
-
-std::string FingerprintOfSpawn(const v1::SpawnRequest& request) {
-  v1::SpawnRequest copy = request;
-  copy.clear_until();
-  copy.clear_timeout();
-  return FingerprintOfSpawn<v1::SpawnRequest>(copy);
+  if constexpr (requires { copy.clear_boot_id(); }) {
+    copy.clear_agent_id();
+    copy.clear_boot_id();
+  }
+  if constexpr (requires { copy.clear_until(); }) {
+    copy.clear_until();
+    copy.clear_timeout();
+  }
+  return {permit, request.request_id(), FingerprintOf(copy)};
 }
 
 absl::StatusOr<Until> ToUntil(v1::WaitRequest::Until until, Until unspecified) {
@@ -107,36 +113,29 @@ absl::StatusOr<std::vector<SpawnItem>> ToItems(const v1::SpawnBatchRequest& requ
 }  // namespace
 
 absl::StatusOr<SpawnCommand> ToCommand(const v1::SpawnRequest& request, const Edge& edge,
-                                       const std::string& owner) {
+                                       const Permit& permit) {
   SHOAL_RETURN_IF_ERROR(CheckSpawn(request, edge));
   SHOAL_ASSIGN_OR_RETURN(std::shared_ptr<const Spec> spec,
                          ToSpec(request.spec(), !request.session_id().empty(), edge.limits));
-  SpawnCommand command;
-  command.owner = owner;
-  command.request_id = request.request_id();
-  command.fingerprint = FingerprintOfSpawn(request);
+  SpawnCommand command{CallOf(request, permit)};
   command.session_id = request.session_id();
   command.items.push_back({std::move(spec), std::nullopt, {}, InlineFilesOf(request.spec())});
   return command;
 }
 
 absl::StatusOr<SpawnCommand> ToCommand(const v1::SpawnBatchRequest& request, const Edge& edge,
-                                       const std::string& owner) {
+                                       const Permit& permit) {
   SHOAL_RETURN_IF_ERROR(CheckSpawn(request, edge));
-  SpawnCommand command;
+  SpawnCommand command{CallOf(request, permit)};
   SHOAL_ASSIGN_OR_RETURN(command.items, ToItems(request, edge));
-  command.owner = owner;
-  command.request_id = request.request_id();
-  command.fingerprint = FingerprintOfSpawn(request);
   command.session_id = request.session_id();
   return command;
 }
 
 absl::StatusOr<TerminateCommand> ToCommand(const v1::TerminateRequest& request,
-                                           const std::string& owner) {
+                                           const Permit& permit) {
   SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  TerminateCommand command;
-  command.owner = owner;
+  TerminateCommand command{permit};
   SHOAL_ASSIGN_OR_RETURN(command.selector, ToSelectorOfSome(request.selector()));
   if (request.signal() != 0) {
     SHOAL_RETURN_IF_ERROR(CheckSignal(request.signal()));
@@ -151,11 +150,9 @@ absl::StatusOr<TerminateCommand> ToCommand(const v1::TerminateRequest& request,
   return command;
 }
 
-absl::StatusOr<UpdateCommand> ToCommand(const v1::UpdateRequest& request,
-                                        const std::string& owner) {
+absl::StatusOr<UpdateCommand> ToCommand(const v1::UpdateRequest& request, const Permit& permit) {
   SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  UpdateCommand command;
-  command.owner = owner;
+  UpdateCommand command{CallOf(request, permit)};
   SHOAL_ASSIGN_OR_RETURN(command.selector, ToSelectorOfSome(request.selector()));
   SHOAL_RETURN_IF_ERROR(
       CheckCount("set_labels", static_cast<int>(request.set_labels().size()), kMaxLabels));
@@ -180,13 +177,9 @@ absl::StatusOr<UpdateCommand> ToCommand(const v1::UpdateRequest& request,
   return command;
 }
 
-absl::StatusOr<OpenSessionCommand> ToCommand(const v1::OpenRequest& request, const Edge& edge,
-                                             const std::string& owner) {
-  SHOAL_RETURN_IF_ERROR(
-      CheckFreshRequestId(request.request_id(), edge.clock->Now(), edge.retention));
-  OpenSessionCommand command;
-  command.owner = owner;
-  command.request_id = request.request_id();
+absl::StatusOr<OpenSessionCommand> ToCommand(const v1::OpenRequest& request, const Permit& permit) {
+  SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  OpenSessionCommand command{CallOf(request, permit)};
   if (request.name().size() > kMaxSessionNameBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("name is ", request.name().size(), " bytes, limit ", kMaxSessionNameBytes));
@@ -203,13 +196,10 @@ absl::StatusOr<OpenSessionCommand> ToCommand(const v1::OpenRequest& request, con
   return command;
 }
 
-absl::StatusOr<SignalCommand> ToCommand(const v1::SignalRequest& request,
-                                        const std::string& owner) {
+absl::StatusOr<SignalCommand> ToCommand(const v1::SignalRequest& request, const Permit& permit) {
   SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
   SHOAL_RETURN_IF_ERROR(CheckSignal(request.signal()));
-  SignalCommand command;
-  command.owner = owner;
-  command.request_id = request.request_id();
+  SignalCommand command{CallOf(request, permit)};
   command.signal = request.signal();
   SHOAL_ASSIGN_OR_RETURN(command.selector, ToSelectorOfSome(request.selector()));
   switch (request.scope()) {
@@ -229,8 +219,8 @@ absl::StatusOr<SignalCommand> ToCommand(const v1::SignalRequest& request,
   }
 }
 
-absl::StatusOr<WaitCommand> ToCommand(const v1::WaitRequest& request) {
-  WaitCommand command;
+absl::StatusOr<WaitCommand> ToCommand(const v1::WaitRequest& request, const Permit& permit) {
+  WaitCommand command{permit};
   SHOAL_ASSIGN_OR_RETURN(command.selector, ToSelectorOfSome(request.selector()));
   command.any = request.any();
   SHOAL_ASSIGN_OR_RETURN(command.timeout, ToTimeout(request));
@@ -245,15 +235,59 @@ absl::StatusOr<StartedWait> ToStartedWait(const v1::SpawnRequest& request) {
   return wait;
 }
 
-absl::StatusOr<Selector> ToDeletion(const v1::DeleteRequest& request) {
+absl::StatusOr<DeleteCommand> ToCommand(const v1::DeleteRequest& request, const Permit& permit) {
   SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  return ToSelectorOfSome(request.selector());
+  DeleteCommand command{CallOf(request, permit)};
+  SHOAL_ASSIGN_OR_RETURN(command.selector, ToSelectorOfSome(request.selector()));
+  return command;
+}
+
+absl::StatusOr<CreateTemplateCommand> ToCommand(const v1::TemplateServiceCreateRequest& request,
+                                                const Edge& edge, const Permit& permit) {
+  SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  CreateTemplateCommand command{CallOf(request, permit)};
+  v1::ProcessSpec counts;
+  *counts.mutable_argv() = request.spec().argv();
+  *counts.mutable_env() = request.spec().env();
+  counts.set_cwd(request.spec().cwd());
+  *counts.mutable_files() = request.spec().files();
+  *counts.mutable_labels() = request.spec().labels();
+  TemplateWish& wish = command.wish;
+  SHOAL_ASSIGN_OR_RETURN(wish.spec, ToSpec(counts, /*has_session=*/false, edge.limits));
+  wish.inline_files = InlineFilesOf(counts);
+  if (request.has_idle_timeout()) {
+    SHOAL_ASSIGN_OR_RETURN(wish.idle_timeout, ToDuration(request.idle_timeout(), "idle_timeout"));
+    if (*wish.idle_timeout < kMinIdleTimeout || *wish.idle_timeout > kMaxIdleTimeout) {
+      return absl::InvalidArgumentError(
+          "idle_timeout must be at least a second and at most a year");
+    }
+  }
+  return command;
+}
+
+absl::StatusOr<DeleteTemplatesCommand> ToCommand(const v1::TemplateServiceDeleteRequest& request,
+                                                 const Permit& permit) {
+  SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  SHOAL_RETURN_IF_ERROR(CheckCount("templates", request.templates_size(), kMaxSelectorTerms));
+  if (request.templates_size() == 0) {
+    return absl::InvalidArgumentError("templates is empty: name them, or give their ids");
+  }
+  for (int i = 0; i < request.templates_size(); ++i) {
+    const std::string field = absl::StrCat("templates[", i, "]");
+    if (request.templates(i).empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(field, " is empty"));
+    }
+    SHOAL_RETURN_IF_ERROR(CheckNoNul(field, request.templates(i)));
+  }
+  DeleteTemplatesCommand command{CallOf(request, permit)};
+  command.terms.assign(request.templates().begin(), request.templates().end());
+  return command;
 }
 
 absl::StatusOr<int> ToStream(int kind) {
-  if (kind == v1::STREAM_KIND_STDOUT) return 0;
-  if (kind == v1::STREAM_KIND_STDERR) return 1;
-  if (kind == v1::STREAM_KIND_RESULT) return 2;
+  for (const record::StreamFacts& stream : record::kStreamTable) {
+    if (kind == stream.kind) return stream.number;
+  }
   return absl::InvalidArgumentError(absl::StrCat("unknown StreamKind ", kind));
 }
 

@@ -1,8 +1,8 @@
-// Requests of ProcessService and SessionService, checked and in the core's words.
+// Requests of ProcessService, SessionService and TemplateService, checked and in the core's words.
 //
 // Thread-safety: thread-safe; runs on gRPC threads, before anything is posted to the loop.
-// Errors:        INVALID_ARGUMENT naming the field, FAILED_PRECONDITION (request_id too old),
-//                ABORTED (another agent or boot than the caller believes).
+// Errors:        INVALID_ARGUMENT naming the field, ABORTED (another agent or boot than the caller
+//                believes).
 #ifndef SHOAL_AGENT_RPC_COMMANDS_H_
 #define SHOAL_AGENT_RPC_COMMANDS_H_
 
@@ -13,39 +13,37 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "agent/core/supervisor.h"
+#include "agent/core/commands.h"
 #include "agent/rpc/edge.h"
 #include "shoal/v1/process_service.pb.h"
 #include "shoal/v1/session_service.pb.h"
+#include "shoal/v1/template_service.pb.h"
 
 namespace shoal::agent {
 
 absl::StatusOr<SpawnCommand> ToCommand(const v1::SpawnRequest& request, const Edge& edge,
-                                       const std::string& owner);
+                                       const Permit& permit);
 absl::StatusOr<SpawnCommand> ToCommand(const v1::SpawnBatchRequest& request, const Edge& edge,
-                                       const std::string& owner);
+                                       const Permit& permit);
 absl::StatusOr<TerminateCommand> ToCommand(const v1::TerminateRequest& request,
-                                           const std::string& owner);
-absl::StatusOr<UpdateCommand> ToCommand(const v1::UpdateRequest& request, const std::string& owner);
-absl::StatusOr<OpenSessionCommand> ToCommand(const v1::OpenRequest& request, const Edge& edge,
-                                             const std::string& owner);
-
-struct SignalCommand {
-  std::string owner;
-  std::string request_id;
-  Selector selector;
-  int signal = 0;
-  SignalScope scope = SignalScope::kProcess;
-};
-absl::StatusOr<SignalCommand> ToCommand(const v1::SignalRequest& request, const std::string& owner);
+                                           const Permit& permit);
+absl::StatusOr<UpdateCommand> ToCommand(const v1::UpdateRequest& request, const Permit& permit);
+absl::StatusOr<OpenSessionCommand> ToCommand(const v1::OpenRequest& request, const Permit& permit);
+absl::StatusOr<DeleteCommand> ToCommand(const v1::DeleteRequest& request, const Permit& permit);
+absl::StatusOr<CreateTemplateCommand> ToCommand(const v1::TemplateServiceCreateRequest& request,
+                                                const Edge& edge, const Permit& permit);
+absl::StatusOr<DeleteTemplatesCommand> ToCommand(const v1::TemplateServiceDeleteRequest& request,
+                                                 const Permit& permit);
+absl::StatusOr<SignalCommand> ToCommand(const v1::SignalRequest& request, const Permit& permit);
 
 struct WaitCommand {
-  Selector selector;
+  Permit permit;
+  Selector selector = {};
   Until until = Until::kExited;
   bool any = false;
-  absl::Duration timeout;  // infinite: until the call's deadline
+  absl::Duration timeout = {};  // infinite: until the call's deadline
 };
-absl::StatusOr<WaitCommand> ToCommand(const v1::WaitRequest& request);
+absl::StatusOr<WaitCommand> ToCommand(const v1::WaitRequest& request, const Permit& permit);
 
 // When a Spawn is to be answered.
 struct StartedWait {
@@ -54,18 +52,15 @@ struct StartedWait {
 };
 absl::StatusOr<StartedWait> ToStartedWait(const v1::SpawnRequest& request);
 
-// What to forget.
-absl::StatusOr<Selector> ToDeletion(const v1::DeleteRequest& request);
-
 struct Acknowledgement {
   std::string id;
-  int stream = 0;  // 0 stdout, 1 stderr, 2 result
+  int stream = record::kStdout;
   int64_t offset = 0;
 };
 absl::StatusOr<std::vector<Acknowledgement>> ToAcknowledgements(
     const v1::AcknowledgeOutputRequest& request);
 
-// 0 for STDOUT, 1 for STDERR, 2 for RESULT; INVALID_ARGUMENT for anything else.
+// The stream of a StreamKind; INVALID_ARGUMENT for one that is unknown.
 absl::StatusOr<int> ToStream(int kind);
 
 // What a request is about, for the audit line.

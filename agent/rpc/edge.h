@@ -1,4 +1,4 @@
-// What the services stand on: the loop and the state behind it, and who this agent is.
+// What the services stand on: the loop and the state behind it, and the identity of this agent.
 //
 // Ownership:     owns nothing; filled by main once the agent has recovered, outlives the services.
 // Thread-safety: constant once filled. `supervisor` is for closures on `loop` only.
@@ -7,27 +7,26 @@
 
 #include <string>
 
-#include "absl/time/time.h"
-#include "agent/core/ports.h"
+#include "agent/core/ports/clock.h"
+#include "agent/core/ports/process_trees.h"
 #include "agent/core/supervisor.h"
 #include "agent/loop/event_loop.h"
+#include "agent/output/output_follower.h"
 #include "agent/rpc/identity.h"
 #include "agent/rpc/open_calls.h"
-#include "agent/rpc/spec_conversion.h"
+#include "agent/spec/spec_checks.h"
 
 namespace shoal::agent {
 
 class BlobStore;
 class HelperThread;
-class OutputThread;
 
 struct Edge {
   EventLoop* loop = nullptr;
   Supervisor* supervisor = nullptr;
   Clock* clock = nullptr;
-  Shims* shims = nullptr;
-  OutputThread* output = nullptr;
-  int output_directory = -1;            // SystemOutputFiles::directory()
+  ProcessTrees* trees = nullptr;
+  OutputSource output;
   BlobStore* blobs = nullptr;           // for closures on `blob_thread` only
   HelperThread* blob_thread = nullptr;  // hashes, writes and reads blobs
   Callers* callers = nullptr;
@@ -36,7 +35,6 @@ struct Edge {
   std::string host_name;
   std::string agent_id;
   std::string boot_id;
-  absl::Duration retention = absl::Hours(24);
   SpecLimits limits;
 };
 

@@ -7,9 +7,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/os/host_facts.h"
-#include "agent/rpc/request_checks.h"
-#include "agent/rpc/time_conversion.h"
+#include "agent/rpc/agent_time.h"
 #include "agent/rpc/unary_call.h"
+#include "agent/spec/field_checks.h"
+#include "agent/spec/time_conversion.h"
 #include "common/escape.h"
 #include "common/status.h"
 
@@ -86,29 +87,34 @@ void SetHost(const Edge& edge, const HostInfo& info, v1::Host* host) {
 grpc::ServerUnaryReactor* HostService::Get(grpc::CallbackServerContext* context,
                                            const v1::HostServiceGetRequest* request,
                                            v1::HostServiceGetResponse* response) {
-  static_cast<void>(context);
-  auto call = UnaryCall<v1::HostServiceGetResponse>::Begin(edge_->calls, response);
-  edge_->loop->Post([edge = edge_, info = info_, call, with_checks = request->checks()] {
-    int live = edge->supervisor->live_processes();
-    int sessions = static_cast<int>(edge->supervisor->Sessions().size());
-    info->helper->Run([edge, info, call, live, sessions, with_checks] {
-      v1::Host host;
-      SetHost(*edge, *info, &host);
-      if (with_checks) SetChecks(*info, &host);
-      host.set_live_processes(live);
-      host.set_open_sessions(sessions);
-      call->Answer(
-          [&](v1::HostServiceGetResponse* filled) { filled->mutable_host()->Swap(&host); });
-    });
-  });
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kGetHost);
+  auto call = UnaryCall<v1::HostServiceGetResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
+  TellTime(edge_->clock, context);
+  edge_->loop->Post(
+      [edge = edge_, permit = *permit, info = info_, call, with_checks = request->checks()] {
+        int live = edge->supervisor->live_processes();
+        int sessions = static_cast<int>(edge->supervisor->Sessions(permit).size());
+        info->helper->Run([edge, info, call, live, sessions, with_checks] {
+          v1::Host host;
+          SetHost(*edge, *info, &host);
+          if (with_checks) SetChecks(*info, &host);
+          host.set_live_processes(live);
+          host.set_open_sessions(sessions);
+          call->Answer(
+              [&](v1::HostServiceGetResponse* filled) { filled->mutable_host()->Swap(&host); });
+        });
+      });
   return call.get();
 }
 
 grpc::ServerUnaryReactor* HostService::FindMissingLibraries(
     grpc::CallbackServerContext* context, const v1::FindMissingLibrariesRequest* request,
     v1::FindMissingLibrariesResponse* response) {
-  static_cast<void>(context);
-  auto call = UnaryCall<v1::FindMissingLibrariesResponse>::Begin(edge_->calls, response);
+  const absl::StatusOr<Permit> permit =
+      edge_->callers->Authorize(*context, Verb::kFindMissingLibraries);
+  auto call = UnaryCall<v1::FindMissingLibrariesResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
   if (absl::Status checked = CheckSonames(*request); !checked.ok()) return call->Failed(checked);
   std::vector<std::string> sonames(request->sonames().begin(), request->sonames().end());
   info_->helper->Run([libraries = libraries_, sonames = std::move(sonames), call] {

@@ -51,11 +51,15 @@ bool AllowedIdentities::Allows(absl::string_view identity) const {
   return false;
 }
 
-std::vector<std::string> NamesOf(const grpc::AuthContext& context) {
-  for (const char* property :
-       {GRPC_PEER_URI_PROPERTY_NAME, GRPC_PEER_DNS_PROPERTY_NAME, GRPC_X509_CN_PROPERTY_NAME}) {
+CertificateNames NamesOf(const grpc::AuthContext& context) {
+  constexpr std::pair<const char*, Evidence> kProperties[] = {
+      {GRPC_PEER_URI_PROPERTY_NAME, Evidence::kCertificateUri},
+      {GRPC_PEER_DNS_PROPERTY_NAME, Evidence::kCertificateDnsName},
+      {GRPC_X509_CN_PROPERTY_NAME, Evidence::kCertificateCommonName},
+  };
+  for (const auto& [property, evidence] : kProperties) {
     std::vector<std::string> names = PropertiesOf(context, property);
-    if (!names.empty()) return names;
+    if (!names.empty()) return {std::move(names), evidence};
   }
   return {};
 }
@@ -63,44 +67,58 @@ std::vector<std::string> NamesOf(const grpc::AuthContext& context) {
 absl::string_view MethodOf(absl::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 void Callers::OnAccepted(int fd, uid_t uid) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   connections_[fd] = {uid, SocketOf(fd)};
 }
 
-std::string Callers::Of(const grpc::CallbackServerContext& context) const {
+Caller Callers::Of(const grpc::CallbackServerContext& context) const {
   std::string peer = context.peer();
   absl::string_view number = peer;
   int fd = 0;
   if (absl::ConsumePrefix(&number, "fd:") && absl::SimpleAtoi(number, &fd)) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     auto found = connections_.find(fd);
-    return found == connections_.end() ? "unknown" : absl::StrCat("uid:", found->second.uid);
+    if (found == connections_.end()) return Caller();
+    return {CallerKind::kUnixUser, absl::StrCat("uid:", found->second.uid),
+            Evidence::kPeerCredentials};
   }
   std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
   if (auth != nullptr && auth->IsPeerAuthenticated()) {
-    for (std::string& name : NamesOf(*auth)) {
-      if (allowed_.Allows(name)) return EscapeForMessage(name, 256);
+    const CertificateNames certificate = NamesOf(*auth);
+    for (const std::string& name : certificate.names) {
+      if (!allowed_.Allows(name)) continue;
+      return {CallerKind::kTlsIdentity, EscapeForMessage(name, 256), certificate.evidence};
     }
-    return "unknown";
+    return Caller();
   }
-  return IsLoopback(peer) ? "loopback" : "unknown";
+  if (!IsLoopback(peer)) return Caller();
+  return {CallerKind::kInsecureLoopback, "loopback", Evidence::kLoopbackAddress};
+}
+
+absl::StatusOr<Permit> Callers::Authorize(const grpc::CallbackServerContext& context,
+                                          Verb verb) const {
+  const Caller caller = Of(context);
+  absl::StatusOr<Permit> permit = agent::Authorize(caller, verb, Target::Host());
+  if (!permit.ok()) Audit(caller.name, NameOf(verb), "", permit.status());
+  return permit;
 }
 
 absl::Status Callers::CheckTls(const grpc::AuthContext& context, absl::string_view path) const {
-  std::vector<std::string> names = NamesOf(context);
+  const std::vector<std::string> names = NamesOf(context).names;
   for (const std::string& name : names) {
     if (allowed_.Allows(name)) return absl::OkStatus();
   }
-  std::string who = names.empty() ? "(none)" : EscapeForMessage(absl::StrJoin(names, ","));
+  const std::string identity =
+      names.empty() ? "(none)" : EscapeForMessage(absl::StrJoin(names, ","));
   absl::Status status = absl::PermissionDeniedError(
-      absl::StrCat("identity ", who, " may not ", EscapeForMessage(MethodOf(path)), " on host ",
-                   host_name_, ": no --allow-identity names it"));
-  Audit(who, MethodOf(path), "", status);
+      absl::StrCat("identity ", identity, " may not ", EscapeForMessage(MethodOf(path)),
+                   " on host ", host_name_, ": no --allow-identity names it"));
+  Audit(identity, MethodOf(path), "", status);
   return status;
 }
 
 bool Callers::HasUnixConnections() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   absl::erase_if(connections_,
                  [](const auto& one) { return one.second.socket != SocketOf(one.first); });
   return !connections_.empty();

@@ -1,9 +1,10 @@
-// Who calls: "uid:N" over the Unix socket, the allowed name of the certificate over TLS,
-// "loopback" in plain text.
+// The callers of this agent: "uid:N" over the Unix socket, the allowed name of the certificate over
+// TLS, "loopback" in plain text.
 //
 // Ownership:     created by the server, outlives every call.
 // Thread-safety: thread-safe.
 // Blocking:      never blocks.
+// Errors:        PERMISSION_DENIED.
 #ifndef SHOAL_AGENT_RPC_IDENTITY_H_
 #define SHOAL_AGENT_RPC_IDENTITY_H_
 
@@ -20,8 +21,11 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
+#include "agent/core/access.h"
+#include "agent/core/caller.h"
+#include "common/mutex.h"
 
 namespace shoal::agent {
 
@@ -38,7 +42,11 @@ class AllowedIdentities {
 
 // What a verified certificate calls its holder: its URIs (SPIFFE), else its DNS names, else its
 // common name.
-std::vector<std::string> NamesOf(const grpc::AuthContext& context);
+struct CertificateNames {
+  std::vector<std::string> names;
+  Evidence evidence = Evidence::kNone;
+};
+CertificateNames NamesOf(const grpc::AuthContext& context);
 
 // "/shoal.v1.ProcessService/Spawn" → "Spawn".
 absl::string_view MethodOf(absl::string_view path);
@@ -52,8 +60,8 @@ class Callers {
   // is used again is told again.
   void OnAccepted(int fd, uid_t uid);
 
-  // The caller of `context`; "unknown" for what came in by no way that we opened.
-  std::string Of(const grpc::CallbackServerContext& context) const;
+  // Asks whether the caller of `context` may call this on this host; a refusal is audited.
+  absl::StatusOr<Permit> Authorize(const grpc::CallbackServerContext& context, Verb verb) const;
 
   // OK, or PERMISSION_DENIED "identity X may not Spawn on host Y".
   absl::Status CheckTls(const grpc::AuthContext& context, absl::string_view path) const;
@@ -67,10 +75,12 @@ class Callers {
     ino_t socket;  // tells a reused descriptor number from the connection
   };
 
+  Caller Of(const grpc::CallbackServerContext& context) const;
+
   const AllowedIdentities allowed_;
   const std::string host_name_;
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   mutable absl::flat_hash_map<int, Connection> connections_ ABSL_GUARDED_BY(mu_);
 };
 

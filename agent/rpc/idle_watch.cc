@@ -6,28 +6,37 @@
 namespace shoal::agent {
 
 IdleWatch::IdleWatch(const Edge* edge, absl::Duration span, absl::AnyInvocable<void()> on_idle)
-    : edge_(edge), span_(span), on_idle_(std::move(on_idle)) {
-  edge_->supervisor->AddObserver(this);
+    : edge_(edge),
+      permit_(
+          Authorize({CallerKind::kAgent, "shoald", Evidence::kNone}, Verb::kWatch, Target::Host())
+              .value()),
+      span_(span),
+      on_idle_(std::move(on_idle)) {
+  Selector every;
+  every.all = true;
+  edge_->supervisor->observers(permit_).Follow(this, every);
   Touch();
   Arm(span_);
 }
 
 IdleWatch::~IdleWatch() {
   edge_->loop->Cancel(timer_);
-  edge_->supervisor->RemoveObserver(this);
+  edge_->supervisor->observers(permit_).Remove(this);
 }
 
 void IdleWatch::OnChanged(const ProcessEntry&) { Touch(); }
 void IdleWatch::OnDeleted(const std::string&, int64_t) {}
 void IdleWatch::OnOutput(const ProcessEntry&) {}
 void IdleWatch::OnSessionOver(const std::string&) { Touch(); }
+void IdleWatch::OnTurnEnd() {}
 
 void IdleWatch::Touch() { last_busy_ = edge_->clock->BootTime(); }
 
 bool IdleWatch::IsBusy() const {
-  // Nobody would end a template that was left behind.
-  return edge_->supervisor->live_processes() > 0 || !edge_->supervisor->Templates().empty() ||
-         !edge_->supervisor->Sessions().empty() || edge_->calls->count() > 0 ||
+  // No agent would end a template that this one left behind.
+  return edge_->supervisor->live_processes() > 0 ||
+         !edge_->supervisor->Templates(permit_).empty() ||
+         !edge_->supervisor->Sessions(permit_).empty() || edge_->calls->count() > 0 ||
          edge_->callers->HasUnixConnections();
 }
 

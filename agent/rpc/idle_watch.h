@@ -1,5 +1,4 @@
-// Ends an agent that nobody needs: no living process, no session, no call and no connection for a
-// while.
+// Ends an idle agent: no living process, no session, no call and no connection for a while.
 //
 // Ownership:     created by main with `on_idle`; observes the supervisor, which outlives it.
 // Thread-safety: loop thread only, or before the loop runs.
@@ -24,6 +23,7 @@ class IdleWatch final : public ProcessObserver {
   void OnDeleted(const std::string& id, int64_t revision) override;
   void OnOutput(const ProcessEntry& process) override;
   void OnSessionOver(const std::string& session_id) override;
+  void OnTurnEnd() override;
 
  private:
   bool IsBusy() const;
@@ -32,6 +32,7 @@ class IdleWatch final : public ProcessObserver {
   void Touch();
 
   const Edge* const edge_;
+  const Permit permit_;  // of this agent itself
   const absl::Duration span_;
   absl::AnyInvocable<void()> on_idle_;
 

@@ -8,7 +8,7 @@ namespace shoal::agent {
 void OpenCalls::Add(const std::shared_ptr<OpenCall>& call) {
   grpc::Status status;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     calls_.emplace(call.get(), call);
     ++total_;
     if (!ending_) return;
@@ -18,14 +18,14 @@ void OpenCalls::Add(const std::shared_ptr<OpenCall>& call) {
 }
 
 void OpenCalls::Remove(OpenCall* call) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   calls_.erase(call);
 }
 
 void OpenCalls::EndAll(const grpc::Status& status) {
   std::vector<std::shared_ptr<OpenCall>> living;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     ending_ = true;
     ending_status_ = status;
     for (const auto& [key, weak] : calls_) {
@@ -36,12 +36,12 @@ void OpenCalls::EndAll(const grpc::Status& status) {
 }
 
 size_t OpenCalls::count() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return calls_.size();
 }
 
 uint64_t OpenCalls::total() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return total_;
 }
 

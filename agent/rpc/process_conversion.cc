@@ -7,10 +7,18 @@
 #include "absl/strings/str_cat.h"
 #include "agent/rpc/request_checks.h"
 #include "agent/rpc/status_to_grpc.h"
-#include "agent/rpc/time_conversion.h"
+#include "agent/spec/field_checks.h"
+#include "agent/spec/time_conversion.h"
 #include "common/status.h"
 
 namespace shoal::agent {
+
+void SetSurvivor(const Survivor& survivor, v1::Survivor* proto) {
+  proto->set_pid(survivor.pid);
+  proto->set_command(CapMessage(survivor.command));
+  proto->set_wait_channel(CapMessage(survivor.wait_channel));
+}
+
 namespace {
 
 constexpr size_t kMaxTermBytes = 256;
@@ -80,6 +88,8 @@ v1::Cause ToProto(Cause cause) {
       return v1::CAUSE_HOST_REBOOT;
     case Cause::kShimLost:
       return v1::CAUSE_SHIM_LOST;
+    case Cause::kRecordVersion:
+      return v1::CAUSE_RECORD_VERSION;
   }
   return v1::CAUSE_UNSPECIFIED;
 }
@@ -94,6 +104,7 @@ void SetFlags(uint32_t flags, v1::Process* proto) {
       {kFlagOutputTruncated, v1::FLAG_OUTPUT_TRUNCATED},
       {kFlagOutputDropped, v1::FLAG_OUTPUT_DROPPED},
       {kFlagNoCgroup, v1::FLAG_NO_CGROUP},
+      {kFlagUnmanaged, v1::FLAG_UNMANAGED},
   };
   for (const auto& [bit, flag] : kFlags) {
     if ((flags & bit) != 0) proto->add_flags(flag);
@@ -124,12 +135,15 @@ void SetExit(const Exit& exit, const std::vector<Survivor>& survivors, v1::ExitS
   proto->set_requested_by(exit.requested_by);
   SetUsage(exit.usage, proto->mutable_usage());
   proto->set_stderr_tail(exit.stderr_tail);
-  for (const Survivor& survivor : survivors) {
-    v1::Survivor* one = proto->add_survivors();
-    one->set_pid(survivor.pid);
-    one->set_command(CapMessage(survivor.command));
-    one->set_wait_channel(CapMessage(survivor.wait_channel));
-  }
+  for (const Survivor& survivor : survivors) SetSurvivor(survivor, proto->add_survivors());
+}
+
+void SetDescendants(const Descendants& descendants, v1::Descendants* proto) {
+  for (const Survivor& member : descendants.members) SetSurvivor(member, proto->add_members());
+  proto->set_count(descendants.count);
+  proto->set_signal(descendants.signal);
+  if (descendants.signal_time) SetTime(*descendants.signal_time, proto->mutable_signal_time());
+  if (descendants.kill_time) SetTime(*descendants.kill_time, proto->mutable_kill_time());
 }
 
 void SetTermination(const Termination& termination, v1::Termination* proto) {
@@ -141,9 +155,9 @@ void SetTermination(const Termination& termination, v1::Termination* proto) {
   if (termination.kill_time) SetTime(*termination.kill_time, proto->mutable_kill_time());
 }
 
+// As it is by now.
 void SetSpec(const ProcessEntry& entry, SpecView view, v1::ProcessSpec* proto) {
-  proto->ParseFromString(entry.spec->wire);
-  if (view == SpecView::kWithoutEnv) proto->clear_env();
+  SetSpec(*entry.spec, view, proto);
   proto->set_lifetime(entry.lifetime == Lifetime::kDetached ? v1::LIFETIME_DETACHED
                                                             : v1::LIFETIME_SESSION);
   proto->clear_labels();
@@ -170,9 +184,11 @@ void SetOutput(const ProcessEntry& entry, v1::Process* proto) {
 }  // namespace
 
 v1::StreamKind ToKind(int stream) {
-  constexpr v1::StreamKind kKinds[record::kStreams] = {
-      v1::STREAM_KIND_STDOUT, v1::STREAM_KIND_STDERR, v1::STREAM_KIND_RESULT};
-  return kKinds[stream];
+  using record::kStreamTable;
+  static_assert(kStreamTable[record::kStdout].kind == v1::STREAM_KIND_STDOUT);
+  static_assert(kStreamTable[record::kStderr].kind == v1::STREAM_KIND_STDERR);
+  static_assert(kStreamTable[record::kResult].kind == v1::STREAM_KIND_RESULT);
+  return static_cast<v1::StreamKind>(kStreamTable[stream].kind);
 }
 
 void SetProcess(const ProcessEntry& entry, absl::string_view host, SpecView view,
@@ -197,6 +213,8 @@ void SetProcess(const ProcessEntry& entry, absl::string_view host, SpecView view
   proto->set_session_id(entry.session_id);
   proto->set_owner(entry.owner);
   SetFlags(entry.flags, proto);
+  proto->set_output_error_number(entry.stall_errno);
+  if (entry.descendants) SetDescendants(*entry.descendants, proto->mutable_descendants());
   proto->set_revision(entry.revision);
   if (entry.rank) proto->set_rank(*entry.rank);
   proto->set_forked_from(entry.forked_from);
@@ -208,13 +226,19 @@ void SetProcess(const ProcessEntry& entry, absl::string_view host, SpecView view
   }
 }
 
+void SetProcess(const Outcome& outcome, absl::string_view host, v1::Process* proto) {
+  if (outcome.process != nullptr) {
+    SetProcess(*outcome.process, host, SpecView::kWithoutEnv, proto);
+  } else {
+    proto->set_id(outcome.id);
+  }
+}
+
 void SetProcessResults(const std::vector<Outcome>& outcomes, absl::string_view host,
                        google::protobuf::RepeatedPtrField<v1::ProcessResult>* results) {
   for (const Outcome& outcome : outcomes) {
     v1::ProcessResult* result = results->Add();
-    if (outcome.process != nullptr) {
-      SetProcess(*outcome.process, host, SpecView::kWithoutEnv, result->mutable_process());
-    }
+    SetProcess(outcome, host, result->mutable_process());
     if (!outcome.status.ok()) SetError(outcome.status, result->mutable_error());
   }
 }

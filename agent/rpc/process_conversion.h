@@ -11,20 +11,23 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "agent/core/commands.h"
 #include "agent/core/model.h"
 #include "agent/core/selector.h"
-#include "agent/core/supervisor.h"
+#include "agent/spec/spec_conversion.h"
 #include "shoal/v1/process.pb.h"
 #include "shoal/v1/process_service.pb.h"
 #include "shoal/v1/session_service.pb.h"
 
 namespace shoal::agent {
 
-// How much of a spec is told. Environments hold secrets and are long: only Get shows them.
-enum class SpecView { kWithoutEnv, kFull };
-
 void SetProcess(const ProcessEntry& entry, absl::string_view host, SpecView view,
                 v1::Process* proto);
+
+// Of a process that was deleted since, the id.
+void SetProcess(const Outcome& outcome, absl::string_view host, v1::Process* proto);
+
+void SetSurvivor(const Survivor& survivor, v1::Survivor* proto);
 
 // Of a stream by its number in the record.
 v1::StreamKind ToKind(int stream);

@@ -8,7 +8,7 @@
 #include "agent/os/process_tree.h"
 #include "agent/rpc/process_conversion.h"
 #include "agent/rpc/request_checks.h"
-#include "agent/rpc/time_conversion.h"
+#include "agent/spec/time_conversion.h"
 #include "common/escape.h"
 #include "common/ids.h"
 #include "common/status.h"
@@ -17,6 +17,7 @@ namespace shoal::agent {
 namespace {
 
 constexpr int kMaxPageSize = 1000;
+constexpr size_t kMaxMembers = 8;
 constexpr size_t kMaxPageBytes = size_t{2} << 20;  // a client receives 4 MiB unless told otherwise
 
 bool IsId(const std::string& text) {
@@ -24,9 +25,20 @@ bool IsId(const std::string& text) {
   return text.size() == kIdLength && std::all_of(text.begin(), text.end(), is_base32);
 }
 
+// Of a tree that has lost its main process.
+void SetMembers(const Edge& edge, const ProcessEntry& entry, v1::LiveUsage* proto) {
+  std::vector<int> members = edge.trees->Members(entry);
+  proto->set_descendants(static_cast<int>(members.size()));
+  members.resize(std::min(members.size(), kMaxMembers));
+  for (const Survivor& member : edge.trees->Describe(members)) {
+    SetSurvivor(member, proto->add_members());
+  }
+}
+
 void SetLiveUsage(const Edge& edge, const ProcessEntry& entry, v1::Process* proto) {
-  if (!entry.IsLive() || entry.pid == 0) return;
-  LiveUsage usage = UsageOf(entry.pid, edge.shims->Members(entry));
+  if (entry.pid == 0 || entry.IsTreeOver()) return;
+  if (!entry.IsLive()) return SetMembers(edge, entry, proto->mutable_live_usage());
+  LiveUsage usage = UsageOf(entry.pid, edge.trees->Members(entry));
   SetDuration(usage.cpu_time, proto->mutable_live_usage()->mutable_cpu_time());
   proto->mutable_live_usage()->set_rss_bytes(usage.rss_bytes);
   proto->mutable_live_usage()->set_descendants(usage.descendants);
@@ -34,16 +46,16 @@ void SetLiveUsage(const Edge& edge, const ProcessEntry& entry, v1::Process* prot
 
 // The selected processes in the order of ids, from the first above `after_id`, until `visit` says
 // enough. NOT_FOUND as Supervisor::Select.
-absl::Status VisitSelected(const Edge& edge, const ListQuery& query,
+absl::Status VisitSelected(const Edge& edge, const Permit& permit, const ListQuery& query,
                            absl::FunctionRef<bool(const ProcessEntry&)> visit) {
   if (query.selector.terms.empty()) {
-    edge.supervisor->ForEachFrom(query.after_id, [&](const ProcessEntry& entry) {
+    edge.supervisor->ForEachFrom(permit, query.after_id, [&](const ProcessEntry& entry) {
       return !Matches(query.selector, entry) || visit(entry);
     });
     return absl::OkStatus();
   }
   SHOAL_ASSIGN_OR_RETURN(std::vector<const ProcessEntry*> selected,
-                         edge.supervisor->Select(query.selector));
+                         edge.supervisor->Select(permit, query.selector));
   std::sort(selected.begin(), selected.end(),
             [](const ProcessEntry* a, const ProcessEntry* b) { return a->id < b->id; });
   for (const ProcessEntry* entry : selected) {
@@ -71,10 +83,11 @@ absl::StatusOr<ListQuery> ToQuery(const v1::ListRequest& request) {
   return query;
 }
 
-void AnswerList(const Edge& edge, const ListQuery& query, UnaryCall<v1::ListResponse>* call) {
+void AnswerList(const Edge& edge, const Permit& permit, const ListQuery& query,
+                UnaryCall<v1::ListResponse>* call) {
   v1::ListResponse page;
   size_t bytes = 0;
-  absl::Status status = VisitSelected(edge, query, [&](const ProcessEntry& entry) {
+  absl::Status status = VisitSelected(edge, permit, query, [&](const ProcessEntry& entry) {
     if (page.processes_size() == query.page_size || bytes > kMaxPageBytes) {
       page.set_next_page_token(page.processes(page.processes_size() - 1).id());
       return false;
@@ -90,9 +103,10 @@ void AnswerList(const Edge& edge, const ListQuery& query, UnaryCall<v1::ListResp
   call->Answer([&](v1::ListResponse* response) { response->Swap(&page); });
 }
 
-void AnswerGet(const Edge& edge, const Selector& selector, bool live_usage,
+void AnswerGet(const Edge& edge, const Permit& permit, const Selector& selector, bool live_usage,
                UnaryCall<v1::GetResponse>* call) {
-  absl::StatusOr<std::vector<const ProcessEntry*>> found = edge.supervisor->Select(selector);
+  absl::StatusOr<std::vector<const ProcessEntry*>> found =
+      edge.supervisor->Select(permit, selector);
   if (!found.ok()) return call->Fail(found.status());
   if (found->size() != 1) {
     std::string term = EscapeForMessage(selector.terms[0]);

@@ -26,10 +26,11 @@ struct ListQuery {
 absl::StatusOr<ListQuery> ToQuery(const v1::ListRequest& request);
 
 // A page ends at `page_size` processes or before it outgrows what a client receives.
-void AnswerList(const Edge& edge, const ListQuery& query, UnaryCall<v1::ListResponse>* call);
+void AnswerList(const Edge& edge, const Permit& permit, const ListQuery& query,
+                UnaryCall<v1::ListResponse>* call);
 
 // NOT_FOUND: no match. INVALID_ARGUMENT: several.
-void AnswerGet(const Edge& edge, const Selector& selector, bool live_usage,
+void AnswerGet(const Edge& edge, const Permit& permit, const Selector& selector, bool live_usage,
                UnaryCall<v1::GetResponse>* call);
 
 }  // namespace shoal::agent

@@ -8,11 +8,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "agent/rpc/agent_time.h"
 #include "agent/rpc/audit.h"
 #include "agent/rpc/commands.h"
-#include "agent/rpc/output_stream.h"
 #include "agent/rpc/process_conversion.h"
 #include "agent/rpc/process_list.h"
+#include "agent/rpc/read_output_call.h"
 #include "agent/rpc/request_checks.h"
 #include "agent/rpc/status_to_grpc.h"
 #include "agent/rpc/unary_call.h"
@@ -24,9 +25,9 @@ namespace {
 template <typename Response>
 using CallOf = std::shared_ptr<UnaryCall<Response>>;
 
-// Answers a call by what became of each selected process.
+// Answers a call with the outcome for each selected process.
 template <typename Response>
-Supervisor::OutcomesCallback AnswerOutcomes(CallOf<Response> call, const Edge* edge) {
+OutcomesCallback AnswerOutcomes(CallOf<Response> call, const Edge* edge) {
   return [call = std::move(call), edge](absl::StatusOr<std::vector<Outcome>> outcomes) {
     if (!outcomes.ok()) return call->Fail(outcomes.status());
     call->Answer([&](Response* response) {
@@ -35,7 +36,7 @@ Supervisor::OutcomesCallback AnswerOutcomes(CallOf<Response> call, const Edge* e
   };
 }
 
-Supervisor::SpawnCallback AnswerSpawnBatch(CallOf<v1::SpawnBatchResponse> call, const Edge* edge) {
+SpawnCallback AnswerSpawnBatch(CallOf<v1::SpawnBatchResponse> call, const Edge* edge) {
   return [call = std::move(call), edge](const std::vector<SpawnOutcome>& outcomes, bool replayed) {
     call->Answer([&](v1::SpawnBatchResponse* response) {
       for (const SpawnOutcome& outcome : outcomes) {
@@ -54,10 +55,10 @@ Supervisor::SpawnCallback AnswerSpawnBatch(CallOf<v1::SpawnBatchResponse> call, 
 
 // A wait that the client may give up before the loop has even begun it. Loop thread only.
 struct PendingWait {
-  Supervisor::WaitId id = 0;
+  WaitId id = 0;
 };
 
-// The client went away: nobody is to be told.
+// The client went away: its wait is dropped without an answer.
 template <typename Response>
 std::shared_ptr<PendingWait> CancelWith(const CallOf<Response>& call, const Edge* edge) {
   auto pending = std::make_shared<PendingWait>();
@@ -76,9 +77,9 @@ void AnswerSpawn(UnaryCall<v1::SpawnResponse>* call, const Edge* edge, const Pro
 }
 
 // Answers once the process has started, or has come to what the request waits for.
-Supervisor::SpawnCallback AnswerSpawn(CallOf<v1::SpawnResponse> call, const Edge* edge,
-                                      StartedWait wait, std::shared_ptr<PendingWait> pending) {
-  return [call = std::move(call), edge, wait, pending = std::move(pending)](
+SpawnCallback AnswerSpawn(CallOf<v1::SpawnResponse> call, const Edge* edge, const Permit& permit,
+                          StartedWait wait, std::shared_ptr<PendingWait> pending) {
+  return [call = std::move(call), edge, permit, wait, pending = std::move(pending)](
              const std::vector<SpawnOutcome>& outcomes, bool replayed) {
     const SpawnOutcome& outcome = outcomes.at(0);
     if (!outcome.status.ok()) return call->Fail(outcome.status);
@@ -89,7 +90,7 @@ Supervisor::SpawnCallback AnswerSpawn(CallOf<v1::SpawnResponse> call, const Edge
     Selector itself;
     itself.terms = {outcome.process->id};
     pending->id = edge->supervisor->Wait(
-        itself, wait.until, /*any=*/false, wait.timeout,
+        permit, itself, wait.until, /*any=*/false, wait.timeout,
         [call, edge, replayed](absl::StatusOr<std::vector<const ProcessEntry*>> processes, bool) {
           if (!processes.ok()) return call->Fail(processes.status());
           if (processes->empty()) return call->Fail(absl::NotFoundError("the process was deleted"));
@@ -102,7 +103,7 @@ void BeginWait(const Edge* edge, const CallOf<v1::WaitResponse>& call, const Wai
                const std::shared_ptr<PendingWait>& pending) {
   if (call->IsFinished()) return;
   pending->id = edge->supervisor->Wait(
-      command.selector, command.until, command.any, command.timeout,
+      command.permit, command.selector, command.until, command.any, command.timeout,
       [call, edge](absl::StatusOr<std::vector<const ProcessEntry*>> processes, bool timed_out) {
         if (!processes.ok()) return call->Fail(processes.status());
         call->Answer([&](v1::WaitResponse* response) {
@@ -118,18 +119,20 @@ void BeginWait(const Edge* edge, const CallOf<v1::WaitResponse>& call, const Wai
 
 grpc::ServerUnaryReactor* ProcessService::Spawn(Context* context, const v1::SpawnRequest* request,
                                                 v1::SpawnResponse* response) {
-  auto call = UnaryCall<v1::SpawnResponse>::Begin(edge_->calls, response);
-  std::string owner = edge_->callers->Of(*context);
-  absl::StatusOr<SpawnCommand> command = ToCommand(*request, *edge_, owner);
-  Audit(owner, "Spawn", Describe(request->spec()), command.status());
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kSpawn);
+  auto call = UnaryCall<v1::SpawnResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
+  TellTime(edge_->clock, context);
+  absl::StatusOr<SpawnCommand> command = ToCommand(*request, *edge_, *permit);
+  Audit(permit->owner(), "Spawn", Describe(request->spec()), command.status());
   if (!command.ok()) return call->Failed(command.status());
   absl::StatusOr<StartedWait> wait = ToStartedWait(*request);
   if (!wait.ok()) return call->Failed(wait.status());
   auto pending = wait->until == Until::kStarted ? nullptr : CancelWith(call, edge_);
   edge_->loop->Post(
       [edge = edge_, command = *std::move(command), wait = *wait, pending, call]() mutable {
-        edge->supervisor->Spawn(std::move(command),
-                                AnswerSpawn(std::move(call), edge, wait, std::move(pending)));
+        auto answer = AnswerSpawn(std::move(call), edge, command.permit, wait, std::move(pending));
+        edge->supervisor->Spawn(std::move(command), std::move(answer));
       });
   return call.get();
 }
@@ -137,10 +140,12 @@ grpc::ServerUnaryReactor* ProcessService::Spawn(Context* context, const v1::Spaw
 grpc::ServerUnaryReactor* ProcessService::SpawnBatch(Context* context,
                                                      const v1::SpawnBatchRequest* request,
                                                      v1::SpawnBatchResponse* response) {
-  auto call = UnaryCall<v1::SpawnBatchResponse>::Begin(edge_->calls, response);
-  std::string owner = edge_->callers->Of(*context);
-  absl::StatusOr<SpawnCommand> command = ToCommand(*request, *edge_, owner);
-  Audit(owner, "SpawnBatch", DescribeBatch(*request), command.status());
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kSpawn);
+  auto call = UnaryCall<v1::SpawnBatchResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
+  TellTime(edge_->clock, context);
+  absl::StatusOr<SpawnCommand> command = ToCommand(*request, *edge_, *permit);
+  Audit(permit->owner(), "SpawnBatch", DescribeBatch(*request), command.status());
   if (!command.ok()) return call->Failed(command.status());
   edge_->loop->Post([edge = edge_, command = *std::move(command), call]() mutable {
     edge->supervisor->Spawn(std::move(command), AnswerSpawnBatch(std::move(call), edge));
@@ -150,33 +155,38 @@ grpc::ServerUnaryReactor* ProcessService::SpawnBatch(Context* context,
 
 grpc::ServerUnaryReactor* ProcessService::Get(Context* context, const v1::GetRequest* request,
                                               v1::GetResponse* response) {
-  static_cast<void>(context);
-  auto call = UnaryCall<v1::GetResponse>::Begin(edge_->calls, response);
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kGet);
+  auto call = UnaryCall<v1::GetResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
   v1::Selector one;
   one.add_terms(request->selector());
   absl::StatusOr<Selector> selector = ToSelector(one);
   if (!selector.ok()) return call->Failed(selector.status());
-  edge_->loop->Post([edge = edge_, selector = *std::move(selector), usage = request->live_usage(),
-                     call] { AnswerGet(*edge, selector, usage, call.get()); });
+  edge_->loop->Post([edge = edge_, permit = *permit, selector = *std::move(selector),
+                     usage = request->live_usage(),
+                     call] { AnswerGet(*edge, permit, selector, usage, call.get()); });
   return call.get();
 }
 
 grpc::ServerUnaryReactor* ProcessService::List(Context* context, const v1::ListRequest* request,
                                                v1::ListResponse* response) {
-  static_cast<void>(context);
-  auto call = UnaryCall<v1::ListResponse>::Begin(edge_->calls, response);
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kList);
+  auto call = UnaryCall<v1::ListResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
   absl::StatusOr<ListQuery> query = ToQuery(*request);
   if (!query.ok()) return call->Failed(query.status());
-  edge_->loop->Post(
-      [edge = edge_, query = *std::move(query), call] { AnswerList(*edge, query, call.get()); });
+  edge_->loop->Post([edge = edge_, permit = *permit, query = *std::move(query), call] {
+    AnswerList(*edge, permit, query, call.get());
+  });
   return call.get();
 }
 
 grpc::ServerUnaryReactor* ProcessService::Wait(Context* context, const v1::WaitRequest* request,
                                                v1::WaitResponse* response) {
-  static_cast<void>(context);
-  auto call = UnaryCall<v1::WaitResponse>::Begin(edge_->calls, response);
-  absl::StatusOr<WaitCommand> command = ToCommand(*request);
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kWait);
+  auto call = UnaryCall<v1::WaitResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
+  absl::StatusOr<WaitCommand> command = ToCommand(*request, *permit);
   if (!command.ok()) return call->Failed(command.status());
   auto pending = CancelWith(call, edge_);
   edge_->loop->Post([edge = edge_, command = *std::move(command), pending, call] {
@@ -187,15 +197,16 @@ grpc::ServerUnaryReactor* ProcessService::Wait(Context* context, const v1::WaitR
 
 grpc::ServerUnaryReactor* ProcessService::Signal(Context* context, const v1::SignalRequest* request,
                                                  v1::SignalResponse* response) {
-  auto call = UnaryCall<v1::SignalResponse>::Begin(edge_->calls, response);
-  std::string owner = edge_->callers->Of(*context);
-  absl::StatusOr<SignalCommand> command = ToCommand(*request, owner);
-  Audit(owner, "Signal", absl::StrCat(request->signal(), " ", Describe(request->selector())),
-        command.status());
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kSignal);
+  auto call = UnaryCall<v1::SignalResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
+  TellTime(edge_->clock, context);
+  absl::StatusOr<SignalCommand> command = ToCommand(*request, *permit);
+  Audit(permit->owner(), "Signal",
+        absl::StrCat(request->signal(), " ", Describe(request->selector())), command.status());
   if (!command.ok()) return call->Failed(command.status());
   edge_->loop->Post([edge = edge_, command = *std::move(command), call] {
-    edge->supervisor->Signal(command.owner, command.request_id, command.selector, command.signal,
-                             command.scope, AnswerOutcomes(call, edge));
+    edge->supervisor->Signal(command, AnswerOutcomes(call, edge));
   });
   return call.get();
 }
@@ -203,10 +214,12 @@ grpc::ServerUnaryReactor* ProcessService::Signal(Context* context, const v1::Sig
 grpc::ServerUnaryReactor* ProcessService::Terminate(Context* context,
                                                     const v1::TerminateRequest* request,
                                                     v1::TerminateResponse* response) {
-  auto call = UnaryCall<v1::TerminateResponse>::Begin(edge_->calls, response);
-  std::string owner = edge_->callers->Of(*context);
-  absl::StatusOr<TerminateCommand> command = ToCommand(*request, owner);
-  Audit(owner, "Terminate", Describe(request->selector()), command.status());
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kTerminate);
+  auto call = UnaryCall<v1::TerminateResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
+  TellTime(edge_->clock, context);
+  absl::StatusOr<TerminateCommand> command = ToCommand(*request, *permit);
+  Audit(permit->owner(), "Terminate", Describe(request->selector()), command.status());
   if (!command.ok()) return call->Failed(command.status());
   edge_->loop->Post([edge = edge_, command = *std::move(command), call]() mutable {
     edge->supervisor->Terminate(std::move(command), AnswerOutcomes(call, edge));
@@ -216,10 +229,12 @@ grpc::ServerUnaryReactor* ProcessService::Terminate(Context* context,
 
 grpc::ServerUnaryReactor* ProcessService::Update(Context* context, const v1::UpdateRequest* request,
                                                  v1::UpdateResponse* response) {
-  auto call = UnaryCall<v1::UpdateResponse>::Begin(edge_->calls, response);
-  std::string owner = edge_->callers->Of(*context);
-  absl::StatusOr<UpdateCommand> command = ToCommand(*request, owner);
-  Audit(owner, "Update", Describe(request->selector()), command.status());
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kUpdate);
+  auto call = UnaryCall<v1::UpdateResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
+  TellTime(edge_->clock, context);
+  absl::StatusOr<UpdateCommand> command = ToCommand(*request, *permit);
+  Audit(permit->owner(), "Update", Describe(request->selector()), command.status());
   if (!command.ok()) return call->Failed(command.status());
   edge_->loop->Post([edge = edge_, command = *std::move(command), call]() mutable {
     edge->supervisor->Update(std::move(command), AnswerOutcomes(call, edge));
@@ -229,13 +244,15 @@ grpc::ServerUnaryReactor* ProcessService::Update(Context* context, const v1::Upd
 
 grpc::ServerUnaryReactor* ProcessService::Delete(Context* context, const v1::DeleteRequest* request,
                                                  v1::DeleteResponse* response) {
-  auto call = UnaryCall<v1::DeleteResponse>::Begin(edge_->calls, response);
-  std::string owner = edge_->callers->Of(*context);
-  absl::StatusOr<Selector> selector = ToDeletion(*request);
-  Audit(owner, "Delete", Describe(request->selector()), selector.status());
-  if (!selector.ok()) return call->Failed(selector.status());
-  edge_->loop->Post([edge = edge_, selector = *std::move(selector), call] {
-    edge->supervisor->Delete(selector, AnswerOutcomes(call, edge));
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kDelete);
+  auto call = UnaryCall<v1::DeleteResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
+  TellTime(edge_->clock, context);
+  absl::StatusOr<DeleteCommand> command = ToCommand(*request, *permit);
+  Audit(permit->owner(), "Delete", Describe(request->selector()), command.status());
+  if (!command.ok()) return call->Failed(command.status());
+  edge_->loop->Post([edge = edge_, command = *std::move(command), call] {
+    edge->supervisor->Delete(command, AnswerOutcomes(call, edge));
   });
   return call.get();
 }
@@ -243,13 +260,15 @@ grpc::ServerUnaryReactor* ProcessService::Delete(Context* context, const v1::Del
 grpc::ServerUnaryReactor* ProcessService::AcknowledgeOutput(
     Context* context, const v1::AcknowledgeOutputRequest* request,
     v1::AcknowledgeOutputResponse* response) {
-  static_cast<void>(context);
-  auto call = UnaryCall<v1::AcknowledgeOutputResponse>::Begin(edge_->calls, response);
+  const absl::StatusOr<Permit> permit =
+      edge_->callers->Authorize(*context, Verb::kAcknowledgeOutput);
+  auto call = UnaryCall<v1::AcknowledgeOutputResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
   absl::StatusOr<std::vector<Acknowledgement>> positions = ToAcknowledgements(*request);
   if (!positions.ok()) return call->Failed(positions.status());
-  edge_->loop->Post([edge = edge_, positions = *std::move(positions), call] {
+  edge_->loop->Post([edge = edge_, permit = *permit, positions = *std::move(positions), call] {
     for (const Acknowledgement& one : positions) {
-      edge->supervisor->Acknowledge(one.id, one.stream, one.offset);
+      edge->supervisor->Acknowledge(permit, one.id, one.stream, one.offset);
     }
     call->Answer([](v1::AcknowledgeOutputResponse*) {});
   });
@@ -258,14 +277,14 @@ grpc::ServerUnaryReactor* ProcessService::AcknowledgeOutput(
 
 grpc::ServerWriteReactor<v1::WatchResponse>* ProcessService::Watch(
     Context* context, const v1::WatchRequest* request) {
-  static_cast<void>(context);
-  return WatchStream::Begin(edge_, *request);
+  return WatchStream::Begin(edge_, edge_->callers->Authorize(*context, Verb::kWatch), *request);
 }
 
 grpc::ServerWriteReactor<v1::ReadOutputResponse>* ProcessService::ReadOutput(
     Context* context, const v1::ReadOutputRequest* request) {
-  Audit(edge_->callers->Of(*context), "ReadOutput", Describe(request->selector()));
-  return OutputStream::Begin(edge_, *request);
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kReadOutput);
+  if (permit.ok()) Audit(permit->owner(), "ReadOutput", Describe(request->selector()));
+  return BeginReadOutput(edge_, permit, *request);
 }
 
 }  // namespace shoal::agent

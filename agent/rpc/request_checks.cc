@@ -5,7 +5,6 @@
 #include <openssl/evp.h>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/escape.h"
 #include "common/ids.h"
@@ -19,22 +18,6 @@ absl::Status CheckRequestId(const std::string& request_id) {
       absl::StrCat("request_id must be a UUIDv7, not '", EscapeForMessage(request_id, 64), "'"));
 }
 
-absl::Status CheckFreshRequestId(const std::string& request_id, absl::Time now,
-                                 absl::Duration retention) {
-  SHOAL_RETURN_IF_ERROR(CheckRequestId(request_id));
-  absl::Duration age = now - *TimeOfRequestId(request_id);
-  if (age > retention) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("request_id too old: made ", absl::FormatDuration(age),
-                     " ago, what became of it is kept for ", absl::FormatDuration(retention)));
-  }
-  if (age < -retention) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "request_id is from the future, by ", absl::FormatDuration(-age), ": set the clocks"));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status CheckPin(absl::string_view pinned_agent_id, absl::string_view pinned_boot_id,
                       absl::string_view agent_id, absl::string_view boot_id) {
   if (!pinned_agent_id.empty() && pinned_agent_id != agent_id) {
@@ -46,36 +29,6 @@ absl::Status CheckPin(absl::string_view pinned_agent_id, absl::string_view pinne
                                            ", not ", EscapeForMessage(pinned_boot_id, 64)));
   }
   return absl::OkStatus();
-}
-
-absl::Status CheckCount(absl::string_view field, int count, int limit) {
-  if (count <= limit) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(field, " has ", count, " items, limit ", limit));
-}
-
-absl::Status CheckNoNul(absl::string_view field, absl::string_view bytes) {
-  size_t at = bytes.find('\0');
-  if (at == absl::string_view::npos) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(field, " contains NUL at ", at));
-}
-
-absl::Status CheckLabel(absl::string_view key, absl::string_view value) {
-  auto is_good = [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-' ||
-           c == '/';
-  };
-  bool good = !key.empty() && key.size() <= kMaxLabelKeyBytes;
-  for (char c : key) good = good && is_good(c);
-  if (!good) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("label key '", EscapeForMessage(key), "' must match [A-Za-z0-9._/-]{1,128}"));
-  }
-  std::string field = absl::StrCat("the value of label '", key, "'");
-  if (value.size() > kMaxLabelValueBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(field, " is ", value.size(), " bytes, limit ", kMaxLabelValueBytes));
-  }
-  return CheckNoNul(field, value);
 }
 
 std::string FingerprintOf(const google::protobuf::MessageLite& message) {

@@ -12,9 +12,9 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "agent/rpc/listen_address.h"
 #include "agent/rpc/request_checks.h"
+#include "common/grpc_deadline.h"
 #include "common/status.h"
 
 namespace shoal::agent {
@@ -35,7 +35,7 @@ constexpr int kKeepAliveTimeoutMs = 10'000;
 void Configure(grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(kMaxMessageSizeBytes);
   builder->SetResourceQuota(grpc::ResourceQuota("shoald").Resize(kQuotaBytes));
-  // Nobody needs it, and a megabyte of zeros is a small message.
+  // No client needs compression, and a megabyte of zeros is a small message.
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
@@ -60,11 +60,19 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> PlaintextFor(
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> TlsFor(const TlsPaths& paths,
                                                                 const Callers* callers) {
-  SHOAL_ASSIGN_OR_RETURN(TlsFiles files, ReadTlsFiles(paths));
+  constexpr TlsNames kFlags = {"--tls-cert", "--tls-key", "--tls-ca"};
+  for (const auto& [flag, path] :
+       {std::pair(kFlags.certificate, paths.certificate), std::pair(kFlags.key, paths.key),
+        std::pair(kFlags.ca, paths.ca)}) {
+    if (!path.empty()) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "--listen speaks TLS and needs --tls-cert, --tls-key and --tls-ca; ", flag, " is missing"));
+  }
+  SHOAL_ASSIGN_OR_RETURN(TlsIdentity identity, ReadTlsIdentity(paths, kFlags));
   grpc::SslServerCredentialsOptions options(
       GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.pem_root_certs = files.ca;
-  options.pem_key_cert_pairs.push_back({files.key, files.certificate});
+  options.pem_root_certs = identity.ca;
+  options.pem_key_cert_pairs.push_back({identity.key, identity.certificate});
   std::shared_ptr<grpc::ServerCredentials> credentials = grpc::SslServerCredentials(options);
   credentials->SetAuthMetadataProcessor(std::make_shared<TlsGate>(callers));
   return credentials;
@@ -158,7 +166,7 @@ void Server::Drain(absl::Duration grace) {
   server_->GetHealthCheckService()->SetServingStatus(false);
   edge_->calls->EndAll(
       grpc::Status(grpc::StatusCode::UNAVAILABLE, "the agent is stopping; its processes go on"));
-  server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+  server_->Shutdown(GrpcDeadlineAfter(grace));
 }
 
 }  // namespace shoal::agent

@@ -25,7 +25,7 @@
 #include "agent/rpc/process_service.h"
 #include "agent/rpc/session_service.h"
 #include "agent/rpc/template_service.h"
-#include "agent/rpc/tls_files.h"
+#include "common/tls_identity.h"
 
 namespace shoal::agent {
 

@@ -1,30 +1,24 @@
 #include "agent/rpc/session_service.h"
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "agent/rpc/agent_time.h"
 #include "agent/rpc/audit.h"
 #include "agent/rpc/commands.h"
 #include "agent/rpc/process_conversion.h"
-#include "agent/rpc/time_conversion.h"
 #include "agent/rpc/unary_call.h"
+#include "agent/spec/time_conversion.h"
 #include "common/status.h"
 
 namespace shoal::agent {
 namespace {
 
-struct CloseCommand {
-  std::string session_id;
-  std::string token;
-  bool forget = false;
-  std::optional<absl::Duration> grace, timeout;
-};
-
-absl::StatusOr<CloseCommand> ToCommand(const v1::CloseRequest& request) {
-  CloseCommand command;
+absl::StatusOr<CloseSessionCommand> ToCommand(const v1::CloseRequest& request,
+                                              const Permit& permit) {
+  CloseSessionCommand command{permit};
   command.session_id = request.session_id();
   command.token = request.token();
   command.forget = request.forget();
@@ -42,10 +36,12 @@ absl::StatusOr<CloseCommand> ToCommand(const v1::CloseRequest& request) {
 
 grpc::ServerUnaryReactor* SessionService::Open(Context* context, const v1::OpenRequest* request,
                                                v1::OpenResponse* response) {
-  auto call = UnaryCall<v1::OpenResponse>::Begin(edge_->calls, response);
-  std::string owner = edge_->callers->Of(*context);
-  absl::StatusOr<OpenSessionCommand> command = agent::ToCommand(*request, *edge_, owner);
-  Audit(owner, "Open", request->name(), command.status());
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kOpenSession);
+  auto call = UnaryCall<v1::OpenResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
+  TellTime(edge_->clock, context);
+  absl::StatusOr<OpenSessionCommand> command = agent::ToCommand(*request, *permit);
+  Audit(permit->owner(), "Open", request->name(), command.status());
   if (!command.ok()) return call->Failed(command.status());
   auto answer = [edge = edge_, call](absl::StatusOr<const SessionEntry*> session) {
     if (!session.ok()) return call->Fail(session.status());
@@ -66,10 +62,12 @@ grpc::ServerUnaryReactor* SessionService::Open(Context* context, const v1::OpenR
 grpc::ServerUnaryReactor* SessionService::KeepAlive(Context* context,
                                                     const v1::KeepAliveRequest* request,
                                                     v1::KeepAliveResponse* response) {
-  static_cast<void>(context);
-  auto call = UnaryCall<v1::KeepAliveResponse>::Begin(edge_->calls, response);
-  edge_->loop->Post([edge = edge_, id = request->session_id(), token = request->token(), call] {
-    absl::StatusOr<absl::Duration> ttl = edge->supervisor->KeepAlive(id, token);
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kKeepAlive);
+  auto call = UnaryCall<v1::KeepAliveResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
+  edge_->loop->Post([edge = edge_, permit = *permit, id = request->session_id(),
+                     token = request->token(), call] {
+    absl::StatusOr<absl::Duration> ttl = edge->supervisor->KeepAlive(permit, id, token);
     if (!ttl.ok()) return call->Fail(ttl.status());
     call->Answer([&](v1::KeepAliveResponse* filled) { SetDuration(*ttl, filled->mutable_ttl()); });
   });
@@ -78,9 +76,11 @@ grpc::ServerUnaryReactor* SessionService::KeepAlive(Context* context,
 
 grpc::ServerUnaryReactor* SessionService::Close(Context* context, const v1::CloseRequest* request,
                                                 v1::CloseResponse* response) {
-  auto call = UnaryCall<v1::CloseResponse>::Begin(edge_->calls, response);
-  absl::StatusOr<CloseCommand> command = ToCommand(*request);
-  Audit(edge_->callers->Of(*context), "Close", request->session_id(), command.status());
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kCloseSession);
+  auto call = UnaryCall<v1::CloseResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
+  absl::StatusOr<CloseSessionCommand> command = ToCommand(*request, *permit);
+  Audit(permit->owner(), "Close", request->session_id(), command.status());
   if (!command.ok()) return call->Failed(command.status());
   auto answer = [call](absl::StatusOr<SessionEnd> end) {
     if (!end.ok()) return call->Fail(end.status());
@@ -90,8 +90,7 @@ grpc::ServerUnaryReactor* SessionService::Close(Context* context, const v1::Clos
     });
   };
   edge_->loop->Post([edge = edge_, command = *std::move(command), answer] {
-    edge->supervisor->CloseSession(command.session_id, command.token, command.forget, command.grace,
-                                   command.timeout, answer);
+    edge->supervisor->CloseSession(command, answer);
   });
   return call.get();
 }
@@ -99,12 +98,13 @@ grpc::ServerUnaryReactor* SessionService::Close(Context* context, const v1::Clos
 grpc::ServerUnaryReactor* SessionService::List(Context* context,
                                                const v1::SessionServiceListRequest* request,
                                                v1::SessionServiceListResponse* response) {
-  static_cast<void>(context);
   static_cast<void>(request);
-  auto call = UnaryCall<v1::SessionServiceListResponse>::Begin(edge_->calls, response);
-  edge_->loop->Post([edge = edge_, call] {
+  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kListSessions);
+  auto call = UnaryCall<v1::SessionServiceListResponse>::Begin(edge_->calls, permit, response);
+  if (!permit.ok()) return call.get();
+  edge_->loop->Post([edge = edge_, permit = *permit, call] {
     call->Answer([&](v1::SessionServiceListResponse* filled) {
-      for (const SessionEntry* session : edge->supervisor->Sessions()) {
+      for (const SessionEntry* session : edge->supervisor->Sessions(permit)) {
         SetSession(*session, edge->supervisor->LiveProcessesOf(session->id),
                    filled->add_sessions());
       }

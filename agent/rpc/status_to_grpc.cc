@@ -5,30 +5,35 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "agent/core/reason.h"
+#include "common/error_info.h"
 #include "common/escape.h"
+#include "common/utf8.h"
 #include "shoal/v1/error_detail.pb.h"
 
 namespace shoal::agent {
 namespace {
 
-constexpr absl::string_view kErrorInfoUrl = "type.googleapis.com/google.rpc.ErrorInfo";
 constexpr absl::string_view kCut = "…";
-
-bool IsContinuationByte(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 std::string DetailsOf(const absl::Status& status, const std::string& message) {
   std::optional<StartFailure> failure = StartFailureOf(status);
-  if (!failure.has_value()) return "";
+  const absl::optional<absl::Cord> reason = status.GetPayload(kReasonPayload);
+  if (!failure.has_value() && !reason.has_value()) return "";
   v1::ErrorInfo info;
-  info.set_reason("START_FAILED");
   info.set_domain("shoal.dev");
-  (*info.mutable_metadata())["stage"] = CapMessage(failure->stage);
-  (*info.mutable_metadata())["errno"] = absl::StrCat(failure->error_number);
+  if (failure.has_value()) {
+    info.set_reason("START_FAILED");
+    (*info.mutable_metadata())["stage"] = CapMessage(failure->stage);
+    (*info.mutable_metadata())["errno"] = absl::StrCat(failure->error_number);
+  } else {
+    info.set_reason(std::string(*reason));
+  }
   v1::ErrorDetails details;
   details.set_code(static_cast<int>(status.code()));
   details.set_message(message);
   google::protobuf::Any* any = details.add_details();
-  any->set_type_url(std::string(kErrorInfoUrl));
+  any->set_type_url(kErrorInfoUrl);
   any->set_value(info.SerializeAsString());
   return details.SerializeAsString();
 }
@@ -38,11 +43,7 @@ std::string DetailsOf(const absl::Status& status, const std::string& message) {
 std::string CapMessage(absl::string_view message) {
   std::string text = EscapeForMessage(message, message.size());
   if (text.size() <= kMaxMessageBytes) return text;
-  size_t end = kMaxMessageBytes - kCut.size();
-  while (end > 0 && IsContinuationByte(text[end])) --end;
-  text.resize(end);
-  absl::StrAppend(&text, kCut);
-  return text;
+  return absl::StrCat(CutUtf8(text, kMaxMessageBytes - kCut.size()), kCut);
 }
 
 std::optional<StartFailure> StartFailureOf(const absl::Status& status) {

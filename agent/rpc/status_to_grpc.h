@@ -32,7 +32,7 @@ std::string CapMessage(absl::string_view message);
 std::optional<StartFailure> StartFailureOf(const absl::Status& status);
 
 // The same code; details with google.rpc.ErrorInfo {START_FAILED, stage, errno} where the status
-// carries a start failure.
+// carries a start failure, or with another reason that it carries (reason.h).
 grpc::Status ToGrpc(const absl::Status& status);
 
 // The same for one of several things.

@@ -29,8 +29,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
 #include "agent/rpc/open_calls.h"
+#include "common/mutex.h"
+#include "common/tsan.h"
 
 namespace shoal::agent {
 
@@ -51,17 +52,18 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
   void SetHooks(absl::AnyInvocable<void()> on_drained, absl::AnyInvocable<void()> on_end) {
     on_drained_ = std::move(on_drained);
     on_end_ = std::move(on_end);
+    HandOver(this);
   }
 
   // True if a Push now would be taken; false asks for `on_drained`.
   bool HasRoom() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     return HasRoomLocked();
   }
 
   // False: full (`on_drained` will say when to try again) or ending; `message` is untouched then.
   bool Push(Message&& message, size_t bytes) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (!HasRoomLocked()) return false;
     queued_bytes_ += bytes;
     queue_.emplace_back(std::move(message), bytes);
@@ -71,7 +73,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
 
   // Ends the stream with `status` once everything queued is written.
   void Close(const grpc::Status& status) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (closing_.has_value() || finished_) return;
     closing_ = status;
     MaybeWrite();
@@ -79,12 +81,12 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
 
   // Ends the stream with `status` now.
   void End(const grpc::Status& status) override {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     FinishOnce(status);
   }
 
   bool IsEnding() const {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     return finished_ || closing_.has_value();
   }
 
@@ -109,6 +111,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
     in_flight_ = std::move(queue_.front().first);
     queued_bytes_ -= queue_.front().second;
     queue_.pop_front();
+    HandOver(this);
     this->StartWrite(&*in_flight_);
   }
 
@@ -116,13 +119,17 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
     if (std::exchange(finished_, true)) return;
     queue_.clear();
     queued_bytes_ = 0;
+    HandOver(this);
     this->Finish(status);
   }
 
+  void OnSendInitialMetadataDone(bool) override { const Reaction reaction(this); }
+
   void OnWriteDone(bool ok) override {
+    const Reaction reaction(this);
     bool drained = false;
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       in_flight_.reset();
       if (!ok) FinishOnce(grpc::Status(grpc::StatusCode::CANCELLED, "the client went away"));
       MaybeWrite();
@@ -133,10 +140,14 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
   }
 
   void OnCancel() override {
+    const Reaction reaction(this);
     End(grpc::Status(grpc::StatusCode::CANCELLED, "the client went away"));
   }
 
   void OnDone() override {
+    TakeOver(this);
+    // The thread that has called Finish is out of it, and so of gRPC's context of the call.
+    { const MutexLock finish(&mu_); }
     calls_->Remove(this);
     on_drained_ = nullptr;
     if (on_end_) std::exchange(on_end_, nullptr)();
@@ -149,7 +160,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
   absl::AnyInvocable<void()> on_end_;
   std::shared_ptr<StreamReactor> self_;
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   std::deque<std::pair<Message, size_t>> queue_ ABSL_GUARDED_BY(mu_);
   size_t queued_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   std::optional<Message> in_flight_ ABSL_GUARDED_BY(mu_);  // gRPC's until OnWriteDone

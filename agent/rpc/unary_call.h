@@ -1,7 +1,7 @@
 // One unary call that is answered later, from the loop; a cancel ends it at once.
 //
 // Ownership:     shared by two real owners: gRPC, until OnDone (the reference the call has to
-//                itself), and the closure on the loop that will answer. Whoever is later frees it.
+//                itself), and the closure on the loop that will answer. The later one frees it.
 // Thread-safety: thread-safe.
 // Blocking:      never blocks.
 // Endings:       FinishOnce under the mutex: the first of Answer, Fail, End and OnCancel wins; the
@@ -19,29 +19,38 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
+#include "absl/status/statusor.h"
+#include "agent/core/access.h"
 #include "agent/rpc/open_calls.h"
 #include "agent/rpc/status_to_grpc.h"
+#include "common/mutex.h"
+#include "common/tsan.h"
 
 namespace shoal::agent {
 
 template <typename Response>
 class UnaryCall final : public grpc::ServerUnaryReactor, public OpenCall {
  public:
-  static std::shared_ptr<UnaryCall> Begin(OpenCalls* calls, Response* response) {
+  // Without a permit the call has ended already.
+  static std::shared_ptr<UnaryCall> Begin(OpenCalls* calls, const absl::StatusOr<Permit>& permit,
+                                          Response* response) {
     std::shared_ptr<UnaryCall> call(new UnaryCall(calls, response));
     call->self_ = call;
     calls->Add(call);
+    if (!permit.ok()) call->Fail(permit.status());
     return call;
   }
 
   // What to drop when the client goes away; runs at most once, on a gRPC thread. Only before the
   // handler returns.
-  void SetOnCancel(absl::AnyInvocable<void()> on_cancel) { on_cancel_ = std::move(on_cancel); }
+  void SetOnCancel(absl::AnyInvocable<void()> on_cancel) {
+    on_cancel_ = std::move(on_cancel);
+    HandOver(this);
+  }
 
   // Fills the response and ends the call well, if nothing has ended it yet.
   void Answer(absl::FunctionRef<void(Response*)> fill) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (finished_) return;
     fill(response_);
     FinishOnce(grpc::Status::OK);
@@ -56,13 +65,13 @@ class UnaryCall final : public grpc::ServerUnaryReactor, public OpenCall {
   }
 
   void End(const grpc::Status& status) override {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     FinishOnce(status);
   }
 
-  // Nobody waits for the answer any more.
+  // The call is finished or cancelled: no answer is wanted any more.
   bool IsFinished() const {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     return finished_;
   }
 
@@ -71,15 +80,20 @@ class UnaryCall final : public grpc::ServerUnaryReactor, public OpenCall {
 
   void FinishOnce(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (std::exchange(finished_, true)) return;
+    HandOver(this);
     Finish(status);
   }
 
   void OnCancel() override {
+    const Reaction reaction(this);
     End(grpc::Status(grpc::StatusCode::CANCELLED, "the client went away"));
     if (on_cancel_) std::exchange(on_cancel_, nullptr)();
   }
 
   void OnDone() override {
+    TakeOver(this);
+    // The thread that has called Finish is out of it, and so of gRPC's context of the call.
+    { const MutexLock finish(&mu_); }
     calls_->Remove(this);
     on_cancel_ = nullptr;
     std::exchange(self_, nullptr).reset();
@@ -90,7 +104,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor, public OpenCall {
   absl::AnyInvocable<void()> on_cancel_;
   std::shared_ptr<UnaryCall> self_;
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
 };
 

@@ -24,25 +24,26 @@ absl::StatusOr<Selector> SelectorOf(const v1::WatchRequest& request) {
 
 }  // namespace
 
-grpc::ServerWriteReactor<v1::WatchResponse>* WatchStream::Begin(const Edge* edge,
-                                                                const v1::WatchRequest& request) {
+grpc::ServerWriteReactor<v1::WatchResponse>* WatchStream::Begin(
+    const Edge* edge, const absl::StatusOr<Permit>& permit, const v1::WatchRequest& request) {
   std::shared_ptr<Stream> stream = Stream::Begin(edge->calls, kQueueBytes);
-  absl::StatusOr<Selector> selector = SelectorOf(request);
+  absl::StatusOr<Selector> selector = permit.ok() ? SelectorOf(request) : permit.status();
   if (!selector.ok()) {
     stream->End(ToGrpc(selector.status()));
     return stream.get();
   }
   std::shared_ptr<WatchStream> watch(
-      new WatchStream(edge, *std::move(selector), request.from_revision(), stream));
+      new WatchStream(edge, *permit, *std::move(selector), request.from_revision(), stream));
   stream->SetHooks([watch] { watch->edge_->loop->Post([watch] { watch->Flush(); }); },
                    [watch] { watch->edge_->loop->Post([watch] { watch->Stop(); }); });
   edge->loop->Post([watch] { watch->Subscribe(); });
   return stream.get();
 }
 
-WatchStream::WatchStream(const Edge* edge, Selector selector, int64_t from_revision,
+WatchStream::WatchStream(const Edge* edge, Permit permit, Selector selector, int64_t from_revision,
                          std::shared_ptr<Stream> stream)
     : edge_(edge),
+      permit_(std::move(permit)),
       selector_(std::move(selector)),
       from_revision_(from_revision),
       stream_(std::move(stream)) {}
@@ -56,7 +57,7 @@ void WatchStream::Subscribe() {
     ListSnapshot();
   }
   synced_revision_ = edge_->supervisor->revision();
-  edge_->supervisor->AddObserver(this);
+  edge_->supervisor->observers(permit_).Follow(this, selector_);
   subscribed_ = true;
   last_push_ = edge_->clock->BootTime();
   ArmHeartbeat(kHeartbeat);
@@ -64,11 +65,12 @@ void WatchStream::Subscribe() {
 }
 
 absl::Status WatchStream::ListChanges() {
-  SHOAL_ASSIGN_OR_RETURN(Supervisor::Changes changes,
-                         edge_->supervisor->ChangesSince(from_revision_));
+  SHOAL_ASSIGN_OR_RETURN(Changes changes, edge_->supervisor->ChangesSince(permit_, from_revision_));
   // What the watcher saw before it broke off: its deletion will be news to it.
-  edge_->supervisor->ForEachFrom("", [this](const ProcessEntry& process) {
-    if (Matches(selector_, process)) known_.insert(process.id);
+  edge_->supervisor->ForEachFrom(permit_, "", [this](const ProcessEntry& process) {
+    if (!Matches(selector_, process)) return true;
+    known_.insert(process.id);
+    FollowProcess(process.id);
     return true;
   });
   for (const ProcessEntry* process : changes.upserts) {
@@ -79,10 +81,11 @@ absl::Status WatchStream::ListChanges() {
 }
 
 void WatchStream::ListSnapshot() {
-  edge_->supervisor->ForEachFrom("", [this](const ProcessEntry& process) {
+  edge_->supervisor->ForEachFrom(permit_, "", [this](const ProcessEntry& process) {
     if (!Matches(selector_, process)) return true;
     snapshot_.push_back(process.id);
     in_snapshot_.insert(process.id);
+    FollowProcess(process.id);
     return true;
   });
 }
@@ -90,8 +93,12 @@ void WatchStream::ListSnapshot() {
 void WatchStream::Stop() {
   if (heartbeat_ != 0) edge_->loop->Cancel(heartbeat_);
   heartbeat_ = 0;
-  if (subscribed_) edge_->supervisor->RemoveObserver(this);
+  edge_->supervisor->observers(permit_).Remove(this);
   subscribed_ = false;
+}
+
+void WatchStream::FollowProcess(const std::string& id) {
+  edge_->supervisor->observers(permit_).FollowProcess(this, id);
 }
 
 void WatchStream::Note(const std::string& id, int64_t revision, bool deleted) {
@@ -108,8 +115,8 @@ void WatchStream::OnChanged(const ProcessEntry& process) {
   // One that has just ceased to match is told of once more.
   bool matches = Matches(selector_, process);
   if (!matches && !known_.contains(process.id) && !news_of_.contains(process.id)) return;
+  FollowProcess(process.id);
   Note(process.id, process.revision, /*deleted=*/false);
-  FlushSoon();
 }
 
 void WatchStream::OnDeleted(const std::string& id, int64_t revision) {
@@ -122,21 +129,15 @@ void WatchStream::OnDeleted(const std::string& id, int64_t revision) {
     return;
   }
   Note(id, revision, /*deleted=*/true);
-  FlushSoon();
 }
 
 void WatchStream::OnOutput(const ProcessEntry&) {}
 void WatchStream::OnSessionOver(const std::string&) {}
 
-// Not at once: observers are told in the order of ids, and a later one may have an earlier
-// revision.
-void WatchStream::FlushSoon() {
-  if (std::exchange(flush_posted_, true)) return;
-  edge_->loop->Post([self = shared_from_this()] { self->Flush(); });
-}
+// Not before: changes are told in the order of ids, and a later one may have an earlier revision.
+void WatchStream::OnTurnEnd() { Flush(); }
 
 void WatchStream::Flush() {
-  flush_posted_ = false;
   if (!subscribed_) return;
   if (!FlushSnapshot()) return;
   // After a resume the news up to `synced_revision_` are what was missed.
@@ -179,7 +180,7 @@ bool WatchStream::FlushNews() {
 }
 
 bool WatchStream::PushProcess(const std::string& id, int64_t revision) {
-  const ProcessEntry* process = edge_->supervisor->Find(id);
+  const ProcessEntry* process = edge_->supervisor->Find(permit_, id);
   if (process == nullptr) return true;  // its deletion is on its way
   if (!stream_->HasRoom()) return false;
   v1::WatchResponse event;

@@ -1,13 +1,15 @@
 // One Watch: what matches now, `synced`, then every change, in the order of revisions.
 //
 //  1. Begin      checks the request on a gRPC thread and posts Subscribe.
-//  2. Subscribe  becomes an observer; lists the snapshot (or what changed since `from_revision`).
+//  2. Subscribe  becomes an observer of what matches; lists the snapshot (or what changed since
+//                `from_revision`).
 //  3. OnChanged, OnDeleted  note that an id has news; the latest counts, so a slow watcher costs
-//  one
-//                entry per process and skips states that are past, never a process.
-//  4. Flush      once per turn with news, and whenever the stream has drained: pushes until it is
-//                full. Messages of the snapshot have revision 0; any other revision is one to
-//                resume from.
+//                one entry per process and skips states that are past, never a process. What has
+//                matched is followed by its id, so that its deletion is heard, and that it ceases
+//                to match.
+//  4. Flush      at the end of a turn with news, and whenever the stream has drained: pushes until
+//                it is full. Messages of the snapshot have revision 0; any other revision is one
+//                to resume from.
 //  5. Stop       posted when gRPC is through with the call.
 //
 // Ownership:     shared by two real owners: the stream's hooks, until OnDone, and closures on the
@@ -26,6 +28,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "agent/rpc/edge.h"
 #include "agent/rpc/stream_reactor.h"
 #include "shoal/v1/process_service.pb.h"
@@ -35,24 +38,26 @@ namespace shoal::agent {
 class WatchStream final : public ProcessObserver, public std::enable_shared_from_this<WatchStream> {
  public:
   static grpc::ServerWriteReactor<v1::WatchResponse>* Begin(const Edge* edge,
+                                                            const absl::StatusOr<Permit>& permit,
                                                             const v1::WatchRequest& request);
 
   void OnChanged(const ProcessEntry& process) override;
   void OnDeleted(const std::string& id, int64_t revision) override;
   void OnOutput(const ProcessEntry& process) override;
   void OnSessionOver(const std::string& session_id) override;
+  void OnTurnEnd() override;
 
  private:
   using Stream = StreamReactor<v1::WatchResponse>;
 
-  WatchStream(const Edge* edge, Selector selector, int64_t from_revision,
+  WatchStream(const Edge* edge, Permit permit, Selector selector, int64_t from_revision,
               std::shared_ptr<Stream> stream);
   void Subscribe();
   absl::Status ListChanges();
   void ListSnapshot();
   void Stop();
+  void FollowProcess(const std::string& id);
   void Note(const std::string& id, int64_t revision, bool deleted);
-  void FlushSoon();
   void Flush();
   bool FlushSnapshot();
   bool FlushNews();
@@ -63,13 +68,13 @@ class WatchStream final : public ProcessObserver, public std::enable_shared_from
 
   // Constant after construction.
   const Edge* const edge_;
+  const Permit permit_;
   const Selector selector_;
   const int64_t from_revision_;
   const std::shared_ptr<Stream> stream_;
 
   // Loop thread only.
   bool subscribed_ = false;
-  bool flush_posted_ = false;
   bool synced_ = false;
   int64_t synced_revision_ = 0;
   std::deque<std::string> snapshot_;  // ids still to be sent before `synced`

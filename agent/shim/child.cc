@@ -26,13 +26,13 @@ using record::Stage;
 
 constexpr int kSignals = 64;
 constexpr int64_t kTickNs = 10 * kMillisecond;  // USER_HZ is 100 in the kernel's interface
-constexpr int kBusyRetries = 3;                 // ETXTBSY: somebody still writes the program
+constexpr int kBusyRetries = 3;                 // ETXTBSY: the program is still open for writing
 constexpr unsigned kCloseRangeCloexec = 4;      // CLOSE_RANGE_CLOEXEC, Linux 5.11
 
 [[noreturn]] void FailAsyncSafe(int start_pipe, Stage stage, int error_number) {
   const StartError error = {stage, error_number};
   [[maybe_unused]] ssize_t written = write(start_pipe, &error, sizeof(error));
-  _exit(127);  // seen by nobody: the shim reports the StartError
+  _exit(127);  // not reported: the shim reports the StartError
 }
 
 // CLONE_CLEAR_SIGHAND leaves what is ignored ignored, and a program that inherits SIGCHLD ignored
@@ -101,10 +101,12 @@ int SearchAndExecuteAsyncSafe(char** argv) {
   ResetSignalsAsyncSafe();
   umask(022);
   SetDescriptorLimitAsyncSafe(plan.nofile_soft);
-  if (plan.cwd != nullptr && chdir(plan.cwd) != 0) FailAsyncSafe(start_pipe, Stage::kChdir, errno);
+  const char* const cwd = plan.command.cwd();
+  if (cwd != nullptr && chdir(cwd) != 0) FailAsyncSafe(start_pipe, Stage::kChdir, errno);
   const int forbidden = plan.forbid_children ? ForbidChildrenAsyncSafe() : 0;
   if (forbidden != 0) FailAsyncSafe(start_pipe, Stage::kProcess, forbidden);
-  FailAsyncSafe(start_pipe, Stage::kExec, SearchAndExecuteAsyncSafe(plan.argv));
+  environ = plan.command.env();
+  FailAsyncSafe(start_pipe, Stage::kExec, SearchAndExecuteAsyncSafe(plan.command.argv()));
 }
 
 pid_t Clone(int cgroup_fd) {

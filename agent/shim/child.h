@@ -11,13 +11,13 @@
 #include <sys/types.h>
 
 #include "agent/record/record_layout.h"
+#include "agent/shim/command.h"
 
 namespace shoal::shim {
 
 // What a process is started with.
 struct ChildPlan {
-  char** argv;
-  const char* cwd;  // nullptr: the shim's
+  const Command& command;
   int stdout_fd;
   int stderr_fd;
   int result_fd;         // -1: the process has no result

@@ -1,25 +1,35 @@
 // Named points at which a test build of the shim can be killed; nothing at all in other builds.
 //
-// SHOAL_SHIM_FAILPOINT="<step>=kill" in the shim's environment arms one; it is taken out of the
-// environment before the process gets it. The steps, in order: agent-read, first-half, forked (no
-// PID is written), executed, started, moved (output is in the files, not in the record), end-begun,
-// signalled, killed, reaped, exit-written, empty, final.
+// SHOAL_SHIM_FAILPOINT="<step>=kill" in the environment of the process arms one; for an adopting
+// shim, which is not told that, in its own. It is taken out before the process gets it. The steps,
+// in order: agent-read, first-half, forked (no PID is written), executed, started, moved (output is
+// in the files, not in the record), end-begun, signalled, killed, reaped, exit-written, empty,
+// final.
 #ifndef SHOAL_AGENT_SHIM_FAILPOINT_H_
 #define SHOAL_AGENT_SHIM_FAILPOINT_H_
 
 #include <signal.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 namespace shoal::shim {
 
 #ifdef SHOAL_FAILPOINTS
-inline const char* armed_failpoint = "";
+inline char armed_failpoint[32] = "";
 
-inline void ArmFailpoint() {
-  if (const char* value = getenv("SHOAL_SHIM_FAILPOINT")) armed_failpoint = value;
-  unsetenv("SHOAL_SHIM_FAILPOINT");
+// `env` ends with a null pointer.
+inline void ArmFailpoint(char** env) {
+  constexpr char kVariable[] = "SHOAL_SHIM_FAILPOINT=";
+  char** to = env;
+  for (char** from = env; *from != nullptr; ++from) {
+    if (strncmp(*from, kVariable, strlen(kVariable)) == 0) {
+      snprintf(armed_failpoint, sizeof(armed_failpoint), "%s", *from + strlen(kVariable));
+    } else {
+      *to++ = *from;
+    }
+  }
+  *to = nullptr;
 }
 
 inline void Reach(const char* step) {
@@ -28,7 +38,7 @@ inline void Reach(const char* step) {
   if (strcmp(armed_failpoint + length, "=kill") == 0) kill(getpid(), SIGKILL);
 }
 #else
-inline void ArmFailpoint() {}
+inline void ArmFailpoint(char**) {}
 inline void Reach(const char*) {}
 #endif
 

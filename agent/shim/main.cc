@@ -1,4 +1,4 @@
-// shoal-shim: parent, sub-reaper and output collector of one process. Started by the agent only;
+// shoal-shim: parent, subreaper and output collector of one process. Started by the agent only;
 // how they speak is agent/record/record_layout.h.
 //
 // Exit status: 0 when the record is final; 64 when started by hand; 65 when the slot has no agent
@@ -9,9 +9,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "agent/record/adopting_shim.h"
+#include "agent/shim/command.h"
 #include "agent/shim/failpoint.h"
 #include "agent/shim/record_slot.h"
-#include "agent/shim/supervisor.h"
+#include "agent/shim/shim.h"
 
 int main(int argc, char** argv) {
   const auto refuse = [](int status, const char* why) {
@@ -27,22 +29,30 @@ int main(int argc, char** argv) {
   signal(SIGCHLD, SIG_DFL);  // ignored, it would have the kernel throw the exits away
   setsid();                  // fails if the agent's posix_spawn has done it
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  prctl(PR_SET_NAME, "shoal-shim");  // started by descriptor, it would show as a number
-  shoal::shim::ArmFailpoint();
+  prctl(PR_SET_NAME, shoal::record::kShimName);  // started by descriptor, it would show as a number
 
   static shoal::shim::RecordSlot record;
-  if (!record.Open(static_cast<uint32_t>(slot))) {
-    return refuse(65, "shoal-shim: the slot has no intact agent half of this version\n");
+  switch (record.Open(static_cast<uint32_t>(slot))) {
+    case shoal::record::Reading::kIntact:
+      break;
+    case shoal::record::Reading::kPrefixOnly:
+      return refuse(65, "shoal-shim: is older than the agent that started it\n");
+    default:
+      return refuse(65, "shoal-shim: the slot has no intact agent half\n");
   }
-  shoal::shim::Reach("agent-read");
-  char** process_argv = argv + shoal::record::kShimArgs;
-  const char* cwd = nullptr;
-  pid_t adopted = 0;  // a working directory is absolute: this can be none
+  pid_t adopted = 0;  // an id or a working directory is not called so
   if (argc == shoal::record::kShimArgs + 2 &&
       strcmp(argv[2], shoal::fork_protocol::kAdoptFlag) == 0)
     adopted = atoi(argv[3]);
-  if (record.agent().cwd_in_argv && *process_argv != nullptr) cwd = *process_argv++;
-  shoal::shim::Supervisor supervisor(&record, process_argv, cwd, adopted);
-  supervisor.Run();
+  shoal::shim::Command command;
+  if ((record.agent().flags & shoal::record::kHasPayload) != 0) {
+    command.ReadPayload();
+  } else if (adopted == 0) {
+    command.TakeWords(argv + shoal::record::kShimArgs, record.agent().cwd_in_argv != 0);
+  }
+  shoal::shim::ArmFailpoint(command.env());
+  shoal::shim::Reach("agent-read");
+  shoal::shim::Shim shim(&record, &command, adopted);
+  shim.Run();
   return 0;
 }

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/record/record_layout.h"
+#include "agent/record/adopting_shim.h"
+#include "agent/record/half_format.h"
 
 namespace shoal::shim {
 namespace {
@@ -26,27 +27,40 @@ size_t ReadProc(pid_t pid, const char* file, char (&text)[kSize]) {
 
 }  // namespace
 
+bool IsZombie(pid_t pid) {
+  char stat[1024];
+  if (ReadProc(pid, "stat", stat) == 0) return false;
+  const char* p = strrchr(stat, ')');  // the command before it may hold anything
+  return p != nullptr && p[1] == ' ' && p[2] == 'Z' && StatField(pid, 20) <= 1;
+}
+
 uint64_t StatField(pid_t pid, int field) {
   char stat[1024];
   if (ReadProc(pid, "stat", stat) == 0) return 0;
-  const char* p = strrchr(stat, ')');  // the command before it may hold anything
+  const char* p = strrchr(stat, ')');
   for (int at = 2; p != nullptr && at < field; ++at) p = strchr(p + 1, ' ');
   return p == nullptr ? 0 : strtoul(p, nullptr, 10);
+}
+
+void ReadCommand(pid_t pid, char (&command)[16]) {
+  ReadProc(pid, "comm", command);
+  command[strcspn(command, "\n")] = 0;
 }
 
 bool IsAdoptingShim(pid_t pid) {
   char text[64];
   ReadProc(pid, "comm", text);
-  if (strcmp(text, "shoal-shim\n") != 0) return false;
-  const size_t size = ReadProc(pid, "cmdline", text);  // {name, slot, …}
-  const size_t name = strlen(text) + 1;
-  const unsigned long slot = name < size ? strtoul(text + name, nullptr, 10) : 0;
-  if (slot == 0 || slot > UINT32_MAX) return false;
+  text[strcspn(text, "\n")] = 0;
+  if (strcmp(text, record::kShimName) != 0) return false;
+  const size_t size = ReadProc(pid, "cmdline", text);
+  const uint32_t slot = record::SlotOfCommandLine(text, size);
+  if (slot == 0) return false;
+  record::Area<record::ShimHalf> area = {};
   record::ShimHalf half;
   const auto at = static_cast<off_t>(slot * record::kSlotBytes + record::kShimHalfOffset);
-  return pread(record::kRecordFd, &half, sizeof(half), at) == sizeof(half) &&
-         record::IsIntact(half) && (half.flags & record::kAdopted) != 0 && half.shim_pid == pid &&
-         half.shim_start_ticks == StatField(pid, 22);
+  return pread(record::kRecordFd, &area, sizeof(area), at) > 0 &&
+         record::Unpack(area, &half) == record::Reading::kIntact &&
+         record::IsOfAdoptingShim(half, pid, StatField(pid, 22));
 }
 
 }  // namespace shoal::shim

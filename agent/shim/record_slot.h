@@ -11,50 +11,44 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/record/record_layout.h"
+#include "agent/record/half_format.h"
 
 namespace shoal::shim {
 
 class RecordSlot {
  public:
-  // Reads the agent's half of slot `slot`. False if it is not an intact half of this version.
-  bool Open(uint32_t slot) {
+  // Reads the agent's half of slot `slot`. kIntact, or why this shim cannot work by it.
+  record::Reading Open(uint32_t slot) {
     slot_ = slot;
-    if (!ReadAgent()) return false;
-    memcpy(shim_.id, agent_.id, sizeof(shim_.id));
+    const record::Reading reading = Read();
+    if (reading != record::Reading::kIntact) return reading;
+    record::SetFormat(&shim_);
+    if (agent_.prefix.version == record::kVersion2) record::SetFormat2(&shim_);
+    memcpy(shim_.prefix.id, agent_.prefix.id, sizeof(shim_.prefix.id));
+    memcpy(shim_.prefix.boot_id, agent_.prefix.boot_id, sizeof(shim_.prefix.boot_id));
     shim_.shim_pid = getpid();
-    return true;
+    return reading;
   }
 
   // Reads the agent's half again. False, and the last good one stays, if it is damaged or being
   // written.
-  bool ReadAgent() {
-    const off_t at = static_cast<off_t>(slot_ * record::kSlotBytes + record::kAgentHalfOffset);
-    // The agent may be in the middle of its pwrite: a torn half is read again.
-    for (int attempt = 0; attempt < 4; ++attempt) {
-      record::AgentHalf half;
-      if (pread(record::kRecordFd, &half, sizeof(half), at) != sizeof(half)) return false;
-      if (!record::IsIntact(half)) continue;
-      agent_ = half;
-      return true;
-    }
-    return false;
-  }
+  bool ReadAgent() { return Read() == record::Reading::kIntact; }
 
-  // Writes the shim's half. Without a report nobody is woken: for the first half, which tells the
-  // agent nothing that it does not know.
+  // Writes the shim's half. Without a report no agent is woken: for the first half, which tells it
+  // nothing that it does not know.
   void Write() {
-    record::SealHalf(&shim_);
+    record::Area<record::ShimHalf> area;
+    const size_t size = record::Pack(&shim_, &area);
     const off_t at = static_cast<off_t>(slot_ * record::kSlotBytes + record::kShimHalfOffset);
     // Nothing can be done about a failure on tmpfs; the next write has everything again.
-    [[maybe_unused]] ssize_t written = pwrite(record::kRecordFd, &shim_, sizeof(shim_), at);
+    [[maybe_unused]] ssize_t written = pwrite(record::kRecordFd, &area, size, at);
   }
   // Writes the shim's half and reports it. A full FIFO drops the report: the agent then reads all
   // records.
   void Publish() {
     Write();
     record::Report report = {slot_, shim_.flags, static_cast<uint32_t>(shim_.shim_pid), 0};
-    memcpy(&report.id_prefix, shim_.id, sizeof(report.id_prefix));
+    memcpy(&report.id_prefix, shim_.prefix.id, sizeof(report.id_prefix));
     [[maybe_unused]] ssize_t written = write(record::kReportFd, &report, sizeof(report));
   }
 
@@ -70,6 +64,22 @@ class RecordSlot {
   record::ShimHalf& shim() { return shim_; }
 
  private:
+  record::Reading Read() {
+    const off_t at = static_cast<off_t>(slot_ * record::kSlotBytes + record::kAgentHalfOffset);
+    record::Reading reading = record::Reading::kEmpty;
+    // The agent may be in the middle of its pwrite: a torn half is read again.
+    for (int attempt = 0; attempt < 4; ++attempt) {
+      record::Area<record::AgentHalf> area = {};
+      record::AgentHalf half;
+      if (pread(record::kRecordFd, &area, sizeof(area), at) < 0) continue;
+      reading = record::Unpack(area, &half);
+      if (reading == record::Reading::kDamaged) continue;
+      if (reading == record::Reading::kIntact) agent_ = half;
+      break;
+    }
+    return reading;
+  }
+
   uint32_t slot_ = 0;
   record::AgentHalf agent_ = {};
   record::ShimHalf shim_ = {};

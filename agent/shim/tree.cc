@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@ namespace {
 
 constexpr int kMaxRounds = 1000;  // a few, but for batches of members
 constexpr int kMaxDepth = 128;    // each level holds three descriptors
-constexpr int kBatch = 64;
+constexpr int kBatch = 1024;      // of pidfds held, or half of what descriptors there may be
 constexpr size_t kPids = size_t{1} << 22;  // PID_MAX_LIMIT
 
 // A set of pids in 512 KiB of untouched memory, of which few pages are ever used.
@@ -70,53 +71,83 @@ bool Send(int pidfd, int number) {
   return syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0) == 0;
 }
 
-// One walk over the descendants.
-//
-// A grandchild's number is used only through a pidfd, and only after its parent was seen to be who
-// was meant: the stat file is read after the pidfd was opened, and the parent, held by a pidfd too,
-// was alive after that. A number that was reused in between then belongs to a child of that parent,
-// hence to the tree.
-struct Walk {
-  int number;
-  PidSet* told;
-  int count = 0;
+// One signal on its way to all members, in rounds.
+class Telling {
+ public:
+  Telling(int number, const Enough& enough) : number_(number), enough_(enough), told_(told_bits) {
+    struct rlimit limit;
+    const bool few = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < kBatch;
+    capacity_ = few ? static_cast<int>(limit.rlim_cur / 2) : kBatch;
+  }
+  ~Telling() { DropPending(pending_); }
+  Telling(const Telling&) = delete;
+  Telling& operator=(const Telling&) = delete;
 
-  void Descend(pid_t parent, int parent_pidfd, int depth) {
-    if (depth > kMaxDepth) return;
+  // True once for each number.
+  bool Take(pid_t pid) { return told_.Add(pid); }
+  bool HasEnough() const { return enough_.reached(enough_.context); }
+  bool is_full() const { return pending_ == capacity_; }
+
+  // A round through the cgroup, whose list is read once. Members that are new in it get a pidfd,
+  // and are told in the next round if its list still has them: a number that was reused in between
+  // is either not in it, or belongs to a member. Returns how many are to be told.
+  int TellMembers(int cgroup_fd) {
+    const int opened = pending_;
+    PidSet members(member_bits);
+    ForEachPid(OpenMembers(cgroup_fd), [&](pid_t pid) {
+      members.Add(pid);
+      if (is_full() || HasEnough() || !Take(pid)) return;
+      pids_[pending_] = pid;
+      pidfds_[pending_++] = OpenPid(pid);
+    });
+    for (int i = 0; i < opened; ++i) {
+      if (members.Has(pids_[i])) Tell(pidfds_[i]);
+    }
+    DropPending(opened);
+    return pending_;
+  }
+
+  // A round through the descendants of `parent`. Returns how many were told.
+  //
+  // A grandchild's number is used only through a pidfd, and only after its parent was seen to be
+  // the expected one: the stat file is read after the pidfd was opened, and the parent, held by a
+  // pidfd too, was alive after that. A number that was reused in between then belongs to a child of
+  // that parent, hence to the tree.
+  int TellDescendants(pid_t parent, int parent_pidfd = -1, int depth = 0) {
+    int count = 0;
+    if (depth > kMaxDepth) return count;
     ForEachChild(parent, [&](pid_t pid) {
-      const int pidfd = OpenPid(pid);
+      const int pidfd = HasEnough() ? -1 : OpenPid(pid);
       if (pidfd < 0) return;
       const bool child = parent_pidfd < 0 || StatField(pid, 4) == static_cast<uint64_t>(parent);
       if (child && !IsAdoptingShim(pid) && (parent_pidfd < 0 || Send(parent_pidfd, 0))) {
-        if (told->Add(pid) && Send(pidfd, number)) ++count;
-        Descend(pid, pidfd, depth + 1);
+        if (Take(pid) && Tell(pidfd)) ++count;
+        count += TellDescendants(pid, pidfd, depth + 1);
       }
       close(pidfd);
     });
+    return count;
   }
-};
 
-// Tells the next members of the cgroup, a batch at most; returns how many were looked at. pidfds
-// are opened, the list is read again, and who is still in it is told: a number that was reused in
-// between is either not in the list, or belongs to a member.
-int TellMembers(int cgroup_fd, int number, PidSet* told) {
-  pid_t pids[kBatch];
-  int pidfds[kBatch];
-  int size = 0;
-  ForEachPid(OpenMembers(cgroup_fd), [&](pid_t pid) {
-    if (size == kBatch || told->Has(pid)) return;
-    pids[size] = pid;
-    pidfds[size++] = OpenPid(pid);
-  });
-  PidSet members(member_bits);
-  ForEachPid(OpenMembers(cgroup_fd), [&](pid_t pid) { members.Add(pid); });
-  for (int i = 0; i < size; ++i) {
-    if (members.Has(pids[i])) Send(pidfds[i], number);
-    told->Add(pids[i]);
-    close(pidfds[i]);
+ private:
+  bool Tell(int pidfd) { return Send(pidfd, number_) && Send(pidfd, SIGCONT); }
+
+  // The first `count`.
+  void DropPending(int count) {
+    for (int i = 0; i < count; ++i) close(pidfds_[i]);
+    pending_ -= count;
+    memmove(pids_, pids_ + count, static_cast<size_t>(pending_) * sizeof(pid_t));
+    memmove(pidfds_, pidfds_ + count, static_cast<size_t>(pending_) * sizeof(int));
   }
-  return size;
-}
+
+  const int number_;
+  const Enough enough_;
+  PidSet told_;
+  int capacity_;
+  int pending_ = 0;
+  pid_t pids_[kBatch];
+  int pidfds_[kBatch];
+};
 
 }  // namespace
 
@@ -132,18 +163,21 @@ bool Tree::LeaveCgroup() {
   return !refused_;
 }
 
-void Tree::Signal(int number) {
+void Tree::Signal(int number, const Enough& enough) {
   LeaveCgroup();
-  PidSet told(told_bits);
-  for (int round = 0; round < kMaxRounds; ++round) {
-    int count = cgroup_fd_ >= 0 ? TellMembers(cgroup_fd_, number, &told) : 0;
-    if (count == kBatch) continue;
-    Walk walk = {number, &told};
-    walk.Descend(getpid(), -1, 0);
-    // Without /proc and cgroup: the process, whose number is safe while it is not reaped, and its
-    // group, if it has come to lead one.
-    if (main_ > 0 && told.Add(main_) && kill(-main_, number) != 0) kill(main_, number);
-    if (count + walk.count == 0) return;
+  Telling telling(number, enough);
+  // The process, whose number is safe while it is not reaped. Without /proc and cgroup its group,
+  // too, if it has come to lead one: nothing else is known.
+  if (main_ > 0 && telling.Take(main_)) {
+    const bool sees_tree = cgroup_fd_ >= 0 || access("/proc/self", F_OK) == 0;
+    const pid_t told = !sees_tree && kill(-main_, number) == 0 ? -main_ : main_;
+    if (told > 0) kill(told, number);
+    kill(told, SIGCONT);
+  }
+  for (int round = 0; round < kMaxRounds && !telling.HasEnough(); ++round) {
+    const int found = cgroup_fd_ >= 0 ? telling.TellMembers(cgroup_fd_) : 0;
+    if (found > 0 && (round == 0 || telling.is_full())) continue;  // what was found is told first
+    if (telling.TellDescendants(getpid()) + found == 0) return;
   }
 }
 
@@ -183,15 +217,24 @@ bool Tree::CgroupPopulated() {
 
 int Tree::Survivors(int32_t* pids, int capacity) {
   PidSet seen(told_bits);
+  seen.Add(getpid());  // an adopting shim may be in the cgroup yet
   int count = 0;
   const auto add = [&](pid_t pid) {
-    if (!seen.Add(pid)) return;
+    if (IsZombie(pid)) return;
     if (count < capacity) pids[count] = pid;
     ++count;
   };
-  if (cgroup_fd_ >= 0) ForEachPid(OpenMembers(cgroup_fd_), add);
-  ForEachChild(getpid(), [&](pid_t pid) {
-    if (!IsAdoptingShim(pid)) add(pid);
+  const auto walk = [&](const auto& below, pid_t parent, int depth) -> void {
+    ForEachChild(parent, [&](pid_t pid) {
+      if (depth > kMaxDepth || IsAdoptingShim(pid)) return;
+      if (seen.Add(pid)) add(pid);
+      below(below, pid, depth + 1);
+    });
+  };
+  walk(walk, getpid(), 0);
+  if (cgroup_fd_ < 0) return count;
+  ForEachPid(OpenMembers(cgroup_fd_), [&](pid_t pid) {
+    if (seen.Add(pid)) add(pid);
   });
   return count;
 }

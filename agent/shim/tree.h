@@ -1,6 +1,6 @@
 // The process and its descendants: told, killed, proven to be none.
 //
-// The shim is their sub-reaper, so every orphan of the tree becomes its child. Where the process
+// The shim is their subreaper, so every orphan of the tree becomes its child. Where the process
 // has a cgroup, its members belong to the tree too. Adopting shims among them, and what is below
 // those, do not: see IsAdoptingShim().
 //
@@ -19,6 +19,12 @@
 
 namespace shoal::shim {
 
+// Whether to give up telling a tree, which may grow faster than it is told.
+struct Enough {
+  bool (*reached)(const void* context);
+  const void* context;
+};
+
 class Tree {
  public:
   // `main`: the process; `cgroup_fd`: its cgroup, -1 for none. `refuge_fd`: the cgroup to which the
@@ -35,20 +41,22 @@ class Tree {
   bool has_left() const { return refuge_fd_ < 0; }
   bool cgroup_refused() const { return refused_; }
 
-  // Sends `number` once to every member, whatever is born meanwhile included as far as a few rounds
-  // go.
-  void Signal(int number);
+  // Sends `number` once to every member, the process first, and SIGCONT, since one that is stopped
+  // could not act upon it. What is born meanwhile is told, too, as far as a few rounds go; each
+  // step of them asks `enough`.
+  void Signal(int number, const Enough& enough);
 
   // One round of SIGKILL: the cgroup as a whole, and every child of the shim.
   void Kill();
 
-  // True if all children are adopting shims. False also where nobody can tell.
+  // True if all children are adopting shims. False also where that cannot be told.
   bool OnlyAdoptingShims();
 
   // True if the cgroup has members. Without one, or when it is gone: false.
   bool CgroupPopulated();
 
-  // Up to `capacity` living members into `pids`; returns how many there are.
+  // Up to `capacity` living members into `pids`, the children of the shim first; returns how many
+  // there are. For people: nothing holds the numbers.
   int Survivors(int32_t* pids, int capacity);
 
  private:

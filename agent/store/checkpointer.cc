@@ -19,7 +19,7 @@ Checkpointer::Checkpointer(std::unique_ptr<Database> database)
 
 Checkpointer::~Checkpointer() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     stop_ = true;
   }
   thread_.join();
@@ -30,30 +30,27 @@ void Checkpointer::OnCommitted(int pages) {
   last_pages_ = pages;
   if (pages < next_pages_) return;
   next_pages_ = pages + kPages;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   wanted_ = true;
 }
 
 absl::Status Checkpointer::Health() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return health_;
 }
 
 void Checkpointer::Run() {
   while (true) {
     {
-      absl::MutexLock lock(&mu_);
-      mu_.Await(absl::Condition(
-          +[](Checkpointer* self)
-               ABSL_NO_THREAD_SAFETY_ANALYSIS { return self->wanted_ || self->stop_; },
-          this));
+      MutexLock lock(&mu_);
+      mu_.Await([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return wanted_ || stop_; });
       if (stop_) return;
       wanted_ = false;
     }
     const int result = sqlite3_wal_checkpoint_v2(database_->handle(), nullptr,
                                                  SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
     if ((result & 0xff) != SQLITE_IOERR) continue;  // full or busy: the next one does more
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     health_ = database_->ToStatus(result, "checkpoint");
   }
 }

@@ -14,8 +14,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "agent/store/sqlite.h"
+#include "common/mutex.h"
 
 namespace shoal::agent {
 
@@ -44,7 +44,7 @@ class Checkpointer {
   int last_pages_ = 0;
   int next_pages_ = kPages;
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   bool wanted_ ABSL_GUARDED_BY(mu_) = false;
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status health_ ABSL_GUARDED_BY(mu_);

@@ -25,7 +25,7 @@ absl::Status DecodeEnum(int number, Enum last, absl::string_view field, Enum* ou
 }
 
 absl::Status DecodeCause(int number, Cause* out) {
-  return DecodeEnum(number, Cause::kShimLost, "cause", out);
+  return DecodeEnum(number, Cause::kLast, "cause", out);
 }
 
 void Encode(const record::Usage& usage, stored::Usage* out) {
@@ -88,6 +88,37 @@ absl::Status Decode(const stored::Termination& termination, Termination* out) {
   return DecodeCause(termination.cause(), &out->cause);
 }
 
+void Encode(const Survivor& survivor, stored::Survivor* out) {
+  out->set_pid(survivor.pid);
+  out->set_command(survivor.command);
+  out->set_wait_channel(survivor.wait_channel);
+}
+
+Survivor Decode(const stored::Survivor& survivor) {
+  return {survivor.pid(), survivor.command(), survivor.wait_channel()};
+}
+
+void Encode(const Descendants& descendants, stored::Descendants* out) {
+  for (const Survivor& member : descendants.members) Encode(member, out->add_members());
+  out->set_count(descendants.count);
+  out->set_signal(descendants.signal);
+  if (descendants.signal_time) out->set_signal_time(ToNanos(*descendants.signal_time));
+  if (descendants.kill_time) out->set_kill_time(ToNanos(*descendants.kill_time));
+}
+
+Descendants Decode(const stored::Descendants& descendants) {
+  Descendants out;
+  for (const stored::Survivor& member : descendants.members())
+    out.members.push_back(Decode(member));
+  out.count = descendants.count();
+  out.signal = descendants.signal();
+  if (descendants.has_signal_time()) {
+    out.signal_time = absl::FromUnixNanos(descendants.signal_time());
+  }
+  if (descendants.has_kill_time()) out.kill_time = absl::FromUnixNanos(descendants.kill_time());
+  return out;
+}
+
 void EncodeTimes(const ProcessEntry& process, stored::Process* out) {
   out->set_create_time(ToNanos(process.create_time));
   if (process.start_time) out->set_start_time(ToNanos(*process.start_time));
@@ -113,12 +144,7 @@ void EncodeLists(const ProcessEntry& process, stored::Process* out) {
     added->set_begin(stream.begin);
     added->set_end(stream.end);
   }
-  for (const Survivor& survivor : process.survivors) {
-    stored::Survivor* added = out->add_survivors();
-    added->set_pid(survivor.pid);
-    added->set_command(survivor.command);
-    added->set_wait_channel(survivor.wait_channel);
-  }
+  for (const Survivor& survivor : process.survivors) Encode(survivor, out->add_survivors());
   for (const SignalEvent& event : process.signals) {
     stored::SignalEvent* added = out->add_signals();
     added->set_signal(event.signal);
@@ -135,7 +161,7 @@ void DecodeLists(const stored::Process& process, ProcessEntry* out) {
                                             .end = process.streams(i).end()};
   }
   for (const stored::Survivor& survivor : process.survivors()) {
-    out->survivors.push_back({survivor.pid(), survivor.command(), survivor.wait_channel()});
+    out->survivors.push_back(Decode(survivor));
   }
   for (const stored::SignalEvent& event : process.signals()) {
     out->signals.push_back(
@@ -152,6 +178,7 @@ absl::Status DecodeOutcome(const stored::Process& process, ProcessEntry* out) {
   if (process.has_termination()) {
     SHOAL_RETURN_IF_ERROR(Decode(process.termination(), &out->termination.emplace()));
   }
+  if (process.has_descendants()) out->descendants = Decode(process.descendants());
   out->tree_empty = process.tree_empty();
   out->output_complete = process.output_complete();
   return absl::OkStatus();
@@ -165,6 +192,7 @@ void EncodeOutcome(const ProcessEntry& process, stored::Process* out) {
     out->mutable_start_failure()->set_message(process.start_failure->message);
   }
   if (process.termination) Encode(*process.termination, out->mutable_termination());
+  if (process.descendants) Encode(*process.descendants, out->mutable_descendants());
   out->set_tree_empty(process.tree_empty);
   out->set_output_complete(process.output_complete);
 }
@@ -269,6 +297,44 @@ absl::Status DecodeSession(absl::string_view blob, SessionEntry* session) {
   session->renew_time = absl::FromUnixNanos(in.renew_time());
   session->over = in.over();
   session->expired = in.expired();
+  return absl::OkStatus();
+}
+
+std::string EncodeRequest(const LoggedRequest& request) {
+  const Decision& decision = request.decision;
+  stored::Request out;
+  out.set_kind(static_cast<int>(request.kind));
+  out.set_fingerprint(request.fingerprint);
+  out.set_is_decided(request.is_decided);
+  out.set_code(static_cast<int>(decision.status.code()));
+  out.set_message(std::string(decision.status.message()));
+  out.set_made_id(decision.made_id);
+  for (const LoggedOutcome& outcome : decision.outcomes) {
+    stored::RequestOutcome* added = out.add_outcomes();
+    added->set_process_id(outcome.process_id);
+    added->set_code(static_cast<int>(outcome.status.code()));
+    added->set_message(std::string(outcome.status.message()));
+  }
+  for (const int item : request.unstarted) out.add_unstarted(item);
+  return out.SerializeAsString();
+}
+
+absl::Status DecodeRequest(absl::string_view blob, LoggedRequest* request) {
+  stored::Request in;
+  SHOAL_RETURN_IF_ERROR(Parse(blob, &in));
+  SHOAL_RETURN_IF_ERROR(
+      DecodeEnum(in.kind(), RequestKind::kDeleteTemplates, "kind", &request->kind));
+  request->fingerprint = in.fingerprint();
+  request->is_decided = in.is_decided();
+  Decision& decision = request->decision;
+  decision.status = absl::Status(static_cast<absl::StatusCode>(in.code()), in.message());
+  decision.made_id = in.made_id();
+  for (const stored::RequestOutcome& outcome : in.outcomes()) {
+    decision.outcomes.push_back(
+        {outcome.process_id(),
+         absl::Status(static_cast<absl::StatusCode>(outcome.code()), outcome.message())});
+  }
+  request->unstarted.assign(in.unstarted().begin(), in.unstarted().end());
   return absl::OkStatus();
 }
 

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "agent/core/logged_request.h"
 #include "agent/core/model.h"
 
 namespace shoal::agent {
@@ -21,6 +22,10 @@ absl::Status DecodeProcess(absl::string_view blob, ProcessEntry* process);
 // Everything but the id and expires_boottime, which means nothing to another run of the agent.
 std::string EncodeSession(const SessionEntry& session);
 absl::Status DecodeSession(absl::string_view blob, SessionEntry* session);
+
+// Everything but the columns (owner, request_id, session_id, log_time).
+std::string EncodeRequest(const LoggedRequest& request);
+absl::Status DecodeRequest(absl::string_view blob, LoggedRequest* request);
 
 }  // namespace shoal::agent
 

@@ -1,9 +1,12 @@
 #include "agent/store/schema.h"
 
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/ids.h"
 #include "common/status.h"
 
@@ -13,7 +16,7 @@ namespace {
 // A spec has a row of its own: it is large, never changes, and the ranks of a batch share it, while
 // a process's row is written anew at each stage of its life. Columns are what a person or a repair
 // needs to see; the rest is in `blob` (stored.proto), guarded by `checksum`.
-constexpr char kCreate[] = R"(
+constexpr char kVersion1[] = R"(
   CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE specs(spec_id INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, wire BLOB NOT NULL);
   CREATE TABLE processes(
@@ -27,7 +30,31 @@ constexpr char kCreate[] = R"(
     owner TEXT NOT NULL, request_id TEXT NOT NULL, time INTEGER NOT NULL,
     PRIMARY KEY(owner, request_id)) WITHOUT ROWID;
   CREATE INDEX tombstones_by_time ON tombstones(time);
+  INSERT INTO meta VALUES('revision', '0'), ('clean', '1');
 )";
+
+// Version 2: the file says which versions may read it, and which agent wrote it last; requests are
+// logged. Of those that were kept without their kind the blob is empty; what was made more than a
+// day before there was a log is too old, as it was then.
+constexpr char kVersion2[] = R"(
+  INSERT INTO meta VALUES('oldest_reader', ''), ('newest_agent', '');
+  CREATE TABLE request_log(
+    owner TEXT NOT NULL, request_id TEXT NOT NULL, session_id TEXT NOT NULL,
+    log_time INTEGER NOT NULL, checksum INTEGER NOT NULL, blob BLOB NOT NULL,
+    PRIMARY KEY(owner, request_id)) WITHOUT ROWID;
+  CREATE TABLE request_horizons(
+    owner TEXT NOT NULL, session_id TEXT NOT NULL, time INTEGER NOT NULL,
+    PRIMARY KEY(owner, session_id)) WITHOUT ROWID;
+  INSERT INTO request_log SELECT owner, request_id, '', time, 0, x'' FROM tombstones;
+  DROP TABLE tombstones;
+  INSERT INTO request_horizons
+    VALUES('', '', (CAST(strftime('%s', 'now') AS INTEGER) - 86400) * 1000000000);
+)";
+
+// kSteps[i] makes version i + 1 of version i; version 0 is an empty file. A step that has been
+// released never changes.
+constexpr const char* kSteps[] = {kVersion1, kVersion2};
+static_assert(std::size(kSteps) == kSchemaVersion);
 
 absl::StatusOr<int> VersionOf(Database* database) {
   SHOAL_ASSIGN_OR_RETURN(std::string text, database->Query("PRAGMA user_version"));
@@ -36,15 +63,70 @@ absl::StatusOr<int> VersionOf(Database* database) {
   return version;
 }
 
-absl::Status CreateTables(Database* database) {
+absl::Status RunSteps(Database* database, int version, absl::Duration retention) {
   SHOAL_RETURN_IF_ERROR(database->Execute("BEGIN IMMEDIATE"));
-  SHOAL_RETURN_IF_ERROR(database->Execute(kCreate));
-  const std::string meta = absl::StrCat("INSERT INTO meta VALUES('agent_id', '", NewId(),
-                                        "'), ('revision', '0'), ('clean', '1')");
-  SHOAL_RETURN_IF_ERROR(database->Execute(meta.c_str()));
+  for (int step = version; step < kSchemaVersion; ++step) {
+    SHOAL_RETURN_IF_ERROR(database->Execute(kSteps[step]));
+  }
+  if (version == 1 && retention < absl::Hours(24)) {
+    SHOAL_RETURN_IF_ERROR(database->Execute(
+        absl::StrCat("UPDATE request_horizons SET time = time + ",
+                     absl::ToInt64Nanoseconds(absl::Hours(24) - retention), " WHERE owner = ''")
+            .c_str()));
+  }
+  if (version == 0) {
+    SHOAL_RETURN_IF_ERROR(database->Execute(
+        absl::StrCat("INSERT INTO meta VALUES('agent_id', '", NewId(), "')").c_str()));
+  }
+  SHOAL_RETURN_IF_ERROR(database->Execute(
+      absl::StrCat("UPDATE meta SET value='", kOldestSchemaReader, "' WHERE key='oldest_reader'")
+          .c_str()));
   SHOAL_RETURN_IF_ERROR(
       database->Execute(absl::StrCat("PRAGMA user_version=", kSchemaVersion).c_str()));
   return database->Execute("COMMIT");
+}
+
+// All of it or nothing: the file stays as it was when a step fails.
+absl::Status Migrate(Database* database, int version, absl::Duration retention) {
+  absl::Status migrated = RunSteps(database, version, retention);
+  if (!migrated.ok() && database->InTransaction()) database->Execute("ROLLBACK").IgnoreError();
+  return migrated;
+}
+
+// A newer file may be read if it says so.
+absl::Status CheckReadable(Database* database, int version) {
+  absl::StatusOr<std::string> text =
+      database->Query("SELECT value FROM meta WHERE key='oldest_reader'");
+  int oldest = 0;
+  if (text.ok() && absl::SimpleAtoi(*text, &oldest) && oldest <= kSchemaVersion) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "database ", database->path(), " was written by a newer agent (schema ", version,
+      ", this one knows ", kSchemaVersion, "): install that version again. Until then detached ",
+      "processes go on; those of sessions end at their dead-man time, 10 min (unless it was set ",
+      "otherwise) after their session would have lapsed"));
+}
+
+// "0.10.1" as numbers; a part that is none counts as 0.
+std::vector<int> NumbersOf(absl::string_view version) {
+  std::vector<int> numbers;
+  for (absl::string_view part : absl::StrSplit(version, '.')) {
+    int number = 0;
+    numbers.push_back(absl::SimpleAtoi(part, &number) ? number : 0);
+  }
+  return numbers;
+}
+
+// For people only, so that a full disk does not keep the agent from starting.
+absl::Status NoteAgent(Database* database, absl::string_view version) {
+  SHOAL_ASSIGN_OR_RETURN(std::string newest, NewestAgent(database));
+  if (NumbersOf(newest) >= NumbersOf(version)) return absl::OkStatus();
+  SHOAL_ASSIGN_OR_RETURN(
+      Statement note,
+      Statement::Prepare(database, "UPDATE meta SET value=?1 WHERE key='newest_agent'"));
+  note.BindText(1, version);
+  return note.Run();
 }
 
 absl::Status CheckIntact(Database* database) {
@@ -57,7 +139,9 @@ absl::Status CheckIntact(Database* database) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& path) {
+absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& path,
+                                                       absl::string_view agent_version,
+                                                       absl::Duration retention) {
   SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, Database::Open(path));
   SHOAL_ASSIGN_OR_RETURN(std::string mode, database->Query("PRAGMA journal_mode=WAL"));
   if (mode != "wal") {
@@ -69,14 +153,15 @@ absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& path) 
   SHOAL_RETURN_IF_ERROR(database->Execute(
       "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; PRAGMA cell_size_check=ON"));
   SHOAL_ASSIGN_OR_RETURN(int version, VersionOf(database.get()));
-  if (version > kSchemaVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("database ", path, " was written by a newer agent (schema ", version,
-                     ", this one knows ", kSchemaVersion, "): install that version again"));
-  }
-  if (version == 0) SHOAL_RETURN_IF_ERROR(CreateTables(database.get()));
-  SHOAL_RETURN_IF_ERROR(CheckIntact(database.get()));
+  if (version > kSchemaVersion) SHOAL_RETURN_IF_ERROR(CheckReadable(database.get(), version));
+  if (version > 0) SHOAL_RETURN_IF_ERROR(CheckIntact(database.get()));
+  if (version < kSchemaVersion) SHOAL_RETURN_IF_ERROR(Migrate(database.get(), version, retention));
+  NoteAgent(database.get(), agent_version).IgnoreError();
   return database;
+}
+
+absl::StatusOr<std::string> NewestAgent(Database* database) {
+  return database->Query("SELECT value FROM meta WHERE key='newest_agent'");
 }
 
 absl::Status MarkClean(Database* database, bool clean) {

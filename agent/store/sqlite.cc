@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <utility>
@@ -18,10 +19,18 @@ constexpr int kBusyTimeoutMs = 1000;  // for another program that looks into the
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path) {
-  UniqueFd created(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!created) return ErrnoStatus(errno, absl::StrCat("open database ", path));
-  // SQLite opens it anew; ours is closed first, since closing any descriptor drops POSIX locks.
+  // Made here, so that only its owner can read it. One that is there is not opened: closing any
+  // descriptor of a file drops all POSIX locks that this process has on it, those of SQLite's other
+  // connections included.
+  UniqueFd created(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!created && errno != EEXIST) {
+    return ErrnoStatus(errno, absl::StrCat("open database ", path));
+  }
   created.Reset();
+  struct stat facts {};
+  if (lstat(path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode)) {
+    return absl::FailedPreconditionError(absl::StrCat("database ", path, " is not a regular file"));
+  }
   sqlite3* handle = nullptr;
   const int result =
       sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);

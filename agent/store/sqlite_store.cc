@@ -2,13 +2,13 @@
 
 #include <sqlite3.h>
 
-#include <map>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "agent/record/record_layout.h"
+#include "agent/record/checksum.h"
+#include "agent/spec/stored_spec.h"
 #include "agent/store/codec.h"
+#include "agent/store/content_reader.h"
 #include "agent/store/schema.h"
 #include "common/status.h"
 
@@ -31,26 +31,27 @@ struct SqliteStore::Statements {
   Statement begin, commit, rollback;
   Statement update_process, insert_process, delete_process, insert_spec;
   Statement put_session, delete_session;
-  Statement put_tombstone, delete_tombstones;
+  Statement put_request, delete_request;
+  Statement put_horizon, delete_horizon;
   Statement put_meta;
 };
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& state_dir,
-                                                               SpecParser parse_spec) {
+                                                               absl::string_view agent_version,
+                                                               absl::Duration retention) {
   const std::string path = absl::StrCat(state_dir, "/shoal.db");
-  SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenDatabase(path));
+  SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
+                         OpenDatabase(path, agent_version, retention));
   SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Checkpointer> checkpointer, Checkpointer::Start(path));
-  auto store = std::unique_ptr<SqliteStore>(
-      new SqliteStore(std::move(database), std::move(checkpointer), std::move(parse_spec)));
+  auto store =
+      std::unique_ptr<SqliteStore>(new SqliteStore(std::move(database), std::move(checkpointer)));
   SHOAL_RETURN_IF_ERROR(store->Prepare());
   return store;
 }
 
 SqliteStore::SqliteStore(std::unique_ptr<Database> database,
-                         std::unique_ptr<Checkpointer> checkpointer, SpecParser parse_spec)
-    : database_(std::move(database)),
-      checkpointer_(std::move(checkpointer)),
-      parse_spec_(std::move(parse_spec)) {
+                         std::unique_ptr<Checkpointer> checkpointer)
+    : database_(std::move(database)), checkpointer_(std::move(checkpointer)) {
   sqlite3_wal_hook(
       database_->handle(),
       +[](void* checkpoints, sqlite3*, const char*, int pages) {
@@ -85,117 +86,35 @@ absl::Status SqliteStore::Prepare() {
   SHOAL_ASSIGN_OR_RETURN(Statement delete_process, prepare("DELETE FROM processes WHERE id=?1"));
   SHOAL_ASSIGN_OR_RETURN(Statement insert_spec,
                          prepare("INSERT INTO specs(checksum, wire) VALUES(?1, ?2)"));
-  SHOAL_ASSIGN_OR_RETURN(Statement put_session,
-                         prepare("INSERT OR REPLACE INTO sessions VALUES(?1, ?2, ?3)"));
+  SHOAL_ASSIGN_OR_RETURN(
+      Statement put_session,
+      prepare("INSERT OR REPLACE INTO sessions(id, checksum, blob) VALUES(?1, ?2, ?3)"));
   SHOAL_ASSIGN_OR_RETURN(Statement delete_session, prepare("DELETE FROM sessions WHERE id=?1"));
-  SHOAL_ASSIGN_OR_RETURN(Statement put_tombstone,
-                         prepare("INSERT OR REPLACE INTO tombstones VALUES(?1, ?2, ?3)"));
-  SHOAL_ASSIGN_OR_RETURN(Statement delete_tombstones,
-                         prepare("DELETE FROM tombstones WHERE time < ?1"));
-  SHOAL_ASSIGN_OR_RETURN(Statement put_meta, prepare("INSERT OR REPLACE INTO meta VALUES(?1, ?2)"));
+  SHOAL_ASSIGN_OR_RETURN(
+      Statement put_request,
+      prepare("INSERT OR REPLACE INTO request_log(owner, request_id, session_id, log_time, "
+              "checksum, blob) VALUES(?1, ?2, ?3, ?4, ?5, ?6)"));
+  SHOAL_ASSIGN_OR_RETURN(Statement delete_request,
+                         prepare("DELETE FROM request_log WHERE owner=?1 AND request_id=?2"));
+  SHOAL_ASSIGN_OR_RETURN(Statement put_horizon,
+                         prepare("INSERT OR REPLACE INTO request_horizons(owner, session_id, time) "
+                                 "VALUES(?1, ?2, ?3)"));
+  SHOAL_ASSIGN_OR_RETURN(Statement delete_horizon,
+                         prepare("DELETE FROM request_horizons WHERE owner=?1 AND session_id=?2"));
+  SHOAL_ASSIGN_OR_RETURN(Statement put_meta,
+                         prepare("INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)"));
   statements_ = std::make_unique<Statements>(
       Statements{std::move(begin), std::move(commit), std::move(rollback),
                  std::move(update_process), std::move(insert_process), std::move(delete_process),
                  std::move(insert_spec), std::move(put_session), std::move(delete_session),
-                 std::move(put_tombstone), std::move(delete_tombstones), std::move(put_meta)});
+                 std::move(put_request), std::move(delete_request), std::move(put_horizon),
+                 std::move(delete_horizon), std::move(put_meta)});
   return absl::OkStatus();
 }
 
 absl::StatusOr<Store::Content> SqliteStore::Load() {
-  Content content;
   ForgetUnusedSpecs().IgnoreError();  // on a full disk they stay
-  SHOAL_RETURN_IF_ERROR(LoadMeta(&content));
-  SHOAL_RETURN_IF_ERROR(LoadProcesses(&content));
-  SHOAL_RETURN_IF_ERROR(LoadSessions(&content));
-  SHOAL_RETURN_IF_ERROR(LoadTombstones(&content));
-  return content;
-}
-
-absl::Status SqliteStore::LoadMeta(Content* content) {
-  SHOAL_ASSIGN_OR_RETURN(content->agent_id,
-                         database_->Query("SELECT value FROM meta WHERE key='agent_id'"));
-  SHOAL_ASSIGN_OR_RETURN(std::string revision,
-                         database_->Query("SELECT value FROM meta WHERE key='revision'"));
-  if (content->agent_id.empty() || !absl::SimpleAtoi(revision, &content->revision)) {
-    return database_->Damaged("its table meta lacks agent_id or revision");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status SqliteStore::LoadProcesses(Content* content) {
-  SHOAL_ASSIGN_OR_RETURN(
-      Statement rows,
-      Statement::Prepare(database_.get(),
-                         "SELECT id, boot_id, owner, request_id, request_index, session_id, "
-                         "p.checksum, blob, p.spec_id, s.checksum, wire FROM processes p "
-                         "LEFT JOIN specs s ON s.spec_id = p.spec_id"));
-  // One Spec for all ranks of a batch, as it was when they were started.
-  std::map<int64_t, absl::StatusOr<std::shared_ptr<const Spec>>> specs;
-  auto spec_of = [&]() -> absl::StatusOr<std::shared_ptr<const Spec>> {
-    auto [found, added] = specs.try_emplace(rows.Int(8), absl::UnknownError(""));
-    if (!added) return found->second;
-    const absl::string_view wire = rows.Bytes(10);
-    if (rows.Int(9) != ChecksumOf(wire)) {
-      return found->second = absl::DataLossError("the checksum of its spec is wrong");
-    }
-    return found->second = parse_spec_(wire);
-  };
-  auto read = [&](ProcessEntry* process) -> absl::Status {
-    if (rows.Int(6) != ChecksumOf(rows.Bytes(7))) return absl::DataLossError("wrong checksum");
-    SHOAL_ASSIGN_OR_RETURN(process->spec, spec_of());
-    return DecodeProcess(rows.Bytes(7), process);
-  };
-  while (true) {
-    SHOAL_ASSIGN_OR_RETURN(bool row, rows.Step());
-    if (!row) return absl::OkStatus();
-    ProcessEntry process;
-    process.id = std::string(rows.Bytes(0));
-    process.boot_id = std::string(rows.Bytes(1));
-    process.owner = std::string(rows.Bytes(2));
-    process.request_id = std::string(rows.Bytes(3));
-    process.request_index = static_cast<int>(rows.Int(4));
-    process.session_id = std::string(rows.Bytes(5));
-    if (absl::Status status = read(&process); status.ok()) {
-      content->processes.push_back(std::move(process));
-    } else {
-      damaged_.push_back(absl::StrCat("process ", process.id, " cannot be read from ",
-                                      database_->path(), ": ", status.message()));
-      content->tombstones.push_back({process.owner, process.request_id, absl::Now()});
-    }
-  }
-}
-
-absl::Status SqliteStore::LoadSessions(Content* content) {
-  SHOAL_ASSIGN_OR_RETURN(
-      Statement rows,
-      Statement::Prepare(database_.get(), "SELECT id, checksum, blob FROM sessions"));
-  while (true) {
-    SHOAL_ASSIGN_OR_RETURN(bool row, rows.Step());
-    if (!row) return absl::OkStatus();
-    SessionEntry session;
-    session.id = std::string(rows.Bytes(0));
-    absl::Status status = rows.Int(1) == ChecksumOf(rows.Bytes(2))
-                              ? DecodeSession(rows.Bytes(2), &session)
-                              : absl::DataLossError("wrong checksum");
-    if (status.ok()) {
-      content->sessions.push_back(std::move(session));
-    } else {
-      damaged_.push_back(absl::StrCat("session ", session.id, " cannot be read from ",
-                                      database_->path(), ": ", status.message()));
-    }
-  }
-}
-
-absl::Status SqliteStore::LoadTombstones(Content* content) {
-  SHOAL_ASSIGN_OR_RETURN(
-      Statement rows,
-      Statement::Prepare(database_.get(), "SELECT owner, request_id, time FROM tombstones"));
-  while (true) {
-    SHOAL_ASSIGN_OR_RETURN(bool row, rows.Step());
-    if (!row) return absl::OkStatus();
-    content->tombstones.push_back(
-        {std::string(rows.Bytes(0)), std::string(rows.Bytes(1)), absl::FromUnixNanos(rows.Int(2))});
-  }
+  return ContentReader(database_.get(), &damaged_).Read();
 }
 
 bool SqliteStore::Begin() {
@@ -245,9 +164,10 @@ absl::Status SqliteStore::Insert(const ProcessEntry& process, absl::string_view 
 
 absl::StatusOr<int64_t> SqliteStore::SpecIdFor(const std::shared_ptr<const Spec>& spec) {
   if (spec == last_spec_) return last_spec_id_;
+  const std::string stored = StoredFormOf(*spec);
   Statement& insert = statements_->insert_spec;
-  insert.BindInt(1, ChecksumOf(spec->wire));
-  insert.BindBlob(2, spec->wire);
+  insert.BindInt(1, ChecksumOf(stored));
+  insert.BindBlob(2, stored);
   SHOAL_RETURN_IF_ERROR(insert.Run());
   last_spec_ = spec;
   last_spec_id_ = database_->LastRowId();
@@ -283,18 +203,39 @@ void SqliteStore::DeleteSession(const std::string& id) {
   Note(statements_->delete_session.Run());
 }
 
-void SqliteStore::PutTombstone(const Tombstone& tombstone) {
+void SqliteStore::PutRequest(const LoggedRequest& request) {
   if (!Begin()) return;
-  statements_->put_tombstone.BindText(1, tombstone.owner);
-  statements_->put_tombstone.BindText(2, tombstone.request_id);
-  statements_->put_tombstone.BindInt(3, absl::ToUnixNanos(tombstone.time));
-  Note(statements_->put_tombstone.Run());
+  const std::string blob = EncodeRequest(request);
+  Statement& put = statements_->put_request;
+  put.BindText(1, request.owner);
+  put.BindText(2, request.request_id);
+  put.BindText(3, request.session_id);
+  put.BindInt(4, absl::ToUnixNanos(request.log_time));
+  put.BindInt(5, ChecksumOf(blob));
+  put.BindBlob(6, blob);
+  Note(put.Run());
 }
 
-void SqliteStore::DeleteTombstonesBefore(absl::Time time) {
+void SqliteStore::DeleteRequest(const std::string& owner, const std::string& request_id) {
   if (!Begin()) return;
-  statements_->delete_tombstones.BindInt(1, absl::ToUnixNanos(time));
-  Note(statements_->delete_tombstones.Run());
+  statements_->delete_request.BindText(1, owner);
+  statements_->delete_request.BindText(2, request_id);
+  Note(statements_->delete_request.Run());
+}
+
+void SqliteStore::PutHorizon(const RequestHorizon& horizon) {
+  if (!Begin()) return;
+  statements_->put_horizon.BindText(1, horizon.owner);
+  statements_->put_horizon.BindText(2, horizon.session_id);
+  statements_->put_horizon.BindInt(3, absl::ToUnixNanos(horizon.time));
+  Note(statements_->put_horizon.Run());
+}
+
+void SqliteStore::DeleteHorizon(const std::string& owner, const std::string& session_id) {
+  if (!Begin()) return;
+  statements_->delete_horizon.BindText(1, owner);
+  statements_->delete_horizon.BindText(2, session_id);
+  Note(statements_->delete_horizon.Run());
 }
 
 void SqliteStore::PutRevision(int64_t high_water_mark) {

@@ -19,11 +19,10 @@
 #include <string>
 #include <vector>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "agent/core/ports.h"
+#include "agent/core/ports/store.h"
 #include "agent/store/checkpointer.h"
 #include "agent/store/sqlite.h"
 
@@ -31,24 +30,25 @@ namespace shoal::agent {
 
 class SqliteStore : public Store {
  public:
-  // Makes a checked Spec of a serialized shoal.v1.ProcessSpec. Called by Load only.
-  using SpecParser =
-      absl::AnyInvocable<absl::StatusOr<std::shared_ptr<const Spec>>(absl::string_view wire) const>;
-
+  // `agent_version` and `retention`: see OpenDatabase.
   static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& state_dir,
-                                                           SpecParser parse_spec);
+                                                           absl::string_view agent_version,
+                                                           absl::Duration retention);
   // Marks the stop as clean.
   ~SqliteStore() override;
 
   // REQUIRES: called once, before anything is put. A process whose row cannot be read is left out
-  // and named in damaged(); a tombstone stands for its request, so that a retry starts nothing.
+  // and named in damaged(); its request stays, so that a retry starts nothing. A request whose row
+  // cannot be read is of unknown kind.
   absl::StatusOr<Content> Load() override;
   void PutProcess(const ProcessEntry& process) override;
   void DeleteProcess(const std::string& id) override;
   void PutSession(const SessionEntry& session) override;
   void DeleteSession(const std::string& id) override;
-  void PutTombstone(const Tombstone& tombstone) override;
-  void DeleteTombstonesBefore(absl::Time time) override;
+  void PutRequest(const LoggedRequest& request) override;
+  void DeleteRequest(const std::string& owner, const std::string& request_id) override;
+  void PutHorizon(const RequestHorizon& horizon) override;
+  void DeleteHorizon(const std::string& owner, const std::string& session_id) override;
   void PutRevision(int64_t high_water_mark) override;
   bool IsDirty() const override;
   absl::Status Commit() override;
@@ -62,13 +62,8 @@ class SqliteStore : public Store {
  private:
   struct Statements;
 
-  SqliteStore(std::unique_ptr<Database> database, std::unique_ptr<Checkpointer> checkpointer,
-              SpecParser parse_spec);
+  SqliteStore(std::unique_ptr<Database> database, std::unique_ptr<Checkpointer> checkpointer);
   absl::Status Prepare();
-  absl::Status LoadProcesses(Content* content);
-  absl::Status LoadSessions(Content* content);
-  absl::Status LoadTombstones(Content* content);
-  absl::Status LoadMeta(Content* content);
   // Begins the transaction; false: it has failed already and what follows is passed over.
   bool Begin();
   void Note(const absl::Status& status);
@@ -80,7 +75,6 @@ class SqliteStore : public Store {
   // Constant after construction.
   const std::unique_ptr<Database> database_;
   const std::unique_ptr<Checkpointer> checkpointer_;
-  const SpecParser parse_spec_;
   std::unique_ptr<Statements> statements_;
 
   // Loop thread only.

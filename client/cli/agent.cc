@@ -8,6 +8,7 @@
 #include "client/cli/exit_status.h"
 #include "client/cli/json.h"
 #include "client/cli/private_agent.h"
+#include "client/cli/standard_output.h"
 #include "client/cli/table.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
@@ -17,46 +18,45 @@ namespace {
 
 constexpr absl::Duration kEndPatience = absl::Seconds(30);
 
-absl::Status RefuseHosts(const Context& context) {
-  if (context.hosts.empty()) return absl::OkStatus();
+absl::Status RefuseHosts(const Invocation& invocation) {
+  if (invocation.hosts.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       "`shoal agent` is about this machine only; -H has no meaning here");
 }
 
-absl::StatusOr<Fleet> ConnectHere() {
-  return Fleet::Connect({UnixAddress(DefaultSocketPath())}, {});
-}
+absl::StatusOr<Fleet> ConnectHere() { return Fleet::Connect({LocalAddress()}, {}); }
 
-int RunStart(const std::vector<std::string>& flags, Context& context) {
-  if (absl::Status status = RefuseHosts(context); !status.ok()) return context.Fail(status);
-  std::string socket = DefaultSocketPath();
+int RunStart(const std::vector<std::string>& flags, Invocation& invocation) {
+  if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
+  const std::string socket = LocalAddress().unix_path;
+  if (socket != DefaultSocketPath() && !IsAnswering(socket)) return invocation.Fail(AgentIsAway());
   absl::StatusOr<bool> started = EnsureAgent(socket, flags);
-  if (!started.ok()) return context.Fail(started.status());
+  if (!started.ok()) return invocation.Fail(started.status());
   absl::StatusOr<Fleet> fleet = ConnectHere();
-  if (!fleet.ok()) return context.Fail(fleet.status());
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
   const v1::Host& facts = fleet->hosts()[0].facts;
-  if (context.json()) {
+  if (invocation.json()) {
     Print(JsonLine(facts));
     return 0;
   }
-  context.Note(absl::StrCat(
+  invocation.Note(absl::StrCat(
       *started ? "started an agent on unix:" : "an agent runs already on unix:", socket, " (PID ",
       facts.agent_pid(), ", ", Count(facts.slots(), "slot"), ")."));
-  if (!*started && !flags.empty()) context.Note("it was not given the flags; stop it first.");
+  if (!*started && !flags.empty()) invocation.Note("it was not given the flags; stop it first.");
   return 0;
 }
 
-int RunStatus(Context& context) {
-  if (absl::Status status = RefuseHosts(context); !status.ok()) return context.Fail(status);
-  std::string socket = DefaultSocketPath();
+int RunStatus(Invocation& invocation) {
+  if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
+  const std::string socket = LocalAddress().unix_path;
   if (!IsAnswering(socket)) {
-    context.Note(absl::StrCat("no agent answers on unix:", socket, "."));
+    invocation.Note(absl::StrCat("no agent answers on unix:", socket, "."));
     return kExitUnreachable;
   }
   absl::StatusOr<Fleet> fleet = ConnectHere();
-  if (!fleet.ok()) return context.Fail(fleet.status());
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
   const v1::Host& facts = fleet->hosts()[0].facts;
-  if (context.json()) {
+  if (invocation.json()) {
     Print(JsonLine(facts));
     return 0;
   }
@@ -67,47 +67,54 @@ int RunStatus(Context& context) {
              absl::StrCat(facts.slots()), absl::StrCat(facts.live_processes()),
              absl::StrCat(facts.open_sessions()), FormatAge(absl::Now() - start),
              facts.state_dir()});
-  Print(table.Render(context.colours()));
+  Print(table.Render(invocation.colours()));
   return 0;
 }
 
 // Ends every process of the agent; false, with complaints, if some could not be.
-bool StopAll(const Fleet& fleet, Context& context) {
+bool StopAll(const Fleet& fleet, Invocation& invocation) {
   v1::TerminateRequest request;
   request.mutable_selector()->set_all(true);
   absl::StatusOr<v1::TerminateResponse> response =
       fleet.hosts()[0].host->Terminate(std::move(request));
   if (absl::IsNotFound(response.status())) return true;
   if (!response.ok()) {
-    context.Fail(response.status());
+    invocation.Fail(response.status());
     return false;
   }
   bool all_ended = true;
   for (v1::ProcessResult& result : *response->mutable_results()) {
     if (!result.has_error()) continue;
-    context.Fail(StatusOf(result.error(), result.process()));
+    invocation.Fail(StatusOf(result.error(), result.process()));
     all_ended = false;
   }
   return all_ended;
 }
 
-int RunStop(bool all, Context& context) {
-  if (absl::Status status = RefuseHosts(context); !status.ok()) return context.Fail(status);
-  if (!IsAnswering(DefaultSocketPath())) {
-    context.Note("no agent is running on this machine.");
-    return 0;
+int RunStop(bool all, Invocation& invocation) {
+  if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
+  const std::string socket = LocalAddress().unix_path;
+  if (!IsAnswering(socket)) {
+    if (!all) {
+      invocation.Note("no agent is running on this machine.");
+      return 0;
+    }
+    // What it has left running is to end, too, and the next one finds it.
+    if (!IsOwnAgent(socket)) return invocation.Fail(AgentIsAway());
+    absl::StatusOr<bool> started = EnsureAgent(socket);
+    if (!started.ok()) return invocation.Fail(started.status());
   }
   absl::StatusOr<Fleet> fleet = ConnectHere();
-  if (!fleet.ok()) return context.Fail(fleet.status());
-  if (all && !StopAll(*fleet, context)) {
-    context.Note("the agent was left running, since not all processes have ended.");
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
+  if (all && !StopAll(*fleet, invocation)) {
+    invocation.Note("the agent was left running, since not all processes have ended.");
     return kExitTryAgain;
   }
   const v1::Host& facts = fleet->hosts()[0].facts;
   if (absl::Status ended = EndAgent(facts.agent_pid(), kEndPatience); !ended.ok())
-    return context.Fail(ended);
+    return invocation.Fail(ended);
   bool left = !all && facts.live_processes() > 0;
-  context.Note(
+  invocation.Note(
       absl::StrCat("the agent (PID ", facts.agent_pid(), ") has ended",
                    left ? absl::StrCat("; ", Count(facts.live_processes(), "process", "es"),
                                        " of its keep running, and the next agent finds them again.")
@@ -115,10 +122,10 @@ int RunStop(bool all, Context& context) {
   return 0;
 }
 
-CLI::App* AddVerb(CLI::App* agent, Context& context, const std::string& name,
+CLI::App* AddVerb(CLI::App* agent, Invocation& invocation, const std::string& name,
                   const std::string& description, const std::string& example) {
   CLI::App* verb = agent->add_subcommand(name, description);
-  verb->add_option("-o,--output", context.format,
+  verb->add_option("-o,--output", invocation.format,
                    "table, or json: one object per line, with the field names of the protos")
       ->check(CLI::IsMember({"table", "json"}))
       ->type_name("FORMAT");
@@ -135,22 +142,25 @@ void AddAgent(Parser& parser) {
   agent->footer("Example:\n  shoal agent status");
   auto flags = std::make_shared<std::vector<std::string>>();
   auto all = std::make_shared<bool>(false);
-  CLI::App* start = AddVerb(agent, parser.context, "start", "Start it, unless it runs",
+  CLI::App* start = AddVerb(agent, parser.invocation, "start", "Start it, unless it runs",
                             "  shoal agent start\n  shoal agent start -- --slots 4");
   start->add_option("flags", *flags, "Further flags of shoald")->type_name("-- FLAGS");
   start->callback([&parser, flags] {
-    parser.chosen = [&context = parser.context, flags] { return RunStart(*flags, context); };
+    parser.chosen = [&invocation = parser.invocation, flags] {
+      return RunStart(*flags, invocation);
+    };
   });
-  CLI::App* stop = AddVerb(agent, parser.context, "stop",
+  CLI::App* stop = AddVerb(agent, parser.invocation, "stop",
                            "End it; processes keep running without it", "  shoal agent stop --all");
   stop->add_flag("--all", *all, "End every process first");
   stop->callback([&parser, all] {
-    parser.chosen = [&context = parser.context, all] { return RunStop(*all, context); };
+    parser.chosen = [&invocation = parser.invocation, all] { return RunStop(*all, invocation); };
   });
-  CLI::App* status = AddVerb(agent, parser.context, "status", "Show it; exit 69 if there is none",
-                             "  shoal agent status -o json");
-  status->callback(
-      [&parser] { parser.chosen = [&context = parser.context] { return RunStatus(context); }; });
+  CLI::App* status = AddVerb(agent, parser.invocation, "status",
+                             "Show it; exit 69 if there is none", "  shoal agent status -o json");
+  status->callback([&parser] {
+    parser.chosen = [&invocation = parser.invocation] { return RunStatus(invocation); };
+  });
 }
 
 }  // namespace shoal::cli

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/standard_output.h"
 #include "client/cli/table.h"
 #include "common/ids.h"
 
@@ -16,7 +17,7 @@ absl::Status StatusOf(const v1::RequestError& error, const v1::Process& process)
 }
 
 int Report(const std::vector<BulkAnswer>& answers,
-           const std::function<std::string(const BulkAnswer&)>& sentence, Context& context) {
+           const std::function<std::string(const BulkAnswer&)>& sentence, Invocation& invocation) {
   std::set<std::string> hosts;
   for (const BulkAnswer& answer : answers) hosts.insert(answer.result.process().host());
   auto label = [&](const v1::Process& process) {
@@ -30,11 +31,11 @@ int Report(const std::vector<BulkAnswer>& answers,
   for (const BulkAnswer& answer : answers) {
     const v1::Process& process = answer.result.process();
     if (answer.result.has_error()) {
-      status = context.Fail(StatusOf(answer.result.error(), process));
-    } else if (!context.json()) {
+      status = invocation.Fail(StatusOf(answer.result.error(), process));
+    } else if (!invocation.json()) {
       Print(absl::StrCat(Pad(label(process), width), "  ", sentence(answer), "\n"));
     }
-    if (context.json()) Print(JsonLine(process));
+    if (invocation.json()) Print(JsonLine(process));
   }
   return status;
 }

@@ -14,9 +14,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/cli/context.h"
+#include "client/cli/invocation.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
+#include "shoal/fan_out.h"
 #include "shoal/v1/process_service.pb.h"
 
 namespace shoal::cli {
@@ -31,7 +32,7 @@ struct BulkAnswer {
 // where there are several, and complains about the others; or prints the JSON of every process. The
 // exit status: 0, or that of the last complaint.
 int Report(const std::vector<BulkAnswer>& answers,
-           const std::function<std::string(const BulkAnswer&)>& sentence, Context& context);
+           const std::function<std::string(const BulkAnswer&)>& sentence, Invocation& invocation);
 
 // The status in a RequestError, told of the process.
 absl::Status StatusOf(const v1::RequestError& error, const v1::Process& process);
@@ -40,16 +41,17 @@ absl::Status StatusOf(const v1::RequestError& error, const v1::Process& process)
 // complained about, and `*status` becomes the exit status for that.
 template <typename Response>
 std::vector<BulkAnswer> CallForEach(
-    const Lookup& lookup, Context& context, int* status,
+    const Lookup& lookup, Invocation& invocation, int* status,
     const std::function<void(const HostShare&, Done<Response>)>& start) {
-  for (const absl::Status& failure : lookup.failures) *status = context.Fail(failure);
+  for (const absl::Status& failure : lookup.failures) *status = invocation.Fail(failure);
   std::vector<HostShare> shares = ByHost(lookup.found);
-  std::vector<absl::StatusOr<Response>> responses = CallEach<Response>(shares, start);
+  std::vector<absl::StatusOr<Response>> responses = FanOut<Response>(
+      shares.size(), [&](size_t i, Done<Response> done) { start(shares[i], std::move(done)); });
   std::vector<BulkAnswer> answers;
   size_t first_of_share = 0;
   for (size_t i = 0; i < shares.size(); ++i) {
     if (!responses[i].ok()) {
-      *status = context.Fail(responses[i].status());
+      *status = invocation.Fail(responses[i].status());
       continue;
     }
     for (v1::ProcessResult& result : *responses[i]->mutable_results()) {
@@ -57,7 +59,7 @@ std::vector<BulkAnswer> CallForEach(
       for (const Found* member : shares[i].members) {
         if (member->process.id() == result.process().id()) answer.before = member;
       }
-      result.mutable_process()->set_host(context.NameOf(*shares[i].host));
+      result.mutable_process()->set_host(invocation.NameOf(*shares[i].host));
       answer.result = std::move(result);
       answers.push_back(std::move(answer));
     }

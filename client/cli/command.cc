@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/units.h"
+#include "common/span.h"
 
 namespace shoal::cli {
 
@@ -9,12 +10,13 @@ CLI::App* AddCommand(Parser& parser, const std::string& name, const std::string&
                      const std::string& example) {
   CLI::App* command = parser.app.add_subcommand(name, description);
   command
-      ->add_option("-H,--hosts", parser.context.hosts,
+      ->add_option("-H,--hosts", parser.invocation.hosts,
                    "Hosts: node[01-16],gpu1:7420,unix:PATH, @group, or - for stdin "
                    "(default: $SHOAL_HOSTS, else this machine)")
+      ->check(IsNotEmpty())
       ->type_name("HOSTS");
   command
-      ->add_option("-o,--output", parser.context.format,
+      ->add_option("-o,--output", parser.invocation.format,
                    "table, or json: one object per line, with the field names of the protos")
       ->check(CLI::IsMember({"table", "json"}))
       ->type_name("FORMAT");
@@ -43,6 +45,14 @@ absl::StatusOr<Selection> RequireSelection(const SelectorArguments& arguments, c
   return selection;
 }
 
+CLI::Validator IsNotEmpty() {
+  return CLI::Validator(
+      [](std::string& text) {
+        return text.empty() ? std::string("the value is empty") : std::string();
+      },
+      "");
+}
+
 CLI::Validator IsSpan() {
   return CLI::Validator(
       [](std::string& text) {
@@ -50,6 +60,14 @@ CLI::Validator IsSpan() {
         return span.ok() ? std::string() : std::string(span.status().message());
       },
       "");
+}
+
+absl::StatusOr<absl::Duration> ParseFiniteSpan(absl::string_view option, absl::string_view text) {
+  absl::StatusOr<absl::Duration> span = ParseSpan(text);
+  if (span.ok() && *span == absl::InfiniteDuration()) {
+    return absl::InvalidArgumentError(absl::StrCat(option, ": for ever is too long"));
+  }
+  return span;
 }
 
 }  // namespace shoal::cli

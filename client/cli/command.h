@@ -14,7 +14,9 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
-#include "client/cli/context.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "client/cli/invocation.h"
 #include "client/cli/selection.h"
 
 namespace shoal::cli {
@@ -24,7 +26,7 @@ using Chosen = std::function<int()>;
 
 struct Parser {
   CLI::App& app;
-  Context& context;
+  Invocation& invocation;
   Chosen& chosen;
 };
 
@@ -42,8 +44,12 @@ void AddSelector(CLI::App* command, SelectorArguments* arguments);
 // INVALID_ARGUMENT, saying what to give, when nothing was selected; `verb` completes the sentence.
 absl::StatusOr<Selection> RequireSelection(const SelectorArguments& arguments, const char* verb);
 
+// A check for options of which an empty value would mean the default: an unset variable of a script.
+CLI::Validator IsNotEmpty();
 // A check for options that take a span of time.
 CLI::Validator IsSpan();
+// The span given with `option`, of which an agent has to know the end. INVALID_ARGUMENT: for ever.
+absl::StatusOr<absl::Duration> ParseFiniteSpan(absl::string_view option, absl::string_view text);
 
 void AddRun(Parser& parser);
 void AddStart(Parser& parser);

@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "common/escape.h"
 #include "common/status.h"
+#include "common/user_directories.h"
 
 namespace shoal::cli {
 namespace {
@@ -72,9 +73,7 @@ std::string Config::KnownHosts() const {
 std::string ConfigPath() {
   std::string path = Environment("SHOAL_CONFIG");
   if (!path.empty()) return path;
-  std::string base = Environment("XDG_CONFIG_HOME");
-  if (base.empty()) base = absl::StrCat(Environment("HOME"), "/.config");
-  return absl::StrCat(base, "/shoal/config.toml");
+  return absl::StrCat(ConfigDirectory(), "/config.toml");
 }
 
 std::string WithTilde(absl::string_view path) {

@@ -3,6 +3,7 @@
 #include "client/cli/command.h"
 #include "client/cli/exit_status.h"
 #include "client/cli/json.h"
+#include "client/cli/standard_output.h"
 #include "client/cli/table.h"
 #include "common/escape.h"
 
@@ -40,28 +41,28 @@ bool Diagnose(const std::string& name, const v1::Host& facts, bool colours) {
   return well;
 }
 
-int RunDoctor(Context& context) {
-  if (context.NobodyIsHere()) {
-    context.Note("no agent is running on this machine; `shoal agent start` starts one.");
+int RunDoctor(Invocation& invocation) {
+  if (invocation.NobodyIsHere()) {
+    invocation.Note("no agent is running on this machine; `shoal agent start` starts one.");
     return kExitUnreachable;
   }
-  absl::StatusOr<Fleet> fleet = context.ConnectExisting();
-  if (!fleet.ok()) return context.Fail(fleet.status());
+  absl::StatusOr<Fleet> fleet = invocation.ConnectExisting();
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
   auto answers = fleet->FanOut<v1::Host>(
       [](Host& host, Done<v1::Host> done) { host.Check({}, std::move(done)); });
   int status = 0;
   for (const HostResult<v1::Host>& answer : answers) {
     if (!answer.result.ok()) {
-      status = context.Fail(answer.result.status());
+      status = invocation.Fail(answer.result.status());
       continue;
     }
-    context.LearnName(*answer.host, answer.result->name());
-    std::string name = context.NameOf(*answer.host);
-    if (context.json()) {
+    invocation.LearnName(*answer.host, answer.result->name());
+    std::string name = invocation.NameOf(*answer.host);
+    if (invocation.json()) {
       for (const v1::Check& check : answer.result->checks()) {
         Print(JsonLineFrom(name, check));
       }
-    } else if (!Diagnose(name, *answer.result, context.colours()) && status == 0) {
+    } else if (!Diagnose(name, *answer.result, invocation.colours()) && status == 0) {
       status = kExitFailure;
     }
   }
@@ -74,8 +75,9 @@ void AddDoctor(Parser& parser) {
   CLI::App* command = AddCommand(parser, "doctor",
                                  "Say which promises hold on a host, and how to mend what does not",
                                  "  shoal -H node1 doctor");
-  command->callback(
-      [&parser] { parser.chosen = [&context = parser.context] { return RunDoctor(context); }; });
+  command->callback([&parser] {
+    parser.chosen = [&invocation = parser.invocation] { return RunDoctor(invocation); };
+  });
 }
 
 }  // namespace shoal::cli

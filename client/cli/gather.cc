@@ -29,7 +29,7 @@ std::vector<Group> GroupByText(const std::vector<RankAnswer>& answers) {
   return groups;
 }
 
-// Who gave the answer of `group`; `ranks_of` counts the ranks of each host.
+// The hosts or ranks that gave the answer of `group`; `ranks_of` counts the ranks of each host.
 std::string LabelOf(const Group& group, const std::map<std::string, int>& ranks_of) {
   std::map<std::string, int> here;
   std::vector<std::string> hosts;

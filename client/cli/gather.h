@@ -15,8 +15,8 @@ struct RankAnswer {
   std::string text;  // everything that it wrote
 };
 
-// One block for each different answer, in order of the first rank that gave it: who gave it, then
-// the answer in a column of its own, aligned. Who: the hosts, folded, if all ranks of each gave
+// One block for each different answer, in order of the first rank that gave it: a label, then the
+// answer in a column of its own, aligned. The label: the hosts, folded, if all ranks of each gave
 // that answer; else the ranks. `answers` are in order of rank.
 std::string RenderGathered(const std::vector<RankAnswer>& answers);
 

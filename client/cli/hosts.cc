@@ -9,6 +9,7 @@
 #include "client/cli/command.h"
 #include "client/cli/exit_status.h"
 #include "client/cli/json.h"
+#include "client/cli/standard_output.h"
 #include "client/cli/table.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
@@ -37,33 +38,34 @@ std::vector<std::string> Row(const std::string& name, const v1::Host& facts, abs
           facts.has_boot_time() ? FormatAge(now - ToTime(true, facts.boot_time())) : "–"};
 }
 
-int RunHosts(Context& context) {
-  if (context.NobodyIsHere()) {
-    context.Note("no agent is running on this machine; `shoal agent start` starts one.");
+int RunHosts(Invocation& invocation) {
+  if (invocation.NobodyIsHere()) {
+    invocation.Note("no agent is running on this machine; `shoal agent start` starts one.");
     return kExitUnreachable;
   }
-  absl::StatusOr<Fleet> fleet = context.ConnectExisting();
-  if (!fleet.ok()) return context.Fail(fleet.status());
+  absl::StatusOr<Fleet> fleet = invocation.ConnectExisting();
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
   auto answers = fleet->FanOut<v1::Host>(
       [](Host& host, Done<v1::Host> done) { host.GetFacts({}, std::move(done)); });
   Table table({"HOST", "SLOTS", "FREE", "LOAD", "MEMORY", "AGENT", "UPTIME"});
   int status = 0;
   for (const HostResult<v1::Host>& answer : answers) {
-    if (answer.result.ok()) context.LearnName(*answer.host, answer.result->name());
-    std::string name = context.NameOf(*answer.host);
+    if (answer.result.ok()) invocation.LearnName(*answer.host, answer.result->name());
+    std::string name = invocation.NameOf(*answer.host);
     if (answer.result.ok()) {
-      if (context.json()) Print(JsonLine(*answer.result));
+      if (invocation.json()) Print(JsonLine(*answer.result));
       table.Add(Row(name, *answer.result, absl::Now()));
       continue;
     }
     status = kExitUnreachable;
     std::string reason = Reason(answer.result.status(), name);
-    if (context.json()) {
+    if (invocation.json()) {
       Print(absl::StrCat("{\"name\":", JsonQuote(name), ",\"error\":", JsonQuote(reason), "}\n"));
     }
     table.Add({name, "–", "–", "–", "–", reason});
   }
-  if (!context.json()) Print(table.Render(context.colours()));
+  invocation.TellOneAgentTwice(*fleet);
+  if (!invocation.json()) Print(table.Render(invocation.colours()));
   return status;
 }
 
@@ -73,8 +75,9 @@ void AddHosts(Parser& parser) {
   CLI::App* command = AddCommand(
       parser, "hosts", "Show hosts: slots, load, memory, agent; exit 69 if one is unreachable",
       "  shoal -H node[1-3] hosts");
-  command->callback(
-      [&parser] { parser.chosen = [&context = parser.context] { return RunHosts(context); }; });
+  command->callback([&parser] {
+    parser.chosen = [&invocation = parser.invocation] { return RunHosts(invocation); };
+  });
 }
 
 }  // namespace shoal::cli

@@ -6,20 +6,22 @@
 #include "client/cli/details.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
+#include "client/cli/standard_output.h"
 
 namespace shoal::cli {
 namespace {
 
-int RunInspect(const SelectorArguments& arguments, Context& context) {
+int RunInspect(const SelectorArguments& arguments, Invocation& invocation) {
   absl::StatusOr<Selection> selection = RequireSelection(arguments, "inspect");
-  if (!selection.ok()) return context.Fail(selection.status());
-  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
-  if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, context, {.live_usage = true});
-  if (!lookup.ok()) return context.Fail(lookup.status());
+  if (!selection.ok()) return invocation.Fail(selection.status());
+  absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
+  absl::StatusOr<Lookup> lookup =
+      FindProcesses(*fleet, *selection, invocation, {.live_usage = true});
+  if (!lookup.ok()) return invocation.Fail(lookup.status());
   bool first = true;
   for (const Found& entry : lookup->found) {
-    if (context.json()) {
+    if (invocation.json()) {
       Print(JsonLine(entry.process));
     } else {
       Print(absl::StrCat(first ? "" : "\n", Details(entry.process)));
@@ -27,7 +29,7 @@ int RunInspect(const SelectorArguments& arguments, Context& context) {
     first = false;
   }
   int status = 0;
-  for (const absl::Status& failure : lookup->failures) status = context.Fail(failure);
+  for (const absl::Status& failure : lookup->failures) status = invocation.Fail(failure);
   return status;
 }
 
@@ -39,8 +41,8 @@ void AddInspect(Parser& parser) {
                                  "  shoal inspect web\n  shoal inspect -o json web | jq .exit");
   AddSelector(command, arguments.get());
   command->callback([&parser, arguments] {
-    parser.chosen = [&context = parser.context, arguments] {
-      return RunInspect(*arguments, context);
+    parser.chosen = [&invocation = parser.invocation, arguments] {
+      return RunInspect(*arguments, invocation);
     };
   });
 }

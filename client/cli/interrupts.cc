@@ -6,14 +6,39 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
+#include <system_error>
 #include <utility>
+#include <vector>
+
+#include "client/cli/leaving.h"
 
 namespace shoal::cli {
 
-Interrupts::Interrupts() {
+namespace {
+
+constexpr int kEnds[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+constexpr int kMessages[] = {SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGURG, SIGCONT};
+
+void DieIfThatIsMeant(int number) {
+  if (Interrupts::MeansAnEnd(number)) DieBySignal(number);
+}
+
+}  // namespace
+
+bool Interrupts::MeansAnEnd(int signal) {
+  return std::find(std::begin(kEnds), std::end(kEnds), signal) != std::end(kEnds);
+}
+
+Interrupts::Interrupts(Take take) : handler_(DieIfThatIsMeant) {
   sigset_t wanted;
   sigemptyset(&wanted);
-  for (int number : {SIGINT, SIGTERM, SIGHUP}) {
+  std::vector<int> numbers(std::begin(kEnds), std::end(kEnds));
+  if (take == Take::kMessages) {
+    numbers.insert(numbers.end(), std::begin(kMessages), std::end(kMessages));
+  }
+  for (int number : numbers) {
     // What our parent ignores (nohup, a shell's background job) is not ours to take up again.
     struct sigaction before = {};
     sigaction(number, nullptr, &before);
@@ -22,28 +47,45 @@ Interrupts::Interrupts() {
   pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
   signal(SIGPIPE, SIG_IGN);
   signals_ = UniqueFd(signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+  over_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
   end_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
+  try {
+    thread_ = std::thread([this] { Loop(); });
+  } catch (const std::system_error&) {
+    // Without a thread they do what they do to any program.
+    pthread_sigmask(SIG_UNBLOCK, &wanted, nullptr);
+  }
 }
 
 Interrupts::~Interrupts() {
-  if (!thread_.joinable()) return;
   eventfd_write(end_.get(), 1);
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Interrupts::Deliver(std::function<void(int signal)> handler) {
-  thread_ = std::thread([this, handler = std::move(handler)] { Loop(handler); });
+  MutexLock lock(&mu_);
+  handler_ = std::move(handler);
 }
 
-void Interrupts::Loop(const std::function<void(int)>& handler) {
+void Interrupts::Over() {
+  eventfd_write(over_.get(), 1);
+  MutexLock lock(&mu_);
+}
+
+bool Interrupts::AwaitOver(absl::Duration timeout) const {
+  pollfd wait = {over_.get(), POLLIN, 0};
+  return poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(timeout))) == 1;
+}
+
+void Interrupts::Loop() {
   for (;;) {
     pollfd waits[2] = {{signals_.get(), POLLIN, 0}, {end_.get(), POLLIN, 0}};
     if (poll(waits, 2, -1) < 0) continue;
     if (waits[1].revents != 0) return;
     signalfd_siginfo info = {};
-    if (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
-      handler(static_cast<int>(info.ssi_signo));
-    }
+    if (read(signals_.get(), &info, sizeof(info)) != sizeof(info)) continue;
+    MutexLock lock(&mu_);
+    handler_(static_cast<int>(info.ssi_signo));
   }
 }
 

@@ -1,35 +1,52 @@
-// Ctrl-C and its kin, handed to a thread that may do what a signal handler may not.
+// Ctrl-C and its kin, handed to a thread that may do what a signal handler may not. Until Deliver() a signal ends
+// the program at once, as it would have without this: nothing was started that could be left behind.
 //
 // Ownership:     the caller's. The destructor ends the thread; signals stay blocked.
 // Thread-safety: construct on the main thread before any other thread is there, so that all inherit
 //                the mask.
-// Blocking:      never blocks; the handler runs on a thread of its own.
+// Blocking:      Deliver(), Over() and the destructor while a handler runs, which is on a thread of its own.
 #ifndef SHOAL_CLIENT_CLI_INTERRUPTS_H_
 #define SHOAL_CLIENT_CLI_INTERRUPTS_H_
 
 #include <functional>
 #include <thread>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
+#include "common/mutex.h"
 #include "common/unique_fd.h"
 
 namespace shoal::cli {
 
 class Interrupts {
  public:
-  // SIGINT, SIGTERM and SIGHUP are blocked from now on, SIGPIPE is ignored.
-  Interrupts();
+  enum class Take {
+    kEnds,  // SIGINT, SIGQUIT, SIGTERM and SIGHUP
+    kMessages,  // these, and those that are for the processes: SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGURG, SIGCONT
+  };
+  // They are blocked from now on, SIGPIPE is ignored.
+  explicit Interrupts(Take take);
   ~Interrupts();
   Interrupts(const Interrupts&) = delete;
   Interrupts& operator=(const Interrupts&) = delete;
 
-  // Calls `handler` with the number of each signal from now on, those that came before included.
+  static bool MeansAnEnd(int signal);
+  // Calls `handler` with the number of each signal from now on; of those before, messages are lost. It calls nothing of this but AwaitOver().
   void Deliver(std::function<void(int signal)> handler);
+  // What a signal could end has ended. Waits for the handler to say what it has to say to earlier signals, so that
+  // nothing comes in front of it.
+  void Over();
+  // For the handler: waits for Over(). False: it was not called, after `timeout`.
+  bool AwaitOver(absl::Duration timeout) const;
 
  private:
-  void Loop(const std::function<void(int)>& handler);
+  void Loop();
 
   UniqueFd signals_;  // signalfd
-  UniqueFd end_;      // eventfd, readable when the thread is to end
+  UniqueFd over_;     // eventfd, readable after Over()
+  UniqueFd end_;      // the same, when the thread is to end
+  Mutex mu_;
+  std::function<void(int)> handler_ ABSL_GUARDED_BY(mu_);
   std::thread thread_;
 };
 

@@ -15,6 +15,7 @@
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/escape.h"
+#include "common/span.h"
 #include "common/status.h"
 #include "shoal/placement.h"
 
@@ -58,13 +59,11 @@ absl::Status SetEnvironment(const JobOptions& options, const Fleet& fleet, v1::P
 
 absl::Status SetForkWait(const std::string& wait, v1::ProcessSpec* spec) {
   if (wait.empty()) return absl::OkStatus();
-  if (spec->start_method() != v1::START_METHOD_FORK) {
-    return absl::InvalidArgumentError("--fork-wait is for --start-method fork:NAME");
+  if (spec->start_method() != v1::START_METHOD_FORK &&
+      spec->start_method() != v1::START_METHOD_FORKSERVER) {
+    return absl::InvalidArgumentError("--fork-wait is for --start-method fork:NAME and forkserver");
   }
-  SHOAL_ASSIGN_OR_RETURN(absl::Duration span, ParseSpan(wait));
-  if (span == absl::InfiniteDuration()) {
-    return absl::InvalidArgumentError("--fork-wait: for ever is too long");
-  }
+  SHOAL_ASSIGN_OR_RETURN(absl::Duration span, ParseFiniteSpan("--fork-wait", wait));
   *spec->mutable_fork_wait() = FromSpan(span);
   return absl::OkStatus();
 }
@@ -124,12 +123,15 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
   command->add_option("--label", options->labels, "Label, to select by with -l; may be repeated")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
-  command->add_option("--timeout", options->timeout, "End each process after this span")
+  command
+      ->add_option("--timeout", options->timeout,
+                   "End each process after this span; its exit status is then 124")
       ->check(IsSpan())
       ->type_name("SPAN");
   command
       ->add_option("--grace", options->grace,
-                   "From the first signal of an end to SIGKILL (default: 5s)")
+                   "From the first signal of an end to SIGKILL; what outlives the process has as "
+                   "long before that signal, too (default: 5s)")
       ->check(IsSpan())
       ->type_name("SPAN");
   command
@@ -141,24 +143,24 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
   command
       ->add_option(
           "--fork-wait", options->fork_wait,
-          "Wait so long for NAME of fork:NAME to offer itself (default: until 3s after its "
-          "start)")
+          "Wait so long for NAME of fork:NAME, or for the template of forkserver, to offer itself "
+          "(default: until 3s after the start of NAME; 1m for a template)")
       ->check(IsSpan())
       ->type_name("SPAN");
   command->prefix_command();
 }
 
 absl::StatusOr<std::vector<std::string>> CommandWords(const CLI::App& command,
-                                                      const Context& context) {
+                                                      const Invocation& invocation) {
   std::vector<std::string> words = command.remaining();
   if (!words.empty() && absl::StartsWith(words[0], "-")) {
     return absl::InvalidArgumentError(absl::StrCat(
         "there is no option ", EscapeForMessage(words[0]), " for ", command.get_name(),
         "; see `shoal ", command.get_name(), " --help`, and put -- before the command"));
   }
-  if (!words.empty() && context.has_separator) words.emplace_back("--");
-  words.insert(words.end(), context.words_after_separator.begin(),
-               context.words_after_separator.end());
+  if (!words.empty() && invocation.has_separator) words.emplace_back("--");
+  words.insert(words.end(), invocation.words_after_separator.begin(),
+               invocation.words_after_separator.end());
   if (words.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("what is to be run? Try `shoal ", command.get_name(), " -- hostname`"));
@@ -185,14 +187,14 @@ absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
     if (limit != absl::InfiniteDuration()) *spec.mutable_time_limit() = FromSpan(limit);
   }
   if (!options.grace.empty()) {
-    SHOAL_ASSIGN_OR_RETURN(absl::Duration grace, ParseSpan(options.grace));
+    SHOAL_ASSIGN_OR_RETURN(absl::Duration grace, ParseFiniteSpan("--grace", options.grace));
     *spec.mutable_grace() = FromSpan(grace);
   }
   return spec;
 }
 
 absl::StatusOr<std::vector<int>> Place(const JobOptions& options, const Fleet& fleet,
-                                       const Context& context) {
+                                       const Invocation& invocation) {
   int hosts = static_cast<int>(fleet.hosts().size());
   if (options.per_host != 0) return PlacePerHost(hosts, options.per_host);
   if (options.count == 1) {
@@ -204,8 +206,8 @@ absl::StatusOr<std::vector<int>> Place(const JobOptions& options, const Fleet& f
   if (options.count != 0) {
     int total = std::accumulate(slots.begin(), slots.end(), 0);
     if (options.count > total) {
-      context.Note(absl::StrCat(options.count, " processes for ", Count(total, "slot"),
-                                ": some share a core."));
+      invocation.Note(absl::StrCat(options.count, " processes for ", Count(total, "slot"),
+                                   ": some share a core."));
     }
     return PlaceTotal(slots, options.count);
   }

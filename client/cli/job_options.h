@@ -9,7 +9,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
-#include "client/cli/context.h"
+#include "client/cli/invocation.h"
 #include "shoal/fleet.h"
 #include "shoal/v1/process.pb.h"
 
@@ -38,10 +38,10 @@ void AddJobOptions(CLI::App* command, JobOptions* options);
 
 // The words behind "--", or those that stood in its place. INVALID_ARGUMENT: there are none.
 absl::StatusOr<std::vector<std::string>> CommandWords(const CLI::App& command,
-                                                      const Context& context);
+                                                      const Invocation& invocation);
 
-// What to run; its files are added by who sends them. The whole environment of this program goes to
-// agents behind Unix sockets only, for TCP it is TERM, LANG and LC_*; --env goes before it.
+// What to run, without its files: the caller adds them. The whole environment of this program goes
+// to agents behind Unix sockets only, for TCP it is TERM, LANG and LC_*; --env goes before it.
 absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
                                           const std::vector<std::string>& words,
                                           const Fleet& fleet);
@@ -49,7 +49,7 @@ absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
 // How many on each host. Without -n, --per-host and --per-core one per slot. Says so on stderr if
 // that is more than the slots.
 absl::StatusOr<std::vector<int>> Place(const JobOptions& options, const Fleet& fleet,
-                                       const Context& context);
+                                       const Invocation& invocation);
 
 // KEY=VALUE strings, the later of one key alone, those without a key dropped. `all`: everything of
 // `environment`.

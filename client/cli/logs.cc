@@ -1,6 +1,4 @@
 // `shoal logs`: what processes have printed, and with -f what they go on to print.
-#include <unistd.h>
-
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,19 +8,22 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "client/cli/command.h"
 #include "client/cli/exit_status.h"
-#include "client/cli/funnel.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
-#include "client/cli/run_sink.h"
+#include "client/cli/standard_output.h"
 #include "client/cli/units.h"
 #include "common/ids.h"
+#include "common/span.h"
+#include "shoal/fan_out.h"
+#include "shoal/host/event_queue.h"
 #include "shoal/line_tagger.h"
 
 namespace shoal::cli {
 namespace {
+
+constexpr size_t kQueueBytes = size_t{4} << 20;
 
 struct Arguments {
   SelectorArguments selector;
@@ -49,7 +50,7 @@ absl::string_view NameOf(v1::StreamKind stream) {
 class LogReader {
  public:
   LogReader(const Arguments& arguments, const Selection& selection, Lookup lookup,
-            Context& context);
+            Invocation& invocation);
 
   int Run();
 
@@ -60,7 +61,8 @@ class LogReader {
     std::string host;
   };
 
-  v1::ReadOutputRequest MakeRequest(v1::Selector selector) const;
+  void AskForTheTime() const;
+  v1::ReadOutputRequest MakeRequest(size_t host, v1::Selector selector) const;
   void Subscribe(size_t host, v1::Selector selector);
   Known& Find(size_t host, const std::string& id);
   void Tell(const Piece& piece);
@@ -70,7 +72,7 @@ class LogReader {
 
   const Arguments& arguments_;
   const Selection& selection_;
-  Context& context_;
+  Invocation& invocation_;
   const Lookup lookup_;
   const std::vector<HostShare> shares_;  // of lookup_
   std::map<std::string, Known> known_;   // by id
@@ -80,20 +82,20 @@ class LogReader {
   bool tagged_ = false;
   int status_ = 0;
   LineTagger tagger_;
-  Funnel<Piece> funnel_;
+  EventQueue<Piece> queue_;
   std::vector<std::unique_ptr<Subscription>> subscriptions_;
 };
 
 LogReader::LogReader(const Arguments& arguments, const Selection& selection, Lookup lookup,
-                     Context& context)
+                     Invocation& invocation)
     : arguments_(arguments),
       selection_(selection),
-      context_(context),
+      invocation_(invocation),
       lookup_(std::move(lookup)),
       shares_(ByHost(lookup_.found)),
       tagger_({},
               [this](int number, v1::StreamKind) { return tags_[static_cast<size_t>(number)]; }),
-      funnel_(static_cast<int>(shares_.size())) {
+      queue_(shares_.size(), kQueueBytes) {
   tagged_ = lookup_.found.size() > 1 || (arguments.follow && selection.IsOpen());
   for (size_t host = 0; host < shares_.size(); ++host) {
     for (const Found* member : shares_[host].members) {
@@ -104,20 +106,28 @@ LogReader::LogReader(const Arguments& arguments, const Selection& selection, Loo
                              : absl::StrCat(known.name, " │ ");
     }
   }
-  for (const absl::Status& failure : lookup_.failures) status_ = context_.Fail(failure);
+  for (const absl::Status& failure : lookup_.failures) status_ = invocation_.Fail(failure);
 }
 
 LogReader::Known& LogReader::Find(size_t host, const std::string& id) {
   auto [entry, is_new] = known_.try_emplace(id);
   if (is_new) {
     entry->second = {static_cast<int>(tags_.size()), id.substr(0, kShortIdLength),
-                     context_.NameOf(*shares_[host].host)};
+                     invocation_.NameOf(*shares_[host].host)};
     tags_.push_back(absl::StrCat(entry->second.name, " │ "));
   }
   return entry->second;
 }
 
-v1::ReadOutputRequest LogReader::MakeRequest(v1::Selector selector) const {
+// What was printed when is told by the clock of its host, so a span counts back from now there. A
+// host that does not answer will not be read either.
+void LogReader::AskForTheTime() const {
+  FanOut<v1::Host>(shares_.size(), [this](size_t host, Done<v1::Host> done) {
+    shares_[host].host->GetFacts({}, std::move(done));
+  });
+}
+
+v1::ReadOutputRequest LogReader::MakeRequest(size_t host, v1::Selector selector) const {
   v1::ReadOutputRequest request;
   *request.mutable_selector() = std::move(selector);
   request.set_follow(arguments_.follow);
@@ -129,80 +139,84 @@ v1::ReadOutputRequest LogReader::MakeRequest(v1::Selector selector) const {
   } else if (arguments_.tail >= 0) {
     request.set_tail_lines(arguments_.tail);
   } else if (!arguments_.since.empty()) {
-    absl::Time since = absl::Now() - *ParseSpan(arguments_.since);
-    request.mutable_since()->set_seconds(absl::ToUnixSeconds(since));
+    const absl::Time since = shares_[host].host->AgentTime() - *ParseSpan(arguments_.since);
+    if (since > absl::UnixEpoch()) {
+      request.mutable_since()->set_seconds(absl::ToUnixSeconds(since));
+    }
   }
   return request;
 }
 
 void LogReader::Subscribe(size_t host, v1::Selector selector) {
   OutputObserver observer;
-  observer.on_frame = [this, host](const v1::ReadOutputResponse& frame) {
-    return funnel_.Push({host, frame, {}, false}, frame.ByteSizeLong());
+  observer.on_frame = [this, host](v1::ReadOutputResponse&& frame) {
+    const size_t bytes = frame.ByteSizeLong();
+    return queue_.Push(host, bytes, {host, std::move(frame), {}, false});
   };
   observer.on_connection = [this, host](const absl::Status& status) {
-    funnel_.Push({host, std::nullopt, status, false}, 0);
+    queue_.Push({host, std::nullopt, status, false});
   };
   observer.on_end = [this, host](const absl::Status& status) {
-    funnel_.End({host, std::nullopt, status, true});
+    queue_.End({host, std::nullopt, status, true});
   };
   subscriptions_.push_back(
-      shares_[host].host->ReadOutput(MakeRequest(std::move(selector)), std::move(observer)));
+      shares_[host].host->ReadOutput(MakeRequest(host, std::move(selector)), std::move(observer)));
 }
 
 void LogReader::Write(v1::StreamKind stream, absl::string_view bytes) {
-  WriteFully(stream == v1::STREAM_KIND_STDERR ? STDERR_FILENO : STDOUT_FILENO, bytes);
+  static_cast<void>(stream == v1::STREAM_KIND_STDERR ? ForwardError(bytes) : WriteOutput(bytes));
 }
 
 void LogReader::TellFrame(size_t host, const v1::ReadOutputResponse& frame) {
   Known& known = Find(host, frame.id());
   auto key = std::make_pair(frame.id(), frame.stream());
-  if (context_.json()) Print(JsonLineFrom(known.host, frame));
+  if (invocation_.json()) Print(JsonLineFrom(known.host, frame));
   if (frame.has_data()) {
     open_[key] = frame.offset() + static_cast<int64_t>(frame.data().size());
-    if (context_.json()) return;
+    if (invocation_.json()) return;
     std::string lines;
     if (tagged_) tagger_.Append(known.number, frame.stream(), frame.data(), &lines);
     Write(frame.stream(), tagged_ ? absl::string_view(lines) : absl::string_view(frame.data()));
   } else if (frame.has_gap()) {
     open_[key] = frame.gap().to();
-    if (context_.json()) return;
-    context_.Note(absl::StrCat(known.name, ": bytes ", frame.gap().from(), " to ", frame.gap().to(),
-                               " of ", NameOf(frame.stream()), " were dropped."));
+    if (invocation_.json()) return;
+    invocation_.Note(absl::StrCat(known.name, ": bytes ", frame.gap().from(), " to ",
+                                  frame.gap().to(), " of ", NameOf(frame.stream()),
+                                  " were dropped."));
   } else if (frame.has_end()) {
     open_.erase(key);
-    if (context_.json()) return;
+    if (invocation_.json()) return;
     std::string lines;
     if (tagged_) tagger_.Flush(known.number, frame.stream(), &lines);
     Write(frame.stream(), lines);
     if (!frame.end().truncated()) return;
-    context_.Note(absl::StrCat(known.name, ": its shim was lost; what of ", NameOf(frame.stream()),
-                               " it had not moved by then is missing."));
+    invocation_.Note(absl::StrCat(known.name, ": its shim was lost; what of ",
+                                  NameOf(frame.stream()), " it had not moved by then is missing."));
   }
 }
 
 // A stream that broke for good: says where to go on.
 void LogReader::TellEnd(size_t host, const absl::Status& status) {
   if (status.ok()) return;
-  status_ = context_.Fail(status);
+  status_ = invocation_.Fail(status);
   for (const auto& [key, offset] : open_) {
     const Known& known = known_[key.first];
-    if (known.host != context_.NameOf(*shares_[host].host)) continue;
-    context_.Note(absl::StrCat(NameOf(key.second), " of ", known.name, " goes on at ", known.host,
-                               "/", key.first, ":", offset));
+    if (known.host != invocation_.NameOf(*shares_[host].host)) continue;
+    invocation_.Note(absl::StrCat(NameOf(key.second), " of ", known.name, " goes on at ",
+                                  known.host, "/", key.first, ":", offset));
   }
 }
 
 void LogReader::Tell(const Piece& piece) {
-  std::string name = context_.NameOf(*shares_[piece.host].host);
+  std::string name = invocation_.NameOf(*shares_[piece.host].host);
   if (piece.frame.has_value()) {
     TellFrame(piece.host, *piece.frame);
   } else if (piece.is_end) {
     TellEnd(piece.host, piece.status);
   } else if (piece.status.ok()) {
-    context_.Note(absl::StrCat(name, ": connected again."));
+    invocation_.Note(absl::StrCat(name, ": connected again."));
   } else {
-    context_.Note(
+    invocation_.Note(
         absl::StrCat(name, ": the connection broke (", piece.status.message(), "); trying again."));
   }
 }
@@ -210,21 +224,24 @@ void LogReader::Tell(const Piece& piece) {
 int LogReader::Run() {
   // To follow what is still to come, the agent has to have the selector itself, not the ids of now.
   bool open = arguments_.follow && selection_.IsOpen();
+  if (!arguments_.since.empty()) AskForTheTime();
   for (size_t host = 0; host < shares_.size(); ++host) {
     v1::Selector selector = shares_[host].selector;
     if (open) {
-      std::vector<v1::Selector> asked = selection_.ForHost(context_.NameOf(*shares_[host].host));
+      std::vector<v1::Selector> asked = selection_.ForHost(invocation_.NameOf(*shares_[host].host));
       selector = asked[0];
       for (size_t i = 1; i < asked.size(); ++i) selector.add_terms(asked[i].terms(0));
     }
     Subscribe(host, std::move(selector));
   }
   for (;;) {
-    std::vector<Piece> batch = funnel_.Pop();
+    std::vector<EventQueue<Piece>::Entry> batch = queue_.Take();
     if (batch.empty()) break;
-    for (const Piece& piece : batch) Tell(piece);
-    FlushOutput();
-    for (auto& subscription : subscriptions_) subscription->Resume();
+    for (const auto& entry : batch) Tell(entry.item);
+    if (!FlushOutput()) return status_;
+    for (const auto& entry : batch) {
+      if (queue_.Taken(entry)) subscriptions_[*entry.source]->Resume();
+    }
   }
   std::string rest;
   tagger_.FlushAll(&rest);
@@ -248,17 +265,17 @@ absl::Status TakeOffset(Arguments* arguments) {
   return absl::OkStatus();
 }
 
-int RunLogs(Arguments& arguments, Context& context) {
-  if (absl::Status status = TakeOffset(&arguments); !status.ok()) return context.Fail(status);
+int RunLogs(Arguments& arguments, Invocation& invocation) {
+  if (absl::Status status = TakeOffset(&arguments); !status.ok()) return invocation.Fail(status);
   absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "show the output of");
-  if (!selection.ok()) return context.Fail(selection.status());
-  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
-  if (!fleet.ok()) return context.Fail(fleet.status());
+  if (!selection.ok()) return invocation.Fail(selection.status());
+  absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
   absl::StatusOr<Lookup> lookup = FindProcesses(
-      *fleet, *selection, context, {.must_match = !(arguments.follow && selection->IsOpen())});
-  if (!lookup.ok()) return context.Fail(lookup.status());
+      *fleet, *selection, invocation, {.must_match = !(arguments.follow && selection->IsOpen())});
+  if (!lookup.ok()) return invocation.Fail(lookup.status());
   Lookup found = *std::move(lookup);
-  return LogReader(arguments, *selection, std::move(found), context).Run();
+  return LogReader(arguments, *selection, std::move(found), invocation).Run();
 }
 
 }  // namespace
@@ -273,7 +290,9 @@ void AddLogs(Parser& parser) {
   auto* tail = command->add_option("--tail", arguments->tail, "Only the last lines of each stream")
                    ->check(CLI::NonNegativeNumber)
                    ->type_name("N");
-  command->add_option("--since", arguments->since, "Only what was printed within this span")
+  command
+      ->add_option("--since", arguments->since,
+                   "Only what was printed within this span, by the clock of its host")
       ->check(IsSpan())
       ->excludes(tail)
       ->type_name("SPAN");
@@ -281,7 +300,9 @@ void AddLogs(Parser& parser) {
   command->add_flag("--stderr", arguments->only_stderr, "Only stderr")->excludes(out);
   AddSelector(command, &arguments->selector);
   command->callback([&parser, arguments] {
-    parser.chosen = [&context = parser.context, arguments] { return RunLogs(*arguments, context); };
+    parser.chosen = [&invocation = parser.invocation, arguments] {
+      return RunLogs(*arguments, invocation);
+    };
   });
 }
 

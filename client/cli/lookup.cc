@@ -3,20 +3,21 @@
 #include <algorithm>
 
 #include "absl/algorithm/container.h"
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/host_names.h"
 #include "client/cli/wording.h"
 #include "common/escape.h"
 #include "common/ids.h"
+#include "shoal/fan_out.h"
 
 namespace shoal::cli {
 namespace {
 
-std::string HostsOf(const Fleet& fleet, const Context& context) {
+std::string HostsOf(const Fleet& fleet, const Invocation& invocation) {
   std::vector<std::string> names;
-  for (const FleetHost& entry : fleet.hosts()) names.push_back(context.NameOf(*entry.host));
+  for (const FleetHost& entry : fleet.hosts()) names.push_back(invocation.NameOf(*entry.host));
   return FoldNames(names);
 }
 
@@ -28,22 +29,22 @@ bool IsMatched(absl::string_view term, const std::vector<Found>& found) {
 }
 
 // OK if all that has to match did.
-absl::Status CheckMatched(const Fleet& fleet, const Selection& selection, Context& context,
+absl::Status CheckMatched(const Fleet& fleet, const Selection& selection, Invocation& invocation,
                           const std::vector<Found>& found) {
   std::vector<std::string> unmatched;
   for (const std::string& term : selection.ExactTerms()) {
     if (!IsMatched(term, found))
       unmatched.push_back(absl::StrCat("\"", EscapeForMessage(term), "\""));
   }
-  if (!unmatched.empty() || found.empty()) context.LearnNames(fleet);
+  if (!unmatched.empty() || found.empty()) invocation.LearnNames(fleet);
   if (!unmatched.empty()) {
-    return absl::NotFoundError(absl::StrCat("no process on ", HostsOf(fleet, context),
+    return absl::NotFoundError(absl::StrCat("no process on ", HostsOf(fleet, invocation),
                                             " is called ", absl::StrJoin(unmatched, " or "),
                                             "; `shoal ps -a` lists them"));
   }
   if (!found.empty() || selection.empty()) return absl::OkStatus();
-  return absl::NotFoundError(
-      absl::StrCat("no process on ", HostsOf(fleet, context), " matches ", selection.ToString()));
+  return absl::NotFoundError(absl::StrCat("no process on ", HostsOf(fleet, invocation), " matches ",
+                                          selection.ToString()));
 }
 
 // One List call.
@@ -54,30 +55,32 @@ struct Question {
 };
 
 void Ask(bool live_usage, std::vector<Question>* questions) {
-  absl::BlockingCounter pending(static_cast<int>(questions->size()));
-  for (Question& question : *questions) {
-    v1::ListRequest request;
-    *request.mutable_selector() = question.selector;
-    request.set_live_usage(live_usage);
-    question.host->List(std::move(request), {},
-                        [&question, &pending](absl::StatusOr<std::vector<v1::Process>> answer) {
-                          question.answer = std::move(answer);
-                          pending.DecrementCount();
-                        });
-  }
-  pending.Wait();
+  std::vector<absl::StatusOr<std::vector<v1::Process>>> answers = FanOut<std::vector<v1::Process>>(
+      questions->size(), [&](size_t i, Done<std::vector<v1::Process>> done) {
+        const Question& question = (*questions)[i];
+        v1::ListRequest request;
+        *request.mutable_selector() = question.selector;
+        request.set_live_usage(live_usage);
+        question.host->List(std::move(request), {}, std::move(done));
+      });
+  for (size_t i = 0; i < answers.size(); ++i) (*questions)[i].answer = std::move(answers[i]);
 }
 
-// Adds what was answered, oldest first, but for what another term has found before.
-void Take(Question& question, Context& context, absl::flat_hash_set<std::string>* seen,
-          std::vector<Found>* found) {
+// Adds what was answered, oldest first, but for what another term has found before, or another name of
+// the same agent.
+void Take(Question& question, Invocation& invocation,
+          absl::flat_hash_map<std::string, const Host*>* seen, std::vector<Found>* found) {
   absl::c_sort(*question.answer, [](const v1::Process& a, const v1::Process& b) {
     return ToTime(true, a.create_time()) < ToTime(true, b.create_time());
   });
   for (v1::Process& process : *question.answer) {
-    if (!seen->insert(process.id()).second) continue;
-    context.LearnName(*question.host, process.host());
-    process.set_host(context.NameOf(*question.host));
+    auto [first, is_new] = seen->emplace(process.id(), question.host.get());
+    if (!is_new && first->second != question.host.get()) {
+      invocation.TellOneAgentTwice(*first->second, *question.host);
+    }
+    if (!is_new) continue;
+    invocation.LearnName(*question.host, process.host());
+    process.set_host(invocation.NameOf(*question.host));
     found->push_back({question.host, std::move(process)});
   }
 }
@@ -85,28 +88,29 @@ void Take(Question& question, Context& context, absl::flat_hash_set<std::string>
 }  // namespace
 
 absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& selection,
-                                     Context& context, LookupOptions options) {
-  if (!selection.hosts().empty()) context.LearnNames(fleet);
+                                     Invocation& invocation, LookupOptions options) {
+  if (!selection.hosts().empty()) invocation.LearnNames(fleet);
   std::vector<Question> questions;
   for (const FleetHost& entry : fleet.hosts()) {
-    for (v1::Selector& selector : selection.ForHost(context.NameOf(*entry.host), entry.name())) {
+    for (v1::Selector& selector : selection.ForHost(invocation.NameOf(*entry.host), entry.name())) {
       questions.push_back({entry.host, std::move(selector), absl::UnknownError("no answer")});
     }
   }
   Ask(options.live_usage, &questions);
   Lookup lookup;
-  absl::flat_hash_set<std::string> seen;
+  absl::flat_hash_map<std::string, const Host*> seen;
   for (Question& question : questions) {
     if (absl::IsNotFound(question.answer.status())) continue;
     if (absl::IsInvalidArgument(question.answer.status())) return question.answer.status();
     if (question.answer.ok()) {
-      Take(question, context, &seen, &lookup.found);
+      Take(question, invocation, &seen, &lookup.found);
     } else if (lookup.failures.empty() || lookup.failures.back() != question.answer.status()) {
       lookup.failures.push_back(question.answer.status());
     }
   }
   if (options.must_match && lookup.failures.empty()) {
-    if (absl::Status status = CheckMatched(fleet, selection, context, lookup.found); !status.ok()) {
+    if (absl::Status status = CheckMatched(fleet, selection, invocation, lookup.found);
+        !status.ok()) {
       return status;
     }
   }

@@ -1,28 +1,24 @@
-// Finds the processes that a command is about, on every host, and calls their hosts.
+// Finds the processes that a command is about, on every host.
 //
 // Thread-safety: main thread only.
 // Blocking:      until every host has answered or its call is over.
 #ifndef SHOAL_CLIENT_CLI_LOOKUP_H_
 #define SHOAL_CLIENT_CLI_LOOKUP_H_
 
-#include <functional>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/blocking_counter.h"
-#include "client/cli/context.h"
+#include "client/cli/invocation.h"
 #include "client/cli/selection.h"
-#include "shoal/call.h"
 #include "shoal/fleet.h"
 #include "shoal/v1/process.pb.h"
 
 namespace shoal::cli {
 
-// A process and where it is; process.host is the host's name as Context::NameOf() has it.
+// A process and where it is; process.host is the host's name as Invocation::NameOf() has it.
 struct Found {
   std::shared_ptr<Host> host;
   v1::Process process;
@@ -41,7 +37,7 @@ struct LookupOptions {
 
 // NOT_FOUND, naming the terms, when something that must match does not, and every host was asked.
 absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& selection,
-                                     Context& context, LookupOptions options = {});
+                                     Invocation& invocation, LookupOptions options = {});
 
 // How many characters of their ids tell them apart, at least 6.
 size_t ShownIdLength(const std::vector<Found>& found);
@@ -53,24 +49,6 @@ struct HostShare {
   std::vector<const Found*> members;
 };
 std::vector<HostShare> ByHost(const std::vector<Found>& found);
-
-// Makes one asynchronous call for each share at the same time and waits for all; results are
-// parallel.
-template <typename T>
-std::vector<absl::StatusOr<T>> CallEach(
-    const std::vector<HostShare>& shares,
-    const std::function<void(const HostShare&, Done<T>)>& start) {
-  std::vector<absl::StatusOr<T>> results(shares.size(), absl::UnknownError("no answer"));
-  absl::BlockingCounter pending(static_cast<int>(shares.size()));
-  for (size_t i = 0; i < shares.size(); ++i) {
-    start(shares[i], [&results, &pending, i](absl::StatusOr<T> result) {
-      results[i] = std::move(result);
-      pending.DecrementCount();
-    });
-  }
-  pending.Wait();
-  return results;
-}
 
 }  // namespace shoal::cli
 

@@ -1,7 +1,7 @@
 // EnsureAgent, step by step:
-//   1. somebody answers: done                                    IsAnswering
+//   1. an agent answers: done                                    IsAnswering
 //   2. the directory of the socket exists and is ours alone      MakePrivateDirectory
-//   3. the lock beside the socket is taken; who waited for it looks again whether somebody answers
+//   3. the lock beside the socket is taken; a command that waited for it does step 1 again
 //   4. shoald is started in a session of its own                 Spawn
 //   5. its one line on the readiness descriptor is waited for    AwaitReady
 #include "client/cli/private_agent.h"
@@ -32,9 +32,13 @@ extern "C" {
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/boot_time.h"
 #include "common/escape.h"
+#include "common/private_directory.h"
 #include "common/status.h"
 #include "common/unique_fd.h"
+#include "common/user_directories.h"
+#include "shoal/host_list.h"
 
 namespace shoal::cli {
 namespace {
@@ -50,23 +54,6 @@ std::string Environment(const char* name) {
 
 std::string DirectoryOf(const std::string& path) {
   return std::filesystem::path(path).parent_path().string();
-}
-
-// Makes `path` with mode 0700, its parents as usual, and proves that nobody else can write there.
-absl::Status MakePrivateDirectory(const std::string& path) {
-  std::error_code error;
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return ErrnoStatus(errno, absl::StrCat("cannot make the directory ", path));
-  }
-  struct stat status = {};
-  if (lstat(path.c_str(), &status) != 0) return ErrnoStatus(errno, absl::StrCat("stat ", path));
-  if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & 022) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(path, " is not a directory of uid ", geteuid(),
-                     " that nobody else can write to; remove it, or set XDG_RUNTIME_DIR"));
-  }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<UniqueFd> TakeLock(const std::string& path) {
@@ -151,10 +138,10 @@ std::string LastLogLine(const std::string& path, off_t begin) {
 // Reads the one line that shoald writes when it is ready or gives up.
 absl::Status AwaitReady(int ready, const std::string& log_path, off_t log_begin) {
   std::string line;
-  absl::Time deadline = absl::Now() + kReadyPatience;
+  BootTime deadline = BootTime::Now() + kReadyPatience;
   while (!absl::StrContains(line, "\n") && line.size() < kMaxReadyBytes) {
     pollfd wait = {ready, POLLIN, 0};
-    int milliseconds = static_cast<int>(absl::ToInt64Milliseconds(deadline - absl::Now()));
+    int milliseconds = static_cast<int>(absl::ToInt64Milliseconds(deadline - BootTime::Now()));
     int count = poll(&wait, 1, std::max(0, milliseconds));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) {
@@ -175,11 +162,16 @@ absl::Status AwaitReady(int ready, const std::string& log_path, off_t log_begin)
                    " (log: ", log_path, ")"));
 }
 
+std::string DirectoryOfThisProgram() {
+  std::error_code error;
+  return DirectoryOf(std::filesystem::read_symlink("/proc/self/exe", error).string());
+}
+
 absl::Status StartAgent(const std::string& socket_path,
                         const std::vector<std::string>& extra_flags) {
-  SHOAL_ASSIGN_OR_RETURN(std::string program, FindAgentProgram());
+  SHOAL_ASSIGN_OR_RETURN(std::string program, FindAgentProgram(DirectoryOfThisProgram()));
   std::string log_path = AgentLogPath();
-  SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(DirectoryOf(log_path)));
+  SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(DirectoryOf(log_path), "state directory"));
   UniqueFd log =
       Lift(UniqueFd(open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)));
   if (!log) return ErrnoStatus(errno, absl::StrCat("cannot open ", log_path));
@@ -207,41 +199,43 @@ bool IsAnswering(const std::string& socket_path) {
   return probe && connect(probe.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
 }
 
+bool IsOwnAgent(const std::string& socket_path) {
+  return geteuid() != 0 && socket_path == DefaultSocketPath();
+}
+
+absl::Status AgentIsAway() {
+  return absl::UnavailableError(
+      "the agent of this machine is not running; what it has started may live");
+}
+
 absl::StatusOr<bool> EnsureAgent(const std::string& socket_path,
                                  const std::vector<std::string>& extra_flags) {
   if (IsAnswering(socket_path)) return false;
   std::string directory = DirectoryOf(socket_path);
-  SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(directory));
+  SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(directory, "directory of the socket"));
   SHOAL_ASSIGN_OR_RETURN(UniqueFd lock, TakeLock(absl::StrCat(directory, "/start.lock")));
   if (IsAnswering(socket_path)) return false;
   SHOAL_RETURN_IF_ERROR(StartAgent(socket_path, extra_flags));
   return true;
 }
 
-absl::StatusOr<std::string> FindAgentProgram() {
+absl::StatusOr<std::string> FindAgentProgram(const std::string& directory) {
   std::string named = Environment("SHOAL_SHOALD");
   if (!named.empty()) return named;
-  std::error_code error;
-  std::string self = DirectoryOf(std::filesystem::read_symlink("/proc/self/exe", error).string());
-  std::vector<std::string> directories = {self, absl::StrCat(self, "/../sbin")};
-  for (absl::string_view directory : absl::StrSplit(Environment("PATH"), ':')) {
-    if (absl::StartsWith(directory, "/")) directories.emplace_back(directory);
+  std::vector<std::string> places = {directory, absl::StrCat(directory, "/../sbin")};
+  for (absl::string_view place : absl::StrSplit(Environment("PATH"), ':')) {
+    if (absl::StartsWith(place, "/")) places.emplace_back(place);
   }
-  for (const std::string& directory : directories) {
-    std::string program = absl::StrCat(directory, "/shoald");
+  for (const std::string& place : places) {
+    std::string program = absl::StrCat(place, "/shoald");
     if (access(program.c_str(), X_OK) == 0) return program;
   }
   return absl::NotFoundError(
-      absl::StrCat("no agent runs on this machine, and there is no shoald to start one in ", self,
-                   ", ", self, "/../sbin or PATH; SHOAL_SHOALD may name it"));
+      absl::StrCat("no agent runs on this machine, and there is no shoald to start one in ",
+                   directory, ", ", directory, "/../sbin or PATH; SHOAL_SHOALD may name it"));
 }
 
-std::string AgentLogPath() {
-  if (geteuid() == 0) return "/var/lib/shoal/shoald.log";
-  std::string base = Environment("XDG_STATE_HOME");
-  if (base.empty()) base = absl::StrCat(Environment("HOME"), "/.local/state");
-  return absl::StrCat(base, "/shoal/shoald.log");
-}
+std::string AgentLogPath() { return absl::StrCat(StateDirectory(), "/shoald.log"); }
 
 absl::Status EndAgent(pid_t pid, absl::Duration patience) {
   UniqueFd handle(pidfd_open(pid, 0));
@@ -249,10 +243,10 @@ absl::Status EndAgent(pid_t pid, absl::Duration patience) {
   if (pidfd_send_signal(handle.get(), SIGTERM, nullptr, 0) != 0) {
     return ErrnoStatus(errno, absl::StrCat("cannot signal the agent with PID ", pid));
   }
-  absl::Time deadline = absl::Now() + patience;
+  BootTime deadline = BootTime::Now() + patience;
   pollfd wait = {handle.get(), POLLIN, 0};
   for (;;) {
-    int milliseconds = static_cast<int>(absl::ToInt64Milliseconds(deadline - absl::Now()));
+    int milliseconds = static_cast<int>(absl::ToInt64Milliseconds(deadline - BootTime::Now()));
     int count = poll(&wait, 1, std::max(0, milliseconds));
     if (count > 0) return absl::OkStatus();
     if (count < 0 && errno == EINTR) continue;

@@ -1,7 +1,7 @@
 // The agent that the first command on a machine starts for its user.
 //
-// Ownership:     the agent belongs to nobody: it has a session of its own and ends by itself, ten
-//                minutes after its last process, session and client.
+// Ownership:     no process owns the agent: it has a (setsid) session of its own and ends by
+//                itself, ten minutes after its last process, session and client.
 // Thread-safety: single-threaded; call before the first thread where possible, for posix_spawn's
 //                sake.
 // Blocking:      Ensure() until the agent says that it is ready, at most 20 s.
@@ -20,8 +20,14 @@
 
 namespace shoal::cli {
 
-// Whether somebody accepts connections on a Unix socket.
+// Whether a process accepts connections on a Unix socket.
 bool IsAnswering(const std::string& socket_path);
+
+// Whether the agent behind that socket is this user's own, which any command may start. Root's is
+// started by the machine, or by a command that has work for it.
+bool IsOwnAgent(const std::string& socket_path);
+// UNAVAILABLE: said of an agent that is not there and not to be started.
+absl::Status AgentIsAway();
 
 // Starts an agent on `socket_path` unless one answers there, with `extra_flags` behind its own: of
 // many callers at once one starts it, under a lock beside the socket, and the others find it
@@ -30,9 +36,9 @@ bool IsAnswering(const std::string& socket_path);
 absl::StatusOr<bool> EnsureAgent(const std::string& socket_path,
                                  const std::vector<std::string>& extra_flags = {});
 
-// $SHOAL_SHOALD, or else beside this program, in ../sbin, or in PATH. NOT_FOUND says where it was
-// looked for.
-absl::StatusOr<std::string> FindAgentProgram();
+// $SHOAL_SHOALD, or else in `directory`, which is that of this program, in ../sbin beside it, or in
+// PATH. NOT_FOUND says where it was looked for.
+absl::StatusOr<std::string> FindAgentProgram(const std::string& directory);
 
 // <state>/shoald.log, where <state> is /var/lib/shoal for root, else below $XDG_STATE_HOME or
 // ~/.local/state.

@@ -13,9 +13,11 @@
 #include "client/cli/exit_status.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
+#include "client/cli/standard_output.h"
 #include "client/cli/table.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
+#include "common/escape.h"
 #include "shoal/outcome.h"
 
 namespace shoal::cli {
@@ -64,6 +66,23 @@ std::string From(const v1::Process& process, const std::vector<Found>& found, si
   return process.forked_from().substr(0, id_length);
 }
 
+// What is left of a tree whose main process has ended: under the same name, a row for each.
+void AddMembers(const v1::LiveUsage& usage, const std::vector<std::string>& row, Table* table) {
+  const auto add = [&](const std::string& pid, const std::string& command) {
+    std::vector<std::string> member(row.size(), "–");
+    std::copy(row.begin(), row.begin() + 3, member.begin());  // NAME, ID, HOST
+    member[3] = pid;
+    member[4] = "left";
+    member.back() = command;
+    table->Add(std::move(member));
+  };
+  for (const v1::Survivor& member : usage.members()) {
+    add(absl::StrCat(member.pid()), EscapeForMessage(member.command()));
+  }
+  const int more = usage.descendants() - usage.members_size();
+  if (more > 0) add("…", absl::StrCat("and ", more, " more"));
+}
+
 void PrintTable(const std::vector<Found>& found, bool colours) {
   const bool with_parents = std::any_of(found.begin(), found.end(), IsForked);
   std::vector<std::string> columns = {"NAME",  "ID",  "HOST", "PID",    "STATE",
@@ -75,19 +94,21 @@ void PrintTable(const std::vector<Found>& found, bool colours) {
   size_t command_width = CommandWidth();
   for (const Found& entry : found) {
     const v1::Process& process = entry.process;
-    bool lives = !HasEnded(process);
+    const bool lives = !HasEnded(process);
+    const bool left = !lives && process.live_usage().members_size() > 0;
     std::vector<std::string> row = {
         process.name(),
         process.id().substr(0, id_length),
         process.host(),
-        process.pid() == 0 ? "–" : absl::StrCat(process.pid()),
+        process.pid() == 0 || left ? "–" : absl::StrCat(process.pid()),
         StateWord(process),
         Since(process, now),
         lives ? CpuShare(process, now) : "–",
-        process.has_live_usage() ? FormatBytes(process.live_usage().rss_bytes()) : "–",
+        lives && process.has_live_usage() ? FormatBytes(process.live_usage().rss_bytes()) : "–",
         CommandLine(process, command_width)};
     if (with_parents) row.insert(row.end() - 1, From(process, found, id_length));
-    table.Add(std::move(row));
+    table.Add(row);
+    if (left) AddMembers(process.live_usage(), row, &table);
   }
   Print(table.Render(colours));
 }
@@ -98,29 +119,26 @@ bool IsShown(const v1::Process& process, const Arguments& arguments, bool select
   return process.state() != v1::STATE_FAILED_TO_START && !process.tree_empty();
 }
 
-int RunPs(const Arguments& arguments, Context& context) {
+int RunPs(const Arguments& arguments, Invocation& invocation) {
   absl::StatusOr<Selection> selection =
       Selection::Parse(arguments.selector.terms, arguments.selector.labels);
-  if (!selection.ok()) return context.Fail(selection.status());
-  if (context.NobodyIsHere() && selection->hosts().empty()) {
-    context.Note("no agent is running on this machine, so there are no processes.");
-    return 0;
-  }
-  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
-  if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, context, {.live_usage = true});
-  if (!lookup.ok()) return context.Fail(lookup.status());
+  if (!selection.ok()) return invocation.Fail(selection.status());
+  absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
+  absl::StatusOr<Lookup> lookup =
+      FindProcesses(*fleet, *selection, invocation, {.live_usage = true});
+  if (!lookup.ok()) return invocation.Fail(lookup.status());
   std::vector<Found> shown;
   for (Found& entry : lookup->found) {
     if (IsShown(entry.process, arguments, !selection->empty())) shown.push_back(std::move(entry));
   }
-  if (context.json()) {
+  if (invocation.json()) {
     for (const Found& entry : shown) Print(JsonLine(entry.process));
   } else if (!shown.empty() || lookup->failures.empty()) {
-    PrintTable(shown, context.colours());
+    PrintTable(shown, invocation.colours());
   }
   int status = 0;
-  for (const absl::Status& failure : lookup->failures) status = context.Fail(failure);
+  for (const absl::Status& failure : lookup->failures) status = invocation.Fail(failure);
   return status;
 }
 
@@ -133,7 +151,9 @@ void AddPs(Parser& parser) {
   command->add_flag("-a,--all", arguments->all, "Ended ones, too");
   AddSelector(command, &arguments->selector);
   command->callback([&parser, arguments] {
-    parser.chosen = [&context = parser.context, arguments] { return RunPs(*arguments, context); };
+    parser.chosen = [&invocation = parser.invocation, arguments] {
+      return RunPs(*arguments, invocation);
+    };
   });
 }
 

@@ -7,22 +7,22 @@
 namespace shoal::cli {
 namespace {
 
-int RunRm(const SelectorArguments& arguments, Context& context) {
+int RunRm(const SelectorArguments& arguments, Invocation& invocation) {
   absl::StatusOr<Selection> selection = RequireSelection(arguments, "forget");
-  if (!selection.ok()) return context.Fail(selection.status());
-  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
-  if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, context);
-  if (!lookup.ok()) return context.Fail(lookup.status());
+  if (!selection.ok()) return invocation.Fail(selection.status());
+  absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, invocation);
+  if (!lookup.ok()) return invocation.Fail(lookup.status());
   int unreached = 0;
   std::vector<BulkAnswer> answers = CallForEach<v1::DeleteResponse>(
-      *lookup, context, &unreached, [](const HostShare& share, Done<v1::DeleteResponse> done) {
+      *lookup, invocation, &unreached, [](const HostShare& share, Done<v1::DeleteResponse> done) {
         v1::DeleteRequest request;
         *request.mutable_selector() = share.selector;
         share.host->Delete(std::move(request), {}, std::move(done));
       });
   int status = Report(
-      answers, [](const BulkAnswer&) { return "forgotten, with its output"; }, context);
+      answers, [](const BulkAnswer&) { return "forgotten, with its output"; }, invocation);
   return status != 0 ? status : unreached;
 }
 
@@ -34,7 +34,9 @@ void AddRm(Parser& parser) {
                                  "  shoal rm web\n  shoal rm 'sim.*'");
   AddSelector(command, arguments.get());
   command->callback([&parser, arguments] {
-    parser.chosen = [&context = parser.context, arguments] { return RunRm(*arguments, context); };
+    parser.chosen = [&invocation = parser.invocation, arguments] {
+      return RunRm(*arguments, invocation);
+    };
   });
 }
 

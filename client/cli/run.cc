@@ -1,7 +1,7 @@
 // `shoal run`: processes that are attached to this command and end with it.
 //
 //   1. signals are blocked, before any thread is there              Interrupts
-//   2. the hosts are asked, the ranks placed                        Context::ConnectForWork, Place
+//   2. the hosts are asked, the ranks placed                        Invocation::ConnectForWork, Place
 //   3. what the hosts lack of --ship is sent to them                ShipAll
 //   4. the job runs; its output is written as it comes              Job::Run, RunSink
 //   5. what became of it goes to stderr, and into the exit status   ReportRun, RunExitStatus
@@ -19,12 +19,15 @@
 #include "client/cli/exit_status.h"
 #include "client/cli/interrupts.h"
 #include "client/cli/job_options.h"
+#include "client/cli/leaving.h"
 #include "client/cli/run_report.h"
 #include "client/cli/run_sink.h"
 #include "client/cli/ship_options.h"
+#include "client/cli/standard_output.h"
 #include "client/cli/units.h"
 #include "common/escape.h"
 #include "common/signals.h"
+#include "common/span.h"
 #include "common/status.h"
 #include "shoal/job.h"
 
@@ -41,9 +44,9 @@ struct Arguments {
   std::string session_ttl = "15s";
 };
 
-std::vector<std::string> HostNames(const Fleet& fleet, const Context& context) {
+std::vector<std::string> HostNames(const Fleet& fleet, const Invocation& invocation) {
   std::vector<std::string> names;
-  for (const FleetHost& entry : fleet.hosts()) names.push_back(context.NameOf(*entry.host));
+  for (const FleetHost& entry : fleet.hosts()) names.push_back(invocation.NameOf(*entry.host));
   return names;
 }
 
@@ -69,13 +72,13 @@ std::string SessionName(const std::string& program) {
 
 absl::StatusOr<RunSinkOptions> MakeSinkOptions(const Arguments& arguments, const Fleet& fleet,
                                                const std::vector<int>& counts,
-                                               const Context& context) {
+                                               const Invocation& invocation) {
   RunSinkOptions options;
-  options.host_names = HostNames(fleet, context);
+  options.host_names = HostNames(fleet, invocation);
   options.counts = counts;
-  options.json = context.json();
+  options.json = invocation.json();
   options.gather = arguments.gather && !options.json;
-  options.colours = context.colours();
+  options.colours = invocation.colours();
   int world = std::accumulate(counts.begin(), counts.end(), 0);
   options.tagged = !options.json && !arguments.no_tag && (world > 1 || !arguments.tag.empty());
   auto several =
@@ -87,15 +90,22 @@ absl::StatusOr<RunSinkOptions> MakeSinkOptions(const Arguments& arguments, const
   return options;
 }
 
+// The exit status of a command that the signal has ended.
+int EndedBy(int number) {
+  if (number != SIGPIPE) EndBySignal(number);
+  return 128 + number;
+}
+
 // One job, from the fleet to the exit status.
 class Run {
  public:
   Run(const Arguments& arguments, std::vector<std::string> words, std::vector<ShipFile> files,
-      Context& context)
+      Invocation& invocation, Interrupts& interrupts)
       : arguments_(arguments),
         words_(std::move(words)),
         files_(std::move(files)),
-        context_(context) {}
+        invocation_(invocation),
+        interrupts_(interrupts) {}
 
   absl::StatusOr<int> Go();
 
@@ -108,33 +118,43 @@ class Run {
   const Arguments& arguments_;
   const std::vector<std::string> words_;
   const std::vector<ShipFile> files_;
-  Context& context_;
-  Interrupts interrupts_;
+  Invocation& invocation_;
+  Interrupts& interrupts_;
+  std::vector<std::string> host_names_;  // by index; what the thread of signals calls them
   std::unique_ptr<Job> job_;
   std::atomic<int> first_signal_ = 0;
 };
 
+// On the thread of signals: the hosts are told before anything that may block.
 void Run::OnSignal(int number) {
+  if (!Interrupts::MeansAnEnd(number)) return job_->Signal(number);
   int none = 0;
   bool is_first = first_signal_.compare_exchange_strong(none, number);
-  if (number == SIGHUP && arguments_.detach_on_hangup) {
+  if (is_first && number == SIGHUP && arguments_.detach_on_hangup) {
     job_->Detach();
     return;
   }
+  job_->Interrupt(number);
+  if (job_->Left().empty()) DieBySignal(number);
   if (is_first) {
-    std::fprintf(stderr, "shoal: %s: ending every process; Ctrl-C once more kills them at once.\n",
-                 SignalName(number).c_str());
+    SayAtOnce(
+        absl::StrCat(SignalName(number),
+                     ": ending every process; Ctrl-C once more kills them at once, and leaves."));
+  } else if (!interrupts_.AwaitOver(kTimeToLeave)) {
+    SayAtOnce(TellLeaving(job_->Left(), host_names_, arguments_.session_ttl));
+    DieBySignal(number);
   }
-  job_->Interrupt();
 }
 
 void Run::OnBrokenOutput() {
   int none = 0;
-  first_signal_.compare_exchange_strong(none, arguments_.detach_on_hangup ? SIGHUP : SIGPIPE);
-  if (arguments_.detach_on_hangup) {
+  const bool detach = arguments_.detach_on_hangup && OutputHasNoReader();
+  if (OutputHasNoReader()) first_signal_.compare_exchange_strong(none, detach ? SIGHUP : SIGPIPE);
+  if (detach) {
     job_->Detach();
   } else {
     job_->Interrupt();
+    job_->DropOutput();
   }
 }
 
@@ -144,8 +164,6 @@ absl::Status Run::Ship(const Fleet& fleet, const std::vector<int>& counts, v1::P
   for (size_t i = 0; i < counts.size(); ++i) {
     if (counts[i] > 0) hosts.push_back(fleet.hosts()[i].host);
   }
-  Interrupts interrupts;
-  interrupts.Deliver([](int number) { _exit(128 + number); });  // nothing was started yet
   SHOAL_ASSIGN_OR_RETURN(std::vector<v1::ShippedFile> shipped, ShipAll(hosts, files_));
   spec->mutable_files()->Assign(shipped.begin(), shipped.end());
   return absl::OkStatus();
@@ -166,42 +184,52 @@ absl::StatusOr<int> Run::Go() {
   // What was typed is checked before anything is started.
   SHOAL_RETURN_IF_ERROR(ParseHaltRule(arguments_.halt).status());
   SHOAL_RETURN_IF_ERROR(TagTemplate::Parse(arguments_.tag).status());
-  SHOAL_ASSIGN_OR_RETURN(Fleet fleet,
-                         context_.ConnectForWork(arguments_.job.NeedsFacts() || context_.json()));
-  SHOAL_ASSIGN_OR_RETURN(std::vector<int> counts, Place(arguments_.job, fleet, context_));
+  SHOAL_ASSIGN_OR_RETURN(
+      Fleet fleet, invocation_.ConnectForWork(arguments_.job.NeedsFacts() || invocation_.json()));
+  SHOAL_ASSIGN_OR_RETURN(std::vector<int> counts, Place(arguments_.job, fleet, invocation_));
   SHOAL_ASSIGN_OR_RETURN(JobSpec spec, MakeSpec(fleet, counts));
   SHOAL_ASSIGN_OR_RETURN(RunSinkOptions options,
-                         MakeSinkOptions(arguments_, fleet, counts, context_));
+                         MakeSinkOptions(arguments_, fleet, counts, invocation_));
   options.on_broken_output = [this] { OnBrokenOutput(); };
   RunSink sink(std::move(options));
   RunFacts facts;
   facts.halt = spec.halt;
   facts.program = words_[0];
   SHOAL_ASSIGN_OR_RETURN(job_, Job::Create(fleet, std::move(spec), &sink));
+  host_names_ = HostNames(fleet, invocation_);
   interrupts_.Deliver([this](int number) { OnSignal(number); });
+  invocation_.TellWaitingInput();
   absl::StatusOr<JobResult> ended = job_->Run();
-  if (absl::IsCancelled(ended.status()) && first_signal_ != 0) return 128 + first_signal_;
+  interrupts_.Over();
+  if (absl::IsCancelled(ended.status()) && first_signal_ != 0) return EndedBy(first_signal_);
   SHOAL_ASSIGN_OR_RETURN(JobResult result, std::move(ended));
   sink.Finish();
+  invocation_.TellWaitingInput();
   facts.end_signal = first_signal_;
-  if (result.first_failure.has_value()) context_.LearnNames(fleet);
-  facts.host_names = HostNames(fleet, context_);
+  if (result.first_failure.has_value()) invocation_.LearnNames(fleet);
+  invocation_.TellOneAgentTwice(fleet);
+  facts.host_names = HostNames(fleet, invocation_);
   Rename(fleet, facts.host_names, &result);
   std::string report = ReportRun(result, facts);
-  if (facts.end_signal != SIGPIPE) WriteFully(STDERR_FILENO, report);
-  return RunExitStatus(result, facts);
+  if (facts.end_signal != SIGPIPE) WriteError(report);
+  const int status = RunExitStatus(result, facts);
+  const bool is_ended_by_signal = facts.end_signal != 0 && status == 128 + facts.end_signal;
+  return is_ended_by_signal ? EndedBy(facts.end_signal) : status;
 }
 
-int RunRun(const Arguments& arguments, const CLI::App& command, Context& context) {
-  absl::StatusOr<std::vector<std::string>> words = CommandWords(command, context);
-  if (!words.ok()) return context.Fail(words.status());
+int RunRun(const Arguments& arguments, const CLI::App& command, Invocation& invocation) {
+  absl::StatusOr<std::vector<std::string>> words = CommandWords(command, invocation);
+  if (!words.ok()) return invocation.Fail(words.status());
   absl::StatusOr<std::vector<ShipFile>> files = ParseShip(arguments.job.ship);
-  if (!files.ok()) return context.Fail(files.status());
+  if (!files.ok()) return invocation.Fail(files.status());
   (*words)[0] = ProgramThere((*words)[0], *files);
   // Lives until the program ends: closing every channel in order would only take time.
-  auto* run = new Run(arguments, *std::move(words), *std::move(files), context);
-  absl::StatusOr<int> status = run->Go();
-  return status.ok() ? *status : context.Fail(status.status());
+  static auto* const run = new std::unique_ptr<Run>;
+  Interrupts interrupts(Interrupts::Take::kMessages);
+  *run = std::make_unique<Run>(arguments, *std::move(words), *std::move(files), invocation,
+                               interrupts);
+  absl::StatusOr<int> status = (*run)->Go();
+  return status.ok() ? *status : invocation.Fail(status.status());
 }
 
 }  // namespace
@@ -235,8 +263,8 @@ void AddRun(Parser& parser) {
       ->check(IsSpan())
       ->type_name("SPAN");
   command->callback([&parser, arguments, command] {
-    parser.chosen = [&context = parser.context, arguments, command] {
-      return RunRun(*arguments, *command, context);
+    parser.chosen = [&invocation = parser.invocation, arguments, command] {
+      return RunRun(*arguments, *command, invocation);
     };
   });
 }

@@ -1,13 +1,17 @@
 #include "client/cli/run_report.h"
 
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "client/cli/exit_status.h"
+#include "client/cli/host_names.h"
 #include "client/cli/start_error.h"
+#include "client/cli/table.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/escape.h"
@@ -20,6 +24,8 @@ namespace {
 
 constexpr size_t kTailLines = 10;
 constexpr size_t kMaxLineBytes = 400;
+constexpr size_t kMostRanksNamed = 3;
+constexpr size_t kMostRows = 40;  // of the table of failures
 
 // Why the rank that failed first was not started; nothing if it was.
 std::optional<StartError> StartErrorOf(const JobFailure& failure, const RunFacts& facts) {
@@ -45,7 +51,8 @@ std::string ReportSingle(const JobFailure& failure, const RunFacts& facts) {
   std::string program = EscapeForMessage(facts.program);
   std::optional<StartError> start_error = StartErrorOf(failure, facts);
   if (start_error.has_value()) return absl::StrCat("shoal: ", start_error->sentence, "\n");
-  bool says_all = failure.process.exit().has_code() && failure.host_status.ok();
+  bool says_all = failure.process.exit().has_code() && !WasCutShort(failure.process) &&
+                  failure.host_status.ok();
   if (says_all) return "";
   return absl::StrCat("shoal: ", program, " on ", failure.host, ": ", HowItFailed(failure, facts),
                       ".\n");
@@ -62,7 +69,51 @@ std::string DescribeSurvivors(const HostSurvivors& left) {
                       left.host, " ps -a` shows them.\n");
 }
 
-// "; no process is left on any host." or, if that was not seen, the full stop and who is left.
+std::string NameOf(const RankId& rank, const RunFacts& facts) {
+  return absl::StrCat("rank ", rank.rank, " on ", facts.host_names[static_cast<size_t>(rank.host)]);
+}
+
+std::string EndInTable(const v1::Process& process) {
+  if (process.state() == v1::STATE_FAILED_TO_START) return "did not start";
+  return WasCutShort(process) ? DescribeEnd(process) : StateWord(process);
+}
+
+// Those that may have failed before the first one.
+std::string DescribeMaybeFirst(const JobResult& result, const RunFacts& facts) {
+  if (result.maybe_first.empty()) return "";
+  std::vector<std::string> ranks;
+  for (const RankId& rank : result.maybe_first) {
+    if (ranks.size() == kMostRanksNamed) break;
+    ranks.push_back(absl::StrCat(NameOf(rank, facts), " (",
+                                 EndInTable(result.processes[static_cast<size_t>(rank.rank)]),
+                                 ")"));
+  }
+  std::string more = result.maybe_first.size() > ranks.size() ? ", or others" : "";
+  return absl::StrCat("Or it was ", absl::StrJoin(ranks, ", or "), more,
+                      ": their clocks are not known well enough to tell.\n");
+}
+
+// By host and exit, if it is more than the one failure that was told.
+std::string TableOfFailures(const JobResult& result, const RunFacts& facts) {
+  if (result.failures.size() < 2) return "";
+  std::map<std::pair<int, std::string>, std::vector<int>> ranks_of;
+  for (const RankId& rank : result.failures) {
+    const v1::Process& process = result.processes[static_cast<size_t>(rank.rank)];
+    ranks_of[{rank.host, EndInTable(process)}].push_back(rank.rank);
+  }
+  Table table({"FAILED ON", "END", "RANKS"});
+  size_t shown = 0;
+  for (const auto& [key, ranks] : ranks_of) {
+    if (++shown > kMostRows) break;
+    table.Add({facts.host_names[static_cast<size_t>(key.first)], key.second, FoldRanks(ranks)});
+  }
+  std::string text = table.Render(/*colours=*/false);
+  if (ranks_of.size() > kMostRows)
+    absl::StrAppend(&text, "and ", ranks_of.size() - kMostRows, " more lines\n");
+  return text;
+}
+
+// "; no process is left on any host." or, if that was not seen, the full stop and the survivors.
 std::string DescribeRest(const JobResult& result) {
   if (result.survivors.empty()) return "; no process is left on any host.\n";
   std::string text = ".\n";
@@ -76,8 +127,10 @@ std::string DescribeEnded(const JobResult& result, const RunFacts& facts) {
             result.first_failure.has_value() ? "s" : "es");
   absl::string_view were = result.ended_by_us == 1 ? " was" : " were";
   if (result.interrupted) {
-    return absl::StrCat("Interrupted by ", SignalName(facts.end_signal), ": ", others, were,
-                        " ended", DescribeRest(result));
+    std::string because = facts.end_signal == 0
+                              ? "Without a stdout: "
+                              : absl::StrCat("Interrupted by ", SignalName(facts.end_signal), ": ");
+    return absl::StrCat(because, others, were, " ended", DescribeRest(result));
   }
   if (result.halted && result.ended_by_us > 0) {
     return absl::StrCat(others, were, " ended because of it (--halt ", facts.halt.ToString(), ")",
@@ -86,6 +139,23 @@ std::string DescribeEnded(const JobResult& result, const RunFacts& facts) {
   if (result.survivors.empty()) return "";
   std::string text;
   for (const HostSurvivors& left : result.survivors) text += DescribeSurvivors(left);
+  return text;
+}
+
+// What outlived ranks and was sent a signal.
+std::string DescribeLeft(const JobResult& result, const RunFacts& facts) {
+  constexpr int kMost = 8;
+  std::string text;
+  int ranks = 0;
+  for (const v1::Process& process : result.processes) {
+    if (process.descendants().signal() == 0 || ++ranks > kMost) continue;
+    text += result.world_size == 1
+                ? absl::StrCat("shoal: ", EscapeForMessage(facts.program), " on ", process.host())
+                : absl::StrCat("rank ", process.rank(), " on ", process.host());
+    absl::StrAppend(&text, ": ", DescribeDescendants(process), ".\n");
+  }
+  if (ranks > kMost)
+    absl::StrAppend(&text, "So it was with ", Count(ranks - kMost, "more rank"), ".\n");
   return text;
 }
 
@@ -133,11 +203,13 @@ std::string ReportRun(const JobResult& result, const RunFacts& facts) {
           "rank ", failure.rank.rank, " on ", failure.host,
           result.failed > 1 || result.ended_by_us > 0 ? " failed first: " : " failed: ",
           HowItFailed(failure, facts), "\n",
-          QuoteTail(failure.process.exit().stderr_tail(), kTailLines));
+          QuoteTail(failure.process.exit().stderr_tail(), kTailLines),
+          DescribeMaybeFirst(result, facts));
     }
   }
+  text += DescribeLeft(result, facts);
   text += DescribeEnded(result, facts);
-  if (!single) text += Summarize(result, facts);
+  if (!single) text += TableOfFailures(result, facts) + Summarize(result, facts);
   return text;
 }
 

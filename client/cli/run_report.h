@@ -19,12 +19,13 @@ struct RunFacts {
   int end_signal = 0;   // that interrupted it, or 0
 };
 
-// Everything that goes to stderr: the first failure with its last lines of stderr, who was ended
-// because of it or of an interrupt, what is left and where; and one line in sum if there was more
-// than one process. Empty for a single process of which its exit status says everything.
+// Everything that goes to stderr: the first failure with its last lines of stderr, the processes
+// that were ended because of it or of an interrupt, what is left and where; a table of the failures
+// if there are several, by host and end; and one line in sum if there was more than one process. Empty for a single process of which its exit status says
+// everything.
 std::string ReportRun(const JobResult& result, const RunFacts& facts);
 
-// The exit status of the first failing rank; 128 + signal when interrupted before any failed; 69 if
+// The exit status of the first failing rank (124 at its time limit); 128 + signal when interrupted before any failed; 69 if
 // a host was lost; 1 if something is left though nothing failed.
 int RunExitStatus(const JobResult& result, const RunFacts& facts);
 

@@ -1,17 +1,16 @@
 #include "client/cli/run_sink.h"
 
-#include <poll.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/gather.h"
 #include "client/cli/json.h"
+#include "client/cli/standard_output.h"
 #include "client/cli/table.h"
+#include "client/cli/wording.h"
 #include "common/escape.h"
+#include "common/status.h"
 
 namespace shoal::cli {
 namespace {
@@ -25,22 +24,6 @@ absl::string_view NameOf(v1::StreamKind stream) {
 }
 
 }  // namespace
-
-bool WriteFully(int fd, absl::string_view bytes) {
-  while (!bytes.empty()) {
-    ssize_t written = write(fd, bytes.data(), bytes.size());
-    if (written >= 0) {
-      bytes.remove_prefix(static_cast<size_t>(written));
-    } else if (errno == EAGAIN) {
-      // Somebody else made our terminal non-blocking.
-      pollfd wait = {fd, POLLOUT, 0};
-      poll(&wait, 1, -1);
-    } else if (errno != EINTR) {
-      return false;
-    }
-  }
-  return true;
-}
 
 RunSink::RunSink(RunSinkOptions options)
     : options_(std::move(options)),
@@ -75,8 +58,7 @@ std::string RunSink::TagOf(int rank, v1::StreamKind stream) const {
 
 void RunSink::Write(v1::StreamKind stream, absl::string_view bytes) {
   if (broken_ || bytes.empty()) return;
-  int fd = stream == v1::STREAM_KIND_STDERR ? STDERR_FILENO : STDOUT_FILENO;
-  if (WriteFully(fd, bytes)) return;
+  if (stream == v1::STREAM_KIND_STDERR ? ForwardError(bytes) : WriteOutput(bytes)) return;
   broken_ = true;
   options_.on_broken_output();
 }
@@ -84,6 +66,7 @@ void RunSink::Write(v1::StreamKind stream, absl::string_view bytes) {
 void RunSink::OnStarted(RankId rank, const v1::Process& process) { ids_[rank.rank] = process.id(); }
 
 void RunSink::OnOutput(RankId rank, v1::StreamKind stream, int64_t offset, absl::string_view data) {
+  if (broken_) return;
   offsets_[{rank.rank, stream}] = offset + static_cast<int64_t>(data.size());
   if (options_.json) {
     v1::ReadOutputResponse frame;
@@ -109,11 +92,36 @@ void RunSink::OnGap(RankId rank, v1::StreamKind stream, const v1::Gap& gap) {
                      NameOf(stream), " were dropped.\n"));
 }
 
+void RunSink::OnDescendants(RankId rank, const v1::Process& process) {
+  constexpr int kMost = 8;
+  if (++told_descendants_ > kMost) return;
+  Write(v1::STREAM_KIND_STDERR,
+        absl::StrCat("shoal: rank ", rank.rank, " on ", HostName(rank.host),
+                     " has ended and is waited for. ", DescribeDescendants(process),
+                     " (--grace); Ctrl-C ends them now.\n"));
+}
+
+// Once for a host: its disk is the same for all.
+void RunSink::OnOutputStalled(RankId rank, const v1::Process& process) {
+  if (!full_hosts_.insert(rank.host).second) return;
+  const absl::Status why =
+      ErrnoStatus(process.output_error_number(),
+                  absl::StrCat("output of rank ", rank.rank, " cannot be written"));
+  Write(v1::STREAM_KIND_STDERR,
+        absl::StrCat("shoal: ", HostName(rank.host), ": ", why.message(),
+                     "; it is tried again until it can, or Ctrl-C ends the run.\n"));
+}
+
 void RunSink::OnComplete(RankId rank, const v1::Process& process) {
   for (v1::StreamKind stream : {v1::STREAM_KIND_STDOUT, v1::STREAM_KIND_STDERR}) {
     std::string lines;
     if (options_.tagged) tagger_.Flush(rank.rank, stream, &lines);
     Write(stream, lines);
+  }
+  if (process.output_error_number() != 0) {
+    Write(v1::STREAM_KIND_STDERR,
+          absl::StrCat("shoal: ", HostName(rank.host), ": rank ", rank.rank,
+                       " was ended with output that could not be written; that is dropped.\n"));
   }
   ids_.erase(rank.rank);
   if (!options_.json) return;

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,7 @@ struct RunSinkOptions {
   bool gather = false;  // stdout is kept until TakeGathered()
   bool json = false;
   bool colours = false;
-  // Nobody reads stdout or stderr any more.
+  // stdout cannot be written any more; called once.
   std::function<void()> on_broken_output;
 };
 
@@ -40,6 +41,8 @@ class RunSink : public JobSink {
   void OnOutput(RankId rank, v1::StreamKind stream, int64_t offset,
                 absl::string_view data) override;
   void OnGap(RankId rank, v1::StreamKind stream, const v1::Gap& gap) override;
+  void OnDescendants(RankId rank, const v1::Process& process) override;
+  void OnOutputStalled(RankId rank, const v1::Process& process) override;
   void OnComplete(RankId rank, const v1::Process& process) override;
   void OnFailedToStart(RankId rank, const v1::RequestError& error) override;
   void OnHostLost(int host, const absl::Status& reason) override;
@@ -66,11 +69,10 @@ class RunSink : public JobSink {
   std::map<int, std::string> gathered_;                        // by rank
   std::map<int, std::string> ids_;                             // of ranks that are not complete
   std::map<std::pair<int, v1::StreamKind>, int64_t> offsets_;  // by rank and stream
-  bool broken_ = false;
+  int told_descendants_ = 0;                                   // of so many ranks
+  std::set<int> full_hosts_;  // that output cannot be written there is told
+  bool broken_ = false;       // stdout is; nothing is kept or written any more
 };
-
-// All of `bytes`, over partial writes; false if nobody takes them any more.
-bool WriteFully(int fd, absl::string_view bytes);
 
 }  // namespace shoal::cli
 

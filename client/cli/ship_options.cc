@@ -4,13 +4,13 @@
 #include <filesystem>
 #include <optional>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
+#include "common/crew.h"
 #include "common/escape.h"
+#include "common/mutex.h"
 #include "common/status.h"
 
 namespace shoal::cli {
@@ -51,26 +51,26 @@ class Work {
   void Do() {
     while (std::optional<size_t> mine = Next()) {
       absl::StatusOr<std::vector<v1::ShippedFile>> shipped = Ship(hosts_[*mine].get(), files_);
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       if (answer_.ok()) answer_ = std::move(shipped);
     }
   }
 
   absl::StatusOr<std::vector<v1::ShippedFile>> TakeAnswer() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     return std::move(answer_);
   }
 
  private:
   std::optional<size_t> Next() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (next_ == hosts_.size() || !answer_.ok()) return std::nullopt;
     return next_++;
   }
 
   const std::vector<std::shared_ptr<Host>>& hosts_;
   const std::vector<ShipFile>& files_;
-  absl::Mutex mu_;
+  Mutex mu_;
   size_t next_ ABSL_GUARDED_BY(mu_) = 0;
   absl::StatusOr<std::vector<v1::ShippedFile>> answer_ ABSL_GUARDED_BY(mu_) =
       std::vector<v1::ShippedFile>();
@@ -101,12 +101,7 @@ std::string ProgramThere(const std::string& program, const std::vector<ShipFile>
 absl::StatusOr<std::vector<v1::ShippedFile>> ShipAll(
     const std::vector<std::shared_ptr<Host>>& hosts, const std::vector<ShipFile>& files) {
   Work work(hosts, files);
-  std::vector<std::thread> others;
-  for (size_t i = 1; i < std::min(hosts.size(), kHostsAtOnce); ++i) {
-    others.emplace_back([&work] { work.Do(); });
-  }
-  work.Do();
-  for (std::thread& other : others) other.join();
+  RunOnThreads(std::min(hosts.size(), kHostsAtOnce), [&work] { work.Do(); });
   return work.TakeAnswer();
 }
 

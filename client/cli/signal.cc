@@ -26,18 +26,18 @@ const std::map<std::string, Scope>& Scopes() {
   return *kScopes;
 }
 
-int RunSignal(const Arguments& arguments, Context& context) {
+int RunSignal(const Arguments& arguments, Invocation& invocation) {
   absl::StatusOr<int> signal = ParseSignal(arguments.signal);
-  if (!signal.ok()) return context.Fail(signal.status());
+  if (!signal.ok()) return invocation.Fail(signal.status());
   absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "signal");
-  if (!selection.ok()) return context.Fail(selection.status());
-  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
-  if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, context);
-  if (!lookup.ok()) return context.Fail(lookup.status());
+  if (!selection.ok()) return invocation.Fail(selection.status());
+  absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, invocation);
+  if (!lookup.ok()) return invocation.Fail(lookup.status());
   int unreached = 0;
   std::vector<BulkAnswer> answers = CallForEach<v1::SignalResponse>(
-      *lookup, context, &unreached, [&](const HostShare& share, Done<v1::SignalResponse> done) {
+      *lookup, invocation, &unreached, [&](const HostShare& share, Done<v1::SignalResponse> done) {
         v1::SignalRequest request;
         *request.mutable_selector() = share.selector;
         request.set_signal(*signal);
@@ -51,7 +51,7 @@ int RunSignal(const Arguments& arguments, Context& context) {
       [&](const BulkAnswer& answer) {
         return absl::StrCat(sent, "PID ", answer.result.process().pid());
       },
-      context);
+      invocation);
   return status != 0 ? status : unreached;
 }
 
@@ -73,8 +73,8 @@ void AddSignal(Parser& parser) {
       ->type_name("SCOPE");
   AddSelector(command, &arguments->selector);
   command->callback([&parser, arguments] {
-    parser.chosen = [&context = parser.context, arguments] {
-      return RunSignal(*arguments, context);
+    parser.chosen = [&invocation = parser.invocation, arguments] {
+      return RunSignal(*arguments, invocation);
     };
   });
 }

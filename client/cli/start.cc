@@ -1,6 +1,7 @@
 // `shoal start`: processes that outlive this command.
 #include <cerrno>
 #include <memory>
+#include <utility>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
@@ -8,24 +9,24 @@
 #include "client/cli/bulk.h"
 #include "client/cli/command.h"
 #include "client/cli/exit_status.h"
+#include "client/cli/interrupts.h"
 #include "client/cli/job_options.h"
 #include "client/cli/json.h"
+#include "client/cli/leaving.h"
 #include "client/cli/lookup.h"
 #include "client/cli/ship_options.h"
+#include "client/cli/standard_output.h"
 #include "client/cli/start_error.h"
+#include "client/cli/starting.h"
 #include "client/cli/table.h"
 #include "client/cli/wording.h"
 #include "common/ids.h"
+#include "common/signals.h"
 #include "shoal/job.h"
+#include "shoal/placement.h"
 
 namespace shoal::cli {
 namespace {
-
-// What is to be started on one host.
-struct Share {
-  std::shared_ptr<Host> host;
-  v1::SpawnBatchRequest request;
-};
 
 // Sends the files to the hosts of `shares`, and adds them to what is started there.
 absl::Status ShipTo(const std::vector<ShipFile>& files, std::vector<Share>* shares) {
@@ -43,50 +44,27 @@ absl::Status ShipTo(const std::vector<ShipFile>& files, std::vector<Share>* shar
 // One process on each host; or so many as are wanted, as ranks.
 absl::StatusOr<std::vector<Share>> MakeShares(const JobOptions& options,
                                               const v1::ProcessSpec& spec, const Fleet& fleet,
-                                              const Context& context) {
+                                              const Invocation& invocation) {
   std::vector<int> counts(fleet.hosts().size(), 1);
   if (options.has_counts()) {
-    absl::StatusOr<std::vector<int>> placed = Place(options, fleet, context);
+    absl::StatusOr<std::vector<int>> placed = Place(options, fleet, invocation);
     if (!placed.ok()) return placed.status();
     counts = *std::move(placed);
   }
-  v1::Ranks ranks;
-  for (size_t i = 0; i < counts.size(); ++i) {
-    ranks.set_world_size(ranks.world_size() + counts[i]);
-    if (counts[i] > 0) ranks.add_hosts(context.NameOf(*fleet.hosts()[i].host));
-  }
+  std::vector<std::string> names;
+  for (const FleetHost& entry : fleet.hosts()) names.push_back(invocation.NameOf(*entry.host));
+  std::vector<v1::Ranks> ranks = RanksOf(counts, names);
   std::vector<Share> shares;
   for (size_t i = 0; i < counts.size(); ++i) {
     if (counts[i] == 0) continue;
     Share share{fleet.hosts()[i].host, {}};
     *share.request.add_specs() = spec;
-    if (options.has_counts() && ranks.world_size() > 1) {
-      ranks.set_count(counts[i]);
-      ranks.set_host_rank(static_cast<int>(shares.size()));
-      *share.request.mutable_ranks() = ranks;
-      ranks.set_first_rank(ranks.first_rank() + counts[i]);
+    if (options.has_counts() && ranks[i].world_size() > 1) {
+      *share.request.mutable_ranks() = std::move(ranks[i]);
     }
     shares.push_back(std::move(share));
   }
   return shares;
-}
-
-std::vector<absl::StatusOr<v1::SpawnBatchResponse>> Spawn(std::vector<Share>* shares) {
-  std::vector<absl::StatusOr<v1::SpawnBatchResponse>> answers(shares->size(),
-                                                              absl::UnknownError("no answer"));
-  absl::BlockingCounter pending(static_cast<int>(shares->size()));
-  for (size_t i = 0; i < shares->size(); ++i) {
-    Share& share = (*shares)[i];
-    CallOptions options;
-    options.timeout = SpawnTimeoutOf(share.request.specs(0));
-    share.host->SpawnBatch(std::move(share.request), options,
-                           [&answers, &pending, i](absl::StatusOr<v1::SpawnBatchResponse> answer) {
-                             answers[i] = std::move(answer);
-                             pending.DecrementCount();
-                           });
-  }
-  pending.Wait();
-  return answers;
 }
 
 void PrintTable(const std::vector<Found>& started, bool colours) {
@@ -103,66 +81,109 @@ void PrintTable(const std::vector<Found>& started, bool colours) {
 // Prints what was started, complains about what was not; the exit status.
 int Report(const Fleet& fleet, const std::vector<Share>& shares,
            std::vector<absl::StatusOr<v1::SpawnBatchResponse>> answers, const std::string& program,
-           Context& context) {
+           Invocation& invocation) {
   bool all_started =
       absl::c_all_of(answers, [](const absl::StatusOr<v1::SpawnBatchResponse>& answer) {
         return answer.ok() && !answer->results().empty() &&
                absl::c_all_of(answer->results(),
                               [](const auto& result) { return result.has_process(); });
       });
-  if (!all_started) context.LearnNames(fleet);
+  if (!all_started) invocation.LearnNames(fleet);
+  if (all_started && shares.size() > 1) invocation.LearnAgents(fleet);
   std::vector<Found> started;
   std::vector<std::string> complaints;
   int status = 0;
   for (size_t i = 0; i < shares.size(); ++i) {
     if (!answers[i].ok()) {
-      status = context.Fail(answers[i].status());
+      status = invocation.Fail(answers[i].status());
       continue;
     }
     if (answers[i]->results().empty()) {
-      status = context.Fail(absl::InternalError(absl::StrCat(
-          context.NameOf(*shares[i].host), ": the agent did not say what it started")));
+      status = invocation.Fail(absl::InternalError(absl::StrCat(
+          invocation.NameOf(*shares[i].host), ": the agent did not say what it started")));
     }
     for (v1::SpawnBatchResponse::Result& result : *answers[i]->mutable_results()) {
       if (result.has_process()) {
-        context.LearnName(*shares[i].host, result.process().host());
-        result.mutable_process()->set_host(context.NameOf(*shares[i].host));
+        invocation.LearnName(*shares[i].host, result.process().host());
+        result.mutable_process()->set_host(invocation.NameOf(*shares[i].host));
         started.push_back({shares[i].host, std::move(*result.mutable_process())});
         continue;
       }
       StartError error =
-          ExplainStartError(result.error(), program, context.NameOf(*shares[i].host));
+          ExplainStartError(result.error(), program, invocation.NameOf(*shares[i].host));
       if (complaints.empty() || complaints.back() != error.sentence)
         complaints.push_back(error.sentence);
       status = error.exit_status;
     }
   }
-  if (context.json()) {
+  if (invocation.json()) {
     for (const Found& entry : started) Print(JsonLine(entry.process));
   } else if (!started.empty()) {
-    PrintTable(started, context.colours());
+    PrintTable(started, invocation.colours());
   }
-  for (const std::string& complaint : complaints) context.Note(complaint);
+  for (const std::string& complaint : complaints) invocation.Note(complaint);
   return status;
 }
 
-int RunStart(const JobOptions& options, const CLI::App& command, Context& context) {
-  absl::StatusOr<std::vector<std::string>> words = CommandWords(command, context);
-  if (!words.ok()) return context.Fail(words.status());
+// What became of it when a signal has come before it was reported; the exit status.
+int ReportInterrupt(int number, const std::vector<HostLeft>& left,
+                    const std::vector<std::string>& names, const Invocation& invocation) {
+  const std::string what = left.empty() ? "what was started was ended again."
+                                        : "not seen to end again, " + TellStarted(left, names);
+  invocation.Note(absl::StrCat(SignalName(number), ": ", what));
+  EndBySignal(number);
+  return 128 + number;
+}
+
+int StartAndReport(const Fleet& fleet, std::vector<Share> shares, const std::string& program,
+                   Invocation& invocation, Interrupts& interrupts) {
+  std::vector<std::string> names;
+  for (const Share& share : shares) names.push_back(invocation.NameOf(*share.host));
+  auto starting = std::make_shared<Starting>(shares);  // a late signal may find it
+  interrupts.Deliver([&interrupts, starting, names, is_first = true](int number) mutable {
+    const bool is_ending = starting->Interrupt(number);
+    if (is_ending && std::exchange(is_first, false)) {
+      SayAtOnce(absl::StrCat(SignalName(number),
+                             ": ending what was started; Ctrl-C once more leaves it."));
+      return;
+    }
+    if (is_ending && interrupts.AwaitOver(kTimeToLeave)) return;
+    const std::vector<HostLeft> left = starting->Left();
+    if (!left.empty()) SayAtOnce("leaving; " + TellStarted(left, names));
+    DieBySignal(number);
+  });
+  std::vector<Starting::Answer> answers = starting->Run();
+  interrupts.Over();
+  if (int number = starting->interrupted_by(); number != 0) {
+    return ReportInterrupt(number, starting->Left(), names, invocation);
+  }
+  const int status = Report(fleet, shares, std::move(answers), program, invocation);
+  FlushOutput();  // while a signal is still heard
+  return status;
+}
+
+int RunStart(const JobOptions& options, const CLI::App& command, Invocation& invocation) {
+  absl::StatusOr<std::vector<std::string>> words = CommandWords(command, invocation);
+  if (!words.ok()) return invocation.Fail(words.status());
   absl::StatusOr<std::vector<ShipFile>> files = ParseShip(options.ship);
-  if (!files.ok()) return context.Fail(files.status());
+  if (!files.ok()) return invocation.Fail(files.status());
   const std::string program = (*words)[0];
   (*words)[0] = ProgramThere(program, *files);
+  Interrupts interrupts(Interrupts::Take::kEnds);
   absl::StatusOr<Fleet> fleet =
-      context.ConnectForWork(options.has_counts() && options.NeedsFacts());
-  if (!fleet.ok()) return context.Fail(fleet.status());
+      invocation.ConnectForWork(options.has_counts() && options.NeedsFacts());
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
   absl::StatusOr<v1::ProcessSpec> spec = BuildSpec(options, *words, *fleet);
-  if (!spec.ok()) return context.Fail(spec.status());
+  if (!spec.ok()) return invocation.Fail(spec.status());
   spec->set_lifetime(v1::LIFETIME_DETACHED);
-  absl::StatusOr<std::vector<Share>> shares = MakeShares(options, *spec, *fleet, context);
-  if (!shares.ok()) return context.Fail(shares.status());
-  if (absl::Status sent = ShipTo(*files, &*shares); !sent.ok()) return context.Fail(sent);
-  return Report(*fleet, *shares, Spawn(&*shares), (*words)[0], context);
+  absl::StatusOr<std::vector<Share>> shares = MakeShares(options, *spec, *fleet, invocation);
+  if (!shares.ok()) return invocation.Fail(shares.status());
+  if (absl::Status sent = ShipTo(*files, &*shares); !sent.ok()) return invocation.Fail(sent);
+  invocation.TellWaitingInput();
+  const int status =
+      StartAndReport(*fleet, *std::move(shares), (*words)[0], invocation, interrupts);
+  invocation.TellWaitingInput();
+  return status;
 }
 
 }  // namespace
@@ -177,8 +198,8 @@ void AddStart(Parser& parser) {
                  "  shoal -H @studio start --name render --per-core -- ./render --serve");
   AddJobOptions(command, options.get());
   command->callback([&parser, options, command] {
-    parser.chosen = [&context = parser.context, options, command] {
-      return RunStart(*options, *command, context);
+    parser.chosen = [&invocation = parser.invocation, options, command] {
+      return RunStart(*options, *command, invocation);
     };
   });
 }

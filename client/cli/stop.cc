@@ -23,7 +23,8 @@ std::string DescribeTree(const BulkAnswer& answer) {
   if (!answer.result.process().tree_empty()) return "its tree has not been seen empty";
   if (answer.before == nullptr || !answer.before->process.has_live_usage())
     return "its tree is empty";
-  int members = answer.before->process.live_usage().descendants() + 1;
+  const v1::Process& before = answer.before->process;
+  const int members = before.live_usage().descendants() + (HasEnded(before) ? 0 : 1);
   return absl::StrCat("its tree of ", Count(members, "process", "es"), " is empty");
 }
 
@@ -53,29 +54,34 @@ void DropWhatIsOver(const Selection& selection, Lookup* lookup) {
   lookup->found = std::move(rest);
 }
 
-int RunStop(const Arguments& arguments, Context& context) {
+int RunStop(const Arguments& arguments, Invocation& invocation) {
   absl::StatusOr<int> signal = ParseSignal(arguments.signal);
-  if (!signal.ok()) return context.Fail(signal.status());
+  if (!signal.ok()) return invocation.Fail(signal.status());
+  absl::StatusOr<absl::Duration> grace;
+  if (!arguments.grace.empty()) {
+    grace = ParseFiniteSpan("--grace", arguments.grace);
+    if (!grace.ok()) return invocation.Fail(grace.status());
+  }
   absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "stop");
-  if (!selection.ok()) return context.Fail(selection.status());
-  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
-  if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, context, {.live_usage = true});
-  if (!lookup.ok()) return context.Fail(lookup.status());
+  if (!selection.ok()) return invocation.Fail(selection.status());
+  absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
+  absl::StatusOr<Lookup> lookup =
+      FindProcesses(*fleet, *selection, invocation, {.live_usage = true});
+  if (!lookup.ok()) return invocation.Fail(lookup.status());
   DropWhatIsOver(*selection, &*lookup);
   int unreached = 0;
   std::vector<BulkAnswer> answers = CallForEach<v1::TerminateResponse>(
-      *lookup, context, &unreached, [&](const HostShare& share, Done<v1::TerminateResponse> done) {
+      *lookup, invocation, &unreached,
+      [&](const HostShare& share, Done<v1::TerminateResponse> done) {
         v1::TerminateRequest request;
         *request.mutable_selector() = share.selector;
         request.set_signal(*signal);
-        if (!arguments.grace.empty()) {
-          *request.mutable_grace() = FromSpan(*ParseSpan(arguments.grace));
-        }
+        if (!arguments.grace.empty()) *request.mutable_grace() = FromSpan(*grace);
         share.host->Terminate(std::move(request), {}, std::move(done));
       });
-  if (answers.empty() && unreached == 0) context.Note("nothing that was selected is running.");
-  int status = Report(answers, DescribeStop, context);
+  if (answers.empty() && unreached == 0) invocation.Note("nothing that was selected is running.");
+  int status = Report(answers, DescribeStop, invocation);
   return status != 0 ? status : unreached;
 }
 
@@ -96,7 +102,9 @@ void AddStop(Parser& parser) {
       ->type_name("SIG");
   AddSelector(command, &arguments->selector);
   command->callback([&parser, arguments] {
-    parser.chosen = [&context = parser.context, arguments] { return RunStop(*arguments, context); };
+    parser.chosen = [&invocation = parser.invocation, arguments] {
+      return RunStop(*arguments, invocation);
+    };
   });
 }
 

@@ -10,6 +10,7 @@
 #include "common/escape.h"
 #include "common/ids.h"
 #include "common/signals.h"
+#include "common/status.h"
 #include "shoal/outcome.h"
 
 namespace shoal::cli {
@@ -43,10 +44,8 @@ class Teller {
     sentences_.push_back(absl::StrCat(parts...));
   }
 
-  bool HasFlag(shoal::v1::Flag flag) const {
-    return std::find(process_.flags().begin(), process_.flags().end(), flag) !=
-           process_.flags().end();
-  }
+  bool HasFlag(shoal::v1::Flag flag) const { return cli::HasFlag(process_, flag); }
+  bool IsUnmanaged() const { return !HasEnded(process_) && HasFlag(shoal::v1::FLAG_UNMANAGED); }
 
   void Beginning();
   std::string Parent() const;
@@ -55,7 +54,9 @@ class Teller {
   std::string RequestedEnd() const;
   void Tree();
   void Output();
+  absl::string_view Rest() const;
   void Flags();
+  void Stall();
 
   const Process& process_;
   const absl::Time now_;
@@ -73,7 +74,9 @@ void Teller::Beginning() {
   } else if (process_.pid() == 0 && !process_.has_start_time()) {
     Say(who, " was asked for on ", process_.host(), " at ", Clock(process_.create_time()), " by ",
         by,
-        HasEnded(process_) ? "; it is not known to have started." : " and has not started yet.");
+        HasEnded(process_) ? "; it is not known to have started."
+        : IsUnmanaged()    ? "."
+                           : " and has not started yet.");
   } else {
     Say(who, " was started on ", process_.host(), " at ",
         Clock(process_.has_start_time() ? process_.start_time() : process_.create_time()), " by ",
@@ -128,7 +131,10 @@ void Teller::End() {
   if (process_.state() == shoal::v1::STATE_FAILED_TO_START) return;
   if (!HasEnded(process_)) {
     if (process_.has_termination()) {
-      Say(RequestedEnd(), "; it has not ended yet.");
+      Say(RequestedEnd(),
+          IsUnmanaged() ? "; this agent could not end it." : "; it has not ended yet.");
+    } else if (IsUnmanaged()) {
+      return;
     } else if (process_.has_start_time()) {
       Say("It has been running for ", FormatSpan(now_ - ToTime(true, process_.start_time())), ".");
     }
@@ -142,16 +148,19 @@ void Teller::End() {
     bool by_kill = exit.outcome_case() == ExitStatus::kSignal && exit.signal() == 9;
     Say(RequestedEnd(), "; it did not react; SIGKILL at ", killed,
         by_kill ? " ended it."
-                : absl::StrCat(" was sent to what was left; ", DescribeEnd(process_), at, "."));
+                : absl::StrCat(" was sent to what was left; ", DescribeExit(process_), at, "."));
   } else if (asked) {
-    Say(RequestedEnd(), "; ", DescribeEnd(process_), at, ".");
-  } else if (exit.outcome_case() == ExitStatus::kCode) {
+    Say(RequestedEnd(), "; ", DescribeExit(process_), at, ".");
+  } else if (exit.outcome_case() == ExitStatus::kCode && !WasCutShort(process_)) {
     Say("It ended by itself", at, " with exit code ", exit.code(), ", after ",
         FormatSpan(RunTime(process_)), ".");
   } else if (exit.outcome_case() == ExitStatus::kSignal &&
              exit.cause() == shoal::v1::CAUSE_SIGNALED) {
     Say(SignalName(exit.signal()), " from elsewhere, not from Shoal, ended it", at,
         exit.core_dumped() ? " (core dumped)" : "", ", after ", FormatSpan(RunTime(process_)), ".");
+  } else if (exit.outcome_case() == ExitStatus::kCode) {
+    Say("It ended", at, " with ", DescribeEnd(process_), ", after ", FormatSpan(RunTime(process_)),
+        ".");
   } else if (exit.outcome_case() == ExitStatus::kSignal) {
     Say("It was ", DescribeEnd(process_), at, ", after ", FormatSpan(RunTime(process_)), ".");
   } else {
@@ -162,6 +171,7 @@ void Teller::End() {
 
 void Teller::Tree() {
   if (!HasEnded(process_) || process_.state() == shoal::v1::STATE_FAILED_TO_START) return;
+  if (process_.has_descendants()) Say(DescribeDescendants(process_), ".");
   if (process_.tree_empty()) {
     Say("Its tree was seen empty",
         process_.has_empty_time()
@@ -205,21 +215,38 @@ void Teller::Output() {
     dropped += position.begin_offset();
   }
   if (parts.empty()) return;
-  bool truncated = HasFlag(shoal::v1::FLAG_OUTPUT_TRUNCATED);
   Say(absl::StrJoin(parts, ", "),
       dropped > 0 ? absl::StrCat(", the first ", FormatBytes(dropped), " dropped")
                   : ", nothing dropped",
-      truncated ? "; what its shim had not moved yet is lost" : "",
-      process_.output_complete() || !HasEnded(process_) || truncated
-          ? ""
-          : "; somebody still holds them open",
-      ".");
+      Rest(), ".");
+}
+
+// What has become of the output that is not in the files.
+absl::string_view Teller::Rest() const {
+  if (HasFlag(shoal::v1::FLAG_OUTPUT_TRUNCATED)) return "; what its shim had not moved yet is lost";
+  if (process_.output_complete() || !HasEnded(process_)) return "";
+  if (HasFlag(shoal::v1::FLAG_OUTPUT_STALLED)) return "; the rest waits for room";
+  return "; somebody still holds them open";
+}
+
+// Without a number it is the cap, or a full disk that a shim of an older version does not name.
+void Teller::Stall() {
+  const int error = process_.output_error_number();
+  if (error == 0) {
+    return Say("It waits for room for its output: the disk is full or its cap is reached.");
+  }
+  Say(ErrnoStatus(error, "Its output cannot be written").message(), "; ",
+      HasEnded(process_) && process_.tree_empty()
+          ? "that is tried until it can be, or `shoal rm` drops the rest."
+          : "it waits until it can be.");
 }
 
 void Teller::Flags() {
-  if (HasFlag(shoal::v1::FLAG_OUTPUT_STALLED)) {
-    Say("It waits for room for its output: the disk is full or its cap is reached.");
+  if (IsUnmanaged()) {
+    Say("Its record was written by a newer agent: this one cannot read it and leaves the process "
+        "alone; it keeps its name, and the newer agent can end it.");
   }
+  if (HasFlag(shoal::v1::FLAG_OUTPUT_STALLED)) Stall();
   if (HasFlag(shoal::v1::FLAG_SHIM_STALLED)) Say("Its shim does not react.");
   if (HasFlag(shoal::v1::FLAG_UNKILLABLE)) Say("Members of its tree outlived SIGKILL.");
   if (HasFlag(shoal::v1::FLAG_LEAKED)) {

@@ -11,9 +11,9 @@
 
 namespace shoal::cli {
 
-// Who started it, what it was sent and by whom, how and when it ended, when its tree was seen
-// empty, who survived, what became of its output. Says only what `process` says; `now` decides
-// where a date is needed.
+// The identity that started it, each signal sent and its sender, how and when it ended, when its
+// tree was seen empty, the survivors, what became of its output. Says only what `process` says;
+// `now` decides where a date is needed.
 std::string TellStory(const shoal::v1::Process& process, absl::Time now);
 
 }  // namespace shoal::cli

@@ -4,28 +4,12 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
+#include "common/utf8.h"
 
 namespace shoal::cli {
 namespace {
 
 constexpr size_t kGap = 2;
-
-// The code point at the front of `text`, taken off it; a byte that starts none counts as itself.
-char32_t TakeCodePoint(absl::string_view* text) {
-  uint8_t first = static_cast<uint8_t>(text->front());
-  size_t length = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-  if (first >= 0x80 && first < 0xC2) length = 1;
-  if (first >= 0xF5 || length > text->size()) length = 1;
-  for (size_t i = 1; i < length; ++i) {
-    if ((static_cast<uint8_t>((*text)[i]) & 0xC0) != 0x80) length = 1;
-  }
-  char32_t code = length == 1 ? first : first & (0xFFu >> (length + 1));
-  for (size_t i = 1; i < length; ++i) {
-    code = code << 6 | (static_cast<uint8_t>((*text)[i]) & 0x3Fu);
-  }
-  text->remove_prefix(length);
-  return code;
-}
 
 size_t WidthOf(char32_t code) {
   bool combining = (code >= 0x300 && code < 0x370) || code == 0x200B || code == 0x200D ||
@@ -42,7 +26,13 @@ size_t WidthOf(char32_t code) {
 
 size_t DisplayWidth(absl::string_view text) {
   size_t width = 0;
-  while (!text.empty()) width += WidthOf(TakeCodePoint(&text));
+  while (!text.empty()) {
+    // A byte that begins no character is shown as one.
+    const Utf8Character none = {static_cast<uint8_t>(text[0]), 1};
+    const Utf8Character character = FirstCharacter(text).value_or(none);
+    width += WidthOf(character.code);
+    text.remove_prefix(character.bytes);
+  }
   return width;
 }
 

@@ -1,4 +1,4 @@
-// Spans of time and sizes, as people write and read them.
+// Spans of time and sizes, as people read them.
 //
 // Thread-safety: thread-safe.
 #ifndef SHOAL_CLIENT_CLI_UNITS_H_
@@ -7,15 +7,10 @@
 #include <cstdint>
 #include <string>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace shoal::cli {
-
-// "10", "2.5s", "500ms", "1h30m", "2d", "inf"; a bare number is seconds. INVALID_ARGUMENT with an
-// example for anything else, negative spans included.
-absl::StatusOr<absl::Duration> ParseSpan(absl::string_view text);
 
 // For a sentence: "0.02 s", "41.2 s", "3 min 12 s", "2 h 5 min", "41 d 3 h".
 std::string FormatSpan(absl::Duration span);

@@ -8,6 +8,7 @@
 #include "client/cli/exit_status.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
+#include "common/span.h"
 #include "shoal/outcome.h"
 
 namespace shoal::cli {
@@ -19,7 +20,7 @@ struct Arguments {
 };
 
 // What is told of each, and the exit status: that of the first that failed.
-int ReportEnds(std::vector<BulkAnswer> answers, Context& context) {
+int ReportEnds(std::vector<BulkAnswer> answers, Invocation& invocation) {
   std::vector<std::string> living;
   const v1::Process* first_failed = nullptr;
   for (const BulkAnswer& answer : answers) {
@@ -37,49 +38,50 @@ int ReportEnds(std::vector<BulkAnswer> answers, Context& context) {
       [](const BulkAnswer& answer) {
         const v1::Process& process = answer.result.process();
         if (!HasEnded(process)) return StateWord(process);
+        if (!process.has_start_time() || !process.has_exit_time()) return DescribeEnd(process);
         return absl::StrCat(DescribeEnd(process), " after ", FormatSpan(RunTime(process)));
       },
-      context);
+      invocation);
   if (!living.empty()) {
-    context.Note(
+    invocation.Note(
         absl::StrCat("the time is over, and still running: ", absl::StrJoin(living, ", "), "."));
     return kExitTryAgain;
   }
   return first_failed == nullptr ? 0 : ShellExitStatus(*first_failed);
 }
 
-int RunWait(const Arguments& arguments, Context& context) {
+int RunWait(const Arguments& arguments, Invocation& invocation) {
   absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "wait for");
-  if (!selection.ok()) return context.Fail(selection.status());
-  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
-  if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, context);
-  if (!lookup.ok()) return context.Fail(lookup.status());
+  if (!selection.ok()) return invocation.Fail(selection.status());
+  absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, invocation);
+  if (!lookup.ok()) return invocation.Fail(lookup.status());
   CallOptions options;
   options.timeout = *ParseSpan(arguments.timeout);
   int unreached = 0;
-  for (const absl::Status& failure : lookup->failures) unreached = context.Fail(failure);
+  for (const absl::Status& failure : lookup->failures) unreached = invocation.Fail(failure);
   std::vector<HostShare> shares = ByHost(lookup->found);
   std::vector<absl::StatusOr<v1::WaitResponse>> responses =
-      CallEach<v1::WaitResponse>(shares, [&](const HostShare& share, Done<v1::WaitResponse> done) {
+      FanOut<v1::WaitResponse>(shares.size(), [&](size_t i, Done<v1::WaitResponse> done) {
         v1::WaitRequest request;
-        *request.mutable_selector() = share.selector;
-        share.host->Wait(std::move(request), options, std::move(done));
+        *request.mutable_selector() = shares[i].selector;
+        shares[i].host->Wait(std::move(request), options, std::move(done));
       });
   std::vector<BulkAnswer> answers;
   for (size_t i = 0; i < shares.size(); ++i) {
     if (!responses[i].ok()) {
-      unreached = context.Fail(responses[i].status());
+      unreached = invocation.Fail(responses[i].status());
       continue;
     }
     for (v1::Process& process : *responses[i]->mutable_processes()) {
-      process.set_host(context.NameOf(*shares[i].host));
+      process.set_host(invocation.NameOf(*shares[i].host));
       BulkAnswer answer;
       *answer.result.mutable_process() = std::move(process);
       answers.push_back(std::move(answer));
     }
   }
-  int status = ReportEnds(std::move(answers), context);
+  int status = ReportEnds(std::move(answers), invocation);
   return unreached != 0 ? unreached : status;
 }
 
@@ -97,7 +99,9 @@ void AddWait(Parser& parser) {
       ->type_name("SPAN");
   AddSelector(command, &arguments->selector);
   command->callback([&parser, arguments] {
-    parser.chosen = [&context = parser.context, arguments] { return RunWait(*arguments, context); };
+    parser.chosen = [&invocation = parser.invocation, arguments] {
+      return RunWait(*arguments, invocation);
+    };
   });
 }
 

@@ -8,11 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/cli/command.h"
-#include "client/cli/funnel.h"
 #include "client/cli/json.h"
+#include "client/cli/standard_output.h"
 #include "client/cli/table.h"
 #include "client/cli/wording.h"
 #include "common/ids.h"
+#include "shoal/host/event_queue.h"
 #include "shoal/outcome.h"
 
 namespace shoal::cli {
@@ -21,6 +22,7 @@ namespace {
 constexpr size_t kNameWidth = 16;
 constexpr size_t kHostWidth = 8;
 constexpr size_t kPidWidth = 7;
+constexpr size_t kQueueBytes = size_t{4} << 20;
 
 // What one host's stream says.
 struct News {
@@ -32,60 +34,61 @@ struct News {
 
 class Watcher {
  public:
-  Watcher(const Fleet& fleet, const Selection& selection, Context& context)
+  Watcher(const Fleet& fleet, const Selection& selection, Invocation& invocation)
       : fleet_(fleet),
         selection_(selection),
-        context_(context),
+        invocation_(invocation),
         synced_(fleet.hosts().size()),
-        funnel_(CountStreams()) {}
+        queue_(CountStreams(), kQueueBytes) {}
 
   int Run();
 
  private:
   // One stream for each selector of each host.
-  int CountStreams() const;
+  size_t CountStreams() const;
   void Subscribe(size_t host, v1::Selector selector);
   void Tell(const News& news);
   void TellProcess(size_t host, const v1::Process& process);
-  std::string NameOf(size_t host) const { return context_.NameOf(*fleet_.hosts()[host].host); }
+  std::string NameOf(size_t host) const { return invocation_.NameOf(*fleet_.hosts()[host].host); }
 
   const Fleet& fleet_;
   const Selection& selection_;
-  Context& context_;
+  Invocation& invocation_;
   std::vector<bool> synced_;                 // by host
   std::map<std::string, std::string> told_;  // by id: the last line without its time
   int status_ = 0;
-  Funnel<News> funnel_;
+  EventQueue<News> queue_;
   std::vector<std::unique_ptr<Subscription>> subscriptions_;
 };
 
-int Watcher::CountStreams() const {
+size_t Watcher::CountStreams() const {
   size_t count = 0;
   for (const FleetHost& entry : fleet_.hosts())
-    count += selection_.ForHost(context_.NameOf(*entry.host)).size();
-  return static_cast<int>(count);
+    count += selection_.ForHost(invocation_.NameOf(*entry.host)).size();
+  return count;
 }
 
 void Watcher::Subscribe(size_t host, v1::Selector selector) {
   v1::WatchRequest request;
   if (!selector.all()) *request.mutable_selector() = std::move(selector);
   WatchObserver observer;
-  observer.on_event = [this, host](const v1::WatchResponse& event) {
-    return funnel_.Push({host, event, {}, false}, event.ByteSizeLong());
+  const size_t stream = subscriptions_.size();
+  observer.on_event = [this, host, stream](v1::WatchResponse&& event) {
+    const size_t bytes = event.ByteSizeLong();
+    return queue_.Push(stream, bytes, {host, std::move(event), {}, false});
   };
-  observer.on_reset = [] {};
   observer.on_connection = [this, host](const absl::Status& status) {
-    funnel_.Push({host, std::nullopt, status, false}, 0);
+    queue_.Push({host, std::nullopt, status, false});
   };
   observer.on_end = [this, host](const absl::Status& status) {
-    funnel_.End({host, std::nullopt, status, true});
+    queue_.End({host, std::nullopt, status, true});
   };
   subscriptions_.push_back(
       fleet_.hosts()[host].host->Watch(std::move(request), std::move(observer)));
 }
 
 void Watcher::TellProcess(size_t host, const v1::Process& process) {
-  context_.LearnName(*fleet_.hosts()[host].host, process.host());
+  invocation_.LearnName(*fleet_.hosts()[host].host, process.host());
   bool over = HasEnded(process) && process.tree_empty();
   if (over && !synced_[host]) return;
   std::string line =
@@ -103,17 +106,17 @@ void Watcher::TellProcess(size_t host, const v1::Process& process) {
 void Watcher::Tell(const News& news) {
   if (!news.event.has_value()) {
     if (news.is_end) {
-      if (!news.connection.ok()) status_ = context_.Fail(news.connection);
+      if (!news.connection.ok()) status_ = invocation_.Fail(news.connection);
     } else if (news.connection.ok()) {
-      context_.Note(absl::StrCat(NameOf(news.host), ": connected again."));
+      invocation_.Note(absl::StrCat(NameOf(news.host), ": connected again."));
     } else {
-      context_.Note(absl::StrCat(NameOf(news.host), ": the connection broke (",
-                                 news.connection.message(), "); trying again."));
+      invocation_.Note(absl::StrCat(NameOf(news.host), ": the connection broke (",
+                                    news.connection.message(), "); trying again."));
     }
     return;
   }
   if (news.event->has_synced()) synced_[news.host] = true;
-  if (context_.json()) {
+  if (invocation_.json()) {
     if (!news.event->has_heartbeat()) Print(JsonLineFrom(NameOf(news.host), *news.event));
   } else if (news.event->has_upsert()) {
     TellProcess(news.host, news.event->upsert());
@@ -129,21 +132,23 @@ int Watcher::Run() {
     }
   }
   for (;;) {
-    std::vector<News> batch = funnel_.Pop();
+    std::vector<EventQueue<News>::Entry> batch = queue_.Take();
     if (batch.empty()) return status_;
-    for (const News& news : batch) Tell(news);
-    FlushOutput();
-    for (auto& subscription : subscriptions_) subscription->Resume();
+    for (const auto& entry : batch) Tell(entry.item);
+    if (!FlushOutput()) return status_;
+    for (const auto& entry : batch) {
+      if (queue_.Taken(entry)) subscriptions_[*entry.source]->Resume();
+    }
   }
 }
 
-int RunWatch(const SelectorArguments& arguments, Context& context) {
+int RunWatch(const SelectorArguments& arguments, Invocation& invocation) {
   absl::StatusOr<Selection> selection = Selection::Parse(arguments.terms, arguments.labels);
-  if (!selection.ok()) return context.Fail(selection.status());
-  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
-  if (!fleet.ok()) return context.Fail(fleet.status());
-  if (!selection->hosts().empty()) context.LearnNames(*fleet);
-  return Watcher(*fleet, *selection, context).Run();
+  if (!selection.ok()) return invocation.Fail(selection.status());
+  absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
+  if (!selection->hosts().empty()) invocation.LearnNames(*fleet);
+  return Watcher(*fleet, *selection, invocation).Run();
 }
 
 }  // namespace
@@ -155,8 +160,8 @@ void AddWatch(Parser& parser) {
                  "  shoal watch\n  shoal -H node[1-3] watch -l job=render");
   AddSelector(command, arguments.get());
   command->callback([&parser, arguments] {
-    parser.chosen = [&context = parser.context, arguments] {
-      return RunWatch(*arguments, context);
+    parser.chosen = [&invocation = parser.invocation, arguments] {
+      return RunWatch(*arguments, invocation);
     };
   });
 }

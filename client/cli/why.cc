@@ -6,21 +6,22 @@
 #include "client/cli/command.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
+#include "client/cli/standard_output.h"
 #include "client/cli/story.h"
 
 namespace shoal::cli {
 namespace {
 
-int RunWhy(const SelectorArguments& arguments, Context& context) {
+int RunWhy(const SelectorArguments& arguments, Invocation& invocation) {
   absl::StatusOr<Selection> selection = RequireSelection(arguments, "tell about");
-  if (!selection.ok()) return context.Fail(selection.status());
-  absl::StatusOr<Fleet> fleet = context.ConnectExisting(*selection);
-  if (!fleet.ok()) return context.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, context);
-  if (!lookup.ok()) return context.Fail(lookup.status());
+  if (!selection.ok()) return invocation.Fail(selection.status());
+  absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
+  if (!fleet.ok()) return invocation.Fail(fleet.status());
+  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, invocation);
+  if (!lookup.ok()) return invocation.Fail(lookup.status());
   bool first = true;
   for (const Found& entry : lookup->found) {
-    if (context.json()) {
+    if (invocation.json()) {
       Print(JsonLine(entry.process));
     } else {
       Print(absl::StrCat(first ? "" : "\n", TellStory(entry.process, absl::Now()), "\n"));
@@ -28,7 +29,7 @@ int RunWhy(const SelectorArguments& arguments, Context& context) {
     first = false;
   }
   int status = 0;
-  for (const absl::Status& failure : lookup->failures) status = context.Fail(failure);
+  for (const absl::Status& failure : lookup->failures) status = invocation.Fail(failure);
   return status;
 }
 
@@ -40,7 +41,9 @@ void AddWhy(Parser& parser) {
       AddCommand(parser, "why", "Tell what became of a process, in a paragraph", "  shoal why web");
   AddSelector(command, arguments.get());
   command->callback([&parser, arguments] {
-    parser.chosen = [&context = parser.context, arguments] { return RunWhy(*arguments, context); };
+    parser.chosen = [&invocation = parser.invocation, arguments] {
+      return RunWhy(*arguments, invocation);
+    };
   });
 }
 

@@ -1,12 +1,15 @@
 #include "client/cli/wording.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/cli/units.h"
 #include "common/escape.h"
 #include "common/signals.h"
+#include "common/utf8.h"
 #include "shoal/outcome.h"
 
 namespace shoal::cli {
@@ -15,30 +18,67 @@ namespace {
 using shoal::v1::ExitStatus;
 using shoal::v1::Process;
 
-std::string DescribeSignalled(const Process& process) {
-  const ExitStatus& exit = process.exit();
-  std::string name = SignalName(exit.signal());
-  switch (exit.cause()) {
-    case shoal::v1::CAUSE_OUT_OF_MEMORY:
-      return absl::StrCat("killed by the kernel, out of memory (peak ",
-                          FormatBytes(exit.usage().max_rss_bytes()), ")");
+// What stands behind the exit; nothing if it came by itself or on request.
+std::string Occasion(const Process& process) {
+  switch (process.exit().cause()) {
     case shoal::v1::CAUSE_TIME_LIMIT:
-      return absl::StrCat("ended by ", name, " at its time limit of ",
+      return absl::StrCat(" at its time limit of ",
                           FormatSpan(ToSpan(process.spec().time_limit())));
     case shoal::v1::CAUSE_SESSION_CLOSED:
-      return absl::StrCat("ended by ", name, " when its session was closed");
+      return " when its session was closed";
     case shoal::v1::CAUSE_SESSION_EXPIRED:
-      return absl::StrCat("ended by ", name, " because its session lapsed");
+      return " because its session lapsed";
     case shoal::v1::CAUSE_DEAD_MAN:
-      return absl::StrCat("ended by ", name, " because its agent was gone for too long");
+      return " because its agent was gone for too long";
     default:
-      return absl::StrCat("ended by ", name, exit.core_dumped() ? " (core dumped)" : "");
+      return "";
   }
+}
+
+std::string DescribeSignal(const ExitStatus& exit) {
+  if (exit.cause() == shoal::v1::CAUSE_OUT_OF_MEMORY) {
+    return absl::StrCat("killed by the kernel, out of memory (peak ",
+                        FormatBytes(exit.usage().max_rss_bytes()), ")");
+  }
+  return absl::StrCat("ended by ", SignalName(exit.signal()),
+                      exit.core_dumped() ? " (core dumped)" : "");
+}
+
+std::string DescribeUnknown(const ExitStatus& exit) {
+  std::string why;
+  if (exit.unknown().reason() == shoal::v1::CAUSE_SHIM_LOST) why = "its shim was lost";
+  if (exit.unknown().reason() == shoal::v1::CAUSE_HOST_REBOOT) why = "the host was rebooted";
+  if (exit.unknown().reason() == shoal::v1::CAUSE_RECORD_VERSION) why = "it was left alone";
+  const std::string& detail = exit.unknown().detail();
+  return absl::StrCat("its exit is unknown: ", why, why.empty() || detail.empty() ? "" : ", ",
+                      EscapeForMessage(detail, 512));
+}
+
+// "5 s after its exit"; those who are told together with the main process are told before that.
+std::string AfterExit(const Process& process, const google::protobuf::Timestamp& time) {
+  const absl::Duration span = ToTime(true, time) - ToTime(true, process.exit_time());
+  if (span < absl::ZeroDuration()) return " before its exit";
+  return absl::StrCat(" ", FormatSpan(span), " after its exit");
+}
+
+std::string WhatBecomesOfDescendants(const Process& process) {
+  const shoal::v1::Descendants& left = process.descendants();
+  if (left.signal() != 0) {
+    const std::string killed = left.has_kill_time() && left.signal() != 9
+                                   ? absl::StrCat(", SIGKILL", AfterExit(process, left.kill_time()))
+                                   : "";
+    return absl::StrCat(SignalName(left.signal()), AfterExit(process, left.signal_time()), killed);
+  }
+  if (process.tree_empty()) return "ended by themselves";
+  if (process.spec().descendants() == shoal::v1::DESCENDANT_POLICY_KEEP) return "kept";
+  const std::string grace = FormatSpan(ToSpan(process.spec().grace()));
+  return absl::StrCat("SIGTERM ", grace, " after its exit, SIGKILL ", grace, " later");
 }
 
 }  // namespace
 
 std::string StateWord(const Process& process) {
+  if (!HasEnded(process) && HasFlag(process, shoal::v1::FLAG_UNMANAGED)) return "unmanaged";
   switch (process.state()) {
     case shoal::v1::STATE_PENDING:
       return "pending";
@@ -63,7 +103,7 @@ std::string StateWord(const Process& process) {
   return absl::StrCat("killed(", SignalName(exit.signal()), ")");
 }
 
-std::string DescribeEnd(const Process& process) {
+std::string DescribeExit(const Process& process) {
   if (process.state() == shoal::v1::STATE_FAILED_TO_START) {
     return absl::StrCat("did not start: ", process.start_failure().message());
   }
@@ -72,18 +112,37 @@ std::string DescribeEnd(const Process& process) {
     case ExitStatus::kCode:
       return absl::StrCat("exit code ", exit.code());
     case ExitStatus::kSignal:
-      return DescribeSignalled(process);
+      return DescribeSignal(exit);
     case ExitStatus::kUnknown:
-      break;
+      return DescribeUnknown(exit);
     case ExitStatus::OUTCOME_NOT_SET:
-      return HasEnded(process) ? "its exit is unknown" : StateWord(process);
+      break;
   }
-  std::string why;
-  if (exit.unknown().reason() == shoal::v1::CAUSE_SHIM_LOST) why = "its shim was lost";
-  if (exit.unknown().reason() == shoal::v1::CAUSE_HOST_REBOOT) why = "the host was rebooted";
-  const std::string& detail = exit.unknown().detail();
-  return absl::StrCat("its exit is unknown: ", why, why.empty() || detail.empty() ? "" : ", ",
-                      EscapeForMessage(detail, 512));
+  return HasEnded(process) ? "its exit is unknown" : StateWord(process);
+}
+
+std::string DescribeEnd(const Process& process) {
+  return absl::StrCat(DescribeExit(process), Occasion(process));
+}
+
+std::string DescribeDescendants(const Process& process) {
+  const shoal::v1::Descendants& left = process.descendants();
+  std::vector<std::string> names;
+  for (const shoal::v1::Survivor& member : left.members()) {
+    names.push_back(absl::StrCat(EscapeForMessage(member.command()), " (", member.pid(), ")"));
+  }
+  if (left.count() > left.members_size()) {
+    names.push_back(absl::StrCat(left.count() - left.members_size(), " more"));
+  }
+  const std::string last = names.empty() ? "" : names.back();
+  if (!names.empty()) names.pop_back();
+  return absl::StrCat(Count(left.count(), "process", "es"), " outlived it, ",
+                      absl::StrJoin(names, ", "), names.empty() ? "" : " and ", last, ": ",
+                      WhatBecomesOfDescendants(process));
+}
+
+bool HasFlag(const Process& process, shoal::v1::Flag flag) {
+  return std::find(process.flags().begin(), process.flags().end(), flag) != process.flags().end();
 }
 
 std::string DescribeIdentity(absl::string_view identity) {
@@ -105,9 +164,7 @@ std::string CommandLine(const Process& process, size_t max_bytes) {
     if (line.size() > max_bytes) break;
   }
   if (line.size() <= max_bytes) return line;
-  size_t cut = max_bytes;
-  while (cut > 0 && (static_cast<unsigned char>(line[cut]) & 0xC0) == 0x80) --cut;
-  return absl::StrCat(line.substr(0, cut), "…");
+  return absl::StrCat(CutUtf8(line, max_bytes), "…");
 }
 
 absl::Time ToTime(bool present, const google::protobuf::Timestamp& timestamp) {

@@ -12,13 +12,22 @@
 
 namespace shoal::cli {
 
-// For a column: "running", "exited(3)", "killed(SIGTERM)", "failed", "lost".
+// For a column: "running", "exited(3)", "killed(SIGTERM)", "failed", "lost", "unmanaged".
 std::string StateWord(const shoal::v1::Process& process);
 
-// What fits behind "rank 3 on node1 failed first: " and "web ": "exit code 3", "ended by SIGTERM",
+// What fits behind "rank 3 on node1 failed first: " and "web ": "exit code 3", "ended by SIGTERM", "exit code 0 at its time limit of 5 s",
 // "killed by the kernel, out of memory (peak 4.0 GiB)", "did not start: …", "its exit is unknown:
 // …".
 std::string DescribeEnd(const shoal::v1::Process& process);
+
+// The same without the occasion: "exit code 0".
+std::string DescribeExit(const shoal::v1::Process& process);
+
+// "2 processes outlived it, sh (1233) and sleep (1234): SIGTERM 5 s after its exit, …", or what
+// they may expect. REQUIRES: process.has_descendants()
+std::string DescribeDescendants(const shoal::v1::Process& process);
+
+bool HasFlag(const shoal::v1::Process& process, shoal::v1::Flag flag);
 
 // "uid 1000" for "uid:1000"; other identities as they are.
 std::string DescribeIdentity(absl::string_view identity);

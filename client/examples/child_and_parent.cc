@@ -1,5 +1,5 @@
-// A child and its parent: a function of this program becomes a process on each host, tells who it
-// is and who started it, and returns something.
+// A child and its parent: a function of this program becomes a process on each host, tells its name
+// and that of its parent, and returns something.
 //
 // Python: p = Process(target=greet, args=("bob",)); p.start(); p.join()
 #include <cstdio>

@@ -1,4 +1,4 @@
-// The current process: who am I, and where? The same question in the program and in its children.
+// The current process: its name and place, asked in the program and in its children.
 //
 // Python: current_process().pid, current_process().name
 #include <cstdio>

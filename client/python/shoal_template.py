@@ -326,7 +326,7 @@ def _be_shim(request, say):
         pipes["start"] = _pipe()
         stage = "fork"
         shim = os.getpid()
-        # What F leaves behind before the shim runs is the shim's, not that of whoever reaps T's orphans.
+        # What F leaves behind before the shim runs is reaped by the shim, not by the reaper of T's orphans.
         if _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl")
         process = os.fork()
@@ -362,17 +362,15 @@ def _execute_shim(request, process, null, pipes, say):
     os.closerange(_FIRST_FREE_FD, first)
     os.closerange(first + 1, second)
     os.closerange(second + 1, _END_OF_FDS)
-    os.execve(sent[_SHIM], [b"shoal-shim", request.slot, b"--adopt", b"%d" % process], request.env)
+    os.execve(sent[_SHIM], [b"shoal-shim", request.slot, b"--adopt", b"%d" % process], {})
 
 
 def _reap():
     for pid in list(_shims):
-        try:
-            ended = os.waitpid(pid, os.WNOHANG)[0] != 0
-        except ChildProcessError:  # SIGCHLD is ignored here, or the program reaps whatever it gets
-            ended = True
-        if ended:
-            _shims.discard(pid)
+        with contextlib.suppress(ChildProcessError):  # SIGCHLD is ignored here, or the program reaps whatever it gets
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                continue
+        _shims.discard(pid)
 
 
 # What F does.
@@ -397,10 +395,12 @@ def _become_process(request, pipes, null):
             os.close(fd)
         stage = _STAGE_PROCESS
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # which Python ignores
+            if signal.getsignal(number) == signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
         os.umask(0o022)
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         if request.nofile:
-            soft = int(request.nofile)
+            soft, hard = int(request.nofile), resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft if hard == -1 else min(soft, hard), hard))
         stage = _STAGE_CHDIR
         os.chdir(request.cwd)

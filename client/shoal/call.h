@@ -25,13 +25,14 @@ struct CallOptions {
 };
 
 // For a spawn: an agent warms a template for up to a minute before it forks from it, and may have
-// hundreds of processes to start before it answers; and it waits for who is to be forked.
+// hundreds of processes to start before it answers; and it waits for the process to fork.
 inline absl::Duration SpawnTimeoutOf(const v1::ProcessSpec& spec) {
   return absl::Minutes(5) + FromProto(spec.fork_wait());
 }
 
 // Gets the answer of an asynchronous call, exactly once, on a thread of gRPC: it must not block,
-// nor make a blocking call. It may start other asynchronous calls.
+// nor make a blocking call. It may start other asynchronous calls, and call exit(). An exception
+// ends the program, as on any other thread; so it is for observers of streams.
 template <typename T>
 using Done = absl::AnyInvocable<void(absl::StatusOr<T>)>;
 

@@ -1,7 +1,7 @@
-// Who a client is to the agents it speaks to, and to which it may speak without saying so.
+// The identity that a client shows to agents, and which agents it may call without one.
 //
-// Unix sockets need no credentials: the agent asks the kernel who is there. TCP is mutual TLS;
-// plaintext goes to loopback addresses only, and only while there is no certificate.
+// Unix sockets need no credentials: the agent gets the peer's uid from the kernel. TCP is mutual
+// TLS; plaintext goes to loopback addresses only, and only while there is no certificate.
 //
 // Ownership:     a value.
 // Thread-safety: as a plain value.
@@ -20,7 +20,7 @@ namespace shoal {
 struct TlsFiles {
   std::string cert_file;  // the client's certificate, then its chain
   std::string key_file;   // its private key
-  std::string ca_file;    // who signs the agents' certificates
+  std::string ca_file;    // the CA of the agents' certificates
 };
 
 class Credentials {
@@ -29,7 +29,8 @@ class Credentials {
   Credentials() = default;
 
   // Reads the three files. INVALID_ARGUMENT: only some are given; NOT_FOUND or FAILED_PRECONDITION:
-  // one cannot be read, or has no PEM block; the message names it. No file at all is Credentials().
+  // one cannot be read, holds no certificate or no private key without a passphrase, or key and
+  // certificate do not belong together; the message names it. No file at all is Credentials().
   // Blocking: reads the files.
   static absl::StatusOr<Credentials> Load(const TlsFiles& files);
 

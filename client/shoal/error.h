@@ -12,9 +12,6 @@
 
 namespace shoal {
 
-// The payload of a Status that holds a serialized google.rpc.ErrorInfo.
-inline constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
-
 // Why the agent refused: reason, and for START_FAILED the metadata "stage" and "errno".
 std::optional<v1::ErrorInfo> ErrorInfoOf(const absl::Status& status);
 

@@ -1,6 +1,6 @@
 // Hosts that are addressed together.
 //
-// Ownership:     a value; its Hosts are shared with whoever took them from it.
+// Ownership:     a value; its Hosts are shared with the callers that took them from it.
 // Thread-safety: const methods are thread-safe.
 // Blocking:      Connect() asks every host once, all at the same time, unless told not to.
 #ifndef SHOAL_CLIENT_SHOAL_FLEET_H_
@@ -16,8 +16,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/blocking_counter.h"
 #include "shoal/call.h"
+#include "shoal/fan_out.h"
 #include "shoal/host.h"
 #include "shoal/host_list.h"
 
@@ -97,19 +97,13 @@ class Fleet {
 
 template <typename T>
 std::vector<HostResult<T>> Fleet::FanOut(const std::function<void(Host&, Done<T>)>& start) const {
+  std::vector<absl::StatusOr<T>> answers = shoal::FanOut<T>(
+      hosts_.size(), [&](size_t i, Done<T> done) { start(*hosts_[i].host, std::move(done)); });
   std::vector<HostResult<T>> results;
   results.reserve(hosts_.size());
-  for (const FleetHost& entry : hosts_) {
-    results.push_back({entry.host, absl::UnknownError("no answer")});
+  for (size_t i = 0; i < hosts_.size(); ++i) {
+    results.push_back({hosts_[i].host, std::move(answers[i])});
   }
-  absl::BlockingCounter pending(static_cast<int>(results.size()));
-  for (HostResult<T>& slot : results) {
-    start(*slot.host, [&slot, &pending](absl::StatusOr<T> result) {
-      slot.result = std::move(result);
-      pending.DecrementCount();
-    });
-  }
-  pending.Wait();
   return results;
 }
 

@@ -4,7 +4,8 @@
 // returns absl::Status, or absl::StatusOr of bytes or of a message.
 //
 // Thread-safety: thread-safe.
-// Errors:        INVALID_ARGUMENT: the bytes are not the message that was expected.
+// Errors:        INVALID_ARGUMENT: the bytes are not the message that was expected, or a message
+//                cannot be made bytes.
 #ifndef SHOAL_CLIENT_SHOAL_FUNCTION_H_
 #define SHOAL_CLIENT_SHOAL_FUNCTION_H_
 
@@ -17,7 +18,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
 namespace shoal::internal {
@@ -32,7 +32,13 @@ struct BoundFunction {
   FunctionKey key = nullptr;
   Function function;
   std::string argument;
+  absl::Status broken;  // why there is no argument
 };
+
+// INVALID_ARGUMENT: it lacks a required field, or is longer than a message may be.
+absl::StatusOr<std::string> SerializeMessage(const google::protobuf::MessageLite& message);
+// INVALID_ARGUMENT: the bytes are not one.
+absl::Status ParseMessage(absl::string_view bytes, google::protobuf::MessageLite* message);
 
 template <typename T>
 inline constexpr bool kIsMessage = std::is_base_of_v<google::protobuf::MessageLite, T>;
@@ -40,12 +46,47 @@ template <typename T>
 inline constexpr bool kIsBytes =
     std::is_same_v<T, std::string> || std::is_same_v<T, absl::string_view>;
 
+// What a function that can be a process returns.
 template <typename T>
-std::string ToBytes(const T& value) {
+inline constexpr bool kIsResult = std::is_same_v<T, absl::Status>;
+template <typename T>
+inline constexpr bool kIsResult<absl::StatusOr<T>> = kIsMessage<T> || kIsBytes<T>;
+// Not: what else it does not compile for.
+template <typename... T>
+inline constexpr bool kNever = false;
+
+// Each of these is one sentence of the compiler about a mistake, and REQUIRES that it was not made.
+template <typename Returned, typename... Parameters>
+constexpr void CheckFunction() {
+  static_assert(kIsResult<Returned>,
+                "the function of a process returns absl::Status, or absl::StatusOr of std::string "
+                "or of a protobuf message");
+  static_assert(sizeof...(Parameters) <= 1,
+                "the function of a process has one parameter at most: several values are put into "
+                "one protobuf message");
+  static_assert(((kIsMessage<std::remove_cvref_t<Parameters>> ||
+                  kIsBytes<std::remove_cvref_t<Parameters>>)&&...),
+                "the parameter of the function of a process is bytes (std::string, "
+                "absl::string_view) or a protobuf message");
+}
+template <typename Parameter, typename Argument>
+constexpr void CheckArgument() {
+  using Wanted = std::remove_cvref_t<Parameter>;
+  // Of a function that takes neither, CheckFunction() complains.
+  static_assert(kIsMessage<Wanted> ? std::is_same_v<Wanted, Argument>
+                                   : !kIsBytes<Wanted> ||
+                                         std::is_convertible_v<const Argument&, absl::string_view>,
+                "the argument is not what the function takes: bytes, or that protobuf message");
+}
+
+template <typename T>
+absl::StatusOr<std::string> ToBytes(const T& value) {
   if constexpr (kIsMessage<T>) {
-    return value.SerializeAsString();
-  } else {
+    return SerializeMessage(value);
+  } else if constexpr (std::is_convertible_v<const T&, absl::string_view>) {
     return std::string(absl::string_view(value));
+  } else {
+    static_assert(kNever<T>, "bytes or a protobuf message");
   }
 }
 
@@ -55,9 +96,8 @@ absl::StatusOr<T> FromBytes(absl::string_view bytes) {
   static_assert(kIsMessage<T> || kIsBytes<T>, "bytes or a protobuf message");
   if constexpr (kIsMessage<T>) {
     T message;
-    if (message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return message;
-    return absl::InvalidArgumentError(
-        absl::StrCat(bytes.size(), " bytes are not a message of type ", message.GetTypeName()));
+    if (absl::Status parsed = ParseMessage(bytes, &message); !parsed.ok()) return parsed;
+    return message;
   } else {
     return T(bytes);
   }
@@ -68,28 +108,59 @@ inline absl::StatusOr<std::string> ToResult(const absl::Status& status) {
   return std::string();
 }
 template <typename T>
-absl::StatusOr<std::string> ToResult(const absl::StatusOr<T>& result) {
-  if (!result.ok()) return result.status();
-  return ToBytes(*result);
+absl::StatusOr<std::string> ToResult(absl::StatusOr<T> result) {
+  if constexpr (std::is_same_v<T, std::string>) {
+    return result;
+  } else {
+    if (!result.ok()) return result.status();
+    return ToBytes(*result);
+  }
 }
 
 template <typename Result>
 Function Bind(Result (*function)()) {
-  return [function](absl::string_view) { return ToResult(function()); };
+  CheckFunction<Result>();
+  if constexpr (kIsResult<Result>) {
+    return [function](absl::string_view) { return ToResult(function()); };
+  } else {
+    return nullptr;
+  }
 }
-template <typename Result, typename Parameter>
-Function Bind(Result (*function)(Parameter)) {
-  using Argument = std::remove_cv_t<std::remove_reference_t<Parameter>>;
-  return [function](absl::string_view bytes) -> absl::StatusOr<std::string> {
-    absl::StatusOr<Argument> argument = FromBytes<Argument>(bytes);
-    if (!argument.ok()) return argument.status();
-    return ToResult(function(*std::move(argument)));
-  };
+template <typename Result, typename Parameter, typename... More>
+Function Bind(Result (*function)(Parameter, More...)) {
+  CheckFunction<Result, Parameter, More...>();
+  using Argument = std::remove_cvref_t<Parameter>;
+  if constexpr (sizeof...(More) == 0 && kIsResult<Result> &&
+                (kIsMessage<Argument> || kIsBytes<Argument>)) {
+    return [function](absl::string_view bytes) -> absl::StatusOr<std::string> {
+      absl::StatusOr<Argument> argument = FromBytes<Argument>(bytes);
+      if (!argument.ok()) return argument.status();
+      return ToResult(function(*std::move(argument)));
+    };
+  } else {
+    return nullptr;
+  }
 }
 
 template <typename Result, typename... Parameters>
 FunctionKey KeyOf(Result (*function)(Parameters...)) {
   return reinterpret_cast<FunctionKey>(function);
+}
+
+// With the argument that it is to be called with.
+template <typename Returned, typename Parameter, typename Argument>
+BoundFunction BindWith(Returned (*function)(Parameter), const Argument& argument) {
+  CheckArgument<Parameter, Argument>();
+  BoundFunction bound{KeyOf(function), Bind(function), "", absl::OkStatus()};
+  if constexpr (kIsMessage<Argument> || std::is_convertible_v<const Argument&, absl::string_view>) {
+    absl::StatusOr<std::string> bytes = ToBytes(argument);
+    if (bytes.ok()) {
+      bound.argument = *std::move(bytes);
+    } else {
+      bound.broken = bytes.status();
+    }
+  }
+  return bound;
 }
 
 }  // namespace shoal::internal

@@ -52,7 +52,7 @@ struct HostOptions {
 // What a Watch tells. Calls come one at a time, on threads of gRPC; none may block.
 struct WatchObserver {
   // Every upsert, deletion, `synced` and heartbeat.
-  absl::AnyInvocable<Flow(const v1::WatchResponse&)> on_event;
+  absl::AnyInvocable<Flow(v1::WatchResponse&&)> on_event;
   // A fresh snapshot begins: events were missed, forget what is not in it. Not at the first one.
   absl::AnyInvocable<void()> on_reset;
   // The connection broke (not OK), and stands again (OK).
@@ -64,7 +64,7 @@ struct WatchObserver {
 // What a ReadOutput tells. Calls come one at a time, on threads of gRPC; none may block.
 struct OutputObserver {
   // Data, gaps and ends; per process and stream in order of offset, without repetition.
-  absl::AnyInvocable<Flow(const v1::ReadOutputResponse&)> on_frame;
+  absl::AnyInvocable<Flow(v1::ReadOutputResponse&&)> on_frame;
   absl::AnyInvocable<void(const absl::Status&)> on_connection;
   // The last call, once; OK when there is nothing more to come.
   absl::AnyInvocable<void(const absl::Status&)> on_end;
@@ -88,7 +88,8 @@ struct BlobSource {
   std::string sha256;
   int64_t size_bytes = 0;
   int64_t offset = 0;
-  // The next piece, at most kMaxPieceBytes; called on the thread of WriteBlob.
+  // The piece there, at most kMaxPieceBytes; called on the thread of WriteBlob, again from an
+  // earlier offset after a broken connection.
   std::function<absl::StatusOr<std::string>(int64_t offset)> read;
 };
 inline constexpr int64_t kMaxPieceBytes = 512 << 10;
@@ -102,10 +103,18 @@ struct AgentIdentity {
   std::string boot_id;
 };
 
+// What the clock of an agent said when this machine was booted: what its times are counted from, to be compared
+// with those of another.
+struct ClockReading {
+  absl::Time at_boot;
+  absl::Duration uncertainty;  // either way; infinite: nothing has told yet
+};
+
 class Host {
  public:
   // FAILED_PRECONDITION: the credentials do not allow to speak to `address`. INVALID_ARGUMENT: the
-  // path of the Unix socket is longer than the 107 bytes that Linux allows.
+  // path of the Unix socket is longer than the 107 bytes that Linux allows. In a fork of a program
+  // that has made one, this and every call is FAILED_PRECONDITION.
   static absl::StatusOr<std::shared_ptr<Host>> Create(HostAddress address,
                                                       HostOptions options = {});
   // Waits for calls that are under way to end; cancels them first.
@@ -116,6 +125,13 @@ class Host {
   const std::string& name() const;
   const HostAddress& address() const;
   AgentIdentity identity() const;
+  // A request_id for one call to this agent, by its clock as far as its answers told. An empty one
+  // in a request is filled so; this is for a call that may have to be made again.
+  std::string NewRequestId() const;
+  // What the clock of this agent says, as far as its answers told; GetFacts() tells.
+  absl::Time AgentTime() const;
+  // The same, to compare times that two agents have told.
+  ClockReading ReadClock() const;
 
   // HostService.
   absl::StatusOr<v1::Host> GetFacts(CallOptions options = {});
@@ -178,7 +194,8 @@ class Host {
   void ListSessions(CallOptions options, Done<std::vector<v1::Session>> done);
 
   // BlobService, and what of HostService goes with it. See shipping.h for files. WriteBlob and
-  // ReadBlob are one attempt: what came of a broken one is with FindMissingBlobs, or the sink.
+  // ReadBlob go on after a broken connection with what the other side lacks; what has come in when
+  // they fail is with FindMissingBlobs, or the sink.
   absl::StatusOr<v1::FindMissingResponse> FindMissingBlobs(v1::FindMissingRequest request,
                                                            CallOptions options = {});
   void FindMissingBlobs(v1::FindMissingRequest request, CallOptions options,

@@ -33,8 +33,8 @@ struct HostAddress {
   bool is_unix() const { return !unix_path.empty(); }
   // A Unix socket, 127.0.0.0/8, ::1 or "localhost": bytes that never leave this machine.
   bool is_loopback() const;
-  // What gRPC connects to: "unix:/path", "ipv4:10.0.0.1:7420", "ipv6:[::1]:7420" or
-  // "dns:///node1:7420".
+  // Where it is, as gRPC writes it: "unix:/path", "ipv4:10.0.0.1:7420", "ipv6:[::1]:7420" or
+  // "dns:///node1:7420", whose name this machine's resolver is asked for.
   std::string target() const;
 };
 
@@ -47,11 +47,12 @@ using GroupLookup = std::function<absl::StatusOr<std::string>(absl::string_view 
 //   10.0.0.1  10.0.0.[1-9]:7420  [fe80::1]  [::1]:7421            addresses
 //   unix:/run/shoal/shoald.sock                                   a Unix socket, absolute
 //   @group                                                        through `groups`
-// in the order written, ranges ascending, the right-most one fastest. A host named twice is
-// refused; so are an empty list and "-", which is for the caller to replace by the lines that it
-// read.
-absl::StatusOr<std::vector<HostAddress>> ParseHostList(absl::string_view hosts,
-                                                       const GroupLookup& groups = nullptr);
+// in the order written, ranges ascending, the right-most one fastest. A host named twice stands once,
+// where it was named first; `repeated`, if given, gets its name each further time. Refused are an empty
+// list and "-", which is for the caller to replace by the lines that it read.
+absl::StatusOr<std::vector<HostAddress>> ParseHostList(
+    absl::string_view hosts, const GroupLookup& groups = nullptr,
+    std::vector<std::string>* repeated = nullptr);
 
 // The socket of this user's agent on this machine: /run/shoal/shoald.sock for root, otherwise
 // $XDG_RUNTIME_DIR/shoal/shoald.sock, or /tmp/shoal-UID/shoald.sock without that variable.

@@ -21,7 +21,8 @@ namespace shoal {
 
 // In a child runs its function or Run(), and ends as exit() does: with 0; or with 1 after an error
 // or an uncaught exception, which goes to stderr (an exception with the stack of its throw) and to
-// whoever joins the process. stdout of a child is line-buffered.
+// the caller that joins the process. A crash goes to stderr, too, with its stack, unless the program
+// handles its signal before. stdout of a child is line-buffered.
 //
 // In a template (ProcessOptions::start_method kForkServer) runs the functions of SHOAL_PRELOAD and
 // serves forks; each of them goes on here as a child does, or, if it is to run a command, returns
@@ -31,7 +32,7 @@ namespace shoal {
 void Init(int* argc, char*** argv);
 
 // Offers this process to be forked by its name or id (ProcessOptions::start_method kFork): with all
-// its memory as of now, as often as somebody asks, until it is ended. A fork that is to run a
+// its memory as of now, once for each request, until it is ended. A fork that is to run a
 // function does so and does not return; in another this returns its argv. Here it returns only with
 // an error. FAILED_PRECONDITION: no agent started this process. With more than one thread, as it
 // has once it has started a process itself, every fork is refused.

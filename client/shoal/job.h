@@ -4,15 +4,16 @@
 //   1. a session is opened on each host that gets ranks
 //   2. output and state of each session are subscribed to, so that nothing is missed
 //   3. each host gets one SpawnBatch with its ranks
-//   4. events come to the sink until every rank has ended and all its output was given out
+//   4. events come to the sink until every rank has ended, with its descendants, and all its output
+//      was given out
 //   5. the sessions are closed, which proves every tree empty or names the survivors
 //
 // The first failure is kept as *the* failure. What is ended because of it, or because of an
 // interrupt, is a count.
 //
 // Ownership:     the caller's; the sink must live until Run() has returned.
-// Thread-safety: Run() once, on one thread; Interrupt(), Detach() and Resize-like calls from any
-//                other.
+// Thread-safety: Run() once, on one thread; the rest from any. Interrupt(), Signal() and Detach() reach the hosts at
+//                once, whatever the sink is blocked in.
 // Blocking:      Run() returns when the job is over. The sink may block as long as it likes: leases
 //                are kept alive by another thread, and readers wait with bounded queues.
 #ifndef SHOAL_CLIENT_SHOAL_JOB_H_
@@ -65,9 +66,17 @@ class JobSink {
   // Bytes at an absolute offset, without repetition; what lies between two of them is an OnGap.
   virtual void OnOutput(RankId rank, v1::StreamKind stream, int64_t offset, absl::string_view data);
   virtual void OnGap(RankId rank, v1::StreamKind stream, const v1::Gap& gap);
+  // It has ended, and descendants that outlived it by a second are waited for: see
+  // DescendantPolicy. At most once.
+  virtual void OnDescendants(RankId /*rank*/, const v1::Process& /*process*/) {}
+  // Its output cannot be written on its host: `process.output_error_number()` is why. Again after
+  // it could.
+  virtual void OnOutputStalled(RankId /*rank*/, const v1::Process& /*process*/) {}
   // The main process ended: EXITED or LOST. Output may still follow.
   virtual void OnExited(RankId rank, const v1::Process& process);
-  // Nothing more of this rank will come: it ended, and every byte was given out.
+  // Nothing more of this rank will come: it ended, its tree is empty, and every byte was given out;
+  // or, if it was ended by this job, every byte that could be written on its host: see
+  // OnOutputStalled.
   virtual void OnComplete(RankId rank, const v1::Process& process);
   // No program ran.
   virtual void OnFailedToStart(RankId rank, const v1::RequestError& error);
@@ -98,6 +107,16 @@ struct HostSurvivors {
   absl::Status status;
 };
 
+// A host on which processes of a job that is not over may be left.
+struct HostLeft {
+  int host = 0;  // index into Fleet::hosts()
+  int processes = 0;
+  // False: the host has not said whether they were started; then it is how many may be there.
+  bool is_certain = false;
+  // They go on, whatever becomes of the job.
+  bool is_detached = false;
+};
+
 struct JobResult {
   int world_size = 0;
   int succeeded = 0;
@@ -105,7 +124,12 @@ struct JobResult {
   int failed_to_start = 0;  // part of `failed`
   int unknown = 0;          // part of `failed`: the exit cannot be known
   int ended_by_us = 0;      // by the halt rule or an interrupt; not part of `failed`
+  // The first by exit time, with the clocks of the hosts set off against each other.
   std::optional<JobFailure> first_failure;
+  // Those on other hosts that may have failed before it, by what is known of the clocks; by rank.
+  std::vector<RankId> maybe_first;
+  // Every rank that counts as failed, by rank.
+  std::vector<RankId> failures;
   // The rank that ran longest, from its start to its exit.
   std::optional<RankId> slowest;
   absl::Duration slowest_time;
@@ -132,12 +156,22 @@ class Job {
   // host, which the message names. Everything else is in the result.
   absl::StatusOr<JobResult> Run();
 
-  // Terminates every rank, with the spec's grace; called again, kills. Never blocks. Not for signal
-  // handlers.
-  void Interrupt();
+  // Terminates every rank by `signal` (0: SIGTERM), with the spec's grace; called again, kills. Nothing more is started. A host that does
+  // not answer within the grace and 5 s is given up: its ranks are LOST. Never blocks. Not for signal handlers.
+  void Interrupt(int signal = 0);
 
-  // Makes every living rank DETACHED and lets Run() return with `detached`, leaving them alone.
+  // Sends the signal to every rank that runs now. Never blocks, and does not wait for it.
+  void Signal(int signal);
+
+  // Reads no more output: the ranks are complete when they have exited. For a sink that can do
+  // nothing with it; its writers may wait for ever, so end them, too.
+  void DropOutput();
+
+  // Makes every living rank DETACHED and lets Run() return with `detached`, leaving them alone. Never blocks.
   void Detach();
+
+  // What may be left now, and where: for a program that ends without waiting for Run(). Never blocks.
+  std::vector<HostLeft> Left() const;
 
  private:
   class Rep;

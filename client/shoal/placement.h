@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "shoal/v1/process_service.pb.h"
 
 namespace shoal {
 
@@ -25,6 +26,11 @@ absl::StatusOr<std::vector<int>> PlacePerSlot(const std::vector<int>& slots);
 
 // One per core of each host. FAILED_PRECONDITION: there is none.
 absl::StatusOr<std::vector<int>> PlacePerCore(const std::vector<int>& cores);
+
+// What each host is asked to start, parallel to `counts`: ranks go host by host, and `hosts` are
+// the names of those that get some.
+std::vector<v1::Ranks> RanksOf(const std::vector<int>& counts,
+                               const std::vector<std::string>& names);
 
 }  // namespace shoal
 

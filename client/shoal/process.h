@@ -8,6 +8,9 @@
 //   shoal::Process process(Square, "12", {.slot = slot});
 //   process.Start(); process.Join(); process.Result();      // "144"
 //
+// In the new process a subclass is made anew, from its options alone: members that were set here are
+// not set there, unless Save() and Load() carry them.
+//
 // A Process belongs to this program: it is owned by a session that the library opens once per host
 // and keeps alive, so that it ends when this program does, however that comes. At the end of the
 // program (return from main, exit(), or EndProgram() if that is called before) the processes that
@@ -16,8 +19,11 @@
 // program and is neither joined nor ended.
 //
 // A function or Run() that returns an error, or throws, ends its process with exit code 1 and the
-// message on its stderr; the error itself comes back from Join(). A process that is killed has an
-// exit code, not an error, as in Python.
+// message on its stderr; the error itself comes back from Join(). One that ends in any other way
+// than by returning (exit(0), a signal, main() that returns before Init()) has an exit code and no
+// result, and that is an error, too. A command is joined without one, whatever its exit is.
+//
+// In a fork of this program every call is FAILED_PRECONDITION; destructors and exit() do nothing.
 //
 // Ownership:     the caller's; holds its Host. Destroying it does not end the process, but
 //                the calls of on_output.
@@ -25,7 +31,8 @@
 // Blocking:      Start, Join, Terminate, Kill, Interrupt and Close make a call to the agent, and
 //                say what they wait for. So do IsAlive and ExitCode until the end is known,
 //                ReadOutput, and EndProgram and ActiveChildren. The first Sentinel begins a call
-//                without waiting for it. The rest answers from what was last heard.
+//                for all processes of this program on its host, without waiting for it. The rest
+//                answers from what was last heard.
 // Errors:        FAILED_PRECONDITION with a sentence where Python raises; else as the proto says.
 #ifndef SHOAL_CLIENT_SHOAL_PROCESS_H_
 #define SHOAL_CLIENT_SHOAL_PROCESS_H_
@@ -33,6 +40,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -41,6 +49,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "shoal/function.h"
+#include "shoal/process_mistakes.h"
 #include "shoal/process_options.h"
 
 namespace shoal {
@@ -56,13 +65,25 @@ class Process {
   // A function without an argument. It must be registered: see registry.h.
   template <typename Returned>
   explicit Process(Returned (*function)(), ProcessOptions options = {})
-      : Process(internal::BoundFunction{internal::KeyOf(function), internal::Bind(function), ""},
+      : Process(internal::BoundFunction{internal::KeyOf(function), internal::Bind(function), "",
+                                        absl::OkStatus()},
                 std::move(options)) {}
   // A function and its argument: bytes, or the protobuf message that it takes.
   template <typename Returned, typename Parameter, typename Argument>
   Process(Returned (*function)(Parameter), const Argument& argument, ProcessOptions options = {});
   // What both become; nothing for users.
   Process(internal::BoundFunction function, ProcessOptions options);
+
+  // Does not compile, and says why: see process_mistakes.h.
+  template <typename... What,
+            std::enable_if_t<internal::kIsMistake<std::decay_t<What>...>, int> = 0>
+  explicit Process(const What&...) : Process() {
+    internal::Refuse<std::decay_t<What>...>();
+  }
+  template <typename Returned, typename Parameter>
+  Process(Returned (*function)(Parameter), ProcessOptions) : Process() {
+    internal::Refuse<decltype(function), ProcessOptions>();
+  }
 
   virtual ~Process();
   Process(const Process&) = delete;
@@ -73,29 +94,42 @@ class Process {
   // returns for Result(). UNIMPLEMENTED: it is a command.
   virtual absl::Status Run();
 
+  // What travels to the new process: bytes, which Load() gets there before Run() is called. The
+  // members of a subclass do not travel by themselves: one that needs them overrides both. Save() is
+  // called by Start(), which returns its error; an error of Load() is as one of Run(). By default
+  // Save() is argument(), and what it was is argument() there in any case.
+  virtual absl::StatusOr<std::string> Save() const { return function_.argument; }
+  virtual absl::Status Load(const std::string& /*saved*/) { return absl::OkStatus(); }
+
   // Starts it and returns once it runs. FAILED_PRECONDITION: it was started before; this process is
   // daemonic; Init() was not called, or what it runs is not registered; or the kernel refused.
-  // ALREADY_EXISTS: the name is held. DEADLINE_EXCEEDED, after 5 minutes, and UNAVAILABLE, when its
+  // INVALID_ARGUMENT: an option, or its argument cannot be made bytes.
+  // ALREADY_EXISTS: the name is held by a process that runs, or whose descendants were not seen to
+  // end within twice its grace, for which this waits. DEADLINE_EXCEEDED, after 5 minutes, and UNAVAILABLE, when its
   // host was not reached for 30 s: it may run all the same; Start() called again finds it.
   absl::Status Start();
 
   // Waits until it has ended, and its output and result are complete: true; false if `timeout`
-  // passed before. The error that its function or Run() returned, or the exception that ended it
-  // (INTERNAL); the same each time. Of a command, the error that kept its output from `on_output`
-  // or from our stdout. FAILED_PRECONDITION: not started, or closed. UNAVAILABLE: its
-  // host was not reached for a minute.
+  // passed before. The error that its function or Run() returned, or the exception that ended it or
+  // came of on_output (INTERNAL), or what kept its output from our stdout; the same each time. FAILED_PRECONDITION, with how it ended: it
+  // did so before it returned anything. DATA_LOSS: its result was lost on the way. Of a command,
+  // the error that kept its output from us. FAILED_PRECONDITION: not
+  // started, or closed. UNAVAILABLE: its host was not reached for a minute.
   absl::StatusOr<bool> Join(absl::Duration timeout = absl::InfiniteDuration());
 
+  // Join(), and INTERNAL, with how it ended, for all but success; DEADLINE_EXCEEDED: it has not.
+  absl::Status Wait(absl::Duration timeout = absl::InfiniteDuration());
+
   // What the function returned, or Run() gave to SetResult(): bytes, or a message of that type.
-  // FAILED_PRECONDITION: it has not been joined, or ended without a result; the sentence says how.
+  // FAILED_PRECONDITION: it has not been joined.
   // The error that Join() returns. INVALID_ARGUMENT: the result is not such a message.
   absl::StatusOr<std::string> Result() const;
   template <typename Message>
   absl::StatusOr<Message> Result() const;
 
-  // Asks the agent whether it runs. False before Start(), after the end, and if its host is not
-  // reached.
-  bool IsAlive();
+  // Asks the agent whether it runs. False before Start() and after the end. UNAVAILABLE,
+  // DEADLINE_EXCEEDED: its host was not reached, so that it may live. FAILED_PRECONDITION: closed.
+  absl::StatusOr<bool> IsAlive();
 
   // The code, or −signal. Nothing while it lives, before Start(), and if the exit is unknown: see
   // info().
@@ -105,8 +139,9 @@ class Process {
   int Pid() const;
   // Given by the agent; empty before Start().
   std::string Id() const;
-  // A descriptor that poll(2) finds readable once the process has ended, or its host was given up.
-  // Neither read nor close it: it lives as long as this object. FAILED_PRECONDITION: not started.
+  // A descriptor that poll(2) finds readable once Join() need not wait: the process has ended, its
+  // output was passed on; or its host is not reached. Neither read nor close it: it lives as long
+  // as this object. FAILED_PRECONDITION: not started.
   absl::StatusOr<int> Sentinel();
 
   std::string name() const;
@@ -122,7 +157,8 @@ class Process {
   // SIGINT to the process itself, as Ctrl-C gives it; what becomes of it is its own affair. OK when
   // it has ended already.
   absl::Status Interrupt();
-  // Forgets the process and its output. FAILED_PRECONDITION: it still runs. Closed, it answers
+  // Forgets the process and its output. FAILED_PRECONDITION: it still runs, or 5 s after this call
+  // its tree was not seen to be empty. Closed, it answers
   // FAILED_PRECONDITION to everything that asks the agent. Closing twice is OK.
   absl::Status Close();
 
@@ -149,7 +185,7 @@ class Process {
   }
 
  private:
-  void KeepResult(std::string bytes);
+  void KeepResult(absl::StatusOr<std::string> bytes);
   absl::StatusOr<std::string> RegisteredName() const;
 
   internal::BoundFunction function_;  // of a subclass only the argument
@@ -159,9 +195,9 @@ class Process {
 };
 
 // Joins the non-daemonic processes of this program, ends the daemonic ones, closes the sessions.
-// Called by exit() by itself; call it earlier to see what goes wrong, errors of functions that
-// nobody joined included. Afterwards Start() is FAILED_PRECONDITION. Blocking: as long as the
-// processes that are joined run.
+// Called by exit() by itself; call it earlier to see what goes wrong: what Wait() says of those that
+// were not joined, unless this program has ended them. Afterwards Start() is FAILED_PRECONDITION. Blocking: as long
+// as the processes that are joined run.
 absl::Status EndProgram();
 
 // Processes of this program that were started, are not detached, and have not ended. Asks the
@@ -170,14 +206,7 @@ std::vector<v1::Process> ActiveChildren();
 
 template <typename Returned, typename Parameter, typename Argument>
 Process::Process(Returned (*function)(Parameter), const Argument& argument, ProcessOptions options)
-    : Process(internal::BoundFunction{internal::KeyOf(function), internal::Bind(function),
-                                      internal::ToBytes(argument)},
-              std::move(options)) {
-  using Wanted = std::remove_cv_t<std::remove_reference_t<Parameter>>;
-  static_assert(internal::kIsMessage<Wanted> == internal::kIsMessage<Argument> &&
-                    (!internal::kIsMessage<Wanted> || std::is_same_v<Wanted, Argument>),
-                "the argument is not what the function takes");
-}
+    : Process(internal::BindWith(function, argument), std::move(options)) {}
 
 template <typename Message>
 absl::StatusOr<Message> Process::Result() const {

@@ -1,4 +1,4 @@
-// Who this process is, and who started it.
+// The identity of this process, and of the process that started it.
 //
 // Ownership:     a value.
 // Thread-safety: thread-safe.

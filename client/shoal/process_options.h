@@ -53,30 +53,36 @@ struct ProcessOptions {
   std::optional<StartMethod> start_method{};
   // For kFork: name or id of a process there that offers itself (OfferForks).
   std::string fork_of{};
-  // How long Start() waits for its offer. Unset: until 3 s after the start of that process; one
-  // that loads for longer is to be given its time.
+  // How long Start() waits for the offer of that process, or of a template of kForkServer, to be
+  // forked. Unset: until 3 s after the start of that process, and 1 min for a template; one that
+  // loads for longer is to be given its time.
   std::optional<absl::Duration> fork_wait{};
   // The kernel refuses it every fork; threads are allowed.
   bool forbid_children = false;
-  // KEY=VALUE. The environment of the caller is not sent.
+  // KEY=VALUE.
   std::vector<std::string> env{};
+  // The environment of this program, secrets included, goes along; `env` wins.
+  bool inherit_env = false;
   // Absolute; empty means "/".
   std::string cwd{};
+  // The working directory of this program, of that name on the host. Not together with `cwd`.
+  bool inherit_cwd = false;
   std::map<std::string, std::string> labels{};
   absl::Duration grace = absl::Seconds(5);
   absl::Duration time_limit = absl::InfiniteDuration();
   bool merge_stderr = false;
-  // Gets output as it comes, in order of offset per stream, on a thread of gRPC: must not block.
-  // Set before Start(). Join() returns after its last call. None comes once the Process is
-  // destroyed, which waits for one under way. An offset beyond the end of the last
-  // data is a gap: the bytes between were dropped.
+  // Gets output as it comes, in order of offset per stream, on a thread of gRPC: must not block,
+  // since the output of other processes on that host may wait for it. Set before Start(). Join()
+  // returns after its last call. None comes once the Process is destroyed, which waits for one
+  // under way; or after one that threw, which Join() tells. It may call exit(), which ends the
+  // processes of this program without joining them. An offset beyond the end of the last data is a
+  // gap: the bytes between were dropped.
   std::function<void(v1::StreamKind stream, int64_t offset, absl::string_view data)> on_output{};
   // Without `on_output`: write its stdout and stderr to ours, line by line as they come. Unset: yes
   // for a function or subclass, as Python's children share the terminal; no for a command. What was
   // dropped of it is told on our stderr. What a function writes is read in any case, and the agent
   // drops what was read, in steps of 4 MiB. What a command writes is read for `on_output` or to be
-  // forwarded only; else the agent keeps it for ReadOutput(), and a command that is not detached
-  // waits, once 64 MiB are kept of a stream, until it is ended.
+  // forwarded only; else the agent keeps the last 64 MiB of a stream for ReadOutput().
   std::optional<bool> forward_output{};
 };
 

@@ -62,17 +62,29 @@ bool RegisterOrEnd(const absl::Status& status);
 
 template <typename Class>
 bool RegisterClass(const char* name) {
-  static_assert(std::is_base_of_v<Process, Class>, "a subclass of shoal::Process");
-  static_assert(std::is_constructible_v<Class, ProcessOptions>,
-                "it needs a constructor from ProcessOptions: using Process::Process;");
-  return RegisterOrEnd(Registry::Get().AddClass(name, typeid(Class), [](ProcessOptions options) {
-    return std::make_unique<Class>(std::move(options));
-  }));
+  constexpr bool is_process = std::is_base_of_v<Process, Class>;
+  constexpr bool is_made = std::is_constructible_v<Class, ProcessOptions>;
+  static_assert(is_process, "SHOAL_REGISTER_PROCESS is for a subclass of shoal::Process");
+  static_assert(!is_process || is_made,
+                "the subclass needs a constructor from ProcessOptions, since another process makes "
+                "it anew: using Process::Process;");
+  if constexpr (is_process && is_made) {
+    return RegisterOrEnd(Registry::Get().AddClass(name, typeid(Class), [](ProcessOptions options) {
+      return std::make_unique<Class>(std::move(options));
+    }));
+  }
+  return false;
 }
 
 template <typename F>
 bool RegisterFunction(const char* name, F* function) {
-  return RegisterOrEnd(Registry::Get().AddFunction(name, KeyOf(function), Bind(function)));
+  static_assert(std::is_function_v<F>,
+                "SHOAL_REGISTER_FUNCTION is for a function: a lambda or another object cannot be "
+                "found by another process");
+  if constexpr (std::is_function_v<F>) {
+    return RegisterOrEnd(Registry::Get().AddFunction(name, KeyOf(function), Bind(function)));
+  }
+  return false;
 }
 
 }  // namespace shoal::internal

@@ -27,8 +27,8 @@ struct SessionOptions {
   // For people, such as "run ./solve from ant".
   std::string name;
   absl::Duration ttl = absl::Seconds(15);
-  // The session is over though nobody here closed it; the reason as the agent gave it. Silence is
-  // no such reason: while the agent is down or cannot be reached, renewal goes on. Called at most
+  // The session is over without a Close() of ours; the reason as the agent gave it. Silence is no
+  // such reason: while the agent is down or cannot be reached, renewal goes on. Called at most
   // once, on the thread that renews; must not block, nor destroy the session.
   std::function<void(const absl::Status&)> on_lost;
 };

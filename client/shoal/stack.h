@@ -16,8 +16,8 @@
 namespace shoal {
 
 // `error` with the stack of this call, unless it has one or is OK. It stays in this process:
-// whoever joins the process gets code and message. Costs some microseconds; names are looked up
-// when it is printed.
+// the caller that joins the process gets code and message. Costs some microseconds; names are
+// looked up when it is printed.
 absl::Status WithStack(absl::Status error);
 
 namespace internal {

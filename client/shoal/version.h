@@ -8,7 +8,7 @@
 
 namespace shoal {
 
-// Such as "0.1.0", as the build was configured (project() in CMakeLists.txt).
+// Such as "0.2.0", as the build was configured (project() in CMakeLists.txt).
 absl::string_view Version();
 
 }  // namespace shoal

@@ -33,7 +33,7 @@ function(shoal_add_test name)
   set(labels ${arg_LEVEL} ${arg_LABELS})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gmock GTest::gtest_main)
-  shoal_target(${name})
+  shoal_target(${name} tests)
   shoal_label_targets("${labels}" ${name})
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
     TEST_LIST ${name}_found PROPERTIES TIMEOUT ${arg_TIMEOUT})

@@ -5,8 +5,8 @@
 //   shoal_bench_fork_runtime [--quick] [SHIM]      rows as tests/bench/run wants them
 //
 // It executes itself as template ("--template MIB huge|small", small: the memory must not be
-// gathered into huge pages) and as the raw program ("--now FIFO"). Who is started writes the time
-// of its first instruction into a FIFO.
+// gathered into huge pages) and as the raw program ("--now FIFO"). The started process writes the
+// time of its first instruction into a FIFO.
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>
@@ -28,7 +28,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/record/record_layout.h"
+#include "agent/record/half_format.h"
 #include "common/unique_fd.h"
 #include "shoal/fork_server.h"
 
@@ -157,13 +157,15 @@ class Bench {
   void WriteAgentHalf() {
     if (ftruncate(record_.get(), record::kSlotBytes * 2) != 0) Die("ftruncate");
     record::AgentHalf half = {};
-    memcpy(half.id, "BENCHFORKRUNTIME", record::kIdBytes);
+    memcpy(half.prefix.id, "BENCHFORKRUNTIME", record::kIdBytes);
     half.flags = record::kNoCgroup;
     half.grace_ns = 1'000'000'000;
     half.cap_bytes = record::kDefaultCapBytes;
     half.segment_bytes = record::kDefaultSegmentBytes;
-    record::SealHalf(&half);
-    if (pwrite(record_.get(), &half, sizeof(half), kSlot * record::kSlotBytes) != sizeof(half))
+    record::SetFormat(&half);
+    record::Area<record::AgentHalf> area = {};
+    record::Pack(&half, &area);
+    if (pwrite(record_.get(), &area, sizeof(area), kSlot * record::kSlotBytes) != sizeof(area))
       Die("pwrite");
   }
 

@@ -14,7 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/synchronization/mutex.h"
+#include "common/mutex.h"
 #include "common/unique_fd.h"
 #include "tests/bench/bench_agent.h"
 #include "tests/support/system/binaries.h"
@@ -70,10 +70,10 @@ class GrowingFile {
 
   void FillFrom(int pipe) {
     for (ssize_t moved; (moved = splice(pipe, nullptr, fd_.get(), nullptr, 1 << 20, 0)) > 0;) {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       length_ += moved;
     }
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     complete_ = true;
   }
 
@@ -92,16 +92,16 @@ class GrowingFile {
 
  private:
   bool HasMoreThan(off_t offset) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     const auto changed = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
       return length_ > offset || complete_;
     };
-    mu_.Await(absl::Condition(&changed));
+    mu_.Await(changed);
     return length_ > offset;
   }
 
   const UniqueFd fd_;
-  absl::Mutex mu_;
+  Mutex mu_;
   off_t length_ ABSL_GUARDED_BY(mu_) = 0;
   bool complete_ ABSL_GUARDED_BY(mu_) = false;
 };

@@ -20,8 +20,8 @@
 #include "common/ids.h"
 #include "common/sha256.h"
 #include "common/unique_fd.h"
-#include "shoal/digest_cache.h"
 #include "shoal/shipping.h"
+#include "shoal/shipping/digest_cache.h"
 #include "tests/bench/bench_agent.h"
 
 namespace shoal::bench {

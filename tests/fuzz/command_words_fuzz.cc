@@ -5,6 +5,7 @@
 #include "client/cli/tag_template.h"
 #include "client/cli/units.h"
 #include "client/shoal/halt_rule.h"
+#include "common/span.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -14,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   absl::Status told;
   switch (data[0] % 4) {
     case 0: {
-      auto span = cli::ParseSpan(text);
+      auto span = ParseSpan(text);
       if (span.ok()) fuzz::Require(*span >= absl::ZeroDuration(), "a span is not negative");
       told = span.status();
       break;

@@ -2,13 +2,13 @@
 #include <cstdlib>
 #include <string>
 
-#include "client/shoal/function_call.h"
+#include "client/shoal/child/function_call.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace shoal;
   absl::string_view text = fuzz::ToText(data, size);
-  auto result = internal::ParseResult(text);
+  auto result = internal::ParseResult(std::string(text));
   fuzz::Require(result.has_value() == (size != 0), "no byte is no result, and nothing else is");
   if (result.has_value() && result->ok()) {
     auto again = internal::ParseResult(internal::SerializeResult(*result));

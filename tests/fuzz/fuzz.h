@@ -1,5 +1,5 @@
-// What the fuzzers have in common: each is LLVMFuzzerTestOneInput(), called by libFuzzer with bytes
-// that nobody thought of, and ends the program where a promise about them does not hold.
+// What the fuzzers have in common: each is LLVMFuzzerTestOneInput(), called by libFuzzer with
+// arbitrary bytes, and ends the program where a promise about them does not hold.
 //
 // Thread-safety: single-threaded process only.
 #ifndef SHOAL_TESTS_FUZZ_FUZZ_H_

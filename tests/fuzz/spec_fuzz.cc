@@ -6,7 +6,8 @@
 
 #include <string>
 
-#include "agent/rpc/spec_conversion.h"
+#include "agent/spec/spec_conversion.h"
+#include "agent/spec/stored_spec.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace {
@@ -38,7 +39,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   fuzz::Require(!(*spec)->argv.empty(), "what is accepted runs something");
-  auto stored = agent::SpecFromWire((*spec)->wire);
-  fuzz::Require(stored.ok() && (*stored)->wire == (*spec)->wire, "what is accepted can be stored");
+  auto stored = agent::SpecFromStored(agent::StoredFormOf(**spec));
+  fuzz::Require(stored.ok() && (*stored)->wire == (*spec)->wire && (*stored)->env == (*spec)->env,
+                "what is accepted can be stored");
   return 0;
 }

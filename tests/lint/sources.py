@@ -9,7 +9,7 @@ def source_files(root, suffixes):
     root = pathlib.Path(root)
     names = []
     if (root / ".git").exists():
-        # The checkout may belong to another user than the one who tests.
+        # The checkout may belong to another user than the one that runs the tests.
         listing = subprocess.run(
             ["git", "-c", f"safe.directory={root.resolve()}", "-C", str(root), "ls-files", "-z"],
             check=True, capture_output=True)

@@ -110,6 +110,7 @@ TEST_P(AdoptTest, AnExitClosesTheStart) {
 }
 
 TEST_P(AdoptTest, AProcessThatIsNotItsChildIsNotTouched) {
+  shim().told_by_words = true;  // an adopting shim has no payload
   shim().Start({fork_protocol::kAdoptFlag, std::to_string(getpid())});
   const record::ShimHalf half = shim().AwaitFinal();
   EXPECT_EQ(half.fail_stage, record::Stage::kSetup);

@@ -41,9 +41,11 @@ TEST_P(DeadlineTest, ATimeLimitFromExecEndsTheProcess) {
 }
 
 TEST_P(DeadlineTest, ATimeLimitEscalatesAfterTheSpecsGrace) {
-  shim().agent.limit_from_exec_ns = 20 * kMs;
   shim().agent.grace_ns = 60 * kMs;
-  shim().StartChild({"ignore", "15", "daemon", "1", "pause", "--", "pause"});
+  shim().StartChild({"ignore", "15", "daemon", "1", "pause", "--", "print", "up", "pause"});
+  shim().AwaitOutput(0, "up");  // it ignores the signal by now
+  shim().agent.time_limit_ns = BootNs() + 20 * kMs;
+  shim().Tell();
   const record::ShimHalf half = shim().AwaitFinal();
   EXPECT_TRUE(half.flags & record::kEscalated);
   EXPECT_EQ(WTERMSIG(half.wait_status), SIGKILL);
@@ -116,6 +118,17 @@ TEST_P(DeadlineTest, TheDeadManTimeHoldsForDescendantsThatAreKept) {
   shim().agent.dead_man_ns = BootNs() + 150 * kMs;
   shim().StartChild({"daemon", "1", "pause", "--", "exit", "5"});
   EXPECT_EQ(shim().AwaitFinal().end_cause, record::EndCause::kDeadMan);
+}
+
+TEST_P(DeadlineTest, ATimeLimitHoldsForDescendantsThatAreKept) {
+  shim().agent.flags |= record::kKeepDescendants;
+  shim().StartChild({"daemon", "1", "pause", "--", "exit", "5"});
+  shim().AwaitFlags(record::kExited);
+  shim().agent.time_limit_ns = BootNs();
+  shim().Tell();
+  const record::ShimHalf half = shim().AwaitFinal();
+  EXPECT_EQ(half.end_cause, record::EndCause::kTimeLimit);
+  EXPECT_EQ(WEXITSTATUS(half.wait_status), 5);
 }
 
 TEST_P(DeadlineTest, AProcessAtRestWakesItsShimNever) {

@@ -77,7 +77,7 @@ TEST_P(FailpointTest, SigkillAtEveryStepOfAnAdoptingShimEndsItsProcess) {
     const record::ShimHalf half = shim().Read();
     EXPECT_EQ(half.flags & ~(at.may_have | record::kAdopted), 0u) << std::hex << half.flags;
     EXPECT_TRUE(!(half.flags & record::kExited) || WTERMSIG(half.wait_status) == SIGKILL);
-    // From its first half on the record says whom it was about.
+    // From its first half on the record names its process.
     EXPECT_EQ(half.pid != 0, strcmp(at.step, "agent-read") != 0);
     EXPECT_EQ((half.flags & record::kAdopted) != 0, half.pid != 0);
     Reset();  // waits for the process, which is this test's to reap now
@@ -101,7 +101,7 @@ TEST_P(FailpointTest, TheProcessDiesWithItsShim) {
   kill(shim().shim_pid(), SIGKILL);
   shim().AwaitShimEnd();
   int status = 0;
-  EXPECT_EQ(waitpid(pid, &status, 0), pid) << "this test is the next sub-reaper";
+  EXPECT_EQ(waitpid(pid, &status, 0), pid) << "this test is the next subreaper";
   EXPECT_EQ(WTERMSIG(status), SIGKILL);
   EXPECT_FALSE(shim().Read().flags & record::kExited)
       << "nobody saw the exit, so nobody invents one";

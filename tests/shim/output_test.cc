@@ -1,4 +1,4 @@
-// Output: every byte at its offset, caps, full disks, and who may hold a pipe open.
+// Output: every byte at its offset, caps, full disks, and which processes may hold a pipe open.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -230,6 +230,25 @@ TEST_P(OutputTest, AFullDiskMakesTheWriterWaitAndLosesNothing) {
   EXPECT_TRUE(shim().Output(0) == PatternBytes(0, kBytes));
 }
 
+TEST_P(OutputTest, OnAFullDiskDropOldestDropsItsOwnAndTheWriterGoesOn) {
+  SmallDisk disk(shim().dir() + "/small", 256);
+  if (!disk.mounted()) GTEST_SKIP() << "may not mount";
+  shim().output_dir = disk.path();
+  shim().agent.flags |= record::kDropOldest;
+  shim().agent.cap_bytes = 512 * kKiB;
+  shim().agent.segment_bytes = 64 * kKiB;
+  constexpr int64_t kBytes = 900 * kKiB;
+  shim().StartChild({"flood", "0", std::to_string(kBytes), "exit", "8"});
+  const record::ShimHalf half = shim().AwaitFinal();
+  EXPECT_EQ(WEXITSTATUS(half.wait_status), 8);
+  EXPECT_TRUE(half.flags & record::kOutputDropped);
+  EXPECT_FALSE(half.flags & record::kOutputStalled);
+  EXPECT_EQ(half.streams[0].end, kBytes);
+  EXPECT_GE(half.streams[0].begin, kBytes - 256 * kKiB);
+  EXPECT_TRUE(shim().Output(0) ==
+              PatternBytes(static_cast<uint64_t>(half.streams[0].begin), kBytes));
+}
+
 TEST_P(OutputTest, AnExitIsReportedWhileTheDiskIsFull) {
   SmallDisk disk(shim().dir() + "/small", 64);
   if (!disk.mounted()) GTEST_SKIP() << "may not mount";
@@ -241,6 +260,62 @@ TEST_P(OutputTest, AnExitIsReportedWhileTheDiskIsFull) {
   ASSERT_EQ(mount("none", disk.path().c_str(), "tmpfs", MS_REMOUNT, "size=4m"), 0);
   shim().AwaitFinal();
   EXPECT_TRUE(shim().Output(0) == PatternBytes(0, 100 * kKiB));
+}
+
+// Under BLOCK and under DROP_OLDEST, which has no full segment that it could drop.
+TEST_P(OutputTest, WhatADeletedProcessCouldNotWriteIsDropped) {
+  for (const uint32_t policy : {0u, static_cast<uint32_t>(record::kDropOldest)}) {
+    Reset();
+    SmallDisk disk(shim().dir() + "/small", 64);
+    if (!disk.mounted()) GTEST_SKIP() << "may not mount";
+    shim().output_dir = disk.path();
+    shim().agent.flags |= policy;
+    shim().StartChild({"flood", "0", std::to_string(100 * kKiB), "exit", "8"});
+    const record::ShimHalf full =
+        shim().AwaitFlags(record::kExited | record::kEmpty | record::kOutputStalled);
+    EXPECT_EQ(full.stall_errno, ENOSPC);
+    shim().agent.flags |= record::kDropRest;
+    shim().Tell();
+    const record::ShimHalf half = shim().AwaitFinal();
+    EXPECT_TRUE(half.flags & record::kRestDropped);
+    EXPECT_FALSE(half.flags & (record::kOutputComplete | record::kOutputStalled));
+    EXPECT_EQ(half.stall_errno, 0);
+    EXPECT_EQ(WEXITSTATUS(half.wait_status), 8);
+  }
+}
+
+TEST_P(OutputTest, NothingOfALivingTreeIsDropped) {
+  const std::string fifo = shim().dir() + "/go";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  shim().agent.flags |= record::kDropRest;
+  shim().StartChild({"print", "first", "open-fifo", fifo, "print", " last"});
+  shim().AwaitOutput(0, "first");
+  shim().Tell();
+  close(open(fifo.c_str(), O_WRONLY));
+  shim().AwaitFinal();
+  EXPECT_EQ(shim().Output(0), "first last");
+}
+
+TEST_P(OutputTest, OnAFullDiskWhatWasAcknowledgedMakesRoomUnderBlock) {
+  SmallDisk disk(shim().dir() + "/small", 256);
+  if (!disk.mounted()) GTEST_SKIP() << "may not mount";
+  shim().output_dir = disk.path();
+  shim().agent.cap_bytes = 512 * kKiB;
+  shim().agent.segment_bytes = 64 * kKiB;
+  constexpr int64_t kBytes = 900 * kKiB;
+  shim().StartChild({"flood", "0", std::to_string(kBytes), "exit", "8"});
+  for (record::ShimHalf half = {}; !(half.flags & record::kFinal);) {
+    const int64_t acknowledged = shim().agent.acknowledged[0];
+    half = shim().Await(
+        [&](const record::ShimHalf& now) {
+          return (now.flags & record::kFinal) ||
+                 ((now.flags & record::kOutputStalled) && now.streams[0].end > acknowledged);
+        },
+        "stalled again, or final");
+    shim().agent.acknowledged[0] = half.streams[0].end;
+    if (!(half.flags & record::kFinal)) shim().Tell();
+  }
+  EXPECT_EQ(shim().AwaitFinal().streams[0].end, kBytes);
 }
 
 TEST_P(OutputTest, AFileSizeLimitStallsAndDoesNotKillTheShim) {

@@ -21,6 +21,7 @@
 #include <sstream>
 
 #include "tests/support/pattern.h"
+#include "tests/support/payload_file.h"
 
 namespace shoal::testing {
 namespace {
@@ -105,7 +106,7 @@ ShimHarness::ShimHarness(bool use_cgroup) : slot_(kFirstSlot), is_first_(true) {
 ShimHarness::ShimHarness(bool use_cgroup, const ShimHarness& first)
     : slot_(first.slot_ + 1), is_first_(false), dir_(first.dir_) {
   Prepare(use_cgroup);
-  agent.id[0] = 'Z';
+  agent.prefix.id[0] = 'Z';
 }
 
 void ShimHarness::Prepare(bool use_cgroup) {
@@ -117,7 +118,7 @@ void ShimHarness::Prepare(bool use_cgroup) {
     cgroup_ = std::make_unique<CgroupDir>();
     if (!cgroup_->exists()) cgroup_.reset();
   }
-  memcpy(agent.id, "ABCDEFGHIJKLMNOP", record::kIdBytes);
+  memcpy(agent.prefix.id, "ABCDEFGHIJKLMNOP", record::kIdBytes);
   if (!cgroup_) agent.flags |= record::kNoCgroup;
   agent.grace_ns = 5 * kSec;
   agent.cap_bytes = record::kDefaultCapBytes;
@@ -152,11 +153,17 @@ int ShimHarness::OpenLocked() {
 }
 
 void ShimHarness::Start(const std::vector<std::string>& argv) {
-  agent.cwd_in_argv = cwd.empty() ? 0 : 1;
   std::vector<std::string> shim_argv = {"shoal-shim", std::to_string(slot_)};
-  if (!cwd.empty()) shim_argv.push_back(cwd);
-  shim_argv.insert(shim_argv.end(), argv.begin(), argv.end());
-  StartProgram(SHOAL_SHIM, shim_argv);
+  if (told_by_words) {
+    agent.cwd_in_argv = cwd.empty() ? 0 : 1;
+    if (!cwd.empty()) shim_argv.push_back(cwd);
+    shim_argv.insert(shim_argv.end(), argv.begin(), argv.end());
+    return StartProgram(shim_path, shim_argv, env);
+  }
+  agent.flags |= record::kHasPayload;
+  shim_argv.push_back(Id());
+  UniqueFd payload(Raise(PayloadFile(argv, env, cwd, payload_rest).Release()));
+  StartProgram(shim_path, shim_argv, {}, std::move(payload));
 }
 
 void ShimHarness::StartAdopted(const std::vector<std::string>& verbs, const std::string& options) {
@@ -165,7 +172,7 @@ void ShimHarness::StartAdopted(const std::vector<std::string>& verbs, const std:
                                    all};
   argv.insert(argv.end(), verbs.begin(), verbs.end());
   argv.push_back("--");
-  StartProgram(SHOAL_TEST_CHILD, argv);
+  StartProgram(SHOAL_TEST_CHILD, argv, env);
 }
 
 std::vector<std::string> ShimHarness::ForkedBy(const std::vector<std::string>& verbs,
@@ -194,7 +201,8 @@ std::string ShimHarness::OptionsWith(const std::string& options) {
   return all;
 }
 
-void ShimHarness::StartProgram(const std::string& program, const std::vector<std::string>& argv) {
+void ShimHarness::StartProgram(const std::string& program, const std::vector<std::string>& argv,
+                               const std::vector<std::string>& environment, UniqueFd payload) {
   agent.spawn_began_ns = tell_spawn_began ? NowNs(CLOCK_BOOTTIME) : 0;
   Write();
   std::vector<std::pair<int, int>> fds = {
@@ -204,30 +212,35 @@ void ShimHarness::StartProgram(const std::string& program, const std::vector<std
   if (cgroup_)
     fds.push_back(
         {Raise(open(cgroup_->path().c_str(), O_RDONLY | O_DIRECTORY)), record::kCgroupFd});
+  if (payload) fds.push_back({payload.get(), record::kPayloadFd});
   if (refuge_)
     fds.push_back({Raise(open(refuge_->path().c_str(), O_RDONLY | O_DIRECTORY)),
                    fork_protocol::kShimCgroupFd});
 
+  std::vector<std::string> variables = environment;
   // The leak check of a sanitizer build forks, for which there may be no room.
-  if (!join_cgroup.empty()) env.push_back("ASAN_OPTIONS=detect_leaks=0");
+  if (!join_cgroup.empty()) variables.push_back("ASAN_OPTIONS=detect_leaks=0");
   EXPECT_TRUE(!remove_cgroup || cgroup_->Remove());
   if (!join_cgroup.empty()) std::ofstream(join_cgroup + "/cgroup.procs") << "0" << std::flush;
   {
     std::unique_ptr<EmptyProc> empty_proc;
     if (without_proc) empty_proc = std::make_unique<EmptyProc>();
-    Spawn(program, argv, fds);
+    Spawn(program, argv, variables, fds);
   }
-  for (auto [from, to] : fds) close(from);
+  for (auto [from, to] : fds) {
+    if (from != payload.get()) close(from);
+  }
   shim_pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, shim_pid_, 0));
 }
 
 void ShimHarness::Spawn(std::string program, const std::vector<std::string>& argv,
+                        const std::vector<std::string>& environment,
                         const std::vector<std::pair<int, int>>& fds) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
   posix_spawn_file_actions_adddup2(&actions, 0, 1);
-  if (damage_half)
+  if (refused)
     posix_spawn_file_actions_adddup2(&actions, 0, 2);  // it says why, but not to the tester
   for (auto [from, to] : fds) posix_spawn_file_actions_adddup2(&actions, from, to);
   posix_spawnattr_t attributes;
@@ -248,7 +261,7 @@ void ShimHarness::Spawn(std::string program, const std::vector<std::string>& arg
     command.insert(command.begin(), program);
   }
   EXPECT_EQ(posix_spawn(&shim_pid_, program.c_str(), &actions, &attributes,
-                        Pointers(command).data(), Pointers(env).data()),
+                        Pointers(command).data(), Pointers(environment).data()),
             0);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
@@ -265,10 +278,12 @@ void ShimHarness::LeaveCgroup() {
 }
 
 void ShimHarness::Write() {
-  record::SealHalf(&agent);
-  if (damage_half) ++agent.checksum;
-  EXPECT_EQ(pwrite(record_, &agent, sizeof(agent), slot_ * record::kSlotBytes),
-            static_cast<ssize_t>(sizeof(agent)));
+  if (agent.prefix.magic == 0) record::SetFormat(&agent);
+  record::Area<record::AgentHalf> area = {};
+  memset(&area, tail_byte, sizeof(area));
+  const size_t size = record::Pack(&agent, &area);
+  if (damage_half) ++area.bytes[offsetof(record::Prefix, checksum)];
+  EXPECT_EQ(pwrite(record_, &area, size, slot_ * record::kSlotBytes), static_cast<ssize_t>(size));
 }
 
 void ShimHarness::Tell() {
@@ -362,10 +377,11 @@ void ShimHarness::AwaitOutput(int stream, const std::string& text) {
 record::ShimHalf ShimHarness::Read() const {
   record::ShimHalf half = {};
   for (int attempt = 0; attempt < 100; ++attempt) {
-    const ssize_t size =
-        pread(record_, &half, sizeof(half), slot_ * record::kSlotBytes + record::kShimHalfOffset);
-    if (size == sizeof(half) && record::IsIntact(half) &&
-        memcmp(half.id, agent.id, sizeof(half.id)) == 0)
+    record::Area<record::ShimHalf> area = {};
+    const off_t at = slot_ * record::kSlotBytes + record::kShimHalfOffset;
+    if (pread(record_, &area, sizeof(area), at) > 0 &&
+        record::Unpack(area, &half) == record::Reading::kIntact &&
+        memcmp(half.prefix.id, agent.prefix.id, sizeof(half.prefix.id)) == 0)
       return half;
   }
   return {};

@@ -17,7 +17,8 @@
 #include <string>
 #include <vector>
 
-#include "agent/record/record_layout.h"
+#include "agent/record/half_format.h"
+#include "common/unique_fd.h"
 #include "tests/shim/cgroup_dir.h"
 
 namespace shoal::testing {
@@ -33,16 +34,21 @@ class ShimHarness {
   ShimHarness(const ShimHarness&) = delete;
   ShimHarness& operator=(const ShimHarness&) = delete;
 
-  // What the next Write() or Start() writes.
+  // What the next Write() or Start() writes; in this version's format unless the prefix has one.
   record::AgentHalf agent = {};
-  std::vector<std::string> env = {"PATH=/usr/bin:/bin"};
-  std::string cwd;                // empty: none is given
+  char tail_byte = 0;  // in the area behind what this version knows of the half
+  std::vector<std::string> env = {"PATH=/usr/bin:/bin"};  // of the process
+  std::string cwd;                                        // empty: none is given
+  bool told_by_words = false;     // as an agent of 0.1: in the shim's own argv and environment
+  std::string payload_rest;       // behind the fields of the payload
   std::string output_dir;         // may be replaced before Start()
   std::set<int> ignored_signals;  // what the shim inherits as SIG_IGN
   bool tell_spawn_began = true;   // fill in AgentHalf::spawn_began_ns
-  bool damage_half = false;       // write an agent half with a wrong checksum
-  bool without_proc = false;      // the shim and its tree live where /proc is empty
-  bool remove_cgroup = false;     // the cgroup is gone when the shim starts
+  std::string shim_path = SHOAL_SHIM;
+  bool damage_half = false;    // write an agent half with a wrong checksum
+  bool refused = false;        // the shim is expected to refuse that half
+  bool without_proc = false;   // the shim and its tree live where /proc is empty
+  bool remove_cgroup = false;  // the cgroup is gone when the shim starts
   std::string
       join_cgroup;  // v1 or v2: this test joins it at Start(), so that the shim is born there
 
@@ -93,7 +99,7 @@ class ShimHarness {
   std::string Output(int stream) const;
   std::vector<record::IndexRow> Index() const;
   std::set<std::string> OutputFiles() const;
-  std::string Id() const { return std::string(agent.id, record::kIdBytes); }
+  std::string Id() const { return std::string(agent.prefix.id, record::kIdBytes); }
 
   pid_t shim_pid() const { return shim_pid_; }
   int reports() const { return reports_; }
@@ -103,9 +109,11 @@ class ShimHarness {
  private:
   void Prepare(bool use_cgroup);
   std::string OptionsWith(const std::string& options);
-  void StartProgram(const std::string& program, const std::vector<std::string>& argv);
+  void StartProgram(const std::string& program, const std::vector<std::string>& argv,
+                    const std::vector<std::string>& environment, UniqueFd payload = UniqueFd());
   int OpenLocked();
   void Spawn(std::string program, const std::vector<std::string>& argv,
+             const std::vector<std::string>& environment,
              const std::vector<std::pair<int, int>>& fds);
   bool DrainReports(int timeout_ms);
   std::string Describe(const record::ShimHalf& half) const;
@@ -125,7 +133,7 @@ class ShimHarness {
 };
 
 // Every shim test: parameter true with a cgroup, false without. At the end nothing may be left: no
-// descriptor, no child (the test is a sub-reaper), no zombie.
+// descriptor, no child (the test is a subreaper), no zombie.
 class ShimTest : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -49,6 +50,34 @@ void ExpectFailure(ShimHarness& shim, record::Stage stage, int error_number) {
             record::kStartFailed | record::kOutputComplete | record::kEmpty | record::kFinal);
   EXPECT_EQ(half.started_ns, 0);
   EXPECT_TRUE(shim.OutputFiles().empty());
+}
+
+std::string FileOf(pid_t pid, const std::string& name) {
+  std::stringstream text;
+  text << std::ifstream("/proc/" + std::to_string(pid) + "/" + name, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+constexpr unsigned long kMostMappedBytes = 64ul << 20;  // more is a sanitizer's shadow
+
+// Looks through all that a process can read of its own memory.
+bool HasInMemory(pid_t pid, const std::string& text) {
+  std::istringstream maps(FileOf(pid, "maps"));
+  std::ifstream memory("/proc/" + std::to_string(pid) + "/mem", std::ios::binary);
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long from = 0, to = 0;
+    char readable = 0;
+    sscanf(line.c_str(), "%lx-%lx %c", &from, &to, &readable);
+    if (readable != 'r' || to - from > kMostMappedBytes) continue;
+    std::string bytes(to - from, '\0');
+    memory.clear();
+    memory.seekg(static_cast<std::streamoff>(from));
+    if (memory.read(bytes.data(), static_cast<std::streamsize>(bytes.size())) &&
+        bytes.find(text) != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
 }
 
 TEST_P(StartTest, TheProcessHasACleanSlate) {
@@ -147,6 +176,70 @@ TEST_P(StartTest, ArgumentsAreAnyBytes) {
   const auto listing = ListingOf(shim().Output(0));
   EXPECT_EQ(listing.count("argv"), 6u);
   EXPECT_NE(shim().Output(0).find("argv=\xff\x01 'x'\n"), std::string::npos);
+}
+
+// Short of what the kernel takes: 2 MiB with a stack of 8 MiB, pointers included.
+TEST_P(StartTest, ALargeArgvArrivesWordByWord) {
+  std::vector<std::string> words = {"list"};
+  for (int i = 0; i < 19; ++i) {
+    words.insert(words.end(),
+                 {"print", "", "print", std::string(100'000, static_cast<char>('A' + i))});
+  }
+  shim().agent.cap_bytes = 2 * record::kDefaultCapBytes;
+  shim().StartChild(words);
+  EXPECT_EQ(shim().AwaitFinal().wait_status, 0);
+  const std::string out = shim().Output(0);
+  for (int i = 0; i < 19; ++i) {
+    const std::string word(100'000, static_cast<char>('A' + i));
+    EXPECT_NE(out.find("argv=\nargv=print\nargv=" + word + "\n"), std::string::npos) << i;
+  }
+}
+
+TEST_P(StartTest, WordsBeyondTheKernelsLimitAreE2big) {
+  for (const bool one_word : {true, false}) {
+    std::vector<std::string> words(one_word ? 1 : 40,
+                                   std::string(one_word ? 131'072 : 100'000, 'x'));
+    words.insert(words.begin(), {"print", "ran"});
+    shim().StartChild(words);
+    ExpectFailure(shim(), record::Stage::kExec, E2BIG);
+    Reset();
+  }
+}
+
+TEST_P(StartTest, AnEnvironmentBeyondTheKernelsLimitIsE2big) {
+  shim().env.push_back("A=" + std::string(131'072, 'x'));
+  shim().StartChild({"print", "ran"});
+  ExpectFailure(shim(), record::Stage::kExec, E2BIG);
+}
+
+TEST_P(StartTest, APayloadThatEndsWithinAFieldIsEinval) {
+  shim().payload_rest = "arg=half";
+  shim().StartChild({"print", "ran"});
+  ExpectFailure(shim(), record::Stage::kSetup, EINVAL);
+}
+
+TEST_P(StartTest, UnknownFieldsOfAPayloadArePassedOver) {
+  shim().payload_rest = std::string("later=1\0nofield\0arg=print\0arg=x\0", 33);
+  shim().StartChild({});
+  EXPECT_EQ(shim().AwaitFinal().wait_status, 0);
+  EXPECT_EQ(shim().Output(0), "x");
+}
+
+// The shim lives as long as its process, which may have wiped a password meanwhile.
+TEST_P(StartTest, TheShimHasNoWordOfItsProcess) {
+  const std::string secret = "argument-s3cret", variable = "variable-s3cret";
+  shim().env.push_back("TOKEN=" + variable);
+  shim().StartChild({"print", secret, "pause"});
+  shim().AwaitOutput(0, secret);
+  const record::ShimHalf half = shim().AwaitFlags(record::kStarted);
+  for (const char* file : {"cmdline", "environ"}) {
+    const std::string text = FileOf(half.shim_pid, file);
+    EXPECT_EQ(text.find("s3cret"), std::string::npos) << file;
+    EXPECT_NE(FileOf(half.pid, file).find("s3cret"), std::string::npos) << file;
+  }
+  EXPECT_FALSE(HasInMemory(half.shim_pid, secret));
+  EXPECT_FALSE(HasInMemory(half.shim_pid, variable));
+  EXPECT_TRUE(HasInMemory(half.pid, secret)) << "this test does not look well";
 }
 
 TEST_P(StartTest, TheWorkingDirectoryIsTheOneGiven) {
@@ -287,7 +380,7 @@ TEST_P(StartTest, ARefusedCgroupIsFlaggedAndTheProcessRuns) {
 }
 
 TEST_P(StartTest, ADamagedAgentHalfIsRefusedAndNothingWritten) {
-  shim().damage_half = true;
+  shim().damage_half = shim().refused = true;
   shim().StartChild({"exit", "0"});
   EXPECT_EQ(WEXITSTATUS(shim().AwaitShimEnd()), 65);
   EXPECT_EQ(shim().Read().flags, 0u);

@@ -2,10 +2,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 #include "tests/shim/shim_harness.h"
@@ -156,6 +158,53 @@ TEST_P(TreeTest, ChainForkersAreCaught) {
   EXPECT_EQ(pids.Read("pids.current"), "0\n");
 }
 
+#ifdef SHOAL_SANITIZED
+constexpr int64_t kPromptNs = 20 * kSec;
+#else
+constexpr int64_t kPromptNs = 1 * kSec;
+#endif
+
+// A tree so large that telling it takes longer than its grace, and that goes on growing.
+class LargeTreeTest : public ShimTest {
+ protected:
+  // False without a controller to bound it.
+  bool StartLarge() {
+    if (!pids_.exists() || !pids_.Write("pids.max", "4000")) return false;
+    shim().join_cgroup = pids_.path();
+    shim().StartChild({"ignore", "15", "daemon", "2500", "pause", "--", "print", "up", "fork",
+                       "chain-fork", "--", "pause"});
+    shim().LeaveCgroup();
+    shim().AwaitOutput(0, "up");
+    return true;
+  }
+  static int64_t FromSignalToKill(const record::ShimHalf& half) {
+    return half.killed_ns - half.end_began_ns;
+  }
+
+ private:
+  CgroupDir pids_{"pids"};
+};
+INSTANTIATE_TEST_SUITE_P(Shim, LargeTreeTest, ::testing::Bool(), NameOfParam);
+
+TEST_P(LargeTreeTest, TheGraceIsKept) {
+  if (!StartLarge()) GTEST_SKIP() << "no pids controller to bound it";
+  shim().Terminate(SIGTERM, 20 * kMs);
+  const record::ShimHalf half = shim().AwaitFinal();
+  EXPECT_TRUE(half.flags & record::kEscalated);
+  EXPECT_LT(FromSignalToKill(half), kPromptNs);
+}
+
+TEST_P(LargeTreeTest, AnotherRequestIsHeardWhileTheFirstIsBeingTold) {
+  if (!StartLarge()) GTEST_SKIP() << "no pids controller to bound it";
+  shim().Terminate(SIGTERM, 3600 * kSec);
+  shim().Await([](const record::ShimHalf& half) { return half.end_began_ns > 0; }, "end");
+  shim().Terminate(SIGKILL, 0);
+  const record::ShimHalf half = shim().AwaitFinal();
+  EXPECT_EQ(half.terminate_serial, 2u);
+  EXPECT_FALSE(half.flags & record::kEscalated);
+  EXPECT_LT(FromSignalToKill(half), kPromptNs);
+}
+
 TEST_P(TreeTest, AChildThatLeavesItsCgroupIsStillOfTheTree) {
   CgroupDir elsewhere;
   if (!elsewhere.exists()) GTEST_SKIP() << "no writable cgroup v2 here";
@@ -176,6 +225,51 @@ TEST_P(TreeTest, DescendantsOfAnEndedProcessHaveTheirGraceAndAreThenEnded) {
   EXPECT_EQ(half.end_cause, record::EndCause::kDescendants);
   EXPECT_GE(half.end_began_ns - half.exited_ns, 60 * kMs);
   ExpectGone(PidsIn(shim().Output(0)));
+}
+
+// Whatever their depth; the name is that of the kernel, 15 bytes of it.
+void ExpectDescendants(const record::ShimHalf& half, const std::vector<pid_t>& pids) {
+  std::set<pid_t> noted;
+  for (int i = 0; i < half.descendant_count; ++i) {
+    noted.insert(half.descendants[i].pid);
+    EXPECT_STREQ(half.descendants[i].command, "shoal-test-chil");
+  }
+  EXPECT_EQ(noted, std::set<pid_t>(pids.begin(), pids.end()));
+}
+
+TEST_P(TreeTest, WhatOutlivedTheProcessAndIsEndedIsNamed) {
+  shim().agent.grace_ns = 200 * kMs;
+  shim().StartChild(
+      {"daemon", "1", "fork", "print-pid", "pause", "--", "print-pid", "pause", "--", "exit", "3"});
+  const std::vector<pid_t> pids = AwaitPids(shim(), 2);
+  ExpectDescendants(shim().AwaitFinal(), pids);
+}
+
+TEST_P(TreeTest, WhatIsKilledOnRequestAfterTheExitIsNamed) {
+  shim().StartChild({"daemon", "1", "ignore", "15", "print-pid", "pause", "--", "exit", "3"});
+  const std::vector<pid_t> pids = AwaitPids(shim(), 1);
+  shim().AwaitFlags(record::kExited);
+  shim().Terminate(SIGTERM, 10 * kMs);
+  const record::ShimHalf half = shim().AwaitFinal();
+  ExpectDescendants(half, pids);
+  EXPECT_EQ(half.end_cause, record::EndCause::kRequested);
+  EXPECT_TRUE(half.flags & record::kEscalated);
+}
+
+TEST_P(TreeTest, WhatOutlivesTheProcessIsNamedBeforeItIsEnded) {
+  const std::string gate = shim().dir() + "/gate";
+  ASSERT_EQ(mkfifo(gate.c_str(), 0600), 0);
+  shim().agent.grace_ns = 60 * kSec;
+  shim().StartChild({"daemon", "1", "print-pid", "open-fifo", gate, "--", "exit", "3"});
+  const std::vector<pid_t> pids = AwaitPids(shim(), 1);
+  const record::ShimHalf waiting = shim().Await(
+      [](const record::ShimHalf& half) { return half.descendant_count > 0; }, "descendants");
+  ExpectDescendants(waiting, pids);
+  EXPECT_EQ(waiting.end_began_ns, 0);
+  close(open(gate.c_str(), O_WRONLY | O_CLOEXEC));
+  const record::ShimHalf half = shim().AwaitFinal();
+  EXPECT_EQ(half.end_began_ns, 0);
+  ExpectDescendants(half, pids);
 }
 
 TEST_P(TreeTest, DescendantsThatEndWithinTheirGraceAreNotEnded) {
@@ -257,7 +351,7 @@ TEST_P(TreeTest, SurvivorsOfSigkillAreNamedAndTheEndIsSeenLater) {
   EXPECT_EQ(WTERMSIG(shim().AwaitFinal().wait_status), SIGKILL);
 }
 
-#ifndef __SANITIZE_ADDRESS__  // the sanitizer itself does not live without /proc
+#ifndef SHOAL_SANITIZED  // a sanitizer itself does not live without /proc
 
 TEST_P(TreeTest, WithoutProcTheProcessAndItsGroupAreStillEnded) {
   shim().without_proc = true;
@@ -279,7 +373,7 @@ TEST_P(TreeTest, WithoutProcTheCgroupEndsDaemonsThatIgnoreTheSignal) {
   EXPECT_TRUE(shim().AwaitFinal().flags & record::kEscalated);
 }
 
-#endif  // __SANITIZE_ADDRESS__
+#endif  // SHOAL_SANITIZED
 
 }  // namespace
 }  // namespace shoal::testing

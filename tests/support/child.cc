@@ -5,7 +5,8 @@
 //   print TEXT          eprint TEXT         return TEXT         (to descriptor 3)
 //   print-pid           flood STREAM BYTES  (tests/support/pattern.h)
 //   ignore S            on-signal S TEXT N  (prints TEXT, exits with N)
-//   stop (SIGSTOP to itself) list                what it was started with, one "key=value" a line
+//   stop                SIGSTOP to itself
+//   list                prints what it was started with, one "key=value" a line
 //   truncate-stdout     opens /dev/stdout with O_TRUNC and prints "truncated"
 //   close-output        stdout and stderr become /dev/null
 //   try-children        starts processes in every way, and a thread (tests/support/try_children.h)
@@ -20,9 +21,11 @@
 //   daemon N … --       as fork, N times, double-forked and in sessions of their own
 //   chain-fork          forks, exits in the parent, and so on in the child, for ever
 //   leader-exits N      the leading thread exits at once; another one reads a line's worth of time
-//   and exits with N leave-cgroup DIR    moves itself into another cgroup open-fifo PATH blocks
-//   until somebody has the FIFO open for writing kill-parent         SIGKILL to its parent: the
-//   shim touch PATH          creates a file
+//                       and exits with N
+//   leave-cgroup DIR    moves itself into another cgroup
+//   open-fifo PATH      blocks until a writer has the FIFO open
+//   kill-parent         SIGKILL to its parent: the shim
+//   touch PATH          creates a file
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>

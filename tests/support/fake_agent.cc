@@ -3,7 +3,12 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/mutex.h"
+#include "shoal/v1/metadata.h"
 #include "tests/support/fake_agent_rep.h"
+#include "tests/support/fake_blob_service.h"
 #include "tests/support/fake_process_service.h"
 
 namespace shoal::testing {
@@ -11,7 +16,7 @@ namespace shoal::testing {
 class FakeAgent::Rep::Hosts final : public v1::HostService::Service {
  public:
   explicit Hosts(Rep* rep) : rep_(rep) {}
-  grpc::Status Get(grpc::ServerContext*, const v1::HostServiceGetRequest*,
+  grpc::Status Get(grpc::ServerContext* context, const v1::HostServiceGetRequest* request,
                    v1::HostServiceGetResponse* response) override {
     SHOAL_FAKE_BEGIN("HostGet", "");
     response->mutable_host()->set_name(rep_->name_);
@@ -19,6 +24,11 @@ class FakeAgent::Rep::Hosts final : public v1::HostService::Service {
     response->mutable_host()->set_boot_id("boot");
     response->mutable_host()->set_slots(rep_->slots_);
     response->mutable_host()->set_cores(rep_->slots_);
+    MutexLock lock(&rep_->mu_);
+    response->mutable_host()->MergeFrom(rep_->facts_);
+    context->AddTrailingMetadata(
+        v1::kAgentTimeMetadata, absl::StrCat(absl::ToUnixMillis(absl::Now() + rep_->clock_ahead_)));
+    if (!request->checks()) response->mutable_host()->clear_checks();
     return grpc::Status::OK;
   }
 
@@ -33,8 +43,9 @@ class FakeAgent::Rep::Sessions final : public v1::SessionService::Service {
   grpc::Status Open(grpc::ServerContext*, const v1::OpenRequest* request,
                     v1::OpenResponse* response) override {
     SHOAL_FAKE_BEGIN("Open", request->request_id());
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
     std::string id = NewId();
+    rep_->last_open_ = *request;
     rep_->sessions_.insert(id);
     response->mutable_session()->set_id(id);
     response->mutable_session()->set_name(request->name());
@@ -48,7 +59,7 @@ class FakeAgent::Rep::Sessions final : public v1::SessionService::Service {
   grpc::Status KeepAlive(grpc::ServerContext*, const v1::KeepAliveRequest* request,
                          v1::KeepAliveResponse*) override {
     SHOAL_FAKE_BEGIN("KeepAlive", "");
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
     if (rep_->sessions_.count(request->session_id()) == 0 ||
         request->token() != "token-" + request->session_id()) {
       return grpc::Status(grpc::StatusCode::NOT_FOUND, "session is over");
@@ -59,7 +70,7 @@ class FakeAgent::Rep::Sessions final : public v1::SessionService::Service {
   grpc::Status Close(grpc::ServerContext*, const v1::CloseRequest* request,
                      v1::CloseResponse* response) override {
     SHOAL_FAKE_BEGIN("Close", "");
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
     rep_->sessions_.erase(request->session_id());
     v1::Selector selector;
     selector.set_session_id(request->session_id());
@@ -89,12 +100,13 @@ void FakeAgent::RemoveFiles() { rep_->RemoveFiles(); }
 
 void FakeAgent::Start() {
   {
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
     rep_->is_stopping_ = false;
   }
   rep_->process_service_ = std::make_unique<Rep::Processes>(rep_.get());
   rep_->session_service_ = std::make_unique<Rep::Sessions>(rep_.get());
   rep_->host_service_ = std::make_unique<Rep::Hosts>(rep_.get());
+  rep_->blob_service_ = std::make_unique<Rep::Blobs>(rep_.get());
   grpc::ServerBuilder builder;
   // Else a thread without work delays the shutdown by 10 s.
   builder.SetSyncServerOption(grpc::ServerBuilder::CQ_TIMEOUT_MSEC, 50);
@@ -102,13 +114,14 @@ void FakeAgent::Start() {
   builder.RegisterService(rep_->process_service_.get());
   builder.RegisterService(rep_->session_service_.get());
   builder.RegisterService(rep_->host_service_.get());
+  builder.RegisterService(rep_->blob_service_.get());
   rep_->server_ = builder.BuildAndStart();
 }
 
 void FakeAgent::Stop() {
   if (rep_->server_ == nullptr) return;
   {
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
     rep_->is_stopping_ = true;
   }
   rep_->server_->Shutdown(std::chrono::system_clock::now());
@@ -116,33 +129,79 @@ void FakeAgent::Stop() {
   rep_->server_ = nullptr;
 }
 
+void FakeAgent::Freeze() {
+  MutexLock lock(&rep_->mu_);
+  rep_->is_frozen_ = true;
+}
+
+void FakeAgent::Thaw() {
+  MutexLock lock(&rep_->mu_);
+  rep_->is_frozen_ = false;
+}
+
+void FakeAgent::Hold(const std::string& method) {
+  MutexLock lock(&rep_->mu_);
+  rep_->held_.insert(method);
+}
+
+void FakeAgent::Release(const std::string& method) {
+  MutexLock lock(&rep_->mu_);
+  rep_->held_.erase(method);
+}
+
+void FakeAgent::SetClock(absl::Duration ahead) {
+  MutexLock lock(&rep_->mu_);
+  rep_->clock_ahead_ = ahead;
+}
+
 void FakeAgent::FailNext(const std::string& method, absl::Status status, int times) {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   rep_->fail_[method] = {std::move(status), times, 0};
 }
 
 void FakeAgent::LoseAnswer(const std::string& method, int times, absl::Status status) {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   rep_->lose_[method] = {std::move(status), times, 0};
 }
 
-void FakeAgent::BreakAfter(const std::string& method, int messages, int times) {
-  absl::MutexLock lock(&rep_->mu_);
-  rep_->break_[method] = {absl::OkStatus(), times, messages};
+void FakeAgent::BreakAfter(const std::string& method, int messages, int times,
+                           absl::Status status) {
+  MutexLock lock(&rep_->mu_);
+  rep_->break_[method].push_back({std::move(status), times, messages});
 }
 
 void FakeAgent::SetFrameBytes(size_t bytes) {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   rep_->frame_bytes_ = bytes;
 }
 
 void FakeAgent::Compact() {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   rep_->compacted_ = ++rep_->revision_;
 }
 
+void FakeAgent::SetFacts(v1::Host facts) {
+  MutexLock lock(&rep_->mu_);
+  rep_->facts_ = std::move(facts);
+}
+
+void FakeAgent::Put(v1::Process process, absl::string_view out, absl::string_view err) {
+  MutexLock lock(&rep_->mu_);
+  FakeProcess& entry = rep_->processes_[process.id()];
+  entry.process = std::move(process);
+  entry.output[0] = std::string(out);
+  entry.output[1] = std::string(err);
+  rep_->Touch(entry);
+}
+
+void FakeAgent::Refuse(const std::string& id, int code, const std::string& message) {
+  MutexLock lock(&rep_->mu_);
+  rep_->refused_[id].set_code(code);
+  rep_->refused_[id].set_message(message);
+}
+
 void FakeAgent::ExpireSession(const std::string& id) {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   rep_->sessions_.erase(id);
   v1::Selector selector;
   selector.set_session_id(id);
@@ -152,19 +211,24 @@ void FakeAgent::ExpireSession(const std::string& id) {
 }
 
 void FakeAgent::Write(const std::string& id, v1::StreamKind stream, absl::string_view bytes) {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   FakeProcess& entry = rep_->processes_.at(id);
   entry.output[stream - 1].append(bytes.data(), bytes.size());
   rep_->Touch(entry);
 }
 
 void FakeAgent::Exit(const std::string& id, int code) {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   rep_->End(rep_->processes_.at(id), code, 0, v1::CAUSE_EXITED);
 }
 
+void FakeAgent::Delete(const std::string& id) {
+  MutexLock lock(&rep_->mu_);
+  rep_->Forget(id);
+}
+
 void FakeAgent::WriteAndDrop(const std::string& id, v1::StreamKind stream, int64_t bytes) {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   FakeProcess& entry = rep_->processes_.at(id);
   std::string& output = entry.output[stream - 1];
   v1::Gap& gap = entry.gaps[stream - 1];
@@ -176,67 +240,104 @@ void FakeAgent::WriteAndDrop(const std::string& id, v1::StreamKind stream, int64
 
 void FakeAgent::ExitTruncated(const std::string& id, int code) {
   {
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
     rep_->processes_.at(id).is_truncated = true;
   }
   Exit(id, code);
 }
 
 int FakeAgent::Calls(const std::string& method) const {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   return rep_->calls_[method];
 }
 
 void FakeAgent::AwaitCalls(const std::string& method, int calls) const {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   auto is_called = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) {
     return rep_->calls_[method] >= calls;
   };
-  rep_->mu_.Await(absl::Condition(&is_called));
+  rep_->mu_.Await(is_called);
 }
 
 std::vector<std::string> FakeAgent::RequestIds(const std::string& method) const {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   return rep_->request_ids_[method];
 }
 
 v1::SpawnBatchRequest FakeAgent::last_batch() const {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   return rep_->last_batch_;
 }
 
+v1::SignalRequest FakeAgent::last_signal() const {
+  MutexLock lock(&rep_->mu_);
+  return rep_->last_signal_;
+}
+
+v1::TerminateRequest FakeAgent::last_terminate() const {
+  MutexLock lock(&rep_->mu_);
+  return rep_->last_terminate_;
+}
+
+v1::ReadOutputRequest FakeAgent::last_read() const {
+  MutexLock lock(&rep_->mu_);
+  return rep_->last_read_;
+}
+
+v1::OpenRequest FakeAgent::last_open() const {
+  MutexLock lock(&rep_->mu_);
+  return rep_->last_open_;
+}
+
+std::map<std::string, std::string> FakeAgent::blobs() const {
+  MutexLock lock(&rep_->mu_);
+  std::map<std::string, std::string> whole;
+  for (const auto& [sha256, blob] : rep_->blobs_) {
+    if (blob.is_whole) whole[sha256] = blob.bytes;
+  }
+  return whole;
+}
+
 absl::Duration FakeAgent::last_spawn_timeout() const {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   return rep_->last_spawn_timeout_;
 }
 
 int FakeAgent::open_sessions() const {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   return static_cast<int>(rep_->sessions_.size());
 }
 
 std::vector<v1::Process> FakeAgent::processes() const {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   std::vector<v1::Process> processes;
   for (const auto& [id, entry] : rep_->processes_) processes.push_back(entry.process);
   return processes;
 }
 
 int64_t FakeAgent::AwaitNews(int64_t seen) const {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   auto has_news = [this, seen]()
                       ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) { return rep_->revision_ != seen; };
-  rep_->mu_.Await(absl::Condition(&has_news));
+  rep_->mu_.Await(has_news);
   return rep_->revision_;
 }
 
 void FakeAgent::Stir() {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   ++rep_->revision_;
 }
 
+void FakeAgent::AwaitReaders(int at_most) const {
+  MutexLock lock(&rep_->mu_);
+  auto are_few = [this, at_most]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) {
+    return rep_->open_readers_ <= at_most;
+  };
+  rep_->mu_.Await(are_few);
+}
+
 int64_t FakeAgent::acknowledged(const std::string& id) const {
-  absl::MutexLock lock(&rep_->mu_);
+  MutexLock lock(&rep_->mu_);
   return rep_->acknowledged_[id];
 }
 

@@ -7,6 +7,7 @@
 //   wait                 runs until it is terminated (exit by the signal, cause TERMINATED)
 //   refuse:TEXT          is not started
 //   ignore-term          from here on only SIGKILL ends it
+//   silence              as the first word: nothing is said of it
 //
 // Ownership:     the test's. The state outlives Stop() and Start(), as that of a restarted agent
 //                does.
@@ -46,35 +47,63 @@ class FakeAgent {
   // The socket and its directory; for one that is never destroyed, at the end of the program.
   void RemoveFiles();
 
+  // Like an agent that was stopped by a signal: it takes calls and answers none, until Thaw().
+  void Freeze();
+  void Thaw();
+  // Calls of one method wait, before they do anything, until Release().
+  void Hold(const std::string& method);
+  void Release(const std::string& method);
+
   // The next `times` calls of a method ("Spawn", "Open", …) fail so, before they do anything.
   void FailNext(const std::string& method, absl::Status status, int times = 1);
   // As FailNext, but after it was done: the answer is lost, by default with the connection.
   void LoseAnswer(const std::string& method, int times = 1,
                   absl::Status status = absl::UnavailableError("Socket closed"));
-  // Streams of the method break (UNAVAILABLE) after that many messages, the next `times` times.
-  void BreakAfter(const std::string& method, int messages, int times);
+  // Streams of the method end so after that many messages, the next `times` times, behind those of
+  // earlier calls; by default they break.
+  void BreakAfter(const std::string& method, int messages, int times,
+                  absl::Status status = absl::UnavailableError("Socket closed"));
   // Output is sent in frames of so many bytes.
   void SetFrameBytes(size_t bytes);
   // Events before this revision are gone: a watch from there is OUT_OF_RANGE.
   void Compact();
+  // Its clock is ahead of this machine's.
+  void SetClock(absl::Duration ahead);
+  // What the host tells of itself, over what it does by default.
+  void SetFacts(v1::Host facts);
+  // Has a process of this id, with these bytes of stdout and stderr, which was not spawned here.
+  void Put(v1::Process process, absl::string_view out = "", absl::string_view err = "");
+  // A call for many processes answers so for this one.
+  void Refuse(const std::string& id, int code, const std::string& message);
   // The session is over, as if it had lapsed; its processes end with SESSION_EXPIRED.
   void ExpireSession(const std::string& id);
   // More output of a process that waits.
   void Write(const std::string& id, v1::StreamKind stream, absl::string_view bytes);
-  // As Write, but the bytes are dropped before anybody reads them. Once for a stream.
+  // As Write, but the bytes are dropped before a client reads them. Once for a stream.
   void WriteAndDrop(const std::string& id, v1::StreamKind stream, int64_t bytes);
   // Ends a process that waits.
   void Exit(const std::string& id, int code);
+  // It was deleted by another client.
+  void Delete(const std::string& id);
   // As Exit, but the ends of its output are lost.
   void ExitTruncated(const std::string& id, int code);
 
   // How often a method was called, failed calls included.
   int Calls(const std::string& method) const;
-  // Blocks until it was called so often.
+  // Blocks until at most so many calls of ReadOutput are open.
+  void AwaitReaders(int at_most) const;
+  // Blocks until it was called so often; "WatchSynced", "WatchSent":
+  // until so many watches were in step, or other events were sent.
   void AwaitCalls(const std::string& method, int calls) const;
   // The request_ids that came with calls of the method.
   std::vector<std::string> RequestIds(const std::string& method) const;
   v1::SpawnBatchRequest last_batch() const;
+  v1::SignalRequest last_signal() const;
+  v1::TerminateRequest last_terminate() const;
+  v1::ReadOutputRequest last_read() const;
+  v1::OpenRequest last_open() const;
+  // What was written, by digest.
+  std::map<std::string, std::string> blobs() const;
   // How long the caller of the last Spawn was going to wait.
   absl::Duration last_spawn_timeout() const;
   int open_sessions() const;

@@ -5,23 +5,27 @@
 #ifndef SHOAL_TESTS_SUPPORT_FAKE_AGENT_REP_H_
 #define SHOAL_TESTS_SUPPORT_FAKE_AGENT_REP_H_
 
+#include <fnmatch.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <deque>
 #include <set>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/ids.h"
+#include "common/mutex.h"
+#include "shoal/v1/blob_service.grpc.pb.h"
 #include "shoal/v1/host_service.grpc.pb.h"
 #include "shoal/v1/process_service.grpc.pb.h"
 #include "shoal/v1/session_service.grpc.pb.h"
@@ -48,6 +52,11 @@ struct FakeProcess {
   bool ignores_term = false;
 };
 
+struct Blob {
+  std::string bytes;  // as far as they were received
+  bool is_whole = false;
+};
+
 struct Plan {
   absl::Status status;
   int times = 0;
@@ -70,30 +79,43 @@ class FakeAgent::Rep final {
   class Processes;
   class Sessions;
   class Hosts;
+  class Blobs;
 
   // Counts the call; what it is to fail with.
   absl::Status Begin(const std::string& method, const std::string& request_id = "") {
-    absl::MutexLock lock(&mu_);
-    ++calls_[method];
-    if (!request_id.empty()) request_ids_[method].push_back(request_id);
+    {
+      MutexLock lock(&mu_);
+      ++calls_[method];
+      if (!request_id.empty()) request_ids_[method].push_back(request_id);
+    }
+    MutexLock lock(&mu_);
+    mu_.Await([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      return is_stopping_ || (!is_frozen_ && held_.count(method) == 0);
+    });
     Plan& plan = fail_[method];
     if (plan.times == 0) return absl::OkStatus();
     --plan.times;
     return plan.status;
   }
+  void Count(const std::string& event) {
+    MutexLock lock(&mu_);
+    ++calls_[event];
+  }
   grpc::Status Answer(const std::string& method) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     Plan& plan = lose_[method];
     if (plan.times == 0) return grpc::Status::OK;
     --plan.times;
     return ToWire(plan.status);
   }
-  int MessagesBeforeBreak(const std::string& method) {
-    absl::MutexLock lock(&mu_);
-    Plan& plan = break_[method];
-    if (plan.times == 0) return -1;
-    --plan.times;
-    return plan.messages;
+  // How a stream that begins is to end; never, if that is after fewer than no messages.
+  Plan Break(const std::string& method) {
+    MutexLock lock(&mu_);
+    std::deque<Plan>& plans = break_[method];
+    while (!plans.empty() && plans.front().times == 0) plans.pop_front();
+    if (plans.empty()) return {absl::OkStatus(), 0, -1};
+    --plans.front().times;
+    return plans.front();
   }
 
   void Touch(FakeProcess& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -121,6 +143,11 @@ class FakeAgent::Rep final {
     process.set_output_complete(true);
     process.set_tree_empty(true);
     Touch(entry);
+  }
+
+  void Forget(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    deleted_[++revision_] = id;
+    processes_.erase(id);
   }
 
   FakeProcess& Spawn(const v1::ProcessSpec& spec, const std::string& session, int rank)
@@ -165,48 +192,98 @@ class FakeAgent::Rep final {
     Touch(entry);
   }
 
+  // As the proto says of a Selector, but for ambiguous prefixes.
+  static bool IsNamed(const v1::Process& process, const std::string& term) {
+    return term == process.id() || fnmatch(term.c_str(), process.name().c_str(), 0) == 0 ||
+           (term.size() >= 4 && absl::StartsWith(process.id(), term));
+  }
+
   std::vector<FakeProcess*> Find(const v1::Selector& selector) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     std::vector<FakeProcess*> found;
     for (auto& [id, entry] : processes_) {
-      bool is_named = selector.terms().empty() ||
-                      std::any_of(selector.terms().begin(), selector.terms().end(),
-                                  [&](const std::string& term) {
-                                    return term == id || term == entry.process.name();
-                                  });
+      const v1::Process& process = entry.process;
+      bool is_named =
+          selector.terms().empty() ||
+          std::any_of(selector.terms().begin(), selector.terms().end(),
+                      [&process](const std::string& term) { return IsNamed(process, term); });
+      bool is_labelled = std::all_of(
+          selector.labels().begin(), selector.labels().end(), [&process](const auto& label) {
+            auto own = process.spec().labels().find(label.first);
+            return own != process.spec().labels().end() && own->second == label.second;
+          });
       bool is_owned =
-          selector.session_id().empty() || entry.process.session_id() == selector.session_id();
-      if (is_named && is_owned) found.push_back(&entry);
+          selector.session_id().empty() || process.session_id() == selector.session_id();
+      if (is_named && is_labelled && is_owned) found.push_back(&entry);
     }
     return found;
   }
+
+  // Answers for one process of many; false if that is a refusal.
+  bool Admit(const v1::Process& process, v1::ProcessResult* result)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    *result->mutable_process() = process;
+    auto refused = refused_.find(process.id());
+    if (refused == refused_.end()) return true;
+    *result->mutable_error() = refused->second;
+    return false;
+  }
+
+  // A ReadOutput that is open while this is there.
+  class OpenReader {
+   public:
+    explicit OpenReader(Rep* rep) : rep_(rep) {
+      MutexLock lock(&rep_->mu_);
+      ++rep_->open_readers_;
+    }
+    ~OpenReader() {
+      MutexLock lock(&rep_->mu_);
+      --rep_->open_readers_;
+    }
+
+   private:
+    Rep* const rep_;
+  };
 
   const std::string name_;
   const int slots_;
   std::string directory_;
   std::string socket_;
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   bool is_stopping_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_frozen_ ABSL_GUARDED_BY(mu_) = false;
+  std::set<std::string> held_ ABSL_GUARDED_BY(mu_);
+  absl::Duration clock_ahead_ ABSL_GUARDED_BY(mu_);
   int64_t revision_ ABSL_GUARDED_BY(mu_) = 1;
   int64_t compacted_ ABSL_GUARDED_BY(mu_) = 0;
   int next_pid_ ABSL_GUARDED_BY(mu_) = 1000;
   size_t frame_bytes_ ABSL_GUARDED_BY(mu_) = 64 << 10;
   std::map<std::string, FakeProcess> processes_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, Blob> blobs_ ABSL_GUARDED_BY(mu_);       // by digest
+  std::map<int64_t, std::string> deleted_ ABSL_GUARDED_BY(mu_);  // by revision
   std::map<std::string, v1::SpawnBatchResponse> batches_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, v1::SpawnResponse> spawns_ ABSL_GUARDED_BY(mu_);
   std::set<std::string> sessions_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, int> calls_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, std::vector<std::string>> request_ids_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Plan> fail_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, Plan> break_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, std::deque<Plan>> break_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Plan> lose_ ABSL_GUARDED_BY(mu_);
+  int open_readers_ ABSL_GUARDED_BY(mu_) = 0;
   std::map<std::string, int64_t> acknowledged_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, v1::RequestError> refused_ ABSL_GUARDED_BY(mu_);
+  v1::Host facts_ ABSL_GUARDED_BY(mu_);
   v1::SpawnBatchRequest last_batch_ ABSL_GUARDED_BY(mu_);
+  v1::SignalRequest last_signal_ ABSL_GUARDED_BY(mu_);
+  v1::TerminateRequest last_terminate_ ABSL_GUARDED_BY(mu_);
+  v1::ReadOutputRequest last_read_ ABSL_GUARDED_BY(mu_);
+  v1::OpenRequest last_open_ ABSL_GUARDED_BY(mu_);
   absl::Duration last_spawn_timeout_ ABSL_GUARDED_BY(mu_);
 
   std::unique_ptr<Processes> process_service_;
   std::unique_ptr<Sessions> session_service_;
   std::unique_ptr<Hosts> host_service_;
+  std::unique_ptr<Blobs> blob_service_;
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -5,7 +5,7 @@
 #define SHOAL_TESTS_SUPPORT_FAKE_CLOCK_H_
 
 #include "absl/time/time.h"
-#include "agent/core/ports.h"
+#include "agent/core/ports/clock.h"
 
 namespace shoal::agent {
 
@@ -18,7 +18,7 @@ class FakeClock : public Clock {
     now_ += span;
     boot_time_ += span;
   }
-  // Somebody set the wall clock.
+  // The wall clock was set.
   void StepWallClock(absl::Duration span) { now_ += span; }
 
  private:

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "agent/core/ports.h"
+#include "agent/core/ports/output_files.h"
 
 namespace shoal::agent {
 

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "agent/core/ports.h"
+#include "agent/core/ports/process_files.h"
 
 namespace shoal::agent {
 

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/mutex.h"
 #include "tests/support/fake_agent_rep.h"
 
 namespace shoal::testing {
@@ -24,7 +25,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
                      v1::SpawnResponse* response) override {
     SHOAL_FAKE_BEGIN("Spawn", request->request_id());
     {
-      absl::MutexLock lock(&rep_->mu_);
+      MutexLock lock(&rep_->mu_);
       rep_->last_spawn_timeout_ = absl::FromChrono(context->deadline()) - absl::Now();
       if (auto known = rep_->spawns_.find(request->request_id()); known != rep_->spawns_.end()) {
         *response = known->second;
@@ -46,13 +47,15 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
                           v1::SpawnBatchResponse* response) override {
     SHOAL_FAKE_BEGIN("SpawnBatch", request->request_id());
     {
-      absl::MutexLock lock(&rep_->mu_);
+      MutexLock lock(&rep_->mu_);
       rep_->last_batch_ = *request;
       if (rep_->batches_.count(request->request_id()) == 0) {
         v1::SpawnBatchResponse& answer = rep_->batches_[request->request_id()];
-        for (int i = 0; i < request->ranks().count(); ++i) {
-          FakeProcess& entry = rep_->Spawn(request->specs(0), request->session_id(),
-                                           request->ranks().first_rank() + i);
+        const bool ranked = request->has_ranks();
+        if (request->specs(0).argv(0) == "silence") return grpc::Status::OK;
+        for (int i = 0; i < (ranked ? request->ranks().count() : request->specs_size()); ++i) {
+          FakeProcess& entry = rep_->Spawn(request->specs(ranked ? 0 : i), request->session_id(),
+                                           ranked ? request->ranks().first_rank() + i : -1);
           v1::SpawnBatchResponse::Result* result = answer.add_results();
           if (entry.process.state() == v1::STATE_FAILED_TO_START) {
             result->mutable_error()->set_code(9);
@@ -71,7 +74,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status Get(grpc::ServerContext*, const v1::GetRequest* request,
                    v1::GetResponse* response) override {
     SHOAL_FAKE_BEGIN("Get", "");
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
     v1::Selector selector;
     selector.add_terms(request->selector());
     std::vector<FakeProcess*> found = rep_->Find(selector);
@@ -83,7 +86,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status List(grpc::ServerContext*, const v1::ListRequest* request,
                     v1::ListResponse* response) override {
     SHOAL_FAKE_BEGIN("List", "");
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
     int limit = request->page_size() == 0 ? 1000 : request->page_size();
     std::vector<FakeProcess*> found = rep_->Find(request->selector());
     std::sort(found.begin(), found.end(), [](const FakeProcess* a, const FakeProcess* b) {
@@ -105,7 +108,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
     SHOAL_FAKE_BEGIN("Wait", "");
     absl::Time end = absl::Now() + absl::Seconds(request->timeout().seconds()) +
                      absl::Nanoseconds(request->timeout().nanos());
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
     while (true) {
       std::vector<FakeProcess*> found = rep_->Find(request->selector());
       bool all = std::all_of(found.begin(), found.end(),
@@ -125,12 +128,19 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status Terminate(grpc::ServerContext*, const v1::TerminateRequest* request,
                          v1::TerminateResponse* response) override {
     SHOAL_FAKE_BEGIN("Terminate", request->request_id());
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
+    rep_->last_terminate_ = *request;
     int signal = request->signal() == 0 ? 15 : request->signal();
     for (FakeProcess* entry : rep_->Find(request->selector())) {
-      bool dies = signal == 9 || !entry->ignores_term;
-      if (!IsOver(entry->process) && dies) rep_->End(*entry, 0, signal, v1::CAUSE_TERMINATED);
       v1::ProcessResult* result = response->add_results();
+      if (!rep_->Admit(entry->process, result)) continue;
+      bool dies = signal == 9 || !entry->ignores_term;
+      if (!IsOver(entry->process) && dies) {
+        rep_->End(*entry, 0, signal, v1::CAUSE_TERMINATED);
+        v1::Termination& asked = *entry->process.mutable_termination();
+        asked.set_signal(signal);
+        *asked.mutable_request_time() = entry->process.exit_time();
+      }
       *result->mutable_process() = entry->process;
       if (!IsOver(entry->process)) {
         result->mutable_error()->set_code(4);
@@ -143,10 +153,13 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status Signal(grpc::ServerContext*, const v1::SignalRequest* request,
                       v1::SignalResponse* response) override {
     SHOAL_FAKE_BEGIN("Signal", request->request_id());
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
+    rep_->last_signal_ = *request;
     for (FakeProcess* entry : rep_->Find(request->selector())) {
+      v1::ProcessResult* result = response->add_results();
+      if (!rep_->Admit(entry->process, result)) continue;
       rep_->End(*entry, 0, request->signal(), v1::CAUSE_SIGNALED);
-      *response->add_results()->mutable_process() = entry->process;
+      *result->mutable_process() = entry->process;
     }
     return grpc::Status::OK;
   }
@@ -154,7 +167,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status Update(grpc::ServerContext*, const v1::UpdateRequest* request,
                       v1::UpdateResponse* response) override {
     SHOAL_FAKE_BEGIN("Update", request->request_id());
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
     for (FakeProcess* entry : rep_->Find(request->selector())) {
       if (request->lifetime() == v1::LIFETIME_DETACHED) entry->process.clear_session_id();
       rep_->Touch(*entry);
@@ -166,10 +179,10 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status Delete(grpc::ServerContext*, const v1::DeleteRequest* request,
                       v1::DeleteResponse* response) override {
     SHOAL_FAKE_BEGIN("Delete", request->request_id());
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
     for (FakeProcess* entry : rep_->Find(request->selector())) {
-      *response->add_results()->mutable_process() = entry->process;
-      rep_->processes_.erase(entry->process.id());
+      if (!rep_->Admit(entry->process, response->add_results())) continue;
+      rep_->Forget(entry->process.id());
     }
     return grpc::Status::OK;
   }
@@ -177,7 +190,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status AcknowledgeOutput(grpc::ServerContext*, const v1::AcknowledgeOutputRequest* request,
                                  v1::AcknowledgeOutputResponse*) override {
     SHOAL_FAKE_BEGIN("AcknowledgeOutput", "");
-    absl::MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu_);
     for (const v1::OutputPosition& position : request->positions()) {
       rep_->acknowledged_[position.id()] = position.offset();
     }
@@ -187,11 +200,12 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status Watch(grpc::ServerContext* context, const v1::WatchRequest* request,
                      grpc::ServerWriter<v1::WatchResponse>* writer) override {
     SHOAL_FAKE_BEGIN("Watch", "");
-    int left = rep_->MessagesBeforeBreak("Watch");
+    Plan plan = rep_->Break("Watch");
     int64_t seen = request->from_revision();
     bool is_synced = seen != 0;
+    std::set<std::string> told;
     {
-      absl::MutexLock lock(&rep_->mu_);
+      MutexLock lock(&rep_->mu_);
       if (is_synced && seen < rep_->compacted_) {
         return grpc::Status(grpc::StatusCode::OUT_OF_RANGE, "the oldest revision kept is newer");
       }
@@ -199,13 +213,25 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
     while (true) {
       std::vector<v1::WatchResponse> news;
       {
-        absl::MutexLock lock(&rep_->mu_);
+        MutexLock lock(&rep_->mu_);
         if (rep_->is_stopping_ || context->IsCancelled()) return Gone();
-        for (FakeProcess* entry : rep_->Find(request->selector())) {
-          if (entry->process.revision() <= seen) continue;
+        std::vector<FakeProcess*> found = rep_->Find(request->selector());
+        for (auto& [id, entry] : rep_->processes_) {
+          bool matches = std::find(found.begin(), found.end(), &entry) != found.end();
+          // One that has ceased to match is told of once more.
+          if (!matches && told.erase(id) == 0) continue;
+          if (matches) told.insert(id);
+          if (entry.process.revision() <= seen) continue;
           v1::WatchResponse event;
-          *event.mutable_upsert() = entry->process;
-          event.set_revision(entry->process.revision());
+          *event.mutable_upsert() = entry.process;
+          event.set_revision(entry.process.revision());
+          news.push_back(event);
+        }
+        for (const auto& [revision, id] : rep_->deleted_) {
+          if (!is_synced || revision <= seen) continue;
+          v1::WatchResponse event;
+          event.set_deleted_id(id);
+          event.set_revision(revision);
           news.push_back(event);
         }
         seen = rep_->revision_;
@@ -221,8 +247,9 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
         if (news.empty()) AwaitNews(seen);
       }
       for (const v1::WatchResponse& event : news) {
-        if (left-- == 0) return Gone();
+        if (plan.messages-- == 0) return ToWire(plan.status);
         if (!writer->Write(event)) return Gone();
+        rep_->Count(event.has_synced() ? "WatchSynced" : "WatchSent");
       }
     }
   }
@@ -230,7 +257,15 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status ReadOutput(grpc::ServerContext* context, const v1::ReadOutputRequest* request,
                           grpc::ServerWriter<v1::ReadOutputResponse>* writer) override {
     SHOAL_FAKE_BEGIN("ReadOutput", "");
-    int left = rep_->MessagesBeforeBreak("ReadOutput");
+    Rep::OpenReader open(rep_);
+    {
+      MutexLock lock(&rep_->mu_);
+      rep_->last_read_ = *request;
+    }
+    if (!AllTermsAreKnown(request->selector())) {
+      return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such process");
+    }
+    Plan plan = rep_->Break("ReadOutput");
     std::map<std::pair<std::string, int>, int64_t> offsets;
     std::set<std::pair<std::string, int>> ended;
     for (const v1::OutputPosition& position : request->resume()) {
@@ -240,7 +275,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
       std::vector<v1::ReadOutputResponse> frames;
       bool is_complete = true;
       {
-        absl::MutexLock lock(&rep_->mu_);
+        MutexLock lock(&rep_->mu_);
         if (rep_->is_stopping_ || context->IsCancelled()) return Gone();
         is_complete = !IsFollowing(*request);
         for (FakeProcess* entry : rep_->Find(request->selector())) {
@@ -251,7 +286,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
         if (frames.empty()) AwaitNews(rep_->revision_);
       }
       for (const v1::ReadOutputResponse& frame : frames) {
-        if (left-- == 0) return Gone();
+        if (plan.messages-- == 0) return ToWire(plan.status);
         if (!writer->Write(frame)) return Gone();
       }
     }
@@ -266,7 +301,17 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
     auto has_news = [this, seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) {
       return rep_->is_stopping_ || rep_->revision_ != seen;
     };
-    rep_->mu_.AwaitWithTimeout(absl::Condition(&has_news), kPoll);
+    rep_->mu_.AwaitWithTimeout(has_news, kPoll);
+  }
+
+  bool AllTermsAreKnown(const v1::Selector& selector) {
+    MutexLock lock(&rep_->mu_);
+    for (const std::string& term : selector.terms()) {
+      v1::Selector one;
+      one.add_terms(term);
+      if (rep_->Find(one).empty()) return false;
+    }
+    return true;
   }
 
   // A session may still get processes.

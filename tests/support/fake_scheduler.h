@@ -11,7 +11,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
-#include "agent/core/ports.h"
+#include "agent/core/ports/scheduler.h"
 #include "tests/support/fake_clock.h"
 
 namespace shoal::agent {

@@ -9,16 +9,24 @@
 namespace shoal::agent {
 
 int FakeShims::SlotNumberOf(const std::string& id) const {
-  for (const auto& [number, slot] : slots_) {
-    if (slot.id == id) return number;
-  }
-  return 0;
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? 0 : found->second->first;
 }
 
 FakeShims::Slot& FakeShims::SlotOf(const std::string& id) {
-  const int number = SlotNumberOf(id);
-  if (number == 0) ADD_FAILURE() << "no slot for " << id;
-  return slots_[number];
+  const auto found = by_id_.find(id);
+  if (found != by_id_.end()) return found->second->second;
+  ADD_FAILURE() << "no slot for " << id;
+  return slots_[0];
+}
+
+int FakeShims::FreeNumber() const {
+  if (slots_.empty() || slots_.rbegin()->first == static_cast<int>(slots_.size())) {
+    return static_cast<int>(slots_.size()) + 1;
+  }
+  int number = 1;
+  while (slots_.contains(number)) ++number;
+  return number;
 }
 
 int FakeShims::StartsOf(const std::string& id) const {
@@ -28,13 +36,13 @@ int FakeShims::StartsOf(const std::string& id) const {
 
 void FakeShims::Report(const std::string& id) {
   SlotOf(id).written = true;
-  if (on_report_) on_report_(SlotNumberOf(id));
+  if (shim_events_ != nullptr) shim_events_->OnReport(SlotNumberOf(id));
 }
 
 void FakeShims::Death(const std::string& id) {
   const int number = SlotNumberOf(id);
   slots_[number].locked = false;
-  if (on_death_) on_death_(number, id);
+  if (shim_events_ != nullptr) shim_events_->OnDeath(number, id);
 }
 
 void FakeShims::Set(const std::string& id, uint32_t flags) {
@@ -131,27 +139,21 @@ ForkParent FakeShims::ParentOf(const std::string& id) {
 }
 
 void FakeShims::Offer(const std::string& id) {
-  if (on_offer_) on_offer_(ParentOf(id));
+  if (offer_events_ != nullptr) offer_events_->OnOffer(ParentOf(id));
 }
 
 void FakeShims::Withdraw(const std::string& id) {
-  if (on_withdrawn_) on_withdrawn_(ParentOf(id));
+  if (offer_events_ != nullptr) offer_events_->OnWithdrawn(ParentOf(id));
 }
 
-void FakeShims::SetOfferHandlers(absl::AnyInvocable<void(const ForkParent&)> on_offer,
-                                 absl::AnyInvocable<void(const ForkParent&)> on_withdrawn) {
-  on_offer_ = std::move(on_offer);
-  on_withdrawn_ = std::move(on_withdrawn);
-}
-
-absl::StatusOr<Program> FakeShims::FindProgram(const Spec& spec) {
+absl::StatusOr<TemplateProgram> FakeShims::FindProgram(const Spec& spec) {
   ++programs_looked_at;
   const auto version = versions.find(spec.argv[0]);
   if (version != versions.end() && version->second.empty())
     return absl::NotFoundError("no program");
-  return Program{.key = spec.argv[0],
-                 .version = version == versions.end() ? "1" : version->second,
-                 .argv = {spec.argv[0]}};
+  return TemplateProgram{.key = spec.argv[0],
+                         .version = version == versions.end() ? "1" : version->second,
+                         .argv = {spec.argv[0]}};
 }
 
 void FakeShims::StartAll() {
@@ -163,23 +165,22 @@ void FakeShims::StartAll() {
 }
 
 void FakeShims::Overflow() {
-  if (on_overflow_) on_overflow_();
+  if (shim_events_ != nullptr) shim_events_->OnOverflow();
 }
 
 void FakeShims::Disconnect() {
-  on_report_ = nullptr;
-  on_overflow_ = nullptr;
-  on_death_ = nullptr;
-  on_offer_ = nullptr;
-  on_withdrawn_ = nullptr;
+  shim_events_ = nullptr;
+  offer_events_ = nullptr;
   lost_trees_.clear();
+  awaited_trees_.clear();
 }
 
 void FakeShims::FinishLostTree(const std::string& id, absl::Status status) {
-  auto found = lost_trees_.find(id);
-  ASSERT_NE(found, lost_trees_.end()) << "nobody asked for the end of " << id;
+  auto& asked = lost_trees_.contains(id) ? lost_trees_ : awaited_trees_;
+  auto found = asked.find(id);
+  ASSERT_NE(found, asked.end()) << "the tree of " << id << " was not asked for";
   absl::AnyInvocable<void(absl::Status)> done = std::move(found->second);
-  lost_trees_.erase(found);
+  asked.erase(found);
   done(std::move(status));
 }
 
@@ -191,9 +192,10 @@ absl::StatusOr<int> FakeShims::Start(const ShimStart& start) {
     if (!failure.ok()) return failure;
   }
   EXPECT_FALSE(HasSlot(start.id)) << start.id << " was started twice";
-  int number = 1;
-  while (slots_.contains(number)) ++number;
-  Slot& slot = slots_[number];
+  const int number = FreeNumber();
+  const auto place = slots_.try_emplace(number).first;
+  by_id_[start.id] = &*place;
+  Slot& slot = place->second;
   slot.id = start.id;
   slot.start = start;
   slot.agent = start.desired;
@@ -205,20 +207,24 @@ absl::StatusOr<int> FakeShims::Start(const ShimStart& start) {
 void FakeShims::Tell(int slot, const std::string& id,
                      absl::AnyInvocable<void(record::AgentHalf&) const> change, bool wake) {
   crash_->Step();
-  auto found = slots_.find(slot);
-  if (found == slots_.end() || found->second.id != id) return;
-  change(found->second.agent);
-  if (wake) ++found->second.wakes;
+  auto found = by_id_.find(id);
+  if (found == by_id_.end() || found->second->first != slot) return;
+  change(found->second->second.agent);
+  if (wake) ++found->second->second.wakes;
   crash_->Step();
 }
 
 ShimView FakeShims::Look(int slot, const std::string& id) {
   ShimView view;
-  auto found = slots_.find(slot);
-  if (found == slots_.end() || found->second.id != id) return view;
-  const Slot& seen = found->second;
+  auto found = by_id_.find(id);
+  if (found == by_id_.end() || found->second->first != slot) return view;
+  const Slot& seen = found->second->second;
   view.locked = seen.locked;
   view.damaged = seen.damaged;
+  if (seen.unreadable_version != 0) {
+    view.unreadable_version = seen.unreadable_version;
+    return view;
+  }
   view.agent = seen.agent;
   if (seen.written && !seen.damaged) view.shim = seen.shim;
   if (!seen.written) view.refused = seen.refused;
@@ -241,12 +247,17 @@ void FakeShims::Free(int slot, const std::string& id) {
     return;
   }
   slots_.erase(found);
+  by_id_.erase(id);
   crash_->Step();
 }
 
 void FakeShims::EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) {
   crash_->Step();
   lost_trees_[id] = std::move(done);
+}
+
+void FakeShims::AwaitEmptyTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) {
+  awaited_trees_[id] = std::move(done);
 }
 
 absl::Status FakeShims::Signal(const ProcessEntry& process, int signal, SignalScope scope) {
@@ -259,14 +270,6 @@ std::vector<Survivor> FakeShims::Describe(const std::vector<int>& pids) {
   std::vector<Survivor> survivors;
   for (int pid : pids) survivors.push_back({pid, "daemon", "nfs_wait"});
   return survivors;
-}
-
-void FakeShims::SetHandlers(absl::AnyInvocable<void(int slot)> on_report,
-                            absl::AnyInvocable<void()> on_overflow,
-                            absl::AnyInvocable<void(int slot, const std::string& id)> on_death) {
-  on_report_ = std::move(on_report);
-  on_overflow_ = std::move(on_overflow);
-  on_death_ = std::move(on_death);
 }
 
 }  // namespace shoal::agent

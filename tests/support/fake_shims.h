@@ -1,6 +1,6 @@
 // Shims without processes: a test says what they do. They outlive the supervisor, as shims do.
 //
-// Ownership:     by the test. Handlers belong to one supervisor: Disconnect() when it dies; what
+// Ownership:     by the test. Events go to one supervisor: Disconnect() when it dies; what
 //                happens then is only in the records, until the next one recovers.
 // Thread-safety: one thread.
 #ifndef SHOAL_TESTS_SUPPORT_FAKE_SHIMS_H_
@@ -14,13 +14,17 @@
 #include <utility>
 #include <vector>
 
-#include "agent/core/ports.h"
+#include "absl/container/flat_hash_map.h"
+#include "agent/core/ports/fork_offers.h"
+#include "agent/core/ports/process_trees.h"
+#include "agent/core/ports/programs.h"
+#include "agent/core/ports/shim_slots.h"
 #include "tests/support/crash_point.h"
 #include "tests/support/fake_clock.h"
 
 namespace shoal::agent {
 
-class FakeShims : public Shims {
+class FakeShims final : public ShimSlots, public ForkOffers, public Programs, public ProcessTrees {
  public:
   struct Slot {
     std::string id;
@@ -30,8 +34,9 @@ class FakeShims : public Shims {
     bool written = false;  // the shim has written its half
     bool locked = true;
     bool damaged = false;
+    uint32_t unreadable_version = 0;  // 0: it can be read
     std::optional<ForkFailure> refused;
-    bool forked = false;  // by the word of its parent
+    bool forked = false;  // as reported by its parent
     int wakes = 0;
   };
   struct SentSignal {
@@ -42,7 +47,7 @@ class FakeShims : public Shims {
 
   FakeShims(FakeClock* clock, CrashPoint* crash) : clock_(clock), crash_(crash) {}
 
-  // What shims do. Each is reported unless nobody listens; `id` must have a slot.
+  // What shims do. Each is reported unless there is no listener; `id` must have a slot.
   void Started(const std::string& id, int pid = 0);  // 0: the next number
   void StartFailed(const std::string& id, record::Stage stage, int error_number);
   void Exited(const std::string& id, int code);
@@ -67,11 +72,14 @@ class FakeShims : public Shims {
   void Overflow();
   void Disconnect();
   // The host was rebooted: no slot is left.
-  void Reboot() { slots_.clear(); }
+  void Reboot() {
+    slots_.clear();
+    by_id_.clear();
+  }
 
   // What the next starts answer; OK ones may stand between.
   void FailStart(absl::Status status) { start_failures_.push_back(std::move(status)); }
-  // Answers EndLostTree.
+  // Answers AwaitEmptyTree and EndLostTree.
   void FinishLostTree(const std::string& id, absl::Status status);
 
   bool HasSlot(const std::string& id) const { return SlotNumberOf(id) != 0; }
@@ -81,8 +89,10 @@ class FakeShims : public Shims {
   const std::vector<ShimStart>& starts() const { return starts_; }
   const std::vector<SentSignal>& signals() const { return signals_; }
   bool IsLostTreePending(const std::string& id) const { return lost_trees_.contains(id); }
+  bool IsTreeAwaited(const std::string& id) const { return awaited_trees_.contains(id); }
 
   std::map<std::string, std::vector<int>> members;
+  std::map<std::string, std::vector<int>> orphans;
   std::set<std::string> out_of_memory;
   bool were_lost = false;
   std::map<std::string, std::string> versions;  // of programs, by argv[0]; "": there is none
@@ -95,24 +105,27 @@ class FakeShims : public Shims {
   void AnswerOffer(const ForkParent& parent, const absl::Status& welcome) override {
     answers.emplace_back(parent, welcome);
   }
-  void SetOfferHandlers(absl::AnyInvocable<void(const ForkParent&)> on_offer,
-                        absl::AnyInvocable<void(const ForkParent&)> on_withdrawn) override;
-  absl::StatusOr<Program> FindProgram(const Spec& spec) override;
+  void SetOfferEvents(ForkOfferEvents* events) override { offer_events_ = events; }
+  absl::StatusOr<TemplateProgram> FindProgram(const Spec& spec) override;
+  std::string Explain(const Spec& /*spec*/, record::Stage /*stage*/, int /*error*/) override {
+    return "";
+  }
   ShimView Look(int slot, const std::string& id) override;
   std::vector<std::pair<int, std::string>> Recover() override;
   bool WereLost() const override { return were_lost; }
   void Free(int slot, const std::string& id) override;
   void EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) override;
+  void AwaitEmptyTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) override;
   absl::Status Signal(const ProcessEntry& process, int signal, SignalScope scope) override;
   bool WasOutOfMemory(const std::string& id) override { return out_of_memory.contains(id); }
   std::vector<Survivor> Describe(const std::vector<int>& pids) override;
   std::vector<int> Members(const ProcessEntry& process) override { return members[process.id]; }
-  void SetHandlers(absl::AnyInvocable<void(int slot)> on_report,
-                   absl::AnyInvocable<void()> on_overflow,
-                   absl::AnyInvocable<void(int slot, const std::string& id)> on_death) override;
+  std::vector<int> Orphans(const ProcessEntry& process) override { return orphans[process.id]; }
+  void SetShimEvents(ShimEvents* events) override { shim_events_ = events; }
 
  private:
   int SlotNumberOf(const std::string& id) const;
+  int FreeNumber() const;  // the lowest
   void Report(const std::string& id);
   void Death(const std::string& id);
   int64_t Now() const { return absl::ToUnixNanos(clock_->Now()); }
@@ -120,17 +133,16 @@ class FakeShims : public Shims {
   FakeClock* const clock_;
   CrashPoint* const crash_;
   std::map<int, Slot> slots_;
+  absl::flat_hash_map<std::string, std::pair<const int, Slot>*> by_id_;  // in slots_
   std::deque<absl::Status> start_failures_;
   std::vector<ShimStart> starts_;
   std::vector<SentSignal> signals_;
   std::map<std::string, absl::AnyInvocable<void(absl::Status)>> lost_trees_;
+  std::map<std::string, absl::AnyInvocable<void(absl::Status)>> awaited_trees_;
   int last_pid_ = 1000;
 
-  absl::AnyInvocable<void(int)> on_report_;
-  absl::AnyInvocable<void()> on_overflow_;
-  absl::AnyInvocable<void(int, const std::string&)> on_death_;
-  absl::AnyInvocable<void(const ForkParent&)> on_offer_;
-  absl::AnyInvocable<void(const ForkParent&)> on_withdrawn_;
+  ShimEvents* shim_events_ = nullptr;
+  ForkOfferEvents* offer_events_ = nullptr;
 };
 
 }  // namespace shoal::agent

@@ -6,8 +6,9 @@ absl::StatusOr<Store::Content> FakeStore::Load() {
   Content content;
   for (const auto& [id, process] : processes_) content.processes.push_back(process);
   for (const auto& [id, session] : sessions_) content.sessions.push_back(session);
-  for (const auto& [key, time] : tombstones_) {
-    content.tombstones.push_back({key.first, key.second, time});
+  for (const auto& [key, request] : requests_) content.requests.push_back(request);
+  for (const auto& [key, time] : horizons_) {
+    content.horizons.push_back({key.first, key.second, time});
   }
   content.revision = revision_;
   content.agent_id = "FAKEAGENTAAAAAAA";
@@ -34,16 +35,22 @@ void FakeStore::DeleteSession(const std::string& id) {
   open_.push_back([this, id] { sessions_.erase(id); });
 }
 
-void FakeStore::PutTombstone(const Tombstone& tombstone) {
-  open_.push_back([this, tombstone] {
-    tombstones_[{tombstone.owner, tombstone.request_id}] = tombstone.time;
+void FakeStore::PutRequest(const LoggedRequest& request) {
+  open_.push_back([this, request] { requests_[{request.owner, request.request_id}] = request; });
+}
+
+void FakeStore::DeleteRequest(const std::string& owner, const std::string& request_id) {
+  open_.push_back([this, key = Key(owner, request_id)] { requests_.erase(key); });
+}
+
+void FakeStore::PutHorizon(const RequestHorizon& horizon) {
+  open_.push_back([this, horizon] {
+    horizons_[{horizon.owner, horizon.session_id}] = horizon.time;
   });
 }
 
-void FakeStore::DeleteTombstonesBefore(absl::Time time) {
-  open_.push_back([this, time] {
-    std::erase_if(tombstones_, [&](const auto& entry) { return entry.second < time; });
-  });
+void FakeStore::DeleteHorizon(const std::string& owner, const std::string& session_id) {
+  open_.push_back([this, key = Key(owner, session_id)] { horizons_.erase(key); });
 }
 
 void FakeStore::PutRevision(int64_t high_water_mark) {

@@ -11,13 +11,15 @@
 #include <utility>
 #include <vector>
 
-#include "agent/core/ports.h"
+#include "agent/core/ports/store.h"
 #include "tests/support/crash_point.h"
 
 namespace shoal::agent {
 
 class FakeStore : public Store {
  public:
+  using Key = std::pair<std::string, std::string>;
+
   explicit FakeStore(CrashPoint* crash) : crash_(crash) {}
 
   absl::StatusOr<Content> Load() override;
@@ -25,8 +27,10 @@ class FakeStore : public Store {
   void DeleteProcess(const std::string& id) override;
   void PutSession(const SessionEntry& session) override;
   void DeleteSession(const std::string& id) override;
-  void PutTombstone(const Tombstone& tombstone) override;
-  void DeleteTombstonesBefore(absl::Time time) override;
+  void PutRequest(const LoggedRequest& request) override;
+  void DeleteRequest(const std::string& owner, const std::string& request_id) override;
+  void PutHorizon(const RequestHorizon& horizon) override;
+  void DeleteHorizon(const std::string& owner, const std::string& session_id) override;
   void PutRevision(int64_t high_water_mark) override;
   bool IsDirty() const override { return !open_.empty(); }
   // A crash step before and one after it became durable.
@@ -40,9 +44,13 @@ class FakeStore : public Store {
     failures_.clear();
   }
 
+  // As an agent without a log left it.
+  void DropRequests() { requests_.clear(); }
+
   const std::map<std::string, ProcessEntry>& processes() const { return processes_; }
   const std::map<std::string, SessionEntry>& sessions() const { return sessions_; }
-  size_t tombstones() const { return tombstones_.size(); }
+  const std::map<Key, LoggedRequest>& requests() const { return requests_; }
+  const std::map<Key, absl::Time>& horizons() const { return horizons_; }
   int64_t revision() const { return revision_; }
   int commits() const { return commits_; }
 
@@ -55,7 +63,8 @@ class FakeStore : public Store {
   // Durable.
   std::map<std::string, ProcessEntry> processes_;
   std::map<std::string, SessionEntry> sessions_;
-  std::map<std::pair<std::string, std::string>, absl::Time> tombstones_;
+  std::map<Key, LoggedRequest> requests_;  // by owner and request_id
+  std::map<Key, absl::Time> horizons_;     // by owner and session_id
   int64_t revision_ = 0;
 };
 

@@ -1,5 +1,5 @@
 // The template's side of proto/shoal/v1/fork_protocol.h in plain forks, for tests of the adopting
-// shim: T is who calls Fork(), M who calls BecomeShim(), F who runs what it is given.
+// shim: process T calls Fork(), M calls BecomeShim(), F runs what it is given.
 //
 // Thread-safety: single-threaded process only.
 // Errors:        what cannot be done ends the process with status 125.
@@ -32,7 +32,7 @@ struct ForkSide {
 };
 
 // Of M: forks F, which does `run`, and becomes its shim. REQUIRES: the descriptors up to kCgroupFd
-// and kShimCgroupFd are in place. `t`: whose end comes first; 0: nobody's.
+// and kShimCgroupFd are in place. `t`: the process whose end comes first; 0: none.
 [[noreturn]] void BecomeShim(const ForkSide& side, const std::function<void()>& run, pid_t t = 0);
 
 // Of T: makes M, which opens its descriptors below `dir` (records, fifo, output) and takes the lock

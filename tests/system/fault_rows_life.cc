@@ -63,8 +63,9 @@ void ManyDaemons(FaultTest& test) {
     return std::count(out.begin(), out.end(), '\n') == 40;
   });
   EXPECT_TRUE(Terminate(test, TerminateOf("x", 100)).tree_empty());
-  for (pid_t pid : DescendantsWith(absl::StrCat("daemon x", getpid())))
+  for (pid_t pid : DescendantsWith(absl::StrCat("daemon x", getpid()))) {
     ADD_FAILURE() << DescribeProcess(pid);
+  }
 }
 
 void StoppedTree(FaultTest& test) {

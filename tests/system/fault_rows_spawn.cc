@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/ids.h"
+#include "tests/support/system/pids_cgroup.h"
 #include "tests/system/fault_table.h"
 
 namespace shoal::testing {
@@ -141,32 +142,6 @@ void OutOfDescriptors(FaultTest& test) {
   test.ExpectServing();
 }
 
-// A cgroup of the pids controller (v1) that goes at the end.
-class PidsCgroup {
- public:
-  explicit PidsCgroup(pid_t member)
-      : path_(absl::StrCat("/sys/fs/cgroup/pids/shoal-test-", getpid())) {
-    usable_ = mkdir(path_.c_str(), 0755) == 0;
-    if (usable_) Write("cgroup.procs", member);
-  }
-  ~PidsCgroup() { rmdir(path_.c_str()); }
-  bool usable() const { return usable_; }
-  void Write(const char* file, int value) { std::ofstream(path_ + "/" + file) << value; }
-  int Current() const {
-    int count = 0;
-    std::ifstream(path_ + "/pids.current") >> count;
-    return count;
-  }
-  // Its last member has gone.
-  void WaitEmpty() {
-    WaitUntil("the pids cgroup is empty", [this] { return Current() == 0; });
-  }
-
- private:
-  std::string path_;
-  bool usable_ = false;
-};
-
 void OutOfPids(FaultTest& test) {
   PidsCgroup cgroup(test.agent().pid());
   if (!cgroup.usable()) GTEST_SKIP() << "no writable pids controller";
@@ -189,8 +164,7 @@ void ForkBomb(FaultTest& test) {
   PidsCgroup cgroup(test.agent().pid());
   if (!cgroup.usable()) GTEST_SKIP() << "no writable pids controller";
   cgroup.Write("pids.max", cgroup.Current() + 60);
-  ASSERT_TRUE(
-      test.Spawn(SpecOf({"sh", "-c", "bomb() { bomb | bomb & }; bomb; sleep 1000"}, "bomb")).ok());
+  ASSERT_TRUE(test.Spawn(SpecOf({ChildPath(), "bomb"}, "bomb")).ok());
   WaitUntil("the bomb has filled its limit", [&] { return cgroup.Current() > 40; });
   test.stub().TerminateAll();
   EXPECT_TRUE(test.stub().Get("bomb").tree_empty());

@@ -1,5 +1,5 @@
-// The fault table that is run: each row is a fault or a bad input, its number in the list of
-// faults, and the function that brings it about and checks the answer.
+// The fault table that is run: each row is a fault or a bad input, its number in the table of
+// tests/README.md, and the function that brings it about and checks the answer.
 //
 // Rows stand in fault_rows_*.cc, by kind; fault_table_test.cc makes a test of each. A fault that a
 // test elsewhere brings about has no row here.
@@ -65,6 +65,8 @@ std::vector<FaultRow> CrashRows();
 std::vector<FaultRow> LeaseRows();
 std::vector<FaultRow> StreamRows();
 std::vector<FaultRow> FileRows();
+std::vector<FaultRow> DiskRows();
+std::vector<FaultRow> DescendantRows();
 
 // Sends `bytes` as the request of a unary method ("/shoal.v1.ProcessService/Spawn").
 grpc::Status CallRaw(AgentStub& stub, const std::string& method, const std::string& bytes,

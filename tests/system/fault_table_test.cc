@@ -110,8 +110,8 @@ namespace {
 
 std::vector<FaultRow> AllRows() {
   std::vector<FaultRow> all;
-  for (auto rows :
-       {WireRows, SpawnRows, ResourceRows, LifeRows, CrashRows, LeaseRows, StreamRows, FileRows}) {
+  for (auto rows : {WireRows, SpawnRows, ResourceRows, LifeRows, CrashRows, LeaseRows, StreamRows,
+                    FileRows, DiskRows, DescendantRows}) {
     for (const FaultRow& row : rows()) all.push_back(row);
   }
   return all;

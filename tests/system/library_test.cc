@@ -1,4 +1,9 @@
 // Functions of a program as processes: tests/support/system/library_program.cc on a real agent.
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <filesystem>
 #include <set>
 #include <string>
 
@@ -20,12 +25,24 @@ class Library : public SystemTest {
  protected:
   void SetUp() override {
     SystemTest::SetUp();
+    // As most users have it, and less than it could be.
+    getrlimit(RLIMIT_NOFILE, &limit_);
+    const rlimit usual = {std::min<rlim_t>(1024, limit_.rlim_max - 1), limit_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &usual);
     StartAgent("ant");
+  }
+
+  void TearDown() override {
+    SystemTest::TearDown();
+    setrlimit(RLIMIT_NOFILE, &limit_);
   }
 
   CommandResult Run(const std::string& scenario) {
     return RunProgram({BinaryPath("shoal_library_program"), scenario}, UserOptions());
   }
+
+ private:
+  rlimit limit_ = {};
 };
 
 TEST_F(Library, AnUncaughtExceptionIsExitCode1WithTheStackOfItsThrowAndTheErrorOfJoin) {
@@ -62,6 +79,19 @@ TEST_F(Library, ExitInAFunctionIsItsExitCodeAndNoResult) {
       << run;
 }
 
+TEST_F(Library, ExitWith0InAFunctionIsNoSuccess) {
+  CommandResult run = Run("exit-0");
+  EXPECT_THAT(run.out, HasSubstr("exit code 0\nFAILED_PRECONDITION: no result of Process-1: it "
+                                 "exited with code 0 before there was one"))
+      << run;
+}
+
+TEST_F(Library, AFunctionThatClosesAllDescriptorsReturnsAndItsFilesAreUntouched) {
+  CommandResult run = Run("close-descriptors");
+  EXPECT_THAT(run.out, HasSubstr("exit code 0\nresult returned\n")) << run;
+  EXPECT_THAT(run.out, HasSubstr("its file has 0 bytes\n")) << run;
+}
+
 TEST_F(Library, AResultLargerThanWhatTheAgentKeepsComesThrough) {
   CommandResult run = Run("large-result");
   EXPECT_THAT(run.out, HasSubstr("exit code 0\nresult 73400320 bytes\n")) << run;
@@ -94,6 +124,47 @@ TEST_F(Library, ASentinelWakesAPoll) {
   EXPECT_EQ(Run("sentinel").out, "readable 0\nreadable 1\nexit code -2\n");
 }
 
+TEST_F(Library, MembersTravelBySaveAndLoadAlone) {
+  EXPECT_THAT(Run("members").out, HasSubstr("result 7 and 0\n"));
+}
+
+TEST_F(Library, ACommandWhoseOutputNobodyReadsEnds) {
+  CommandResult run = Run("unread");
+  EXPECT_EQ(run.out, "ended 1\nDATA_LOSS\n") << run;
+}
+
+TEST_F(Library, WhatIsNotAliveMayBeStartedAgainByItsNameAndForgotten) {
+  CommandResult run = Run("name-again");
+  EXPECT_EQ(run.out, "OK\nOK\n") << run;
+}
+
+TEST_F(Library, ASignalEndsProcessesAndProgram) {
+  CommandResult run = Run("signal");
+  EXPECT_EQ(run.exit_code, 128 + SIGINT) << run;
+  EXPECT_THAT(run.out, HasSubstr("started\n"));
+  EXPECT_THAT(agents_[0].stub().List(), IsEmpty()) << "observed to be over, and forgotten";
+}
+
+TEST_F(Library, ASecondSignalEndsTheProgramAtOnceAndSaysWhatIsLeft) {
+  RunningCommand command({BinaryPath("shoal_library_program"), "signal-twice"}, UserOptions());
+  CommandResult run = command.Wait();
+  EXPECT_EQ(run.exit_code, 128 + SIGINT) << run;
+  EXPECT_THAT(run.err, HasSubstr("shoal: ended at once; processes of this program that have not "
+                                 "ended yet will be when its sessions lapse\n"));
+}
+
+TEST_F(Library, ItFindsItsLibrariesWhereItsParentDid) {
+  const std::string directory = Scratch("lib");
+  std::filesystem::create_directories(directory);
+  std::filesystem::copy(BinaryPath("libshoal_private_library.so"), directory);
+  CommandOptions options = UserOptions();
+  options.env["LD_LIBRARY_PATH"] = directory;
+  CommandResult run = RunProgram({BinaryPath("shoal_library_program"), "library-path"}, options);
+  EXPECT_THAT(run.out,
+              HasSubstr(absl::StrCat("result ", directory, "/libshoal_private_library.so")))
+      << run;
+}
+
 TEST_F(Library, TheEndOfTheProgramJoinsTheChildAndEndsTheDaemon) {
   CommandResult run = Run("leave-both");
   EXPECT_EQ(run.exit_code, 0) << run;
@@ -123,6 +194,7 @@ TEST_F(Library, AForkServerPreloadsOnceAndOutlivesAnException) {
   EXPECT_THAT(run.out,
               HasSubstr("result Process-3 is itself, has preloaded, parent MainProcess\n"));
   EXPECT_THAT(run.err, HasSubstr("ThrowDeepInside"));
+  EXPECT_THAT(run.out, HasSubstr("result heeds SIGUSR1\n"));
 }
 
 TEST_F(Library, EachForkOfARunningProcessHasItsMemoryAsItWas) {
@@ -133,13 +205,12 @@ TEST_F(Library, EachForkOfARunningProcessHasItsMemoryAsItWas) {
   }
   EXPECT_THAT(run.out, HasSubstr("exit code 1\nINTERNAL: uncaught std::runtime_error: boom\n"));
   EXPECT_THAT(run.err, HasSubstr("ThrowDeepInside"));
-  EXPECT_THAT(run.out, HasSubstr("loader joined 1\n"));
+  EXPECT_THAT(run.out, HasSubstr("FAILED_PRECONDITION: no result of loader: it ended by SIGTERM"));
 }
 
 TEST_F(Library, AForkWithoutResultLeavesItsParentsAlone) {
   CommandResult run = Run("fork-of-command");
   EXPECT_THAT(run.out, HasSubstr("exit code 0\n")) << run;
-  EXPECT_THAT(run.out, HasSubstr("loader joined 1\n"));
   EXPECT_THAT(run.out, HasSubstr("FAILED_PRECONDITION: no result of loader: it ended by SIGTERM"));
   EXPECT_THAT(run.out, HasSubstr("other alive 1\n"));
 }

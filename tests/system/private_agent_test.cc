@@ -108,9 +108,21 @@ TEST_F(PrivateAgent, ItStaysWhileAProcessRuns) {
   EXPECT_TRUE(WaitUntil("the agent has ended by itself", [] { return Agents().empty(); }));
 }
 
-TEST_F(PrivateAgent, LookingStartsNone) {
+TEST_F(PrivateAgent, LookingWhileItIsAwaySaysWhatMayLiveOrFindsIt) {
+  SetIdle("10m");
+  Shoal({"start", "--name", "web", "--", "sleep", "1000"});
+  EXPECT_EQ(Shoal({"agent", "stop"}).exit_code, 0);
   const CommandResult ps = Shoal({"ps"});
-  EXPECT_THAT(Agents(), IsEmpty()) << ps;
+  if (geteuid() == 0) {
+    EXPECT_EQ(ps.exit_code, 69) << ps;
+    EXPECT_THAT(ps.err, HasSubstr("the agent of this machine is not running; what it has started "
+                                  "may live"));
+    EXPECT_THAT(Agents(), IsEmpty());
+    Shoal({"agent", "start"});
+  } else {
+    EXPECT_THAT(ps.out, HasSubstr("web")) << ps;
+  }
+  EXPECT_EQ(Shoal({"agent", "stop", "--all"}).exit_code, 0);
 }
 
 TEST_F(PrivateAgent, AgentStopEndsIt) {

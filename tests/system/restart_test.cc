@@ -20,7 +20,7 @@ using ::testing::SizeIs;
 
 class Restart : public SystemTest {
  protected:
-  // Opens and closes a FIFO for writing, which lets everybody go on who reads it.
+  // Opens and closes a FIFO for writing, which lets every process go on that reads it.
   static void OpenGate(const std::string& fifo) {
     const int fd = open(fifo.c_str(), O_WRONLY | O_CLOEXEC);
     EXPECT_GE(fd, 0);

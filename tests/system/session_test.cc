@@ -1,4 +1,4 @@
-// Who ends with whom: clients killed, agents killed, Ctrl-C.
+// Which processes end with what: clients killed, agents killed, Ctrl-C.
 #include <signal.h>
 
 #include <string>
@@ -24,13 +24,12 @@ class Session : public SystemTest {
     run->WaitForOutput("1 │ ready");
     return run;
   }
-  // Processes of the marker, shims and the command line that was told of it left out.
+  // Processes of the marker, the command line that was told of it left out.
   static std::vector<pid_t> Running(const std::string& marker) {
     std::vector<pid_t> running;
     for (pid_t pid : DescendantsWith(marker)) {
       const std::string words = DescribeProcess(pid);
       if (words.find(" daemon ") == std::string::npos ||
-          words.find("shoal-shim") != std::string::npos ||
           words.find("/shoal run") != std::string::npos) {
         continue;
       }

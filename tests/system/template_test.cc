@@ -26,7 +26,7 @@ class Template : public TemplateTest {
     gate_ = Scratch("gate");
     ASSERT_EQ(mkfifo(gate_.c_str(), 0600), 0);
   }
-  // Lets whoever waits at the gate end with `code`.
+  // Lets the process that waits at the gate end with `code`.
   void OpenGate(int code) {
     const int fd = open(gate_.c_str(), O_WRONLY | O_CLOEXEC);
     ASSERT_GE(fd, 0);

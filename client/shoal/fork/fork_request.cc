@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/start_fields.h"
 
 namespace shoal::forking {
 namespace {
@@ -21,17 +22,17 @@ absl::Status Wrong(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("the payload has ", what));
 }
 
-// One field, known by its key; `value` is ended by a NUL byte.
-absl::Status TakeField(absl::string_view key, char* value, ForkPayload* payload) {
-  const absl::string_view text = value;
+absl::Status TakeField(const StartField& field, ForkPayload* payload) {
+  const absl::string_view key(field.key, field.key_size);
+  const absl::string_view text = field.value;
   if (key == "arg") {
-    payload->argv.push_back(value);
+    payload->argv.push_back(field.value);
   } else if (key == "env") {
     if (text.find('=') == absl::string_view::npos || text.front() == '=')
       return Wrong("an env without a name");
-    payload->env.push_back(value);
+    payload->env.push_back(field.value);
   } else if (key == "cwd") {
-    payload->cwd = value;
+    payload->cwd = field.value;
   } else if (key == "nofile") {
     if (!IsNumber(text) || !absl::SimpleAtoi(text, &payload->nofile))
       return Wrong("a nofile that is no number");
@@ -57,17 +58,12 @@ absl::StatusOr<ForkCommand> ParseForkCommand(absl::string_view packet) {
 absl::StatusOr<ForkPayload> ParseForkPayload(std::vector<char> bytes) {
   ForkPayload payload;
   payload.bytes = std::move(bytes);
-  if (!payload.bytes.empty() && payload.bytes.back() != 0)
-    return absl::InvalidArgumentError("the payload ends within a field");
-  char* const end = payload.bytes.data() + payload.bytes.size();
-  for (char* field = payload.bytes.data(); field != end;) {
-    const absl::string_view text = field;
-    const size_t equals = text.find('=');
-    if (equals != absl::string_view::npos) {
-      absl::Status taken = TakeField(text.substr(0, equals), field + equals + 1, &payload);
-      if (!taken.ok()) return taken;
-    }
-    field += text.size() + 1;
+  StartFields fields(payload.bytes.data(), payload.bytes.size());
+  if (!fields.IsWhole()) return absl::InvalidArgumentError("the payload ends within a field");
+  StartField field;
+  while (fields.Next(&field)) {
+    absl::Status taken = TakeField(field, &payload);
+    if (!taken.ok()) return taken;
   }
   if (payload.argv.empty()) return Wrong("no arg");
   if (payload.cwd == nullptr || *payload.cwd == 0) return Wrong("no cwd");

@@ -131,7 +131,8 @@ void WriteDecimalAsyncSafe(pid_t number, char (&text)[kDecimalBytes]) {
   const int shim = PlaceDescriptorsAsyncSafe(order, plumbing);
   if (shim < 0) GiveUpAsyncSafe(report, kStagePipe, errno);
   const char* const argv[] = {"shoal-shim", order.slot, kAdoptFlag, process, nullptr};
-  syscall(SYS_execveat, shim, "", argv, order.payload->env.data(), AT_EMPTY_PATH);
+  const char* const env[] = {nullptr};
+  syscall(SYS_execveat, shim, "", argv, env, AT_EMPTY_PATH);
   GiveUpAsyncSafe(report, kStageShim, errno);
 }
 
@@ -145,7 +146,8 @@ void WriteDecimalAsyncSafe(pid_t number, char (&text)[kDecimalBytes]) {
   sigaction(SIGCHLD, &by_default, &previous);
   if (!MakePlumbingAsyncSafe(*order.payload, plumbing)) GiveUpAsyncSafe(report, kStagePipe, errno);
   plumbing->shim = getpid();
-  // What F leaves behind before the shim runs is the shim's, not that of whoever reaps T's orphans.
+  // What F leaves behind before the shim runs is reaped by the shim, not by the reaper of T's
+  // orphans.
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) GiveUpAsyncSafe(report, kStageFork, errno);
   const pid_t process = fork();
   if (process == 0) {

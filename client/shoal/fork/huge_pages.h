@@ -1,8 +1,8 @@
 // Makes this process cheap to fork: has the kernel gather its memory into huge pages.
 //
-// A fork copies the entry of each page, some 60 ns; 512 of them are one entry then. Who writes to a
-// shared huge page gets it split again and copies the small page alone, so sharing is as fine as
-// before; the first write to each takes 12 us instead of 3.
+// A fork copies the entry of each page, some 60 ns; 512 of them are one entry then. A write to a
+// shared huge page splits it again for the writer and copies the small page alone, so sharing is as
+// fine as before; the first write to each takes 12 us instead of 3.
 //
 // Thread-safety: thread-safe.
 // Blocking:      as long as copying the memory once takes, about a second for 1 GiB; after five

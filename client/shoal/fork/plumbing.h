@@ -1,7 +1,7 @@
 // The descriptors of one fork: what the agent sent, and the pipes between the process and its shim.
 //
-// Ownership:     plain numbers; who closes what is in forker.cc and process_setup.cc. None of the
-//                pipes is below kLowestOwnFd, where the shim and the process have fixed places.
+// Ownership:     plain numbers; forker.cc and process_setup.cc close them. None of the pipes is
+//                below kLowestOwnFd, where the shim and the process have fixed places.
 // Thread-safety: single-threaded process only.
 #ifndef SHOAL_CLIENT_SHOAL_FORK_PLUMBING_H_
 #define SHOAL_CLIENT_SHOAL_FORK_PLUMBING_H_

@@ -32,7 +32,7 @@ constexpr uint32_t kStageProcess = 6;
 [[noreturn]] void Fail(int start_pipe, uint32_t stage, int error_number) {
   const fork_protocol::StartError error = {stage, error_number};
   [[maybe_unused]] ssize_t written = write(start_pipe, &error, sizeof(error));
-  _exit(127);  // seen by nobody: the shim reports the StartError
+  _exit(127);  // not reported: the shim reports the StartError
 }
 
 // The kernel takes restartable sequences from a process that shares its parent's memory, and so
@@ -90,6 +90,25 @@ void DropStaleBuffers() {
   }
 }
 
+// Calls `visit` with each signal that is ignored.
+template <typename Visit>
+void ForEachIgnored(Visit visit) {
+  for (int signal = 1; signal < NSIG; ++signal) {
+    struct sigaction action;
+    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) visit(signal);
+  }
+}
+
+sigset_t ignored_at_init;  // empty: Init() was not called
+
+// A handler is a function that is there in the fork, too; what is ignored would stay so in whatever
+// the fork executes.
+void HeedSignals() {
+  ForEachIgnored([](int ignored) {
+    if (sigismember(&ignored_at_init, ignored) == 0) signal(ignored, SIG_DFL);
+  });
+}
+
 // libc reads the file of its time zone again, which takes longer than the rest of this page, only
 // where the variable that names it has changed.
 void ReplaceEnvironment(char** env) {
@@ -107,6 +126,10 @@ void DieWithShimAsyncSafe(pid_t shim) {
   if (getppid() != shim) _exit(127);  // it died before the line above
 }
 
+void NoteIgnoredSignals() {
+  ForEachIgnored([](int ignored) { sigaddset(&ignored_at_init, ignored); });
+}
+
 void SetUpProcess(const Plumbing& plumbing, ForkPayload& payload) {
   const int start_pipe = plumbing.start.write_end;
   RenewRestartableSequences();
@@ -115,6 +138,7 @@ void SetUpProcess(const Plumbing& plumbing, ForkPayload& payload) {
   DropStaleBuffers();
   const uint64_t none = 0;
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof(none));
+  HeedSignals();
   umask(022);
   SetDescriptorLimit(payload.nofile);
   if (chdir(payload.cwd) != 0) Fail(start_pipe, kStageChdir, errno);

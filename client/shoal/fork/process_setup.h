@@ -14,6 +14,10 @@ namespace shoal::forking {
 // Ties this process to the life of its shim. The first step, before anything that may take time.
 void DieWithShimAsyncSafe(pid_t shim);
 
+// What is ignored now is what main() ignores before Init(), in a fresh image, too; what is ignored
+// later, by a preload say, is not ignored in what is forked.
+void NoteIgnoredSignals();
+
 // All other steps; closes what is left of the plumbing. The descriptors of the protocol are closed
 // already. The environment is `payload.env` itself, which must live as long as the process.
 void SetUpProcess(const Plumbing& plumbing, ForkPayload& payload);

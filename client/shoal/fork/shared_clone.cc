@@ -2,6 +2,8 @@
 
 #include <stdint.h>
 
+#include "common/sanitizers.h"
+
 // The new process overwrites the stack below its caller's frame, where the return address was when
 // it was cloned; so that waits in a register, as in glibc's vfork.
 #if defined(__x86_64__)
@@ -49,19 +51,6 @@ extern "C" long ShoalSharedClone(clone_args*, size_t) { return -38; }  // ENOSYS
 namespace shoal::forking {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-#else
-constexpr bool kSanitized = false;
-#endif
-
 #if defined(__x86_64__)
 constexpr bool kHasRoutine = true;
 bool HasShadowStack() {
@@ -83,6 +72,6 @@ bool HasShadowStack() { return false; }
 
 }  // namespace
 
-bool CanShareMemory() { return kHasRoutine && !kSanitized && !HasShadowStack(); }
+bool CanShareMemory() { return kHasRoutine && !kIsSanitized && !HasShadowStack(); }
 
 }  // namespace shoal::forking

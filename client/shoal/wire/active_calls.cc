@@ -8,22 +8,34 @@ thread_local int callback_depth = 0;
 }  // namespace
 
 void ActiveCalls::Add(Cancellable* call) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   calls_.insert(call);
   if (closing_) call->CancelNow();
 }
 
 void ActiveCalls::Remove(Cancellable* call) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   calls_.erase(call);
 }
 
+bool ActiveCalls::CancelOverdue(BootTime due_before) {
+  MutexLock lock(&mu_);
+  bool were_some = false;
+  for (Cancellable* call : calls_) were_some = call->CancelOverdue(due_before) || were_some;
+  return were_some;
+}
+
+void ActiveCalls::WakeAll() {
+  MutexLock lock(&mu_);
+  for (Cancellable* call : calls_) call->Wake();
+}
+
 void ActiveCalls::CancelAllAndWait() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   closing_ = true;
   for (Cancellable* call : calls_) call->CancelNow();
   auto is_empty = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return calls_.empty(); };
-  mu_.Await(absl::Condition(&is_empty));
+  mu_.Await(is_empty);
 }
 
 CallbackScope::CallbackScope() { ++callback_depth; }

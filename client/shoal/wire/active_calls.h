@@ -10,7 +10,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
-#include "absl/synchronization/mutex.h"
+#include "common/boot_time.h"
+#include "common/mutex.h"
 
 namespace shoal {
 
@@ -19,6 +20,10 @@ class Cancellable {
   virtual ~Cancellable() = default;
   // Asks for the end; never blocks, never calls back on this thread.
   virtual void CancelNow() = 0;
+  // Ends the wait that should have ended before that moment, likewise. False: there is none.
+  virtual bool CancelOverdue(BootTime due_before) = 0;
+  // What it waits for to be known of the host may be known now.
+  virtual void Wake() = 0;
 };
 
 class ActiveCalls {
@@ -27,11 +32,16 @@ class ActiveCalls {
   void Add(Cancellable* call);
   void Remove(Cancellable* call);
 
-  // REQUIRES: nobody adds from outside any more; what is added from callbacks is cancelled, too.
+  // True: some call was overdue.
+  bool CancelOverdue(BootTime due_before);
+
+  void WakeAll();
+
+  // REQUIRES: no thread adds from outside any more; what callbacks add is cancelled, too.
   void CancelAllAndWait();
 
  private:
-  absl::Mutex mu_;
+  Mutex mu_;
   absl::flat_hash_set<Cancellable*> calls_ ABSL_GUARDED_BY(mu_);
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
 };

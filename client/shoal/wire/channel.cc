@@ -5,6 +5,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 
 namespace shoal {
@@ -16,9 +17,9 @@ constexpr int kLastReconnectMs = 1000;
 // The agent must allow pings at least this often
 // (GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS).
 constexpr int kKeepAliveMs = 20000;
-// Also TCP's user timeout: a connection whose bytes nobody acknowledges, renewals of sessions among
-// them, is given up for a new one well before a session of 15 s lapses. TCP itself would wait for
-// ever longer between its attempts.
+// Also TCP's user timeout: a connection whose bytes are not acknowledged, renewals of sessions
+// among them, is given up for a new one well before a session of 15 s lapses. TCP itself would wait
+// for ever longer between its attempts.
 constexpr int kKeepAliveTimeoutMs = 5000;
 
 std::shared_ptr<grpc::ChannelCredentials> CredentialsFor(const HostAddress& address,
@@ -45,7 +46,8 @@ void KeepRunning() {
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> MakeChannel(const HostAddress& address, const HostOptions& options) {
+std::shared_ptr<grpc::Channel> MakeChannel(const HostAddress& address, const HostOptions& options,
+                                           const std::string& target) {
   KeepRunning();
   grpc::ChannelArguments args;
   // Neither is wanted, and each costs set-up time: retries are ours (they keep the request_id), and
@@ -65,8 +67,11 @@ std::shared_ptr<grpc::Channel> MakeChannel(const HostAddress& address, const Hos
     args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMs);
     args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepAliveTimeoutMs);
   }
-  return grpc::CreateCustomChannel(address.target(), CredentialsFor(address, options.credentials),
-                                   args);
+  if (target != address.target()) {
+    args.SetString(GRPC_ARG_DEFAULT_AUTHORITY, absl::StrCat(address.host, ":", address.port));
+    args.SetSslTargetNameOverride(address.host);
+  }
+  return grpc::CreateCustomChannel(target, CredentialsFor(address, options.credentials), args);
 }
 
 }  // namespace shoal

@@ -8,13 +8,17 @@
 #include <grpcpp/channel.h>
 
 #include <memory>
+#include <string>
 
 #include "shoal/host.h"
 
 namespace shoal {
 
-// REQUIRES: options.credentials.MaySpeakTo(address).
-std::shared_ptr<grpc::Channel> MakeChannel(const HostAddress& address, const HostOptions& options);
+// `target`: where gRPC is to connect; address.target() but for a name, which stays what the call
+// asks for and what the certificate is checked against. REQUIRES:
+// options.credentials.MaySpeakTo(address).
+std::shared_ptr<grpc::Channel> MakeChannel(const HostAddress& address, const HostOptions& options,
+                                           const std::string& target);
 
 }  // namespace shoal
 

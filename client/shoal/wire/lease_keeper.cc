@@ -4,12 +4,12 @@
 #include <grpcpp/support/async_unary_call.h>
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "common/grpc_deadline.h"
 #include "shoal/v1/session_service.grpc.pb.h"
+#include "shoal/wire/active_calls.h"
 #include "shoal/wire/wire_status.h"
 
 namespace shoal {
@@ -36,8 +36,8 @@ struct LeaseKeeper::Lease {
   const std::unique_ptr<v1::SessionService::Stub> stub;
 
   // Guarded by LeaseKeeper::mu_.
-  absl::Time renewed = absl::Now();
-  absl::Time due = absl::Now() + terms.ttl / 3;
+  BootTime renewed = BootTime::Now();
+  BootTime due = BootTime::Now() + terms.ttl / 3;
   bool is_dropped = false;
   bool is_telling = false;  // on_lost runs
   absl::Status over;
@@ -46,7 +46,7 @@ struct LeaseKeeper::Lease {
 
 struct LeaseKeeper::Call {
   std::shared_ptr<Lease> lease;
-  absl::Time start = absl::Now();
+  BootTime start = BootTime::Now();
   grpc::ClientContext context;
   v1::KeepAliveResponse response;
   grpc::Status status;
@@ -54,9 +54,9 @@ struct LeaseKeeper::Call {
 };
 
 std::shared_ptr<LeaseKeeper> LeaseKeeper::Get() {
-  static absl::Mutex* const mu = new absl::Mutex;
+  static Mutex* const mu = new Mutex;
   static std::weak_ptr<LeaseKeeper>* const current = new std::weak_ptr<LeaseKeeper>;
-  absl::MutexLock lock(mu);
+  MutexLock lock(mu);
   std::shared_ptr<LeaseKeeper> keeper = current->lock();
   if (keeper == nullptr) {
     keeper = std::shared_ptr<LeaseKeeper>(new LeaseKeeper);
@@ -69,11 +69,11 @@ LeaseKeeper::LeaseKeeper() : thread_([this] { Loop(); }) {}
 
 LeaseKeeper::~LeaseKeeper() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     is_stopping_ = true;
-    changed_.SignalAll();
   }
   thread_.join();
+  overdue_->Drop(overdue_id_);
   queue_.Shutdown();
   void* tag = nullptr;
   bool ok = false;
@@ -83,25 +83,24 @@ LeaseKeeper::~LeaseKeeper() {
 
 std::shared_ptr<LeaseKeeper::Lease> LeaseKeeper::Keep(Terms terms) {
   auto lease = std::make_shared<Lease>(std::move(terms));
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   leases_.push_back(lease);
-  changed_.SignalAll();
   return lease;
 }
 
 void LeaseKeeper::Drop(const std::shared_ptr<Lease>& lease) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   lease->is_dropped = true;
   if (lease->call != nullptr) lease->call->context.TryCancel();
   leases_.erase(std::remove(leases_.begin(), leases_.end(), lease), leases_.end());
   if (std::this_thread::get_id() == thread_.get_id()) return;
-  while (lease->is_telling) changed_.Wait(&mu_);
+  mu_.Await([&] { return !lease->is_telling; });
 }
 
 absl::Status LeaseKeeper::StatusOf(const Lease& lease) const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (!lease.over.ok()) return lease.over;
-  absl::Duration silence = absl::Now() - lease.renewed;
+  absl::Duration silence = BootTime::Now() - lease.renewed;
   if (silence <= lease.terms.ttl) return absl::OkStatus();
   return absl::UnavailableError(
       absl::StrCat("host \"", lease.terms.address.name, "\" has not renewed the session for ",
@@ -112,35 +111,38 @@ absl::Status LeaseKeeper::StatusOf(const Lease& lease) const {
 // wake-up.
 void LeaseKeeper::Loop() {
   while (true) {
-    absl::Time next;
+    BootTime next;
     {
-      absl::MutexLock lock(&mu_);
-      StartDue(absl::Now());
+      MutexLock lock(&mu_);
+      StartDue(BootTime::Now());
       next = NextDue();
       if (calls_ == 0) {
         if (is_stopping_) return;
-        changed_.WaitWithDeadline(&mu_, next);
+        auto is_changed = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+          return is_stopping_ || NextDue() < next;
+        };
+        mu_.AwaitWithTimeout(is_changed, next - BootTime::Now());
         continue;
       }
     }
-    next = std::min(next, absl::Now() + kSlice);
+    next = std::min(next, BootTime::Now() + kSlice);
     void* tag = nullptr;
     bool ok = false;
-    if (queue_.AsyncNext(&tag, &ok, absl::ToChronoTime(next)) == grpc::CompletionQueue::GOT_EVENT) {
+    if (queue_.AsyncNext(&tag, &ok, GrpcDeadline(next)) == grpc::CompletionQueue::GOT_EVENT) {
       OnAnswer(std::unique_ptr<Call>(static_cast<Call*>(tag)));
     }
   }
 }
 
-absl::Time LeaseKeeper::NextDue() const {
-  absl::Time next = absl::InfiniteFuture();
+BootTime LeaseKeeper::NextDue() const {
+  BootTime next = BootTime::InfiniteFuture();
   for (const std::shared_ptr<Lease>& lease : leases_) {
     if (lease->call == nullptr && lease->over.ok()) next = std::min(next, lease->due);
   }
   return next;
 }
 
-void LeaseKeeper::StartDue(absl::Time now) {
+void LeaseKeeper::StartDue(BootTime now) {
   if (is_stopping_) return;
   for (const std::shared_ptr<Lease>& lease : leases_) {
     if (lease->call == nullptr && lease->over.ok() && lease->due <= now) Start(lease);
@@ -153,17 +155,25 @@ void LeaseKeeper::Start(const std::shared_ptr<Lease>& lease) {
   request.set_token(lease->terms.token);
   auto* call = new Call;
   call->lease = lease;
-  call->context.set_deadline(absl::ToChronoTime(call->start + lease->terms.ttl / 3));
+  call->context.set_deadline(GrpcDeadline(call->start + lease->terms.ttl / 3));
   lease->call = call;
   ++calls_;
   call->reader = lease->stub->AsyncKeepAlive(&call->context, request, &queue_);
   call->reader->Finish(&call->response, &call->status, call);
 }
 
+void LeaseKeeper::CancelOverdue(BootTime due_before) {
+  MutexLock lock(&mu_);
+  for (const std::shared_ptr<Lease>& lease : leases_) {
+    if (lease->call == nullptr) continue;
+    if (lease->call->start + lease->terms.ttl / 3 < due_before) lease->call->context.TryCancel();
+  }
+}
+
 void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
   const std::shared_ptr<Lease>& lease = call->lease;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     --calls_;
     lease->call = nullptr;
     absl::Duration third = lease->terms.ttl / 3;
@@ -174,7 +184,7 @@ void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
       return;
     }
     if (SaysNothing(call->status)) {
-      lease->due = absl::Now() + std::min(third / 3, absl::Seconds(1));
+      lease->due = BootTime::Now() + std::min(third / 3, absl::Seconds(1));
       return;
     }
     if (lease->is_dropped) return;
@@ -182,10 +192,12 @@ void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
     if (!lease->terms.on_lost) return;
     lease->is_telling = true;
   }
-  lease->terms.on_lost(lease->over);
-  absl::MutexLock lock(&mu_);
+  {
+    CallbackScope scope;
+    lease->terms.on_lost(lease->over);
+  }
+  MutexLock lock(&mu_);
   lease->is_telling = false;
-  changed_.SignalAll();
 }
 
 }  // namespace shoal

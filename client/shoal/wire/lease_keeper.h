@@ -1,7 +1,7 @@
 // Renews every lease of this program, from one thread that does nothing else.
 //
-// It does not use the callback threads of gRPC: those run what users wrote, and a user who blocks
-// them must not lose his processes for it.
+// It does not use the callback threads of gRPC: those run what users wrote, and code that blocks
+// them must not cost its program the processes.
 //
 //   1. sleep until a lease is due, at a third of its TTL          Loop
 //   2. start KeepAlive for each that is due, on a queue of its own  StartDue
@@ -24,9 +24,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "common/boot_time.h"
+#include "common/mutex.h"
 #include "shoal/host_list.h"
+#include "shoal/wire/overdue_watch.h"
 
 namespace shoal {
 
@@ -57,17 +59,19 @@ class LeaseKeeper {
 
   LeaseKeeper();
   void Loop();
-  void StartDue(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void StartDue(BootTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Start(const std::shared_ptr<Lease>& lease) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Time NextDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  BootTime NextDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnAnswer(std::unique_ptr<Call> call);
+  void CancelOverdue(BootTime due_before);
 
   grpc::CompletionQueue queue_;
-  mutable absl::Mutex mu_;
-  absl::CondVar changed_;
+  mutable Mutex mu_;
   bool is_stopping_ ABSL_GUARDED_BY(mu_) = false;
   int calls_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<std::shared_ptr<Lease>> leases_ ABSL_GUARDED_BY(mu_);
+  const std::shared_ptr<OverdueWatch> overdue_ = OverdueWatch::Get();
+  const int overdue_id_ = overdue_->Add([this](BootTime due) { CancelOverdue(due); });
   std::thread thread_;
 };
 

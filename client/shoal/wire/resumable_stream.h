@@ -1,18 +1,17 @@
 // A server stream that goes on over broken connections.
 //
-//   1. Start() makes the first attempt: `prepare` writes into the request where to go on      Try
-//   2. each message goes to on_message; what that says decides whether to read on
-//   Reader::OnReadDone
-//   3. an attempt ends: cancelled, complete or hopeless → Finish; else an alarm, then again
-//   OnAttemptDone
-//   4. on_end, once; then the stream is no longer counted and its Subscription may go Finish
+//   1. Try: the first attempt (Start). `prepare` writes into the request where to go on.
+//   2. Reader::OnReadDone: each message goes to on_message, which decides whether to read on.
+//   3. OnAttemptDone: an attempt ends: cancelled, complete or hopeless → Finish; else an alarm,
+//      then Try again. Restart() ends an attempt so that the next one, prepared anew, begins at
+//      once.
+//   4. Finish: on_end, once; then the stream is no longer counted and its Subscription may go.
 //
 // Ownership:     shared by the Subscription and, until Finish(), by itself.
 // Thread-safety: thread-safe. Hooks are called one at a time, without a mutex held.
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_RESUMABLE_STREAM_H_
 #define SHOAL_CLIENT_SHOAL_WIRE_RESUMABLE_STREAM_H_
 
-#include <grpcpp/alarm.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
@@ -23,17 +22,24 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
+#include "common/boot_time.h"
+#include "common/grpc_deadline.h"
+#include "common/mutex.h"
+#include "common/notification.h"
+#include "common/tsan.h"
 #include "shoal/call.h"
+#include "shoal/wire/attempts.h"
 #include "shoal/wire/host_rep.h"
+#include "shoal/wire/owner.h"
 #include "shoal/wire/wire_status.h"
 
 namespace shoal {
 
 // Every call has a deadline; a stream that comes to it is resumed at once, unseen by its reader.
 inline constexpr absl::Duration kStreamDeadline = absl::Hours(1);
+// The agent sends something at least every 15 s, so that one that says nothing for so long is not
+// there, though its socket may be.
+inline constexpr absl::Duration kHeartbeatDeadline = absl::Minutes(1);
 
 template <typename Request, typename Response>
 struct StreamHooks {
@@ -41,16 +47,19 @@ struct StreamHooks {
       method;
   // Writes into the request where to go on. Before each attempt.
   std::function<void(Request*)> prepare;
-  absl::AnyInvocable<Flow(const Response&)> on_message;
+  absl::AnyInvocable<Flow(Response&&)> on_message;  // may take it
   // True: this error is one that another attempt, prepared anew, gets over.
   std::function<bool(const grpc::Status&)> recover;
   absl::AnyInvocable<void(const absl::Status&)> on_connection;
   absl::AnyInvocable<void(const absl::Status&)> on_end;
+  // Of a stream with heartbeats: an attempt that hears nothing within kHeartbeatDeadline is the
+  // last one.
+  bool has_heartbeat = false;
 };
 
 template <typename Request, typename Response>
 class ResumableStream final
-    : public Cancellable,
+    : public Attempts,
       public std::enable_shared_from_this<ResumableStream<Request, Response>> {
  public:
   using Hooks = StreamHooks<Request, Response>;
@@ -64,16 +73,16 @@ class ResumableStream final
     Try();
   }
 
-  void CancelNow() override {
-    absl::MutexLock lock(&mu_);
-    is_cancelled_ = true;
-    if (reader_ != nullptr) reader_->Cancel();
-    if (alarm_ != nullptr) alarm_->Cancel();
+  void Resume() {
+    MutexLock lock(&mu_);
+    if (reader_ != nullptr) reader_->Resume();
   }
 
-  void Resume() {
-    absl::MutexLock lock(&mu_);
-    if (reader_ != nullptr) reader_->Resume();
+  // What `prepare` writes has changed: asks anew. A stream that ends meanwhile stays ended.
+  void Restart() {
+    MutexLock lock(&mu_);
+    is_restart_wanted_ = true;
+    if (reader_ != nullptr) reader_->Cancel();
   }
 
   void WaitForEnd() { ended_.WaitForNotification(); }
@@ -82,14 +91,14 @@ class ResumableStream final
   // One attempt; deleted when gRPC is done with it.
   class Reader final : public grpc::ClientReadReactor<Response> {
    public:
-    explicit Reader(ResumableStream* stream) : stream_(stream) {
-      context_.set_deadline(absl::ToChronoTime(absl::Now() + kStreamDeadline));
+    Reader(ResumableStream* stream, BootTime deadline) : stream_(stream) {
+      context_.set_deadline(GrpcDeadline(deadline));
     }
 
     void Begin() {
       stream_->hooks_.method(&context_, &stream_->request_, this);
       this->AddHold();  // Resume() reads from outside a reaction
-      this->StartRead(&response_);
+      Read();
       this->StartCall();
     }
 
@@ -97,106 +106,141 @@ class ResumableStream final
     void Cancel() {
       context_.TryCancel();
       {
-        absl::MutexLock lock(&mu_);
+        MutexLock lock(&mu_);
         is_cancelled_ = true;
       }
       Resume();
     }
 
     void Resume() {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       if (is_paused_) {
         is_paused_ = false;
-        this->StartRead(&response_);
+        Read();
       } else if (is_delivering_) {
         resume_wanted_ = true;
       }
     }
 
     void OnReadInitialMetadataDone(bool ok) override {
+      const Reaction reaction(this);
       if (ok) stream_->NoteConnected();
     }
 
     void OnReadDone(bool ok) override {
+      const Reaction reaction(this);
       if (!ok) {
+        HandOver(this);
         this->RemoveHold();
         return;
       }
       stream_->NoteConnected();
       {
-        absl::MutexLock lock(&mu_);
+        MutexLock lock(&mu_);
         is_delivering_ = true;
+        is_heard_ = true;
       }
-      Flow flow = stream_->Deliver(response_);
-      absl::MutexLock lock(&mu_);
+      Flow flow = stream_->Deliver(std::move(response_));
+      MutexLock lock(&mu_);
       is_delivering_ = false;
       is_paused_ = flow == Flow::kPause && !resume_wanted_ && !is_cancelled_;
       resume_wanted_ = false;
-      if (!is_paused_) this->StartRead(&response_);
+      if (!is_paused_) Read();
     }
 
     void OnDone(const grpc::Status& status) override {
+      TakeOver(this);
       ResumableStream* stream = stream_;
+      const bool is_silent = !IsHeard();
       stream->ForgetReader();
       delete this;
-      stream->OnAttemptDone(status);
+      stream->OnAttemptDone(status, is_silent);
     }
 
    private:
+    bool IsHeard() {
+      MutexLock lock(&mu_);
+      return is_heard_;
+    }
+
+    void Read() {
+      HandOver(this);
+      this->StartRead(&response_);
+    }
+
     ResumableStream* const stream_;
     grpc::ClientContext context_;
     Response response_;
-    absl::Mutex mu_;
+    Mutex mu_;
     bool is_delivering_ ABSL_GUARDED_BY(mu_) = false;
     bool is_paused_ ABSL_GUARDED_BY(mu_) = false;
     bool resume_wanted_ ABSL_GUARDED_BY(mu_) = false;
     bool is_cancelled_ ABSL_GUARDED_BY(mu_) = false;
+    bool is_heard_ ABSL_GUARDED_BY(mu_) = false;  // a message has come
   };
 
-  void Try() {
+  void CancelAttempt() override {
+    MutexLock lock(&mu_);
+    if (reader_ != nullptr) reader_->Cancel();
+  }
+
+  void Try() override {
+    grpc::Status unconnected;
+    if (!HasConnection(&rep_->connection, BootTime::InfiniteFuture(), &unconnected)) return;
+    if (!unconnected.ok()) return OnAttemptDone(unconnected, /*is_silent=*/true);
+    TakeRestart();  // this attempt is one
     if (hooks_.prepare) hooks_.prepare(&request_);
-    auto* reader = new Reader(this);
-    absl::MutexLock lock(&mu_);
+    const BootTime deadline =
+        BootTime::Now() + (hooks_.has_heartbeat ? kHeartbeatDeadline : kStreamDeadline);
+    SetDeadline(deadline);
+    auto* reader = new Reader(this, deadline);
+    MutexLock lock(&mu_);
     reader_ = reader;
     reader->Begin();
-    if (is_cancelled_) reader->Cancel();
+    if (IsCancelled() || is_restart_wanted_) reader->Cancel();
+  }
+
+  bool TakeRestart() {
+    MutexLock lock(&mu_);
+    return std::exchange(is_restart_wanted_, false);
   }
 
   void ForgetReader() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     reader_ = nullptr;
   }
 
-  Flow Deliver(const Response& response) {
+  // Here and below an exception of the callback ends the program: gRPC would swallow it, and the
+  // stream would never be over.
+  Flow Deliver(Response&& response) noexcept {
     CallbackScope scope;
-    return hooks_.on_message(response);
+    return hooks_.on_message(std::move(response));
   }
 
   void NoteConnected() {
     rep_->NoteReached();
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       if (!broken_since_.has_value()) return;
       broken_since_.reset();
-      backoff_.Reset();
     }
+    ResetPauses();
     TellConnection(grpc::Status::OK);
   }
 
-  void TellConnection(const grpc::Status& status) {
+  void TellConnection(const grpc::Status& status) noexcept {
     CallbackScope scope;
     if (hooks_.on_connection) hooks_.on_connection(FromWire(rep_->address, status));
   }
 
-  bool IsCancelled() {
-    absl::MutexLock lock(&mu_);
-    return is_cancelled_;
-  }
-
-  void OnAttemptDone(const grpc::Status& status) {
+  void OnAttemptDone(const grpc::Status& told, bool is_silent) {
+    const grpc::Status status = EndOf(told);
     rep_->NoteAnswer(status);
     if (IsCancelled()) return Finish(grpc::Status(grpc::StatusCode::CANCELLED, "cancelled"));
-    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) return Try();
+    if (TakeRestart()) return Try();
+    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+      return hooks_.has_heartbeat && is_silent ? Finish(status) : Try();
+    }
     if (!IsBroken(status)) {
       if (hooks_.recover && hooks_.recover(status)) return Try();
       return Finish(status);
@@ -205,36 +249,25 @@ class ResumableStream final
   }
 
   bool ScheduleRetry(const grpc::Status& status) {
-    absl::Time now = absl::Now();
+    const BootTime now = BootTime::Now();
     rep_->BrokenSince(now);  // calls count from here, too
     bool is_news = false;
-    std::optional<absl::Duration> pause;
+    BootTime end;
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       is_news = !broken_since_.has_value();
       if (is_news) broken_since_ = now;
-      pause =
-          PauseBeforeRetry(rep_->AttemptUntil(*broken_since_ + patience_, true), now, &backoff_);
+      end = *broken_since_ + patience_;
     }
+    const std::optional<absl::Duration> pause =
+        PauseAfter(rep_->AttemptUntil(end, /*retry_wanted=*/true));
     if (!pause.has_value()) return false;
     if (is_news) TellConnection(status);
-    absl::MutexLock lock(&mu_);
-    alarm_ = std::make_unique<grpc::Alarm>();
-    alarm_->Set(absl::ToChronoTime(now + *pause), [this](bool) { OnAlarm(); });
-    if (is_cancelled_) alarm_->Cancel();
+    TryAfter(*pause);
     return true;
   }
 
-  void OnAlarm() {
-    std::unique_ptr<grpc::Alarm> fired;
-    {
-      absl::MutexLock lock(&mu_);
-      fired = std::move(alarm_);
-    }
-    Try();
-  }
-
-  void Finish(const grpc::Status& status) {
+  void Finish(const grpc::Status& status) noexcept {
     std::shared_ptr<ResumableStream> self = std::move(self_);
     {
       CallbackScope scope;
@@ -252,14 +285,12 @@ class ResumableStream final
   Request request_;
   Hooks hooks_;
   std::shared_ptr<ResumableStream> self_;
-  absl::Notification ended_;
+  Notification ended_;
 
-  absl::Mutex mu_;  // before Reader::mu_
-  bool is_cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  Mutex mu_;  // before Reader::mu_
+  bool is_restart_wanted_ ABSL_GUARDED_BY(mu_) = false;
   Reader* reader_ ABSL_GUARDED_BY(mu_) = nullptr;
-  std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mu_);
-  std::optional<absl::Time> broken_since_ ABSL_GUARDED_BY(mu_);
-  Backoff backoff_ ABSL_GUARDED_BY(mu_);
+  std::optional<BootTime> broken_since_ ABSL_GUARDED_BY(mu_);
 };
 
 // The Subscription that a caller holds.
@@ -268,6 +299,8 @@ class StreamSubscription final : public Subscription {
  public:
   explicit StreamSubscription(std::shared_ptr<Stream> stream) : stream_(std::move(stream)) {}
   ~StreamSubscription() override {
+    internal::KeepInFork(stream_);
+    if (internal::IsForked()) return;
     stream_->CancelNow();
     stream_->WaitForEnd();
   }
@@ -278,11 +311,22 @@ class StreamSubscription final : public Subscription {
   const std::shared_ptr<Stream> stream_;
 };
 
+// One that was over before it began.
+class NoSubscription final : public Subscription {
+ public:
+  void Cancel() override {}
+  void Resume() override {}
+};
+
 template <typename Request, typename Response>
 std::unique_ptr<Subscription> StartStream(Host::Rep* rep, Request request,
                                           StreamHooks<Request, Response> hooks,
                                           absl::Duration patience) {
   using Stream = ResumableStream<Request, Response>;
+  if (absl::Status ours = internal::CheckNotForked(); !ours.ok()) {
+    if (hooks.on_end) hooks.on_end(ours);
+    return std::make_unique<NoSubscription>();
+  }
   auto stream = std::make_shared<Stream>(rep, std::move(request), std::move(hooks), patience);
   stream->Start();
   return std::make_unique<StreamSubscription<Stream>>(std::move(stream));

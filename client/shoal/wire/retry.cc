@@ -18,10 +18,10 @@ absl::Duration Backoff::Next() {
   return pause;
 }
 
-std::optional<absl::Duration> PauseBeforeRetry(const Attempt& attempt, absl::Time now,
+std::optional<absl::Duration> PauseBeforeRetry(const Attempt& attempt, BootTime now,
                                                Backoff* backoff) {
   if (!attempt.retry_wanted) return std::nullopt;
-  absl::Time end = attempt.deadline;
+  BootTime end = attempt.deadline;
   if (!attempt.has_answered) {
     if (!attempt.wait_for_agent) return std::nullopt;
     end = std::min(end, attempt.connect_deadline);

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "absl/time/time.h"
+#include "common/boot_time.h"
 
 namespace shoal {
 
@@ -28,12 +29,12 @@ struct Attempt {
   bool retry_wanted = true;     // CallOptions.retry
   bool has_answered = false;    // the host, ever
   bool wait_for_agent = false;  // HostOptions.wait_for_agent
-  absl::Time connect_deadline;  // for a host that never answered
-  absl::Time deadline;          // of the call
+  BootTime connect_deadline;    // for a host that never answered
+  BootTime deadline;            // of the call
 };
 
 // How long to wait after an attempt that ended UNAVAILABLE; nothing: do not try again.
-std::optional<absl::Duration> PauseBeforeRetry(const Attempt& attempt, absl::Time now,
+std::optional<absl::Duration> PauseBeforeRetry(const Attempt& attempt, BootTime now,
                                                Backoff* backoff);
 
 }  // namespace shoal

@@ -7,6 +7,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/escape.h"
@@ -16,15 +17,14 @@ namespace shoal {
 namespace {
 
 constexpr size_t kMaxMessageBytes = 1024;
+// How Connection begins what it says.
+constexpr absl::string_view kNameTrouble = "the name ";
+constexpr absl::Duration kMuchSkew = absl::Hours(24);
 
 // gRPC: "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.3:7420: Failed to
 // connect to remote host: Connection refused". Of that, the last part and the address are worth
 // reading.
 std::string ReasonOf(absl::string_view message) {
-  if (absl::StrContains(message, "DNS resolution failed") ||
-      absl::StrContains(message, "C-ares status")) {
-    return "the name does not resolve";
-  }
   size_t last = message.find("last error: ");
   if (last == absl::string_view::npos) {
     if (absl::StrContains(message, "Socket closed") ||
@@ -40,6 +40,9 @@ std::string ReasonOf(absl::string_view message) {
   if (end == absl::string_view::npos) return std::string(detail);
   absl::string_view where = detail.substr(0, end);
   for (absl::string_view scheme : {"ipv4:", "ipv6:", "unix:"}) absl::ConsumePrefix(&where, scheme);
+  // An IPv4 address among IPv6 ones.
+  std::string plain = absl::StrReplaceAll(where, {{"[::ffff:", ""}});
+  if (plain.size() < where.size()) where = plain = absl::StrReplaceAll(plain, {{"]", ""}});
   std::vector<absl::string_view> parts = absl::StrSplit(detail.substr(end + 2), ": ");
   std::string reason(parts.back());
   if (!reason.empty()) reason[0] = absl::ascii_tolower(static_cast<unsigned char>(reason[0]));
@@ -62,10 +65,8 @@ bool IsBroken(const grpc::Status& status) {
 }
 
 bool IsConnectFailure(const grpc::Status& status) {
-  for (absl::string_view sign : {"failed to connect", "DNS resolution failed", "C-ares status"}) {
-    if (absl::StrContains(status.error_message(), sign)) return true;
-  }
-  return false;
+  return absl::StrContains(status.error_message(), "failed to connect") ||
+         absl::StartsWith(status.error_message(), kNameTrouble);
 }
 
 absl::Status FromWire(const HostAddress& address, const grpc::Status& status) {
@@ -82,6 +83,21 @@ absl::Status FromWire(const HostAddress& address, const grpc::Status& status) {
   absl::Status result(code, EscapeForMessage(message, kMaxMessageBytes));
   CopyDetails(status.error_details(), &result);
   return result;
+}
+
+absl::Status NameSkew(const HostAddress& address, absl::Duration lead, absl::Status status) {
+  const bool is_time =
+      absl::IsFailedPrecondition(status) && absl::StartsWith(status.message(), "request_id ");
+  if (!is_time || absl::AbsDuration(lead) < kMuchSkew) return status;
+  const absl::Duration skew = absl::Trunc(absl::AbsDuration(lead), absl::Minutes(1));
+  absl::Status told(
+      status.code(),
+      absl::StrCat("the clock of host \"", address.name, "\" is ", absl::FormatDuration(skew),
+                   lead > absl::ZeroDuration() ? " ahead of" : " behind",
+                   " this machine's: ", status.message()));
+  status.ForEachPayload(
+      [&](absl::string_view type, const absl::Cord& payload) { told.SetPayload(type, payload); });
+  return told;
 }
 
 }  // namespace shoal

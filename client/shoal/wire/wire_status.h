@@ -1,4 +1,4 @@
-// From grpc::Status to absl::Status, worded for the person who named the host.
+// From grpc::Status to absl::Status, worded for the user: the host has the name the user gave.
 //
 // Thread-safety: thread-safe.
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_WIRE_STATUS_H_
@@ -7,6 +7,7 @@
 #include <grpcpp/support/status.h>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "shoal/host_list.h"
 
 namespace shoal {
@@ -14,6 +15,10 @@ namespace shoal {
 // What the agent said stays as it is, with its details as payloads. What gRPC itself says when the
 // host is not reached becomes `host "node3" cannot be reached: connection refused (10.0.0.3:7420)`.
 absl::Status FromWire(const HostAddress& address, const grpc::Status& status);
+
+// A request_id that is refused for its time, by a host whose clock is more than 24 h ahead of this
+// machine's (`lead`; negative: behind), is told with that and the host's name.
+absl::Status NameSkew(const HostAddress& address, absl::Duration lead, absl::Status status);
 
 // Whether no connection came about, so that the agent cannot have seen the call. REQUIRES:
 // UNAVAILABLE.

@@ -1,7 +1,7 @@
 // How a running process becomes a template: the protocol, version 1, between an agent and a process
 // that offers itself to be forked.
 //
-// For whom: a runtime that wants its programs to be templates (FORKSERVER) or parents (FORK). There
+// Use: by a runtime that wants its programs to be templates (FORKSERVER) or parents (FORK). There
 // are two: client/shoal/fork_server.h in C++, and client/python/shoal_template.py. Nothing but this
 // page is needed to write a third.
 //
@@ -37,10 +37,10 @@
 // thread holds at the fork would never be released.
 //
 // WHO FORKS WHOM. The process T forks M, M forks F. F is the new process; M becomes its shim by
-//   execve(SHIM, {"shoal-shim", SLOT, "--adopt", PID of F})
-// with the descriptors kRecordFd… below and no other, every signal blocked and SIGCHLD at its
-// default. T must not become a parent that has to reap M: M is made with CLONE_PARENT, or T reaps
-// it. M has a session of its own, and is a sub-reaper before it forks F (PR_SET_CHILD_SUBREAPER,
+//   execve(SHIM, {"shoal-shim", SLOT, "--adopt", PID of F}, {})
+// with an empty environment (that of F is not the shim's to show), the descriptors kRecordFd… below
+// and no other, every signal blocked and SIGCHLD at its default. T must not become a parent that has to reap M: M is made with CLONE_PARENT, or T reaps
+// it. M has a session of its own, and is a subreaper before it forks F (PR_SET_CHILD_SUBREAPER,
 // which outlives execve): of a daemon that F makes at once it must be the parent. M and F are in
 // the cgroup of F from before F runs anything of its own: M is cloned into it, or writes itself to
 // its cgroup.procs; the shim leaves it by itself. M makes the pipes: stdout, stderr (unless

@@ -6,7 +6,6 @@
 #include <optional>
 #include <sstream>
 
-#include "absl/synchronization/notification.h"
 #include "common/sha256.h"
 #include "shoal/v1/blob_service.grpc.pb.h"
 #include "shoal/v1/host_service.grpc.pb.h"

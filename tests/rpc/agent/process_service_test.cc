@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "absl/time/clock.h"
+#include "shoal/v1/metadata.h"
 #include "tests/rpc/agent/rpc_test.h"
 
 namespace shoal::agent {
@@ -220,6 +221,44 @@ TEST_F(ProcessServiceTest, TerminateAnswersWhenTheTreeIsEmpty) {
   EXPECT_FALSE(response.results(0).has_error());
   EXPECT_EQ(response.results(0).process().exit().signal(), 15);
   EXPECT_TRUE(response.results(0).process().tree_empty());
+}
+
+TEST_F(ProcessServiceTest, ARepeatedSignalIsNotSentAgainAndEachAnswerTellsTheTime) {
+  const std::string id = SpawnNamed("web");
+  v1::SignalRequest request;
+  request.set_request_id(NewRequestId());
+  *request.mutable_selector() = Named(id);
+  request.set_signal(1);
+  for (int i = 0; i < 2; ++i) {
+    v1::SignalResponse response;
+    auto context = NewContext();
+    ASSERT_TRUE(processes_->Signal(context.get(), request, &response).ok());
+    ASSERT_EQ(response.results_size(), 1);
+    EXPECT_FALSE(response.results(0).has_error());
+    EXPECT_EQ(context->GetServerTrailingMetadata().count(v1::kAgentTimeMetadata), 1u);
+  }
+  agent_.OnLoop([&] { EXPECT_EQ(agent_.shims().signals().size(), 1u); });
+  request.set_signal(2);
+  v1::SignalResponse response;
+  auto context = NewContext();
+  EXPECT_EQ(processes_->Signal(context.get(), request, &response).error_code(),
+            grpc::StatusCode::ALREADY_EXISTS);
+  EXPECT_EQ(context->GetServerTrailingMetadata().count(v1::kAgentTimeMetadata), 1u);
+}
+
+TEST_F(ProcessServiceTest, ARepeatedDeleteIsAnsweredWithTheIdOfWhatIsGone) {
+  const std::string id = SpawnNamed("web");
+  agent_.OnLoop([&] { agent_.shims().End(id, 0); });
+  v1::DeleteRequest request;
+  request.set_request_id(NewRequestId());
+  *request.mutable_selector() = Named(id);
+  for (int i = 0; i < 2; ++i) {
+    v1::DeleteResponse response;
+    ASSERT_TRUE(processes_->Delete(NewContext().get(), request, &response).ok());
+    ASSERT_EQ(response.results_size(), 1);
+    EXPECT_EQ(response.results(0).process().id(), id);
+    EXPECT_FALSE(response.results(0).has_error());
+  }
 }
 
 TEST_F(ProcessServiceTest, ListIsPagedInTheOrderOfIds) {

@@ -9,6 +9,7 @@
 #include "agent/rpc/listen_address.h"
 #include "agent/rpc/process_conversion.h"
 #include "common/ids.h"
+#include "tests/support/permits.h"
 
 namespace shoal::agent {
 namespace {
@@ -24,13 +25,24 @@ TEST(RequestId, MustBeAUuidV7) {
   EXPECT_TRUE(CheckRequestId(NewRequestId()).ok());
 }
 
-TEST(RequestId, OlderThanTheRetentionIsRefused) {
-  std::string id = NewRequestId();
-  EXPECT_TRUE(CheckFreshRequestId(id, absl::Now(), absl::Hours(24)).ok());
-  absl::Status old = CheckFreshRequestId(id, absl::Now() + absl::Hours(25), absl::Hours(24));
-  EXPECT_EQ(old.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(old.message()), HasSubstr("request_id too old"));
-  EXPECT_FALSE(CheckFreshRequestId(id, absl::Now() - absl::Hours(25), absl::Hours(24)).ok());
+TEST(RequestId, AndHowToAnswerAreNoPartOfTheFingerprint) {
+  v1::SpawnRequest spawn;
+  spawn.set_request_id(NewRequestId());
+  spawn.mutable_spec()->add_argv("true");
+  Edge edge;
+  const std::string first = ToCommand(spawn, edge, PermitOf("uid:1"))->fingerprint;
+  spawn.set_request_id(NewRequestId());
+  spawn.set_until(v1::WaitRequest::UNTIL_EMPTY);
+  EXPECT_EQ(ToCommand(spawn, edge, PermitOf("uid:1"))->fingerprint, first);
+  spawn.mutable_spec()->add_argv("more");
+  EXPECT_NE(ToCommand(spawn, edge, PermitOf("uid:1"))->fingerprint, first);
+  v1::SignalRequest signal;
+  signal.set_request_id(NewRequestId());
+  signal.mutable_selector()->set_all(true);
+  signal.set_signal(1);
+  const std::string hangup = ToCommand(signal, PermitOf("uid:1"))->fingerprint;
+  signal.set_scope(v1::SignalRequest::SCOPE_TREE);
+  EXPECT_NE(ToCommand(signal, PermitOf("uid:1"))->fingerprint, hangup);
 }
 
 TEST(Pin, OfAnotherAgentOrBootIsAborted) {
@@ -65,16 +77,26 @@ TEST(Selectors, EmptyOnesAndBadFieldsAreInvalid) {
   EXPECT_THAT(std::string(ToSelector(selector).status().message()), HasSubstr("selector.all"));
 }
 
+TEST(Streams, HaveAKindAndANumberThatTellTheSame) {
+  for (int number = 0; number < record::kStreams; ++number) {
+    EXPECT_EQ(record::kStreamTable[number].number, number);
+    EXPECT_EQ(ToStream(ToKind(number)).value_or(-1), number);
+  }
+  EXPECT_EQ(ToStream(99).status().message(), "unknown StreamKind 99");
+  EXPECT_FALSE(ToStream(v1::STREAM_KIND_UNSPECIFIED).ok());
+}
+
 TEST(Signals, OutOfRangeAreInvalid) {
   for (int bad : {0, -1, 65, 99}) {
     v1::SignalRequest request;
     request.set_request_id(NewRequestId());
     request.mutable_selector()->set_all(true);
     request.set_signal(bad);
-    EXPECT_EQ(ToCommand(request, "uid:1").status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(ToCommand(request, PermitOf("uid:1")).status().code(),
+              absl::StatusCode::kInvalidArgument);
     request.set_signal(9);
     request.set_scope(static_cast<v1::SignalRequest::Scope>(99));
-    EXPECT_THAT(std::string(ToCommand(request, "uid:1").status().message()),
+    EXPECT_THAT(std::string(ToCommand(request, PermitOf("uid:1")).status().message()),
                 HasSubstr("unknown Scope 99"));
   }
 }

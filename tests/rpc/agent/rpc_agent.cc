@@ -9,10 +9,11 @@
 #include <fstream>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "agent/os/output_name.h"
+#include "agent/output/output_name.h"
 #include "common/ids.h"
+#include "common/notification.h"
+#include "tests/support/permits.h"
 
 namespace shoal::agent {
 
@@ -31,17 +32,25 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
   blobs_ = *BlobStore::Open(directory_, blobs, &clock_);
   process_files_ =
       *SystemProcessFiles::Open(directory_, blobs_.get(), blob_thread_.get(), loop_.get());
-  supervisor_ = std::make_unique<Supervisor>(supervisor_options, &fake_clock_, scheduler_.get(),
-                                             &shims_, &files_, process_files_.get(), &store_);
+  fake_clock_.StepWallClock(absl::Now() - fake_clock_.Now());  // that of the callers' request_ids
+  supervisor_ =
+      std::make_unique<Supervisor>(supervisor_options, Ports{.clock = &fake_clock_,
+                                                             .scheduler = scheduler_.get(),
+                                                             .store = &store_,
+                                                             .slots = &shims_,
+                                                             .offers = &shims_,
+                                                             .programs = &shims_,
+                                                             .trees = &shims_,
+                                                             .output = &files_,
+                                                             .files = process_files_.get()});
   EXPECT_TRUE(supervisor_->Recover().ok());
   supervisor_->FinishTurn();
   loop_->SetTurnEnd([this] { supervisor_->FinishTurn(); });
   edge_.loop = loop_.get();
   edge_.supervisor = supervisor_.get();
   edge_.clock = &clock_;
-  edge_.shims = &shims_;
-  edge_.output = &output_thread_;
-  edge_.output_directory = output_directory_.get();
+  edge_.trees = &shims_;
+  edge_.output = {edge_.loop, edge_.supervisor, &output_thread_, output_directory_.get()};
   edge_.blobs = blobs_.get();
   edge_.blob_thread = blob_thread_.get();
   edge_.callers = &callers_;
@@ -82,7 +91,7 @@ std::shared_ptr<grpc::Channel> RpcAgent::Connect() const {
 }
 
 void RpcAgent::OnLoop(const std::function<void()>& what) {
-  absl::Notification done;
+  Notification done;
   // The second post comes after the turn of the first, its commit and its replies.
   loop_->Post([&] {
     what();
@@ -93,7 +102,7 @@ void RpcAgent::OnLoop(const std::function<void()>& what) {
 
 void RpcAgent::Write(const std::string& id, int stream, const std::string& bytes) {
   OnLoop([&] {
-    const ProcessEntry* process = supervisor_->Find(id);
+    const ProcessEntry* process = supervisor_->Find(PermitOf(), id);
     ASSERT_NE(process, nullptr);
     int64_t offset = process->streams[static_cast<size_t>(stream)].end;
     for (size_t done = 0; done < bytes.size();) {

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "agent/core/reason.h"
 #include "shoal/v1/error_detail.pb.h"
 
 namespace shoal::agent {
@@ -43,6 +44,16 @@ TEST(StatusToGrpc, ARefusedStartCarriesItsStageAndErrno) {
   EXPECT_EQ(error.code(), 9);
   EXPECT_EQ(error.start_failure().stage(), "execve");
   EXPECT_EQ(error.start_failure().error_number(), 2);
+}
+
+TEST(StatusToGrpc, AReasonIsToldInTheDetails) {
+  const grpc::Status status =
+      ToGrpc(WithReason(kReasonOutcomeUnknown, absl::FailedPreconditionError("who knows")));
+  v1::ErrorDetails details;
+  ASSERT_TRUE(details.ParseFromString(status.error_details()));
+  v1::ErrorInfo info;
+  ASSERT_TRUE(info.ParseFromString(details.details(0).value()));
+  EXPECT_EQ(info.reason(), "OUTCOME_UNKNOWN");
 }
 
 TEST(StatusToGrpc, OkIsOk) { EXPECT_TRUE(ToGrpc(absl::OkStatus()).ok()); }

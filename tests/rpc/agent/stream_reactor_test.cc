@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "common/mutex.h"
 #include "shoal/v1/process_service.grpc.pb.h"
 
 namespace shoal::agent {
@@ -43,7 +44,7 @@ class RandomService final : public v1::ProcessService::CallbackService {
     std::shared_ptr<Stream> stream = Stream::Begin(calls_, kQueueBytes);
     auto room = std::make_shared<Room>();
     stream->SetHooks([room] { room->Tell(false); }, [room] { room->Tell(true); });
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     streams_.push_back(stream);
     producers_.emplace_back([stream, room, seed = request->offset()] {
       Produce(stream.get(), room.get(), static_cast<unsigned>(seed));
@@ -52,14 +53,14 @@ class RandomService final : public v1::ProcessService::CallbackService {
   }
 
   bool AreAllGone() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     for (const std::weak_ptr<Stream>& stream : streams_) {
       if (!stream.expired()) return false;
     }
     return true;
   }
   void JoinProducers() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     for (std::thread& producer : producers_) producer.join();
     producers_.clear();
   }
@@ -68,17 +69,18 @@ class RandomService final : public v1::ProcessService::CallbackService {
   // Where a producer waits for room or the end.
   struct Room {
     void Tell(bool over) {
-      absl::MutexLock lock(&mu);
+      MutexLock lock(&mu);
       told = true;
       ended |= over;
     }
     // False: the stream is over.
     bool Await() {
-      absl::MutexLock lock(&mu, absl::Condition(&told));
+      MutexLock lock(&mu);
+      mu.Await([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) { return told; });
       told = ended;
       return !ended;
     }
-    absl::Mutex mu;
+    Mutex mu;
     bool told ABSL_GUARDED_BY(mu) = false;
     bool ended ABSL_GUARDED_BY(mu) = false;
   };
@@ -102,7 +104,7 @@ class RandomService final : public v1::ProcessService::CallbackService {
   }
 
   OpenCalls* const calls_;
-  absl::Mutex mu_;
+  Mutex mu_;
   std::vector<std::thread> producers_ ABSL_GUARDED_BY(mu_);
   std::vector<std::weak_ptr<Stream>> streams_ ABSL_GUARDED_BY(mu_);
 };

@@ -1,4 +1,5 @@
-// Who is served over TCP: FAULTS 31, 105, 140, 141, 146. Certificates are made here, by openssl.
+// Which callers are served over TCP: faults 31, 105, 140, 141 and 146 of tests/README.md.
+// Certificates are made here, by openssl.
 #include <grpcpp/security/credentials.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -98,7 +99,7 @@ class TlsTest : public ::testing::Test {
                               std::shared_ptr<grpc::ChannelCredentials> credentials) {
     auto stub = v1::ProcessService::NewStub(grpc::CreateChannel(address, credentials));
     auto context = NewContext();
-    // Not a valid request: who is served is told so, who is not never gets that far.
+    // Not a valid request: a client that is served is told so, any other never gets that far.
     v1::SpawnResponse response;
     return stub->Spawn(context.get(), v1::SpawnRequest(), &response);
   }
@@ -161,6 +162,47 @@ TEST_F(TlsTest, PlaintextOnLoopbackNeedsItsFlagAndHasItsIdentity) {
   v1::OpenResponse opened;
   ASSERT_TRUE(stub->Open(NewContext().get(), open, &opened).ok());
   EXPECT_EQ(opened.session().owner(), "loopback");
+}
+
+TEST_F(TlsTest, ASessionIsServedByItsTokenAndStartsProcessesOfItsOwnerAlone) {
+  ServerOptions options;
+  options.listen = {"127.0.0.1:0"};
+  options.insecure_loopback = true;
+  RpcAgent agent(options);
+  const auto local = v1::SessionService::NewStub(agent.Connect());
+  const auto channel =
+      grpc::CreateChannel(agent.addresses()[1], grpc::InsecureChannelCredentials());
+  const auto other = v1::SessionService::NewStub(channel);
+  v1::OpenRequest open;
+  open.set_request_id(NewRequestId());
+  v1::OpenResponse opened;
+  ASSERT_TRUE(local->Open(NewContext().get(), open, &opened).ok());
+
+  v1::SpawnRequest spawn = SpawnRequestOf({"/bin/true"});
+  spawn.set_session_id(opened.session().id());
+  v1::SpawnResponse spawned;
+  grpc::Status status =
+      v1::ProcessService::NewStub(channel)->Spawn(NewContext().get(), spawn, &spawned);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_THAT(status.error_message(), HasSubstr("belongs to another identity"));
+
+  v1::KeepAliveRequest renew;
+  renew.set_session_id(opened.session().id());
+  renew.set_token("wrong");
+  v1::KeepAliveResponse renewed;
+  status = other->KeepAlive(NewContext().get(), renew, &renewed);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  renew.set_token(opened.token());
+  EXPECT_TRUE(other->KeepAlive(NewContext().get(), renew, &renewed).ok());
+
+  v1::SessionServiceListResponse listed;
+  EXPECT_TRUE(other->List(NewContext().get(), {}, &listed).ok());
+  EXPECT_EQ(listed.sessions_size(), 1);
+  v1::CloseRequest close;
+  close.set_session_id(opened.session().id());
+  close.set_token(opened.token());
+  v1::CloseResponse closed;
+  EXPECT_TRUE(other->Close(NewContext().get(), close, &closed).ok());
 }
 
 TEST_F(TlsTest, PlaintextAnywhereElseIsRefused) {

@@ -18,6 +18,21 @@ class WatchTest : public RpcTest {
       return event;
     }
   };
+  void Forget(const std::string& id) {
+    v1::DeleteRequest request;
+    request.set_request_id(NewRequestId());
+    *request.mutable_selector() = Named(id);
+    v1::DeleteResponse response;
+    ASSERT_TRUE(processes_->Delete(NewContext().get(), request, &response).ok());
+  }
+  void SetLabel(const std::string& id, const std::string& key, const std::string& value) {
+    v1::UpdateRequest request;
+    request.set_request_id(NewRequestId());
+    *request.mutable_selector() = Named(id);
+    (*request.mutable_set_labels())[key] = value;
+    v1::UpdateResponse response;
+    ASSERT_TRUE(processes_->Update(NewContext().get(), request, &response).ok());
+  }
   std::unique_ptr<Watch> Begin(const v1::WatchRequest& request) {
     auto watch = std::make_unique<Watch>();
     watch->reader = processes_->Watch(watch->context.get(), request);
@@ -40,11 +55,7 @@ TEST_F(WatchTest, ASnapshotThenSyncedThenChangesThenDeletes) {
     EXPECT_GT(event.revision(), synced);
   } while (!event.upsert().tree_empty());
   EXPECT_EQ(event.upsert().exit().code(), 3);
-  v1::DeleteRequest forget;
-  forget.set_request_id(NewRequestId());
-  *forget.mutable_selector() = Named(id);
-  v1::DeleteResponse forgotten;
-  ASSERT_TRUE(processes_->Delete(NewContext().get(), forget, &forgotten).ok());
+  Forget(id);
   event = watch->Next();
   EXPECT_EQ(event.deleted_id(), id);
 }
@@ -80,6 +91,38 @@ TEST_F(WatchTest, TellsOnlyOfWhatIsSelected) {
   SpawnNamed("a");
   std::string wanted = SpawnNamed("b1");
   EXPECT_EQ(watch->Next().upsert().id(), wanted);
+}
+
+TEST_F(WatchTest, OfOneProcessByItsIdTellsOfItsEndAndDeletion) {
+  const std::string id = SpawnNamed("web");
+  v1::WatchRequest request;
+  *request.mutable_selector() = Named(id);
+  auto watch = Begin(request);
+  EXPECT_EQ(watch->Next().upsert().id(), id);
+  EXPECT_TRUE(watch->Next().has_synced());
+  SpawnNamed("another");
+  agent_.OnLoop([&] { agent_.shims().End(id, 3); });
+  v1::WatchResponse event = watch->Next();
+  EXPECT_EQ(event.upsert().id(), id);
+  EXPECT_EQ(event.upsert().exit().code(), 3);
+  Forget(id);
+  EXPECT_EQ(watch->Next().deleted_id(), id);
+}
+
+TEST_F(WatchTest, WhatCeasesToMatchIsToldOfOnceMore) {
+  const std::string id = SpawnNamed("web");
+  SetLabel(id, "tier", "front");
+  v1::WatchRequest request;
+  (*request.mutable_selector()->mutable_labels())["tier"] = "front";
+  auto watch = Begin(request);
+  EXPECT_EQ(watch->Next().upsert().id(), id);
+  EXPECT_TRUE(watch->Next().has_synced());
+  SetLabel(id, "tier", "back");
+  EXPECT_EQ(watch->Next().upsert().spec().labels().at("tier"), "back");
+  SetLabel(id, "tier", "cellar");
+  const std::string later = SpawnNamed("later");
+  SetLabel(later, "tier", "front");
+  EXPECT_EQ(watch->Next().upsert().id(), later);
 }
 
 TEST_F(WatchTest, OneThatIsSlowMissesStatesButNoProcess) {

@@ -1,4 +1,5 @@
-// What comes over the wire and is not what it should be: FAULTS 1, 2, 5–8, 10, 13, 15, 28.
+// What comes over the wire and is not what it should be: faults 1, 2, 5–8, 10, 13, 15 and 28 of
+// tests/README.md.
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <malloc.h>
@@ -7,8 +8,8 @@
 #include <fstream>
 #include <mutex>
 
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "common/notification.h"
 #include "shoal/v1/host_service.grpc.pb.h"
 #include "tests/rpc/agent/rpc_test.h"
 
@@ -36,7 +37,7 @@ class WireFaultTest : public RpcTest {
     grpc::GenericStub stub(channel_);
     grpc::Slice slice(bytes);
     grpc::ByteBuffer request(&slice, 1), response;
-    absl::Notification done;
+    Notification done;
     grpc::Status status;
     stub.UnaryCall(context.get(), method, {}, &request, &response, [&](grpc::Status result) {
       status = std::move(result);
@@ -130,7 +131,7 @@ TEST_F(WireFaultTest, LargeMetadataIsResourceExhausted) {
   context->AddMetadata("x-large", std::string(20'000, 'x'));
   grpc::Status status = Send(kSpawn, "", std::move(context));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  // gRPC may end this connection with it (GOAWAY); nobody else notices.
+  // gRPC may end this connection with it (GOAWAY); other connections do not notice.
   v1::ListResponse list;
   EXPECT_TRUE(
       v1::ProcessService::NewStub(agent_.Connect())->List(NewContext().get(), {}, &list).ok());

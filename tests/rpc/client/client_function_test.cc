@@ -1,18 +1,25 @@
 // Functions and subclasses as processes, against an agent whose processes are played by the test.
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <poll.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "shoal/function_call.h"
+#include "shoal/child/function_call.h"
 #include "shoal/init.h"
 #include "shoal/process.h"
+#include "shoal/process/child_process.h"
+#include "shoal/process/program.h"
 #include "shoal/process_info.h"
 #include "shoal/registry.h"
 #include "shoal/v1/process.pb.h"
@@ -33,7 +40,11 @@ constexpr int kDeadlineMilliseconds = 60'000;
 absl::StatusOr<std::string> Square(const std::string& number) { return number; }
 absl::StatusOr<v1::Survivor> Find(const v1::Survivor& survivor) { return survivor; }
 SHOAL_REGISTER_FUNCTION(Square);
+absl::Status TakePart(const google::protobuf::UninterpretedOption::NamePart&) {
+  return absl::OkStatus();
+}
 SHOAL_REGISTER_FUNCTION(Find);
+SHOAL_REGISTER_FUNCTION(TakePart);
 
 class Simulate : public Process {
  public:
@@ -71,6 +82,11 @@ class FunctionProcess : public ::testing::Test {
   static void Return(const Process& process, const absl::StatusOr<std::string>& result) {
     Agent().Write(process.Id(), v1::STREAM_KIND_RESULT, internal::SerializeResult(result));
     Agent().Exit(process.Id(), result.ok() ? 0 : 1);
+  }
+
+  static absl::Status NoResult(const Process& process, const std::string& how) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("no result of ", process.name(), ": it ", how, " before there was one"));
   }
 
   static v1::ProcessSpec Spec(const Process& process) { return process.info().spec(); }
@@ -130,16 +146,67 @@ TEST_F(FunctionProcess, JoinReturnsTheErrorOfTheFunctionEachTime) {
   EXPECT_EQ(process.ExitCode(), 1);
 }
 
-TEST_F(FunctionProcess, OneThatIsKilledHasAnExitCodeAndNoResult) {
+TEST_F(FunctionProcess, OneThatIsKilledHasAnExitCodeAndNoResultWhichIsAnError) {
   Process process(Square, "x", options_);
   ASSERT_TRUE(process.Start().ok());
-  EXPECT_THAT(std::string(process.Result().status().message()), HasSubstr("was not joined"));
+  EXPECT_EQ(process.Result().status(),
+            absl::FailedPreconditionError(
+                absl::StrCat("no result of ", process.name(), ": it was not joined")));
   ASSERT_TRUE(process.Kill().ok());
-  EXPECT_EQ(*process.Join(), true);
+  const absl::Status how = NoResult(process, "ended by SIGKILL on request");
+  EXPECT_EQ(process.Join().status(), how);
   EXPECT_EQ(process.ExitCode(), -9);
-  absl::Status none = process.Result().status();
-  EXPECT_TRUE(absl::IsFailedPrecondition(none));
-  EXPECT_THAT(std::string(none.message()), HasSubstr("ended by SIGKILL"));
+  EXPECT_EQ(process.Result().status(), how);
+}
+
+TEST_F(FunctionProcess, OneThatExitsWith0AndWithoutAResultIsNoSuccess) {
+  Process process(Square, "x", options_);
+  ASSERT_TRUE(process.Start().ok());
+  Agent().Exit(process.Id(), 0);
+  const absl::Status how = NoResult(process, "exited with code 0");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(process.Join().status(), how);
+    EXPECT_EQ(process.Result().status(), how);
+  }
+  EXPECT_EQ(process.ExitCode(), 0);
+}
+
+TEST_F(FunctionProcess, OneWhoseResultIsLostWithItsShimIsNoSuccess) {
+  Process process(Square, "x", options_);
+  ASSERT_TRUE(process.Start().ok());
+  Agent().ExitTruncated(process.Id(), 0);
+  EXPECT_EQ(process.Join().status(), NoResult(process, "exited with code 0"));
+}
+
+TEST_F(FunctionProcess, OneThatWasForgottenIsNoSuccess) {
+  Process process(Square, "x", options_);
+  ASSERT_TRUE(process.Start().ok());
+  Agent().Delete(process.Id());
+  EXPECT_FALSE(process.Join().ok());
+  EXPECT_FALSE(process.Result().ok());
+}
+
+TEST_F(FunctionProcess, TheEndOfTheProgramMissesNoResultOfWhatItHasEnded) {
+  auto started = [&](int number) {
+    auto child = std::make_shared<internal::ChildProcess>(options_, number);
+    EXPECT_TRUE(child->Start({"Square", "x"}, absl::StrCat("daemon-", number)).ok());
+    return child;
+  };
+  auto ended = started(1), aborted = started(2);
+  EXPECT_TRUE(ended->EndAtEnd().ok());
+  EXPECT_TRUE(ended->JoinAtEnd().ok());
+  Agent().Exit(aborted->Info().id(), 0);
+  EXPECT_FALSE(aborted->JoinAtEnd().ok());
+}
+
+TEST_F(FunctionProcess, AnArgumentThatCannotBeSerializedStartsNothing) {
+  int spawned = Agent().Calls("Spawn");
+  Process process(TakePart, google::protobuf::UninterpretedOption::NamePart(), options_);
+  absl::Status started = process.Start();
+  EXPECT_TRUE(absl::IsInvalidArgument(started)) << started;
+  EXPECT_THAT(std::string(started.message()), StartsWith("cannot start Process-"));
+  EXPECT_THAT(std::string(started.message()), HasSubstr("lacks what it requires"));
+  EXPECT_EQ(Agent().Calls("Spawn"), spawned);
 }
 
 TEST_F(FunctionProcess, AResultThatWasCutOffIsDataLoss) {
@@ -149,6 +216,15 @@ TEST_F(FunctionProcess, AResultThatWasCutOffIsDataLoss) {
   Agent().Write(process.Id(), v1::STREAM_KIND_RESULT, bytes.substr(0, bytes.size() - 1));
   Agent().Exit(process.Id(), 1);
   EXPECT_TRUE(absl::IsDataLoss(process.Join().status()));
+}
+
+TEST_F(FunctionProcess, AResultThatIsNoLongerKeptIsDataLoss) {
+  Process process(Square, "x", options_);
+  ASSERT_TRUE(process.Start().ok());
+  Agent().WriteAndDrop(process.Id(), v1::STREAM_KIND_RESULT, 7);
+  Agent().Exit(process.Id(), 0);
+  EXPECT_EQ(process.Join().status(),
+            absl::DataLossError("its result: the bytes from 0 to 7 are no longer kept"));
 }
 
 TEST_F(FunctionProcess, ItsOutputBecomesOursInWholeLinesBeforeJoinReturns) {
@@ -242,6 +318,51 @@ TEST_F(FunctionProcess, WhoDoesNotReadOurStdoutStopsOneProcessAndNothingElse) {
   close(ends[0]);
 }
 
+TEST_F(FunctionProcess, WhatOurStdoutDoesNotTakeIsAnErrorOfJoin) {
+  int old_stdout = dup(STDOUT_FILENO);
+  std::fflush(stdout);
+  int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  ASSERT_GE(dup2(full, STDOUT_FILENO), 0);
+  close(full);
+  options_.name = "loud";
+  Process process(Square, "x", options_);
+  ASSERT_TRUE(process.Start().ok());
+  Agent().Write(process.Id(), v1::STREAM_KIND_STDOUT, "one\n");
+  Return(process, "144");
+  absl::StatusOr<bool> joined = process.Join();
+  dup2(old_stdout, STDOUT_FILENO);
+  close(old_stdout);
+  EXPECT_EQ(joined.status(), absl::ResourceExhaustedError(
+                                 "output of loud: cannot write stdout: No space left on device"));
+  EXPECT_EQ(process.Join().status(), joined.status());
+}
+
+TEST_F(FunctionProcess, ThoseThatAreDestroyedWithoutJoinKeepNoMemory) {
+  constexpr size_t kResultBytes = size_t{1} << 20;
+  constexpr size_t kProcesses = 100;
+  options_.forward_output = false;
+  auto in_use = [] {
+    const struct mallinfo2 memory = mallinfo2();
+    return memory.uordblks + memory.hblkhd;
+  };
+  size_t before = 0;
+  for (size_t i = 0; i < kProcesses; ++i) {
+    std::string id;
+    {
+      Process process(Square, "x", options_);
+      ASSERT_TRUE(process.Start().ok());
+      id = process.Id();
+      pollfd sentinel = {process.Sentinel().value_or(-1), POLLIN, 0};
+      Return(process, std::string(kResultBytes, 'r'));
+      ASSERT_EQ(poll(&sentinel, 1, kDeadlineMilliseconds), 1);
+    }
+    Agent().Delete(id);  // what the agent has of it is in this process, too
+    if (i == 0) before = in_use();
+  }
+  EXPECT_LT(in_use(), before + 10 * kResultBytes);
+  EXPECT_LT(Program::Get().Children().size(), kProcesses);
+}
+
 TEST_F(FunctionProcess, ItsSentinelIsReadableOnceItHasEnded) {
   Process process(Square, "x", options_);
   EXPECT_TRUE(absl::IsFailedPrecondition(process.Sentinel().status()));
@@ -261,7 +382,7 @@ TEST_F(FunctionProcess, InterruptSendsSigint) {
   Process process(Square, "x", options_);
   ASSERT_TRUE(process.Start().ok());
   EXPECT_TRUE(process.Interrupt().ok());
-  EXPECT_EQ(*process.Join(), true);
+  EXPECT_TRUE(absl::IsFailedPrecondition(process.Join().status()));
   EXPECT_EQ(process.ExitCode(), -2);
   EXPECT_TRUE(process.Interrupt().ok());
 }
@@ -276,7 +397,7 @@ TEST_F(FunctionProcess, ASubclassIsCalledByItsName) {
   EXPECT_THAT(Spec(process).env(), Contains("SHOAL_FUNCTION=Simulate"));
   EXPECT_THAT(Spec(process).env(), Contains("SHOAL_DAEMON=1"));
   EXPECT_TRUE(Spec(process).daemon());
-  ASSERT_TRUE(process.Kill().ok());
+  Return(process, "");
   EXPECT_EQ(*process.Join(), true);
 }
 

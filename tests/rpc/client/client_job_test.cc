@@ -22,7 +22,7 @@ class Collector : public JobSink {
  public:
   std::map<int, std::string> output;
   int started = 0, lost = 0, regained = 0;
-  std::function<void()> on_started;
+  std::function<void()> on_started, on_output;
 
   void OnStarted(RankId, const v1::Process&) override {
     ++started;
@@ -30,6 +30,7 @@ class Collector : public JobSink {
   }
   void OnOutput(RankId rank, v1::StreamKind, int64_t, absl::string_view data) override {
     output[rank.rank].append(data.data(), data.size());
+    if (on_output) on_output();
   }
   void OnHostLost(int, const absl::Status&) override { ++lost; }
   void OnHostRegained(int) override { ++regained; }
@@ -230,11 +231,160 @@ TEST_F(JobTest, ASlowSinkBoundsWhatWaitsAndLosesNothing) {
   EXPECT_EQ(sink_.output[0].size(), 20000000u);
 }
 
-TEST_F(JobTest, CountsThatDoNotFitAreRefused) {
+TEST_F(JobTest, AnAgentThatEndsTheWatchIsLost) {
+  Command({"wait"});
+  spec_.halt = HaltRule::Never();
+  spec_.counts = {1, 0};
+  a_.BreakAfter("Watch", 1, 1, absl::OkStatus());
+  JobResult result = Run();
+  ASSERT_TRUE(result.first_failure.has_value());
+  EXPECT_EQ(result.first_failure->host_status,
+            absl::UnavailableError("the agent ended the watch of the session"));
+}
+
+TEST_F(JobTest, WhatIsNoJobIsRefused) {
+  auto refused = [this] { return Job::Create(*fleet_, spec_, &sink_).status(); };
   spec_.counts = {1};
-  EXPECT_TRUE(absl::IsInvalidArgument(Job::Create(*fleet_, spec_, &sink_).status()));
+  EXPECT_EQ(refused(), absl::InvalidArgumentError("counts for 1 hosts, but the fleet has 2"));
   spec_.counts = {0, 0};
-  EXPECT_TRUE(absl::IsInvalidArgument(Job::Create(*fleet_, spec_, &sink_).status()));
+  EXPECT_EQ(refused(),
+            absl::InvalidArgumentError("counts: a job has 1 to 1048576 processes, not 0"));
+  spec_.counts = {1 << 20, 1};
+  EXPECT_EQ(refused(),
+            absl::InvalidArgumentError("counts: a job has 1 to 1048576 processes, not 1048577"));
+  spec_.counts = {2, -1};
+  EXPECT_TRUE(absl::IsInvalidArgument(refused()));
+  spec_.counts = {1, 1};
+  spec_.process.set_lifetime(v1::LIFETIME_DETACHED);
+  EXPECT_EQ(refused(),
+            absl::InvalidArgumentError("lifetime: the processes of a job belong to its session"));
+}
+
+TEST_F(JobTest, InterruptedBeforeItsStartItStartsNothing) {
+  Command({"wait"});
+  auto job = Job::Create(*fleet_, spec_, &sink_);
+  ASSERT_TRUE(job.ok());
+  (*job)->Interrupt();
+  EXPECT_EQ((*job)->Run().status(),
+            absl::CancelledError("interrupted before anything was started"));
+  EXPECT_EQ(a_.Calls("SpawnBatch"), 0);
+}
+
+TEST_F(JobTest, AnInterruptGoesOutWhileTheSinkBlocks) {
+  Command({"out:a", "ignore-term", "wait"});
+  sink_.on_output = [this] {
+    if (sink_.started < 3 || a_.Calls("Terminate") > 0) return;
+    job_->Interrupt();
+    a_.AwaitCalls("Terminate", 1);
+    b_.AwaitCalls("Terminate", 1);
+    job_->Interrupt();
+    a_.AwaitCalls("Terminate", 2);
+  };
+  JobResult result = Run();
+  EXPECT_EQ(result.processes[0].exit().signal(), 9);
+  EXPECT_TRUE(result.interrupted);
+  EXPECT_EQ(result.ended_by_us, 3);
+}
+
+TEST_F(JobTest, ADetachGoesOutWhileTheSinkBlocks) {
+  Command({"out:a", "wait"});
+  sink_.on_output = [this] {
+    if (sink_.started < 3 || a_.Calls("Update") > 0) return;
+    job_->Detach();
+    a_.AwaitCalls("Update", 1);
+    b_.AwaitCalls("Update", 1);
+    for (bool all = false; !all;) {
+      all = true;
+      for (const HostLeft& left : job_->Left()) all = all && left.is_detached;
+    }
+  };
+  EXPECT_TRUE(Run().detached);
+}
+
+TEST_F(JobTest, WhatIsStartedAfterTheInterruptIsEnded) {
+  Command({"wait"});
+  b_.Hold("SpawnBatch");
+  sink_.on_started = [this] {
+    if (sink_.started != 2) return;
+    b_.AwaitCalls("SpawnBatch", 1);
+    job_->Interrupt();
+    b_.AwaitCalls("Terminate", 1);
+    b_.Release("SpawnBatch");
+  };
+  JobResult result = Run();
+  EXPECT_EQ(result.ended_by_us, 3);
+  EXPECT_EQ(b_.Calls("Terminate"), 2);
+}
+
+TEST_F(JobTest, AHaltReachesWhatIsStartedAfterIt) {
+  Command({"wait"});
+  b_.Hold("SpawnBatch");
+  sink_.on_started = [this] {
+    if (sink_.started != 2) return;
+    b_.AwaitCalls("SpawnBatch", 1);
+    a_.Exit(a_.processes()[0].id(), 9);
+  };
+  std::thread releaser([this] {
+    b_.AwaitCalls("Terminate", 1);
+    b_.Release("SpawnBatch");
+  });
+  JobResult result = Run();
+  releaser.join();
+  EXPECT_EQ(result.failed, 1);
+  EXPECT_EQ(result.ended_by_us, 2);
+}
+
+TEST_F(JobTest, AnInterruptDoesNotWaitForAHostThatHasNoSessionYet) {
+  Command({"wait"});
+  b_.Hold("Open");
+  auto job = Job::Create(*fleet_, spec_, &sink_);
+  std::thread interrupter([&] {
+    b_.AwaitCalls("Open", 1);
+    (*job)->Interrupt();
+    EXPECT_TRUE((*job)->Left().empty());
+  });
+  EXPECT_TRUE(absl::IsCancelled((*job)->Run().status()));
+  interrupter.join();
+  EXPECT_EQ(a_.Calls("SpawnBatch"), 0);
+  b_.Release("Open");
+}
+
+TEST_F(JobTest, AHostThatIsSilentToAnInterruptIsGivenUp) {
+  Command({"wait"});
+  *spec_.process.mutable_grace() = ToProto(absl::ZeroDuration());
+  sink_.on_started = [this] {
+    if (sink_.started != 3) return;
+    b_.Freeze();
+    job_->Interrupt();
+  };
+  JobResult result = Run();
+  EXPECT_EQ(result.ended_by_us, 2);
+  EXPECT_EQ(result.unknown, 1);
+  ASSERT_EQ(result.survivors.size(), 1u);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(result.survivors[0].status)) << result.survivors[0].status;
+  b_.Thaw();
+}
+
+TEST_F(JobTest, WhatMayBeLeftIsToldByHost) {
+  Command({"wait"});
+  spec_.counts = {2, 3};
+  spec_.halt = HaltRule::Never();
+  b_.Hold("SpawnBatch");
+  sink_.on_started = [this] {
+    if (sink_.started != 2) return;
+    std::vector<HostLeft> left = job_->Left();
+    ASSERT_EQ(left.size(), 2u);
+    // The watch may tell of them before the answer does.
+    while (!left[0].is_certain) left = job_->Left();
+    EXPECT_EQ(left[0].processes, 2);
+    EXPECT_EQ(left[1].host, 1);
+    EXPECT_EQ(left[1].processes, 3);
+    EXPECT_FALSE(left[1].is_certain);
+    b_.Release("SpawnBatch");
+    job_->Interrupt();
+  };
+  Run();
+  EXPECT_TRUE(job_->Left().empty());
 }
 
 }  // namespace

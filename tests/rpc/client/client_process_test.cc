@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <cstdlib>
 #include <limits>
@@ -8,10 +9,12 @@
 #include <thread>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
-#include "shoal/child_process.h"
+#include "absl/strings/str_cat.h"
+#include "common/boot_time.h"
+#include "common/notification.h"
 #include "shoal/process.h"
-#include "shoal/program.h"
+#include "shoal/process/child_process.h"
+#include "shoal/process/program.h"
 #include "tests/support/fake_agent.h"
 
 namespace shoal {
@@ -67,7 +70,7 @@ TEST_F(ProcessTest, IsStartedJoinedAndHasItsExitCode) {
   EXPECT_EQ(process.Id().size(), 16u);
   EXPECT_EQ(process.name(), "web");
   EXPECT_EQ(process.ExitCode(), 3);
-  EXPECT_FALSE(process.IsAlive());
+  EXPECT_EQ(*process.IsAlive(), false);
 }
 
 TEST_F(ProcessTest, ASignalIsANegativeExitCode) {
@@ -80,18 +83,47 @@ TEST_F(ProcessTest, JoinSaysThatItsTimePassed) {
   Process process(Options({"wait"}));
   ASSERT_TRUE(process.Start().ok());
   EXPECT_EQ(*process.Join(absl::Milliseconds(10)), false);
-  EXPECT_TRUE(process.IsAlive());
+  EXPECT_EQ(*process.IsAlive(), true);
   EXPECT_EQ(process.ExitCode(), std::nullopt);
   ASSERT_TRUE(process.Terminate().ok());
   EXPECT_EQ(*process.Join(), true);
   EXPECT_EQ(process.ExitCode(), -15);
 }
 
+TEST_F(ProcessTest, AFrozenAgentMakesNoJoinMuchLongerThanItsTime) {
+  Process process(Options({"wait"}));
+  ASSERT_TRUE(process.Start().ok());
+  agent_.Freeze();
+  const BootTime begin = BootTime::Now();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(process.Join(absl::ZeroDuration()).status()));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(process.Join(absl::Milliseconds(100)).status()));
+  // A second more for each; it was 5.
+  EXPECT_LT(BootTime::Now() - begin, absl::Seconds(6));
+  agent_.Thaw();
+  ASSERT_TRUE(process.Kill().ok());
+  EXPECT_EQ(*process.Join(), true);
+}
+
+TEST_F(ProcessTest, WhetherItLivesIsNotKnownWhileItsHostDoesNotAnswer) {
+  Process process(Options({"wait"}));
+  EXPECT_EQ(*process.IsAlive(), false);
+  ASSERT_TRUE(process.Start().ok());
+  agent_.FailNext("Get", absl::DeadlineExceededError("Deadline Exceeded"));
+  const absl::Status unknown = process.IsAlive().status();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(unknown)) << unknown;
+  EXPECT_EQ(*process.IsAlive(), true);
+  ASSERT_TRUE(process.Kill().ok());
+  EXPECT_EQ(*process.Join(), true);
+  EXPECT_EQ(*process.IsAlive(), false);
+  ASSERT_TRUE(process.Close().ok());
+  EXPECT_EQ(Refusal(process.IsAlive().status()), "cannot ask for web: it is closed");
+}
+
 TEST_F(ProcessTest, TerminateDoesNotWaitAndKillHelps) {
   Process process(Options({"ignore-term", "wait"}));
   ASSERT_TRUE(process.Start().ok());
   EXPECT_TRUE(process.Terminate().ok());
-  EXPECT_TRUE(process.IsAlive());
+  EXPECT_EQ(*process.IsAlive(), true);
   EXPECT_TRUE(process.Kill().ok());
   EXPECT_EQ(*process.Join(), true);
   EXPECT_EQ(process.ExitCode(), -9);
@@ -100,17 +132,32 @@ TEST_F(ProcessTest, TerminateDoesNotWaitAndKillHelps) {
 
 TEST_F(ProcessTest, WhatPythonRaisesIsAFailedPrecondition) {
   Process process(Options({"wait"}));
-  EXPECT_THAT(Refusal(process.Join().status()), HasSubstr("cannot join web: it was not started"));
-  EXPECT_THAT(Refusal(process.Terminate()), HasSubstr("was not started"));
+  for (const auto& [cannot, status] : std::vector<std::pair<const char*, absl::Status>>{
+           {"cannot join", process.Join().status()},
+           {"cannot wait for", process.Sentinel().status()},
+           {"cannot terminate", process.Terminate()},
+           {"cannot kill", process.Kill()},
+           {"cannot interrupt", process.Interrupt()},
+           {"cannot read the output of", process.ReadOutput().status()}}) {
+    EXPECT_EQ(Refusal(status),
+              absl::StrCat(cannot, " web: it was not started; call Start() first"));
+  }
+  EXPECT_EQ(Refusal(process.Result().status()), "no result of web: it was not started");
   ASSERT_TRUE(process.Start().ok());
-  EXPECT_THAT(Refusal(process.Start()), HasSubstr("cannot start web: it was started before"));
-  EXPECT_THAT(Refusal(process.set_daemon(true)), HasSubstr("was started before"));
-  EXPECT_THAT(Refusal(process.Close()), HasSubstr("it still runs"));
+  EXPECT_EQ(Refusal(process.Start()), "cannot start web: it was started before");
+  EXPECT_EQ(Refusal(process.set_daemon(true)),
+            "cannot make a daemon of web: it was started before");
+  EXPECT_EQ(Refusal(process.set_name("db")), "cannot rename web: it was started before");
+  EXPECT_EQ(Refusal(process.Close()),
+            "cannot close web: it still runs; join it, or terminate it, first");
+  EXPECT_EQ(Refusal(process.Result().status()), "no result of web: it runs a command");
   ASSERT_TRUE(process.Kill().ok());
   ASSERT_TRUE(process.Join().ok());
   EXPECT_TRUE(process.Close().ok());
   EXPECT_TRUE(process.Close().ok());
-  EXPECT_THAT(Refusal(process.Join().status()), HasSubstr("it is closed"));
+  EXPECT_EQ(Refusal(process.Join().status()), "cannot join web: it is closed");
+  EXPECT_EQ(Refusal(process.Result().status()), "no result of web: it is closed");
+  EXPECT_EQ(Refusal(process.Start()), "cannot start web: it was closed before");
   EXPECT_TRUE(absl::IsNotFound(host_->Get(process.Id()).status()));
 }
 
@@ -164,7 +211,7 @@ TEST_F(ProcessTest, OutputComesByCallbackBeforeJoinReturns) {
 }
 
 TEST_F(ProcessTest, CloseDoesNotTakeTheOutputFromAJoinThatWaitsForIt) {
-  absl::Notification may_return;
+  Notification may_return;
   ProcessOptions options = Options({"out:one", "wait"});
   options.on_output = [&](v1::StreamKind, int64_t, absl::string_view) {
     may_return.WaitForNotification();
@@ -180,9 +227,28 @@ TEST_F(ProcessTest, CloseDoesNotTakeTheOutputFromAJoinThatWaitsForIt) {
   joiner.join();
 }
 
+TEST_F(ProcessTest, ItsSentinelIsReadableWhenJoinNeedNotWait) {
+  Notification may_return;
+  ProcessOptions options = Options({"out:one", "wait"});
+  options.on_output = [&](v1::StreamKind, int64_t, absl::string_view) {
+    may_return.WaitForNotification();
+  };
+  Process process(std::move(options));
+  ASSERT_TRUE(process.Start().ok());
+  pollfd sentinel = {process.Sentinel().value_or(-1), POLLIN, 0};
+  agent_.Exit(process.Id(), 0);
+  // Its end is heard of by one stream while the other waits for the callback.
+  while (!process.info().output_complete()) std::this_thread::yield();
+  EXPECT_EQ(poll(&sentinel, 1, 0), 0);
+  EXPECT_EQ(*process.Join(absl::ZeroDuration()), false);
+  may_return.Notify();
+  EXPECT_EQ(poll(&sentinel, 1, 60'000), 1);
+  EXPECT_EQ(*process.Join(absl::ZeroDuration()), true);
+}
+
 TEST_F(ProcessTest, NobodyIsToldOfOutputOnceTheProcessIsDestroyed) {
   std::string told;
-  absl::Notification is_told;
+  Notification is_told;
   ProcessOptions options = Options({"out:one", "wait"});
   options.on_output = [&](v1::StreamKind, int64_t, absl::string_view data) {
     told.append(data.data(), data.size());
@@ -229,6 +295,26 @@ TEST_F(ProcessTest, JoinGivesUpWhenTheHostOfTheLastOutputIsGone) {
   EXPECT_EQ(*process->Join(absl::InfiniteDuration()), true);
 }
 
+TEST_F(ProcessTest, TwoHundredAreReadByFewStreams) {
+  std::vector<std::unique_ptr<Process>> processes;
+  std::vector<std::string> outputs(200);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    ProcessOptions options = Options({absl::StrCat("out:", i), "wait"});
+    options.on_output = [&outputs, i](v1::StreamKind, int64_t, absl::string_view data) {
+      outputs[i].append(data.data(), data.size());
+    };
+    processes.push_back(std::make_unique<Process>(std::move(options)));
+    ASSERT_TRUE(processes.back()->Start().ok());
+  }
+  agent_.AwaitReaders(7 + 7 + 3);
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    agent_.Write(processes[i]->Id(), v1::STREAM_KIND_STDOUT, "!");
+    agent_.Exit(processes[i]->Id(), 0);
+    EXPECT_EQ(*processes[i]->Join(), true);
+    EXPECT_EQ(outputs[i], absl::StrCat(i, "!"));
+  }
+}
+
 TEST_F(ProcessTest, OutputCanBeRead) {
   Process process(Options({"out:one", "err:two", "exit:0"}));
   ASSERT_TRUE(process.Start().ok());
@@ -264,7 +350,7 @@ TEST_F(ProcessTest, ActiveChildrenAreThoseThatStillRun) {
   Process process(Options({"wait"}));
   ASSERT_TRUE(process.Start().ok());
   EXPECT_EQ(ActiveChildren().size(), active + 1);
-  agent_.Exit(process.Id(), 0);  // and nobody asks for it
+  agent_.Exit(process.Id(), 0);  // and the program does not ask for it
   EXPECT_EQ(ActiveChildren().size(), active);
   EXPECT_EQ(*process.Join(), true);
 }
@@ -302,6 +388,46 @@ TEST_F(ProcessTest, TheEndOfTheProgramJoinsSomeAndEndsTheDaemons) {
         _exit(ok ? 0 : 1);
       },
       ::testing::ExitedWithCode(0), "");
+}
+
+TEST_F(ProcessTest, WaitIsAnErrorForEveryEndButSuccess) {
+  for (const auto& [word, status] : std::vector<std::pair<const char*, absl::Status>>{
+           {"exit:0", absl::OkStatus()},
+           {"exit:3", absl::InternalError("web exited with code 3")},
+           {"signal:6", absl::InternalError("web ended by SIGABRT")}}) {
+    Process process(Options({word}));
+    ASSERT_TRUE(process.Start().ok());
+    EXPECT_EQ(process.Wait(), status);
+    EXPECT_TRUE(process.Join().ok());
+  }
+  Process process(Options({"wait"}));
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_EQ(process.Wait(absl::Milliseconds(10)), absl::DeadlineExceededError("web has not ended"));
+  ASSERT_TRUE(process.Kill().ok());
+  EXPECT_EQ(process.Wait(), absl::InternalError("web ended by SIGKILL on request"));
+}
+
+TEST_F(ProcessTest, TheEndOfTheProgramSaysThatAChildAborted) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        ProcessOptions options = Options({"signal:6"});
+        Process child(options);
+        bool ok = child.Start().ok();
+        ok = ok && EndProgram() == absl::InternalError("web ended by SIGABRT");
+        agent_.RemoveFiles();
+        _exit(ok ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST_F(ProcessTest, OutputThatIsNoLongerKeptIsDataLoss) {
+  Process process(Options({"wait"}));
+  ASSERT_TRUE(process.Start().ok());
+  agent_.WriteAndDrop(process.Id(), v1::STREAM_KIND_STDOUT, 7);
+  agent_.Exit(process.Id(), 0);
+  EXPECT_EQ(process.ReadOutput().status(),
+            absl::DataLossError("output of web: the bytes from 0 to 7 are no longer kept"));
 }
 
 }  // namespace

@@ -1,12 +1,14 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/synchronization/blocking_counter.h"
-#include "absl/synchronization/notification.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/blocking_counter.h"
+#include "common/notification.h"
 #include "shoal/session.h"
 #include "tests/support/fake_agent.h"
 
@@ -41,7 +43,7 @@ TEST(SessionLease, IsRenewedWhileItIsOpenAndNotAfter) {
 
 TEST(SessionLease, ItsLossIsToldOnceWithTheReasonOfTheAgent) {
   FakeAgent agent("a");
-  absl::Notification lost;
+  Notification lost;
   absl::Status reason;
   SessionOptions options;
   options.ttl = absl::Milliseconds(60);
@@ -72,6 +74,21 @@ TEST(SessionLease, OutlivesARestartOfTheAgent) {
   EXPECT_FALSE(is_lost);
 }
 
+TEST(SessionLease, SilenceLongerThanItsTimeIsToldWithItsLength) {
+  FakeAgent agent("a");
+  auto host = HostOf(agent);
+  SessionOptions options;
+  options.ttl = absl::Milliseconds(60);
+  auto session = Session::Open(host, options);
+  ASSERT_TRUE(session.ok()) << session.status();
+  agent.Stop();
+  while ((*session)->status().ok()) std::this_thread::yield();
+  EXPECT_EQ((*session)->status(),
+            absl::UnavailableError(
+                absl::StrCat("host \"", host->name(), "\" has not renewed the session for 0")));
+  (*session)->Abandon();
+}
+
 TEST(SessionLease, AnAbandonedOneIsLeftOpen) {
   FakeAgent agent("a");
   auto session = Session::Open(HostOf(agent));
@@ -89,9 +106,9 @@ TEST(SessionLease, BlockedCallbacksDoNotLetItLapse) {
   options.ttl = absl::Milliseconds(60);
   auto session = Session::Open(host, options);
   ASSERT_TRUE(session.ok()) << session.status();
-  absl::Notification release;
+  Notification release;
   constexpr int kMoreThanThreads = 32;
-  absl::BlockingCounter answered(kMoreThanThreads);
+  BlockingCounter answered(kMoreThanThreads);
   for (int i = 0; i < kMoreThanThreads; ++i) {
     host->GetFacts({}, [&](absl::StatusOr<v1::Host>) {
       release.WaitForNotification();

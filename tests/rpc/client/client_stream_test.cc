@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
+#include "common/mutex.h"
+#include "common/notification.h"
 #include "shoal/host.h"
 #include "tests/support/fake_agent.h"
 
@@ -54,7 +54,7 @@ TEST_F(StreamTest, ABrokenReaderGoesOnAtItsOffsetByteForByte) {
   agent_.BreakAfter("ReadOutput", 7, 25);
   std::map<int, std::string> got;
   int broken = 0;
-  absl::Notification over;
+  Notification over;
   absl::Status end;
   OutputObserver observer;
   observer.on_frame = [&](const v1::ReadOutputResponse& frame) {
@@ -78,12 +78,12 @@ TEST_F(StreamTest, ABrokenReaderGoesOnAtItsOffsetByteForByte) {
 TEST_F(StreamTest, APausedReaderWaitsUntilItIsResumed) {
   v1::Process process = Spawn({"out:abcdef", "exit:0"});
   agent_.SetFrameBytes(1);
-  absl::Mutex mu;
+  Mutex mu;
   std::string got;
-  absl::Notification over;
+  Notification over;
   OutputObserver observer;
   observer.on_frame = [&](const v1::ReadOutputResponse& frame) {
-    absl::MutexLock lock(&mu);
+    MutexLock lock(&mu);
     got += frame.data();
     return Flow::kPause;
   };
@@ -91,9 +91,9 @@ TEST_F(StreamTest, APausedReaderWaitsUntilItIsResumed) {
   auto reader = host_->ReadOutput(OutputOf(process, false), std::move(observer));
   for (size_t i = 1; i <= 6; ++i) {
     {
-      absl::MutexLock lock(&mu);
+      MutexLock lock(&mu);
       auto has_come = [&] { return got.size() == i; };
-      ASSERT_TRUE(mu.AwaitWithTimeout(absl::Condition(&has_come), kDeadline)) << i;
+      ASSERT_TRUE(mu.AwaitWithTimeout(has_come, kDeadline)) << i;
     }
     reader->Resume();
   }
@@ -104,7 +104,7 @@ TEST_F(StreamTest, APausedReaderWaitsUntilItIsResumed) {
 
 TEST_F(StreamTest, APausedReaderCanBeDropped) {
   v1::Process process = Spawn({"out:abcdef", "wait"});
-  absl::Notification came;
+  Notification came;
   OutputObserver observer;
   observer.on_frame = [&](const v1::ReadOutputResponse&) {
     came.Notify();
@@ -117,7 +117,7 @@ TEST_F(StreamTest, APausedReaderCanBeDropped) {
 
 TEST_F(StreamTest, EveryFourMebibytesAreAcknowledgedWhenAsked) {
   v1::Process process = Spawn({"fill:5000000", "exit:0"});
-  absl::Notification over;
+  Notification over;
   OutputObserver observer;
   observer.on_end = [&](const absl::Status&) { over.Notify(); };
   ReadOutputOptions options;
@@ -130,7 +130,7 @@ TEST_F(StreamTest, EveryFourMebibytesAreAcknowledgedWhenAsked) {
 
 TEST_F(StreamTest, AReaderGivesUpWhenItsPatienceIsOver) {
   v1::Process process = Spawn({"wait"});
-  absl::Notification began, over;
+  Notification began, over;
   absl::Status end;
   agent_.Write(process.id(), v1::STREAM_KIND_STDOUT, "x");
   OutputObserver observer;
@@ -153,7 +153,7 @@ TEST_F(StreamTest, AReaderGivesUpWhenItsPatienceIsOver) {
 
 // What a watch has told so far.
 struct Watched {
-  absl::Mutex mu;
+  Mutex mu;
   std::map<std::string, v1::State> states ABSL_GUARDED_BY(mu);
   int resets ABSL_GUARDED_BY(mu) = 0;
   int synced ABSL_GUARDED_BY(mu) = 0;
@@ -163,7 +163,7 @@ struct Watched {
   WatchObserver Observer() {
     WatchObserver observer;
     observer.on_event = [this](const v1::WatchResponse& event) {
-      absl::MutexLock lock(&mu);
+      MutexLock lock(&mu);
       if (event.has_synced()) ++synced;
       if (event.has_upsert()) {
         ++upserts;
@@ -172,21 +172,31 @@ struct Watched {
       return Flow::kGoOn;
     };
     observer.on_reset = [this] {
-      absl::MutexLock lock(&mu);
+      MutexLock lock(&mu);
       ++resets;
       states.clear();
     };
     observer.on_connection = [this](const absl::Status& status) {
-      absl::MutexLock lock(&mu);
+      MutexLock lock(&mu);
       connections.push_back(status.ok());
     };
     return observer;
   }
 
-  template <typename Condition>
-  bool Await(Condition condition) {
-    absl::MutexLock lock(&mu);
-    return mu.AwaitWithTimeout(absl::Condition(&condition), kDeadline);
+  bool AwaitSynced(int times) {
+    MutexLock lock(&mu);
+    return mu.AwaitWithTimeout([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) { return synced == times; },
+                               kDeadline);
+  }
+  bool AwaitConnections(size_t count) {
+    MutexLock lock(&mu);
+    return mu.AwaitWithTimeout(
+        [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) { return connections.size() == count; }, kDeadline);
+  }
+  bool AwaitState(const std::string& id, v1::State state) {
+    MutexLock lock(&mu);
+    return mu.AwaitWithTimeout(
+        [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) { return states[id] == state; }, kDeadline);
   }
 };
 
@@ -194,13 +204,13 @@ TEST_F(StreamTest, AWatchGoesOnAfterARestartWithoutRepetition) {
   Watched watched;
   v1::Process process = Spawn({"wait"});
   auto watch = host_->Watch({}, watched.Observer());
-  ASSERT_TRUE(watched.Await([&] { return watched.synced == 1; }));
+  ASSERT_TRUE(watched.AwaitSynced(1));
   agent_.Stop();
-  ASSERT_TRUE(watched.Await([&] { return watched.connections.size() == 1; }));
+  ASSERT_TRUE(watched.AwaitConnections(1));
   agent_.Exit(process.id(), 0);
   agent_.Start();
-  ASSERT_TRUE(watched.Await([&] { return watched.states[process.id()] == v1::STATE_EXITED; }));
-  absl::MutexLock lock(&watched.mu);
+  ASSERT_TRUE(watched.AwaitState(process.id(), v1::STATE_EXITED));
+  MutexLock lock(&watched.mu);
   EXPECT_EQ(watched.resets, 0);
   EXPECT_EQ(watched.upserts, 2);
   EXPECT_THAT(watched.connections, ::testing::ElementsAre(false, true));
@@ -210,12 +220,12 @@ TEST_F(StreamTest, AWatchWhoseRevisionIsGoneBeginsAfresh) {
   Watched watched;
   v1::Process process = Spawn({"wait"});
   auto watch = host_->Watch({}, watched.Observer());
-  ASSERT_TRUE(watched.Await([&] { return watched.synced == 1; }));
+  ASSERT_TRUE(watched.AwaitSynced(1));
   agent_.Stop();
   agent_.Compact();
   agent_.Start();
-  ASSERT_TRUE(watched.Await([&] { return watched.synced == 2; }));
-  absl::MutexLock lock(&watched.mu);
+  ASSERT_TRUE(watched.AwaitSynced(2));
+  MutexLock lock(&watched.mu);
   EXPECT_EQ(watched.resets, 1);
   EXPECT_EQ(watched.states.size(), 1u);
 }
@@ -225,8 +235,8 @@ TEST_F(StreamTest, ASnapshotThatBreaksInTheMiddleIsTakenAgain) {
   for (int i = 0; i < 5; ++i) Spawn({"wait"});
   agent_.BreakAfter("Watch", 3, 1);
   auto watch = host_->Watch({}, watched.Observer());
-  ASSERT_TRUE(watched.Await([&] { return watched.synced == 1; }));
-  absl::MutexLock lock(&watched.mu);
+  ASSERT_TRUE(watched.AwaitSynced(1));
+  MutexLock lock(&watched.mu);
   EXPECT_EQ(watched.states.size(), 5u);
   EXPECT_EQ(watched.resets, 1);
 }
@@ -251,7 +261,7 @@ TEST_F(StreamTest, RandomCancelsLeaveNothingBehind) {
   v1::Process process = Spawn({"out:" + std::string(100000, 'x'), "wait"});
   agent_.SetFrameBytes(100);
   for (int i = 0; i < 100; ++i) {
-    absl::Notification came;
+    Notification came;
     OutputObserver observer;
     observer.on_frame = [&, left = i % 7](const v1::ReadOutputResponse&) mutable {
       if (left-- == 0) came.Notify();
@@ -265,7 +275,7 @@ TEST_F(StreamTest, RandomCancelsLeaveNothingBehind) {
 }
 
 TEST_F(StreamTest, AStreamOfAHostThatIsGoneEnds) {
-  absl::Notification over;
+  Notification over;
   WatchObserver observer;
   observer.on_end = [&](const absl::Status&) { over.Notify(); };
   auto watch = host_->Watch({}, std::move(observer));

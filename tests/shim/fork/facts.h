@@ -81,6 +81,11 @@ class Facts {
     Add("pgid", std::to_string(getpgrp()));
     Add("sid", std::to_string(getsid(0)));
   }
+  // "env": each variable, as /proc shows them to others.
+  void AddEnvironment() {
+    std::ifstream file("/proc/self/environ", std::ios::binary);
+    for (std::string variable; std::getline(file, variable, '\0');) Add("env", variable);
+  }
   // "cgroup": the path in the unified hierarchy.
   void AddCgroup() {
     std::ifstream file("/proc/self/cgroup");

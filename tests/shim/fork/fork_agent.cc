@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -17,6 +16,8 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "tests/support/payload_file.h"
 
 namespace shoal::testing {
 namespace {
@@ -39,12 +40,6 @@ std::string ReadFile(const std::string& path) {
 
 UniqueFd OpenDirectory(const std::string& path) {
   return UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-}
-
-UniqueFd FileOf(const std::string& bytes) {
-  UniqueFd file(memfd_create("payload", MFD_CLOEXEC));
-  EXPECT_EQ(write(file.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
-  return file;
 }
 
 }  // namespace
@@ -143,13 +138,10 @@ std::string ForkAgent::Answer() {
 }
 
 void ForkAgent::SendFork(const std::vector<std::string>& argv) {
-  std::string payload;
-  const auto add = [&](const std::string& field) { payload += field + '\0'; };
-  for (const std::string& word : argv) add("arg=" + word);
-  for (const std::string& variable : env) add("env=" + variable);
-  if (!cwd.empty()) add("cwd=" + cwd);
-  for (const std::string& field : fields) add(field);
-  const UniqueFd file = FileOf(payload);
+  std::string rest;
+  for (const std::string& field : fields) rest += field + '\0';
+  const UniqueFd file = PayloadFile(argv, env, cwd, rest);
+  EXPECT_TRUE(file);
   const UniqueFd program(open(shim.c_str(), O_RDONLY | O_CLOEXEC));
   const UniqueFd record(open("/dev/zero", O_RDONLY | O_CLOEXEC));
   const UniqueFd output = OpenDirectory(dir_);
@@ -187,6 +179,14 @@ Facts ForkAgent::Run(const std::vector<std::string>& argv) {
   return ForkedPid(answer) > 1 ? AwaitEnd() : Facts();
 }
 
+// The template answers in order, so an answer says that everything before it is done; and a request
+// that comes without descriptors is refused before any is opened.
+size_t ForkAgent::CountIdleDescriptors() {
+  Send("fork 1 1", {});
+  EXPECT_EQ(Answer().rfind("failed 1 request 0 0 descriptors", 0), 0u);
+  return CountDescriptorsOf(template_);
+}
+
 void ForkAgent::KillTemplate() {
   if (template_ <= 1 || template_status_ != -1) return;
   kill(template_, SIGKILL);
@@ -212,20 +212,10 @@ pid_t ForkedPid(const std::string& answer) {
   return word == "forked" ? pid : 0;
 }
 
-bool AwaitNoZombieOf(pid_t pid) {
-  const auto zombies = [pid] {
-    std::ifstream children("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) +
-                           "/children");
-    int count = 0;
-    for (pid_t child; children >> child;) {
-      const std::string stat = ReadFile("/proc/" + std::to_string(child) + "/stat");
-      const size_t end = stat.rfind(')');
-      count += end != std::string::npos && stat[end + 2] == 'Z';
-    }
-    return count;
-  };
+bool AwaitNoChildOf(pid_t pid) {
+  const std::string task = "/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid);
   for (int left_ms = kDeadlineMs; left_ms > 0; left_ms -= 10) {
-    if (zombies() == 0) return true;
+    if (ReadFile(task + "/children").empty()) return true;
     poll(nullptr, 0, 10);
   }
   return false;

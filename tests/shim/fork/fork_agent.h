@@ -56,6 +56,8 @@ class ForkAgent {
   // Fork() and AwaitEnd(). REQUIRES: it is forked.
   Facts Run(const std::vector<std::string>& argv);
 
+  // How many descriptors the template has while it waits for a request.
+  size_t CountIdleDescriptors();
   void KillTemplate();
   // Its wait status.
   int AwaitTemplateEnd();
@@ -78,8 +80,8 @@ class ForkAgent {
 
 // PID in "forked NUMBER PID"; 0 for another answer.
 pid_t ForkedPid(const std::string& answer);
-// Waits until `pid` has no child that is a zombie.
-bool AwaitNoZombieOf(pid_t pid);
+// Waits until `pid` has no child, not even one that is a zombie.
+bool AwaitNoChildOf(pid_t pid);
 size_t CountDescriptorsOf(pid_t pid);
 
 }  // namespace shoal::testing

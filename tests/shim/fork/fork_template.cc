@@ -1,9 +1,8 @@
 // The C++ template of the tests. Flags say what it is before it is forked, the forked process's
 // argv what that does; fork_template.py knows the same.
 //
-// Flags: --open FILE (keeps it open) · --thread (has a second) · --print TEXT (to stdout,
-// unflushed)
-//        --ignore SIGNAL
+// Flags: --open FILE (keeps it open) · --thread (has a second) · --ignore SIGNAL
+//        --print TEXT (to stdout, unflushed)
 // Verbs: describe · exit N · raise N · print OUT ERR · result TEXT · fork · thread · hang · offer
 //        locks (mutexes that know their owner)
 #include <errno.h>

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   facts.AddDescriptors();
   for (int i = 0; i < argc; ++i) facts.Add("arg", argv[i]);
   facts.AddStatus();
+  facts.AddEnvironment();
   facts.AddCgroup();
   int is_subreaper = 0;
   prctl(PR_GET_CHILD_SUBREAPER, &is_subreaper);

@@ -110,7 +110,7 @@ std::string AgentProcess::Log() const {
   return text.str();
 }
 
-// Gone with the agent: a channel that nobody polls does not see that its server wants to go, nor
+// Gone with the agent: a channel that is not polled does not see that its server wants to go, nor
 // that it went, and would fail the first call to the next one.
 AgentStub& AgentProcess::stub() {
   if (!stub_) stub_ = std::make_unique<AgentStub>(socket());

@@ -8,10 +8,13 @@
 //   append FILE                 appends one line to FILE, then sleeps: proves how often it was run
 //   flood LINES WIDTH TAG       LINES lines of WIDTH bytes that begin with TAG, in odd-sized writes
 //   bytes SEED COUNT            COUNT pseudo-random bytes, to stdout
+//   linger MILLISECONDS         ends at once, and leaves a child that lives for so long
 //   result TEXT OUT             TEXT to descriptor 3, OUT to stdout
+//   bomb                        forks for ever, as do its children; run it below a limit of PIDs
 //   fork                        forks once, and says "forked", or why not
-//   daemon MARKER               leaves a setsid grandchild that ignores SIGTERM, says "ready",
-//   sleeps state                       prints its descriptors, signal mask, dispositions, umask
+//   daemon MARKER               leaves a setsid grandchild that ignores SIGTERM, says "ready", sleeps
+//   state                       prints its descriptors, signal mask, dispositions, umask
+//   on-signal NUMBER            says "ready", then "got" each time the signal comes
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -51,6 +54,22 @@ int IgnoreTerm() {
   signal(SIGINT, SIG_IGN);
   Say("ready\n");
   Sleep();
+}
+
+[[noreturn]] void Bomb() {
+  for (;;) {
+    if (fork() < 0) usleep(1000);  // the limit is reached: try again when something has ended
+  }
+}
+
+int OnSignal(int number) {
+  sigset_t awaited;
+  sigemptyset(&awaited);
+  sigaddset(&awaited, number);
+  sigprocmask(SIG_BLOCK, &awaited, nullptr);
+  Say("ready\n");
+  while (sigwaitinfo(&awaited, nullptr) == number) Say("got\n");
+  return 94;
 }
 
 int Gated(const char* fifo, const char* code, const char* text) {
@@ -124,6 +143,14 @@ int Daemon() {
   Sleep();
 }
 
+// Leaves a child that lives for a while, without its output.
+int Linger(const char* milliseconds) {
+  if (fork() != 0) return 0;
+  for (int fd = 0; fd < 3; ++fd) close(fd);
+  usleep(static_cast<useconds_t>(atol(milliseconds)) * 1000);
+  return 0;
+}
+
 int PrintState() {
   std::string descriptors;
   DIR* directory = opendir("/proc/self/fd");
@@ -156,10 +183,13 @@ int main(int argc, char** argv) {
   if (verb == "sleep") Sleep();
   if (verb == "ignore-term") return IgnoreTerm();
   if (verb == "state") return PrintState();
+  if (verb == "bomb") Bomb();
   if (verb == "fork") return Fork();
   if (verb == "result" && argc == 4) return Result(argv[2], argv[3]);
   if (verb == "daemon" && argc == 3) return Daemon();
+  if (verb == "linger" && argc == 3) return Linger(argv[2]);
   if (verb == "exit" && argc == 3) return atoi(argv[2]);
+  if (verb == "on-signal" && argc == 3) return OnSignal(atoi(argv[2]));
   if (verb == "append" && argc == 3) return Append(argv[2]);
   if (verb == "crash" && argc == 3) {
     raise(atoi(argv[2]));

@@ -104,7 +104,7 @@ RunningCommand::RunningCommand(std::vector<std::string> argv, const CommandOptio
     SetBlocking(err[0], false);
   }
   if (pid_ > 0) {
-    if (options.own_group) setpgid(pid_, pid_);  // whoever comes first
+    if (options.own_group) setpgid(pid_, pid_);  // the child does it, too: either may come first
     pidfd_ = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
   }
 }
@@ -153,6 +153,7 @@ bool RunningCommand::Step(absl::Time deadline) {
   int status = 0;
   if (waitpid(pid_, &status, WNOHANG) == pid_) {
     reaped_ = true;
+    result_.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     result_.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
   return true;

@@ -37,6 +37,7 @@ struct CommandOptions {
 
 struct CommandResult {
   int exit_code = -1;  // as a shell tells it: 128 + signal for a signal
+  int signal = 0;      // that it died of
   std::string out;
   std::string err;
 };
@@ -56,7 +57,7 @@ class RunningCommand {
   void Signal(int signal_number) const;
   void SignalGroup(int signal_number) const;  // REQUIRES: own_group
 
-  // Until it has ended and nobody holds its stdout and stderr any more.
+  // Until it has ended and no process holds its stdout and stderr any more.
   CommandResult Wait();
   // Until `text` is in what it printed to stdout, or to stderr. False (and a failure): it ended
   // without, or the deadline passed.

@@ -4,7 +4,7 @@
 // A mount namespace, with empty directories over those of the test. It has no name: it goes with
 // its last process and descriptor, even when the test is killed.
 //
-// Ownership:     whoever has the descriptor; whoever enters the namespace must do so as root.
+// Ownership:     by its descriptor: the holder owns it. A process enters the namespace as root.
 // Thread-safety: thread-safe.
 #ifndef SHOAL_TESTS_SUPPORT_SYSTEM_HOST_FILES_H_
 #define SHOAL_TESTS_SUPPORT_SYSTEM_HOST_FILES_H_

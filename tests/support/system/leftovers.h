@@ -1,6 +1,6 @@
 // What a test must not leave behind: processes, zombies, cgroups, mounts.
 //
-// The test process becomes a sub-reaper, so that whatever loses its parent during the test (the
+// The test process becomes a subreaper, so that whatever loses its parent during the test (the
 // shims of a killed agent) becomes its child and can be counted, ended by its PID and reaped.
 //
 // Ownership:     one per test, made before anything is started, checked after everything was ended.
@@ -28,7 +28,7 @@ char ProcessState(pid_t pid);
 // "PID state command line" for messages.
 std::string DescribeProcess(pid_t pid);
 
-// A descendant whose command line has `marker` in it, or 0. For finding what hides from its parent.
+// Descendants whose command line has `marker` in it, as `pgrep -f` finds them.
 std::vector<pid_t> DescendantsWith(absl::string_view marker);
 
 class Leftovers {

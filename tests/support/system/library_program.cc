@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -17,6 +19,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/notification.h"
 #include "shoal/shoal.h"
 #include "shoal/v1/process.pb.h"
 #include "tests/support/system/private_library.h"
@@ -53,6 +56,15 @@ absl::Status FailWithStack() {
 }
 absl::Status FailWithout() { return absl::NotFoundError("no mesh"); }
 absl::Status Exit(const std::string& code) { std::exit(std::atoi(code.c_str())); }
+// Closes what it has not opened, and opens a file in every place that is free.
+absl::StatusOr<std::string> CloseDescriptors() {
+  for (int fd = 3; fd < static_cast<int>(sysconf(_SC_OPEN_MAX)); ++fd) close(fd);
+  static FILE* const file = std::tmpfile();
+  std::atexit([] {
+    std::printf("its file has %ld bytes\n", static_cast<long>(lseek(fileno(file), 0, SEEK_END)));
+  });
+  return "returned";
+}
 absl::Status Sleep() {
   while (true) pause();
 }
@@ -81,6 +93,15 @@ absl::Status Late() {
   return absl::OkStatus();
 }
 SHOAL_REGISTER_FUNCTION(Late);
+// When nothing can be written into `pipe` any more.
+absl::Status LateAfter(const std::string& pipe) {
+  char end = 0;
+  const int fd = open(pipe.c_str(), O_RDONLY | O_CLOEXEC);
+  while (fd >= 0 && read(fd, &end, 1) > 0) {
+  }
+  return Late();
+}
+SHOAL_REGISTER_FUNCTION(LateAfter);
 // Leaves a child to be joined by its end.
 absl::Status LeaveChild() {
   shoal::Process child(Late);
@@ -131,6 +152,7 @@ SHOAL_REGISTER_FUNCTION(ThrowOnThread);
 SHOAL_REGISTER_FUNCTION(FailWithStack);
 SHOAL_REGISTER_FUNCTION(FailWithout);
 SHOAL_REGISTER_FUNCTION(Exit);
+SHOAL_REGISTER_FUNCTION(CloseDescriptors);
 SHOAL_REGISTER_FUNCTION(Sleep);
 SHOAL_REGISTER_FUNCTION(Large);
 SHOAL_REGISTER_FUNCTION(Length);
@@ -146,7 +168,10 @@ SHOAL_REGISTER_FUNCTION(Executables);
 
 std::string loaded = "nothing";
 
-void Preload() { loaded = "preloaded"; }
+void Preload() {
+  loaded = "preloaded";
+  signal(SIGUSR1, SIG_IGN);
+}
 SHOAL_PRELOAD(Preload);
 
 // Is forked until it is ended. A fork that runs no function stays, or returns as a program may that
@@ -157,12 +182,37 @@ absl::Status Load(const std::string& what) {
     absl::StatusOr<std::vector<std::string>> words = shoal::OfferForks();
     return words.ok() && words->front() == "stay" ? Sleep() : words.status();
   } catch (const std::exception& exception) {
-    return absl::AbortedError("caught around OfferForks()");  // by nobody, of what a fork throws
+    return absl::AbortedError("caught around OfferForks()");  // never: a fork's exception ends it
   }
 }
 SHOAL_REGISTER_FUNCTION(Load);
 
-// Who it is, and what it has; changes what it has, which no other fork must see.
+absl::StatusOr<std::string> Ignores() {
+  struct sigaction action;
+  if (sigaction(SIGUSR1, nullptr, &action) != 0) return absl::InternalError("sigaction");
+  return action.sa_handler == SIG_IGN ? "ignores SIGUSR1" : "heeds SIGUSR1";
+}
+SHOAL_REGISTER_FUNCTION(Ignores);
+
+// A member that travels, and one that does not.
+class Add : public shoal::Process {
+ public:
+  using Process::Process;
+  absl::StatusOr<std::string> Save() const override { return std::to_string(saved); }
+  absl::Status Load(const std::string& bytes) override {
+    saved = std::atoi(bytes.c_str());
+    return absl::OkStatus();
+  }
+  absl::Status Run() override {
+    SetResult(absl::StrCat(saved, " and ", left));
+    return absl::OkStatus();
+  }
+  int saved = 0;
+  int left = 0;
+};
+SHOAL_REGISTER_PROCESS(Add);
+
+// Tells its name and what it has; changes what it has, which no other fork must see.
 absl::StatusOr<std::string> Look() {
   std::string seen =
       absl::StrCat(shoal::CurrentProcess().name(),
@@ -206,16 +256,79 @@ void PollSentinel() {
   std::printf("exit code %d\n", process.ExitCode().value_or(-1000));
 }
 
+std::string TestChild() {
+  std::string path(4096, '\0');
+  ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
+  path.resize(static_cast<size_t>(std::max<ssize_t>(length, 0)));
+  return path.substr(0, path.rfind('/') + 1) + "shoal_test_child";
+}
+
+void TellMembers() {
+  Add process(Options());
+  process.saved = 7;
+  process.left = 7;
+  Tell(static_cast<shoal::Process&>(process));
+}
+
+// More than an agent keeps of a stream.
+void TellUnread() {
+  shoal::ProcessOptions options = Options();
+  options.command = {TestChild(), "bytes", "1", std::to_string(80 << 20)};
+  shoal::Process process(options);
+  if (absl::Status started = process.Start(); !started.ok()) return Print(started);
+  std::printf("ended %d\n", process.Join(absl::Seconds(50)).value_or(false));
+  absl::StatusOr<std::string> kept = process.ReadOutput();
+  std::printf("%s\n", absl::StatusCodeToString(kept.status().code()).c_str());
+  if (absl::Status killed = process.Kill(); !killed.ok()) return Print(killed);
+}
+
+// The name of one that is not alive, as a supervisor starts it again; the first leaves a child.
+void TellNameAgain() {
+  shoal::ProcessOptions options = Options();
+  options.name = "web";
+  options.command = {TestChild(), "linger", "300"};
+  shoal::Process first(options);
+  if (absl::Status started = first.Start(); !started.ok()) return Print(started);
+  while (first.IsAlive().value_or(true)) {
+  }
+  options.command = {TestChild(), "exit", "0"};
+  shoal::Process second(options);
+  Print(second.Start());
+  while (second.IsAlive().value_or(true)) {
+  }
+  Print(second.Close());
+}
+
+// Signals itself, and then does what would take for ever.
+void EndBySignals(int count, absl::Duration grace) {
+  if (absl::Status ready = shoal::ExitOnSignals(); !ready.ok()) return Print(ready);
+  shoal::ProcessOptions options = Options();
+  options.command = {TestChild(), "ignore-term"};
+  options.grace = grace;
+  shoal::Notification is_ready;
+  options.on_output = [&](auto, int64_t, absl::string_view) { is_ready.Notify(); };
+  shoal::Process process(options);
+  if (absl::Status started = process.Start(); !started.ok()) return Print(started);
+  is_ready.WaitForNotification();
+  std::printf("started\n");
+  std::fflush(stdout);
+  for (int i = 0; i < count; ++i) raise(SIGINT);
+  Print(process.Join().status());
+}
+
 // One of each kind is left to the end of the program.
 void LeaveBoth() {
   shoal::ProcessOptions options = Options();
   options.daemon = true;
   shoal::Process daemon(Sleep, options);
   if (absl::Status started = daemon.Start(); !started.ok()) return Print(started);
-  shoal::Process child(Late, Options());
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return Print(absl::ErrnoToStatus(errno, "pipe2"));
+  shoal::Process child(LateAfter, absl::StrCat("/proc/", getpid(), "/fd/", ends[0]), Options());
   if (absl::Status started = child.Start(); !started.ok()) return Print(started);
   std::printf("%zu active\n", shoal::ActiveChildren().size());
   std::fflush(stdout);
+  close(ends[1]);
 }
 
 void TellDaemon() {
@@ -238,6 +351,7 @@ void TellForkServer() {
   Tell(*warm.NewProcess(Look));
   Tell(*warm.NewProcess(Throw, "boom"));
   Tell(*warm.NewProcess(Look));
+  Tell(*warm.NewProcess(Ignores));
 }
 
 void TellMethods() {
@@ -262,7 +376,7 @@ void TellFork() {
   shoal::Process throws(Throw, "boom", options);
   Tell(throws);
   if (absl::Status ended = loader.Terminate(); !ended.ok()) return Print(ended);
-  std::printf("loader joined %d\n", loader.Join().ok());
+  Print(loader.Join().status());
 }
 
 // Commands: they want no result, and so leave that of the loader alone.
@@ -281,9 +395,8 @@ void TellForkOfCommand() {
   shoal::Process stays(options);
   if (absl::Status started = stays.Start(); !started.ok()) return Print(started);
   if (absl::Status ended = loader.Terminate(); !ended.ok()) return Print(ended);
-  std::printf("loader joined %d\n", loader.Join(absl::Seconds(20)).value_or(false));
-  Print(loader.Result().status());
-  std::printf("other alive %d\n", stays.IsAlive());
+  Print(loader.Join(absl::Seconds(20)).status());
+  std::printf("other alive %d\n", stays.IsAlive().value_or(false));
   if (absl::Status ended = stays.Kill(); !ended.ok()) return Print(ended);
 }
 
@@ -326,6 +439,8 @@ const std::map<std::string, void (*)()>& Scenarios() {
       {"fail", [] { Tell(FailWithout); }},
       {"fail-with-stack", [] { Tell(FailWithStack); }},
       {"exit", [] { Tell(Exit, std::string("3")); }},
+      {"exit-0", [] { Tell(Exit, std::string("0")); }},
+      {"close-descriptors", [] { Tell(CloseDescriptors); }},
       {"large-result", [] { Tell(Large); }},
       {"large-argument", [] { Tell(Length, std::string(1 << 20, 'a')); }},
       {"environment", [] { Tell(Environment); }},
@@ -334,6 +449,11 @@ const std::map<std::string, void (*)()>& Scenarios() {
       {"library-path", [] { Tell(LibraryPath); }},
       {"leave-child", [] { Tell(LeaveChild); }},
       {"sentinel", PollSentinel},
+      {"members", TellMembers},
+      {"unread", TellUnread},
+      {"name-again", TellNameAgain},
+      {"signal", [] { EndBySignals(1, absl::Milliseconds(100)); }},
+      {"signal-twice", [] { EndBySignals(2, absl::Hours(1)); }},
       {"leave-both", LeaveBoth},
       {"daemon", TellDaemon},
       {"forbid-children", TellForbidden},
@@ -356,6 +476,6 @@ int main(int argc, char** argv) try {
   if (scenario == Scenarios().end()) return 2;
   scenario->second();
 } catch (const std::exception& exception) {
-  std::printf("caught around Init()\n");  // by nobody, of what a child throws
+  std::printf("caught around Init()\n");  // never: a child's exception ends it
   return 4;
 }

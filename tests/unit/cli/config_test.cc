@@ -1,5 +1,10 @@
 #include "client/cli/config.h"
 
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
 namespace shoal::cli {
@@ -42,12 +47,37 @@ TEST(Config, AGroupThatIsNotThereNamesThoseThatAre) {
 }
 
 TEST(Config, ASettingThatIsNotKnownIsNamed) {
-  for (const char* text : {"[tls]\ncrt = \"x\"\n", "[nodes]\na = \"b\"\n", "host = \"a\"\n"}) {
-    absl::StatusOr<Config> config = ParseConfig(text, "/c.toml");
-    ASSERT_FALSE(config.ok()) << text;
-    EXPECT_NE(config.status().message().find("/c.toml: there is no setting"), std::string::npos)
-        << config.status();
+  const std::vector<std::pair<const char*, const char*>> rows = {
+      {"[tls]\ncrt = \"x\"\n", "\"crt\" in [tls]"},
+      {"[nodes]\na = \"b\"\n", "\"a\" in [nodes]"},
+      {"[tls.cert]\na = \"b\"\n", "\"a\" in [tls.cert]"},
+      {"host = \"a\"\n", "\"host\" in the top level"}};
+  for (const auto& [text, what] : rows) {
+    EXPECT_EQ(ParseConfig(text, "/c.toml").status(),
+              absl::InvalidArgumentError(
+                  absl::StrCat("/c.toml: there is no setting ", what,
+                               "; known are [hosts], [groups] and [tls] with cert, key, ca")));
   }
+}
+
+TEST(Config, TildeIsTheHomeDirectoryBothWays) {
+  setenv("HOME", "/home/ada", 1);
+  EXPECT_EQ(ParseConfig("[tls]\ncert = \"~/me.pem\"\n", "/c.toml")->tls_cert, "/home/ada/me.pem");
+  EXPECT_EQ(WithTilde("/home/ada/c.toml"), "~/c.toml");
+  EXPECT_EQ(WithTilde("/home/adam/c.toml"), "/home/adam/c.toml");
+}
+
+TEST(Config, IsWhereItIsNamedElseInTheConfigurationDirectory) {
+  setenv("HOME", "/home/ada", 1);
+  unsetenv("XDG_CONFIG_HOME");
+  unsetenv("SHOAL_CONFIG");
+  EXPECT_EQ(ConfigPath(), "/home/ada/.config/shoal/config.toml");
+  EXPECT_EQ(LoadConfig()->path, ConfigPath()) << "it does not have to be there";
+  setenv("SHOAL_CONFIG", "/nowhere/c.toml", 1);
+  EXPECT_EQ(ConfigPath(), "/nowhere/c.toml");
+  EXPECT_EQ(LoadConfig().status().message(),
+            "cannot read the configuration /nowhere/c.toml: No such file or directory");
+  unsetenv("SHOAL_CONFIG");
 }
 
 TEST(Config, AnEmptyFileIsAConfiguration) {

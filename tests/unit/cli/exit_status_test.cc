@@ -23,6 +23,43 @@ TEST(ToSentence, IsOneLineWithAnEnd) {
   EXPECT_EQ(ToSentence(absl::UnknownError("")), "UNKNOWN.");
 }
 
+TEST(ToSentence, DropsWhereInABatchAndHintsAtWhatIsHeld) {
+  EXPECT_EQ(ToSentence(absl::InvalidArgumentError("specs[0]: name: too long")), "name: too long.");
+  EXPECT_EQ(ToSentence(absl::InvalidArgumentError("specs[0].argv: empty")), "argv: empty.");
+  EXPECT_EQ(ToSentence(absl::AlreadyExistsError("the name is held by x")),
+            "the name is held by x. Stop it first, or choose another.");
+  EXPECT_EQ(ToSentence(absl::AlreadyExistsError("held. Stop it.")), "held. Stop it.");
+  EXPECT_EQ(ToSentence(absl::AlreadyExistsError("request_id reused")), "request_id reused.");
+  EXPECT_EQ(ToSentence(absl::UnknownError("no!")), "no!");
+}
+
+TEST(StartError, OfOneFoundInPathAsksForThat) {
+  v1::RequestError error;
+  error.set_code(9);
+  error.set_message("exec sim: No such file or directory");
+  error.mutable_start_failure()->set_stage("execve");
+  error.mutable_start_failure()->set_error_number(2);
+  StartError told = ExplainStartError(error, "sim", "ant");
+  EXPECT_EQ(told.sentence,
+            "cannot start sim on ant: exec: No such file or directory. Is it on that host, and in "
+            "the PATH there?");
+  EXPECT_EQ(told.exit_status, 127);
+}
+
+TEST(StartError, OfARequestIsThatOfTheAgentWithTheHost) {
+  v1::RequestError error;
+  error.set_code(8);
+  error.set_message("too many processes");
+  StartError told = ExplainStartError(error, "sim", "ant");
+  EXPECT_EQ(told.sentence, "ant: too many processes.");
+  EXPECT_EQ(told.exit_status, 75);
+  error.set_code(3);
+  error.set_message("specs[0].cwd: not absolute on ant");
+  told = ExplainStartError(error, "sim", "ant");
+  EXPECT_EQ(told.sentence, "cwd: not absolute on ant.");
+  EXPECT_EQ(told.exit_status, 2);
+}
+
 TEST(StartError, AMissingProgramIs127AndAsksWhetherItIsThere) {
   v1::RequestError error;
   error.set_code(9);

@@ -3,15 +3,18 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <csignal>
+#include <algorithm>
+#include <cerrno>
 
+#include "client/cli/standard_output.h"
 #include "gtest/gtest.h"
 
 namespace shoal::cli {
 namespace {
 
-// Two ranks on each of two hosts.
+// Two ranks on each of two hosts, and a stdout of which nothing is known.
 RunSinkOptions Options() {
+  BeginOutput();
   RunSinkOptions options;
   options.host_names = {"ant", "beetle"};
   options.counts = {2, 2};
@@ -71,6 +74,44 @@ TEST(RunSink, GatheredAnswersComeAtTheEnd) {
   EXPECT_EQ(testing::internal::GetCapturedStdout(), "ant     6.1\nbeetle  6.5\n");
 }
 
+TEST(RunSink, WhoIsWaitedForAfterTheExitIsToldOfTheFirstRanks) {
+  testing::internal::CaptureStderr();
+  RunSink sink(Options());
+  v1::Process process = WithId("AAAA");
+  process.mutable_spec()->mutable_grace()->set_seconds(5);
+  process.mutable_descendants()->set_count(1);
+  v1::Survivor* member = process.mutable_descendants()->add_members();
+  member->set_command("sleep");
+  member->set_pid(411);
+  for (int i = 0; i < 9; ++i) sink.OnDescendants({2, 1}, process);
+  const std::string said = testing::internal::GetCapturedStderr();
+  const std::string line =
+      "shoal: rank 2 on beetle has ended and is waited for. 1 process outlived it, sleep (411): "
+      "SIGTERM 5 s after its exit, SIGKILL 5 s later (--grace); Ctrl-C ends them now.\n";
+  EXPECT_EQ(said.substr(0, line.size()), line);
+  EXPECT_EQ(said.size(), 8 * line.size());
+}
+
+TEST(RunSink, OutputThatCannotBeWrittenIsToldOnceForEachHost) {
+  testing::internal::CaptureStderr();
+  RunSink sink(Options());
+  v1::Process process = WithId("AAAA");
+  process.set_output_error_number(ENOSPC);
+  sink.OnOutputStalled({0, 0}, process);
+  sink.OnOutputStalled({1, 0}, process);
+  process.set_output_error_number(EIO);
+  sink.OnOutputStalled({2, 1}, process);
+  sink.OnComplete({2, 1}, process);
+  sink.OnComplete({3, 1}, WithId("BBBB"));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "shoal: ant: output of rank 0 cannot be written: No space left on device; it is tried "
+            "again until it can, or Ctrl-C ends the run.\n"
+            "shoal: beetle: output of rank 2 cannot be written: Input/output error; it is tried "
+            "again until it can, or Ctrl-C ends the run.\n"
+            "shoal: beetle: rank 2 was ended with output that could not be written; that is "
+            "dropped.\n");
+}
+
 TEST(RunSink, ABrokenConnectionTellsWhereToGoOn) {
   testing::internal::CaptureStderr();
   RunSink sink(Options());
@@ -84,8 +125,70 @@ TEST(RunSink, ABrokenConnectionTellsWhereToGoOn) {
             "shoal: stderr of rank 2 is read up to beetle/BBBB:10\n");
 }
 
+TEST(RunSink, AtMostEightPlacesAreTold) {
+  testing::internal::CaptureStderr();
+  RunSinkOptions options = Options();
+  options.counts = {9, 0};
+  RunSink sink(std::move(options));
+  for (int rank = 0; rank < 9; ++rank) {
+    sink.OnStarted({rank, 0}, WithId("AAAA"));
+    sink.OnOutput({rank, 0}, v1::STREAM_KIND_STDOUT, rank, "");
+  }
+  sink.OnHostLost(0, absl::UnavailableError("gone"));
+  const std::string told = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 9) << told;
+  EXPECT_NE(told.find("shoal: stdout of rank 7 is read up to ant/AAAA:7\n"), std::string::npos);
+}
+
+TEST(RunSink, AConnectionThatIsBackIsSaid) {
+  testing::internal::CaptureStderr();
+  RunSink(Options()).OnHostRegained(1);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "shoal: beetle: connected again.\n");
+}
+
+TEST(RunSink, BytesThatAreGoneAreSaid) {
+  testing::internal::CaptureStderr();
+  v1::Gap gap;
+  gap.set_from(10);
+  gap.set_to(30);
+  RunSink(Options()).OnGap({3, 1}, v1::STREAM_KIND_STDERR, gap);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "shoal: rank 3: bytes 10 to 30 of stderr were dropped.\n");
+}
+
+TEST(RunSink, TagsHaveAColourForEachRank) {
+  testing::internal::CaptureStdout();
+  RunSinkOptions options = Options();
+  options.colours = true;
+  RunSink sink(std::move(options));
+  sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 0, "a\n");
+  sink.OnOutput({1, 0}, v1::STREAM_KIND_STDOUT, 0, "b\n");
+  EXPECT_EQ(testing::internal::GetCapturedStdout(),
+            "\033[36m0 ant    │ \033[0ma\n\033[33m1 ant    │ \033[0mb\n");
+}
+
+TEST(RunSink, InJsonFramesEndsAndRefusalsAreLines) {
+  testing::internal::CaptureStdout();
+  RunSinkOptions options = Options();
+  options.json = true;
+  options.tagged = false;
+  RunSink sink(std::move(options));
+  sink.OnStarted({0, 0}, WithId("AAAA"));
+  sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 4, "hi");
+  sink.OnComplete({0, 0}, WithId("AAAA"));
+  v1::RequestError error;
+  error.set_code(9);
+  error.set_message("no");
+  sink.OnFailedToStart({2, 1}, error);
+  sink.Finish();
+  EXPECT_EQ(testing::internal::GetCapturedStdout(),
+            "{\"host\":\"ant\",\"id\":\"AAAA\",\"stream\":\"STREAM_KIND_STDOUT\",\"offset\":\"4\","
+            "\"data\":\"aGk=\"}\n"
+            "{\"id\":\"AAAA\",\"host\":\"ant\"}\n"
+            "{\"host\":\"beetle\",\"code\":9,\"message\":\"no\"}\n");
+}
+
 TEST(RunSink, OutputThatNobodyReadsIsToldOnce) {
-  signal(SIGPIPE, SIG_IGN);
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   int saved = dup(STDOUT_FILENO);

@@ -1,5 +1,6 @@
 #include "client/cli/selection.h"
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
 namespace shoal::cli {
@@ -62,11 +63,21 @@ TEST(Selection, MatchesNamesIdsAndPrefixesOfIds) {
 }
 
 TEST(Selection, RefusesWhatSelectsNothing) {
-  EXPECT_FALSE(Selection::Parse({""}, {}).ok());
-  EXPECT_FALSE(Selection::Parse({"node1/"}, {}).ok());
-  EXPECT_FALSE(Selection::Parse({"/web"}, {}).ok());
-  EXPECT_FALSE(Selection::Parse({}, {"job"}).ok());
-  EXPECT_FALSE(Selection::Parse({}, {"=x"}).ok());
+  for (const char* term : {"", "node1/", "/web"}) {
+    EXPECT_EQ(Selection::Parse({term}, {}).status().message(),
+              absl::StrCat("\"", term,
+                           "\" selects nothing; try a name, a glob such as 'web-*', an "
+                           "id, or HOST/NAME"));
+  }
+  for (const char* label : {"job", "=x"}) {
+    EXPECT_EQ(Selection::Parse({}, {label}).status().message(),
+              absl::StrCat("-l \"", label, "\" is not of the form key=value"));
+  }
+}
+
+TEST(Selection, IsToldAsItWasWritten) {
+  EXPECT_EQ(Of({"web", "ant/db", "a\x1b*"}, {"job=x", "a="}).ToString(),
+            "web, ant/db, a\\x1b*, -l a=, -l job=x");
 }
 
 }  // namespace

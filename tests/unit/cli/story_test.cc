@@ -1,5 +1,7 @@
 #include "client/cli/story.h"
 
+#include <cerrno>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -143,6 +145,200 @@ TEST(Story, NamesSignalsAndSurvivors) {
   std::string story = TellStory(process, At(15, 0, 0));
   EXPECT_THAT(story, HasSubstr("At 14:05:00 spiffe://lab/ada sent it SIGHUP."));
   EXPECT_THAT(story, HasSubstr("Survivors: 411 cp in nfs_wait."));
+}
+
+TEST(Story, OfOneThatHasNotStarted) {
+  v1::Process process = Web();
+  process.set_pid(0);
+  process.clear_start_time();
+  process.set_state(v1::STATE_PENDING);
+  EXPECT_EQ(TellStory(process, At(15, 0, 0)),
+            "web (7KQ2MD) was asked for on ant at 14:02:10 by uid 1000 and has not started yet.");
+  process.set_state(v1::STATE_LOST);
+  process.mutable_exit()->mutable_unknown()->set_reason(v1::CAUSE_HOST_REBOOT);
+  Set(process.mutable_exit_time(), At(14, 30, 0));
+  process.set_tree_empty(true);
+  EXPECT_EQ(TellStory(process, At(15, 0, 0)),
+            "web (7KQ2MD) was asked for on ant at 14:02:10 by uid 1000; it is not known to have "
+            "started. Its exit is unknown: the host was rebooted at 14:30:00. Its tree was seen "
+            "empty.");
+}
+
+TEST(Story, OfOneThatANewerAgentStarted) {
+  v1::Process process = Web();
+  process.add_flags(v1::FLAG_UNMANAGED);
+  const std::string unmanaged =
+      " Its record was written by a newer agent: this one cannot read it and leaves the process "
+      "alone; it keeps its name, and the newer agent can end it.";
+  EXPECT_EQ(
+      TellStory(process, At(15, 0, 0)),
+      "web (7KQ2MD) was started on ant at 14:02:11 by uid 1000 as PID 48213 (serve)." + unmanaged);
+  process.set_pid(0);
+  process.clear_start_time();
+  EXPECT_EQ(TellStory(process, At(15, 0, 0)),
+            "web (7KQ2MD) was asked for on ant at 14:02:10 by uid 1000." + unmanaged);
+}
+
+TEST(Story, NamesTheParentOfAForkedOne) {
+  v1::Process process = Web();
+  process.set_forked_from("PARENTPARENTPARE");
+  process.mutable_spec()->set_start_method(v1::START_METHOD_FORK);
+  process.mutable_spec()->set_fork_of("warm");
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)), HasSubstr("It was forked from warm (PARENT)."));
+  process.mutable_spec()->set_fork_of("PARENT");
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)), HasSubstr("It was forked from PARENT."));
+  process.mutable_spec()->set_start_method(v1::START_METHOD_FORKSERVER);
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)),
+              HasSubstr("It was forked from its program's template PARENT."));
+}
+
+struct Requested {
+  v1::Cause cause;
+  const char* sentence;
+};
+
+TEST(Story, SaysWhyAnEndWasAskedFor) {
+  for (const Requested& row : std::vector<Requested>{
+           {v1::CAUSE_TIME_LIMIT, "its time limit of 1 min was reached"},
+           {v1::CAUSE_SESSION_CLOSED, "its session was closed by spiffe://lab/ada"},
+           {v1::CAUSE_SESSION_EXPIRED, "its session lapsed, its client was not heard of any more"},
+           {v1::CAUSE_DEAD_MAN, "its agent had been gone for too long"},
+           {v1::CAUSE_TERMINATED, "spiffe://lab/ada asked for its end"}}) {
+    v1::Process process = Web();
+    process.mutable_spec()->mutable_time_limit()->set_seconds(60);
+    v1::Termination& end = *process.mutable_termination();
+    end.set_requested_by("spiffe://lab/ada");
+    end.set_cause(row.cause);
+    end.set_signal(15);
+    end.mutable_grace()->set_seconds(5);
+    Set(end.mutable_request_time(), At(14, 3, 0));
+    const std::string asked = std::string("At 14:03:00 ") + row.sentence + " (SIGTERM, grace 5 s)";
+    EXPECT_THAT(TellStory(process, At(15, 0, 0)), EndsWith(asked + "; it has not ended yet."));
+    process.add_flags(v1::FLAG_UNMANAGED);
+    EXPECT_THAT(TellStory(process, At(15, 0, 0)),
+                HasSubstr(asked + "; this agent could not end it."));
+    process.clear_flags();
+    process.set_state(v1::STATE_EXITED);
+    process.mutable_exit()->set_code(0);
+    process.mutable_exit()->set_cause(row.cause);
+    Set(process.mutable_exit_time(), At(14, 3, 1));
+    EXPECT_THAT(TellStory(process, At(15, 0, 0)), HasSubstr(asked + "; exit code 0 at 14:03:01."));
+    Set(end.mutable_kill_time(), At(14, 3, 5));
+    EXPECT_THAT(
+        TellStory(process, At(15, 0, 0)),
+        HasSubstr(asked + "; it did not react; SIGKILL at 14:03:05 was sent to what was left; "
+                          "exit code 0 at 14:03:01."));
+  }
+}
+
+TEST(Story, AnEndAtALimitWasNotByItself) {
+  v1::Process process = Web();
+  process.set_state(v1::STATE_EXITED);
+  process.mutable_exit()->set_code(0);
+  process.mutable_exit()->set_cause(v1::CAUSE_DEAD_MAN);
+  Set(process.mutable_exit_time(), At(14, 2, 41));
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)),
+              HasSubstr("It ended at 14:02:41 with exit code 0 because its agent was gone for too "
+                        "long, after "));
+}
+
+TEST(Story, OfASignalSaysWhoseItWas) {
+  v1::Process process = Web();
+  process.set_state(v1::STATE_EXITED);
+  process.mutable_exit()->set_signal(9);
+  process.mutable_exit()->set_cause(v1::CAUSE_OUT_OF_MEMORY);
+  process.mutable_exit()->mutable_usage()->set_max_rss_bytes(int64_t{4} << 30);
+  Set(process.mutable_exit_time(), At(14, 2, 41));
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)),
+              HasSubstr("It was killed by the kernel, out of memory (peak 4.0 GiB) at 14:02:41, "
+                        "after 30 s."));
+  process.mutable_exit()->set_signal(11);
+  process.mutable_exit()->set_cause(v1::CAUSE_SIGNALED);
+  process.mutable_exit()->set_core_dumped(true);
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)),
+              HasSubstr("SIGSEGV from elsewhere, not from Shoal, ended it at 14:02:41 (core "
+                        "dumped), after 30 s."));
+}
+
+TEST(Story, NamesWhatOutlivedIt) {
+  v1::Process process = Web();
+  process.set_state(v1::STATE_EXITED);
+  process.mutable_exit()->set_code(0);
+  Set(process.mutable_exit_time(), At(14, 2, 41));
+  v1::Descendants* left = process.mutable_descendants();
+  left->set_count(1);
+  v1::Survivor* member = left->add_members();
+  member->set_pid(411);
+  member->set_command("daemon");
+  left->set_signal(15);
+  Set(left->mutable_signal_time(), At(14, 2, 46));
+  process.set_tree_empty(true);
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)),
+              HasSubstr("It ended by itself at 14:02:41 with exit code 0, after 30 s. 1 process "
+                        "outlived it, daemon (411): SIGTERM 5 s after its exit. Its tree was "
+                        "seen empty."));
+}
+
+TEST(Story, SaysWhatBecameOfItsOutput) {
+  v1::Process process = Web();
+  process.set_state(v1::STATE_EXITED);
+  process.mutable_exit()->set_code(0);
+  v1::StreamPosition* out = process.add_output();
+  out->set_stream(v1::STREAM_KIND_STDOUT);
+  out->set_begin_offset(312);
+  out->set_end_offset(1000);
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)),
+              EndsWith("stdout 1.0 KiB, the first 312 bytes dropped; somebody still holds them "
+                       "open."));
+  process.add_flags(v1::FLAG_OUTPUT_TRUNCATED);
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)),
+              EndsWith("stdout 1.0 KiB, the first 312 bytes dropped; what its shim had not moved "
+                       "yet is lost."));
+}
+
+TEST(Story, SaysWhyOutputCannotBeWrittenAndWhatDropsIt) {
+  v1::Process process = Web();
+  process.add_flags(v1::FLAG_OUTPUT_STALLED);
+  process.set_output_error_number(ENOSPC);
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)),
+              EndsWith(" Its output cannot be written: No space left on device; it waits until it "
+                       "can be."));
+  process.set_state(v1::STATE_EXITED);
+  process.mutable_exit()->set_code(0);
+  process.set_tree_empty(true);
+  v1::StreamPosition* out = process.add_output();
+  out->set_stream(v1::STREAM_KIND_STDOUT);
+  out->set_end_offset(1000);
+  EXPECT_THAT(
+      TellStory(process, At(15, 0, 0)),
+      EndsWith("stdout 1.0 KiB, nothing dropped; the rest waits for room. Its output cannot "
+               "be written: No space left on device; that is tried until it can be, or "
+               "`shoal rm` drops the rest."));
+}
+
+struct Flagged {
+  v1::Flag flag;
+  const char* sentence;
+};
+
+TEST(Story, HasASentenceForEachFlagThatAsksForCare) {
+  for (const Flagged& row : std::vector<Flagged>{
+           {v1::FLAG_OUTPUT_STALLED,
+            " It waits for room for its output: the disk is full or its cap is reached."},
+           {v1::FLAG_SHIM_STALLED, " Its shim does not react."},
+           {v1::FLAG_UNKILLABLE, " Members of its tree outlived SIGKILL."},
+           {v1::FLAG_LEAKED, " Its shim is gone and nobody can prove that its tree is empty."}}) {
+    v1::Process process = Web();
+    process.add_flags(row.flag);
+    EXPECT_THAT(TellStory(process, At(14, 3, 11)),
+                EndsWith(std::string("It has been running for 1 min.") + row.sentence));
+  }
+}
+
+TEST(Story, AnOwnerThatIsNotKnownIsSomebody) {
+  v1::Process process = Web();
+  process.clear_owner();
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)), HasSubstr(" by somebody unknown as PID 48213"));
 }
 
 }  // namespace

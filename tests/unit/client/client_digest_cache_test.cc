@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/sha256.h"
 #include "common/unique_fd.h"
-#include "shoal/digest_cache.h"
+#include "shoal/shipping/digest_cache.h"
 
 namespace shoal {
 namespace {
@@ -28,7 +28,7 @@ class DigestCacheTest : public ::testing::Test {
   UniqueFd Open(const std::string& path) {
     return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   }
-  // A program of this machine, which nobody has changed in the last two seconds.
+  // A program of this machine that was not changed in the last two seconds.
   static constexpr char kSettled[] = "/bin/true";
 
   std::string ReadCache() {

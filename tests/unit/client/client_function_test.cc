@@ -1,16 +1,20 @@
 #include <gmock/gmock.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <string>
 
+#include "shoal/child/function_call.h"
 #include "shoal/function.h"
-#include "shoal/function_call.h"
+#include "shoal/v1/function_result.pb.h"
 #include "shoal/v1/process.pb.h"
 
 namespace shoal::internal {
 namespace {
 
+using ::google::protobuf::UninterpretedOption;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -45,8 +49,56 @@ TEST(Function, ItsErrorComesThrough) {
 
 TEST(Function, BytesThatAreNoMessageAreRefusedByType) {
   absl::Status status = Bind(Older)("\xff").status();
-  EXPECT_TRUE(absl::IsInvalidArgument(status));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("shoal.v1.Survivor"));
+  EXPECT_EQ(status,
+            absl::InvalidArgumentError("1 bytes are not a message of type shoal.v1.Survivor"));
+}
+
+// A message with fields that are required.
+absl::StatusOr<UninterpretedOption::NamePart> Unfinished() {
+  return UninterpretedOption::NamePart();
+}
+absl::Status TakePart(const UninterpretedOption::NamePart&) { return absl::OkStatus(); }
+
+TEST(Function, AResultThatCannotBeSerializedIsAnErrorAndNoEmptyResult) {
+  absl::Status status = Bind(Unfinished)("").status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("the message of type google.protobuf.UninterpretedOption.NamePart lacks "
+                        "what it requires: name_part, is_extension"));
+}
+
+// As one of 3 GiB, without them.
+class HugeMessage : public google::protobuf::MessageLite {
+ public:
+  std::string GetTypeName() const override { return "huge"; }
+  MessageLite* New(google::protobuf::Arena*) const override { return new HugeMessage; }
+  void Clear() override {}
+  bool IsInitialized() const override { return true; }
+  void CheckTypeAndMergeFrom(const MessageLite&) override {}
+  size_t ByteSizeLong() const override { return size_t{3} << 30; }
+  int GetCachedSize() const override { return 0; }
+  uint8_t* _InternalSerialize(uint8_t* to,
+                              google::protobuf::io::EpsCopyOutputStream*) const override {
+    return to;
+  }
+};
+
+TEST(Function, AMessageOfMoreThan2GiBIsAnErrorAndNoEmptyOne) {
+  EXPECT_EQ(SerializeMessage(HugeMessage()).status(),
+            absl::InvalidArgumentError("the message of type huge has 3221225472 bytes, more than "
+                                       "protobuf's 2147483647"));
+}
+
+TEST(Function, AnArgumentThatCannotBeSerializedIsAnErrorAndNoEmptyArgument) {
+  BoundFunction bound = BindWith(TakePart, UninterpretedOption::NamePart());
+  EXPECT_TRUE(absl::IsInvalidArgument(bound.broken)) << bound.broken;
+}
+
+TEST(Function, MoreBytesThanAMessageCanHaveAreNone) {
+  absl::string_view endless("x", size_t{3} << 30);  // refused before they are looked at
+  EXPECT_EQ(
+      FromBytes<v1::Survivor>(endless).status(),
+      absl::InvalidArgumentError("3221225472 bytes are not a message of type shoal.v1.Survivor"));
 }
 
 class FunctionCallTest : public ::testing::Test {
@@ -120,10 +172,12 @@ TEST_F(FunctionCallTest, AParentThatNoAgentStartedHasNoId) {
 
 TEST_F(FunctionCallTest, WhatMakesNoSenseIsNamed) {
   for (auto [parent, argument, method, reason] : {
-           std::tuple("ant", "MTI=", "spawn", "SHOAL_PARENT"),
-           std::tuple("a b/c d", "MTI=", "spawn", "SHOAL_PARENT"),
-           std::tuple("a b/c 4", "!", "spawn", "SHOAL_ARGUMENT"),
-           std::tuple("a b/c 4", "MTI=", "exec", "SHOAL_START_METHOD"),
+           std::tuple("ant", "MTI=", "spawn", "SHOAL_PARENT: \"ant\" is not NAME HOST/ID PID"),
+           std::tuple("a b/c d", "MTI=", "spawn",
+                      "SHOAL_PARENT: \"a b/c d\" is not NAME HOST/ID PID"),
+           std::tuple("a b/c 4", "!", "spawn", "SHOAL_ARGUMENT: it is not base64"),
+           std::tuple("a b/c 4", "MTI=", "exec",
+                      "SHOAL_START_METHOD: \"exec\" is none of spawn, forkserver, fork"),
        }) {
     setenv("SHOAL_START_METHOD", method, 1);
     setenv("SHOAL_FUNCTION", "Twice", 1);
@@ -131,9 +185,16 @@ TEST_F(FunctionCallTest, WhatMakesNoSenseIsNamed) {
     setenv("SHOAL_ARGUMENT", argument, 1);
     auto call = TakeFunctionCall();
     ASSERT_TRUE(call.has_value());
-    EXPECT_TRUE(absl::IsInvalidArgument(call->status()));
-    EXPECT_THAT(std::string(call->status().message()), HasSubstr(reason));
+    EXPECT_EQ(call->status(), absl::InvalidArgumentError(reason));
   }
+}
+
+TEST_F(FunctionCallTest, WithoutAnArgumentThatIsSaid) {
+  setenv("SHOAL_FUNCTION", "Twice", 1);
+  setenv("SHOAL_PARENT", "a b/c 4", 1);
+  EXPECT_EQ(TakeFunctionCall()->status(),
+            absl::InvalidArgumentError(
+                "neither SHOAL_ARGUMENT nor SHOAL_FILES is set: there is no argument"));
 }
 
 TEST_F(FunctionCallTest, ALongArgumentIsReadFromItsFile) {
@@ -153,7 +214,13 @@ TEST_F(FunctionCallTest, ALongArgumentIsReadFromItsFile) {
   EXPECT_EQ((*taken)->argument, text);
   unlink(path.c_str());
   Enter(ToEnvironment(call));
-  EXPECT_TRUE(absl::IsNotFound(TakeFunctionCall()->status()));
+  EXPECT_EQ(TakeFunctionCall()->status(),
+            absl::NotFoundError("open the argument " + path + ": No such file or directory"));
+  mkdir(path.c_str(), 0700);
+  Enter(ToEnvironment(call));
+  EXPECT_EQ(TakeFunctionCall()->status().message(),
+            "read the argument " + path + ": Is a directory");
+  rmdir(path.c_str());
   rmdir(directory);
 }
 
@@ -168,8 +235,32 @@ TEST(FunctionResult, IsAValueAnErrorOrNothing) {
 TEST(FunctionResult, OneThatWasCutOffIsDataLoss) {
   std::string bytes = SerializeResult(std::string(300, 'x'));
   for (size_t size = 1; size < bytes.size(); ++size) {
-    EXPECT_TRUE(absl::IsDataLoss(ParseResult(bytes.substr(0, size))->status())) << size;
+    EXPECT_EQ(ParseResult(bytes.substr(0, size))->status(),
+              absl::DataLossError("its result was cut off"))
+        << size;
   }
+}
+
+TEST(FunctionResult, IsAMessageThatOthersCanRead) {
+  for (size_t size : {0u, 1u, 127u, 128u, 70'000u}) {
+    v1::FunctionResult message;
+    ASSERT_TRUE(message.ParseFromString(SerializeResult(std::string(size, 'x'))));
+    EXPECT_EQ(message.value(), std::string(size, 'x'));
+    EXPECT_EQ(**ParseResult(message.SerializeAsString()), message.value());
+  }
+}
+
+TEST(FunctionResult, OneThatNoMessageCanHoldIsRefused) {
+  EXPECT_TRUE(CheckResultSize(300 << 20).ok());
+  EXPECT_EQ(CheckResultSize(size_t{2} << 30),
+            absl::ResourceExhaustedError("its result has 2147483648 bytes, and 2147483631 at most "
+                                         "can be returned"));
+}
+
+TEST(FunctionResult, OneWithoutAnOutcomeIsDataLoss) {
+  // An error with code 0, which is none.
+  EXPECT_EQ(ParseResult(std::string("\x12\x00", 2))->status(),
+            absl::DataLossError("its result is neither a value nor an error"));
 }
 
 }  // namespace

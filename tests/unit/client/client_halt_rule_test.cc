@@ -1,8 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <string>
-
+#include "absl/strings/str_cat.h"
 #include "shoal/halt_rule.h"
 
 namespace shoal {
@@ -36,21 +35,36 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"now,fail=50%", 0, 3, 5, true}, Case{"now,done=100%", 4, 1, 5, true},
                     Case{"now,done=100%", 4, 0, 5, false}));
 
-class HaltRuleRefuses : public testing::TestWithParam<const char*> {};
+struct Refusal {
+  const char* rule;
+  const char* reason;
+};
 
-TEST_P(HaltRuleRefuses, WithTheGrammar) {
-  auto rule = ParseHaltRule(GetParam());
-  ASSERT_EQ(rule.status().code(), absl::StatusCode::kInvalidArgument) << GetParam();
-  EXPECT_THAT(std::string(rule.status().message()),
-              testing::HasSubstr("now|soon,fail|success|done=N|P%"));
+class HaltRuleRefuses : public testing::TestWithParam<Refusal> {};
+
+TEST_P(HaltRuleRefuses, WithTheReasonAndTheGrammar) {
+  auto rule = ParseHaltRule(GetParam().rule);
+  ASSERT_EQ(rule.status().code(), absl::StatusCode::kInvalidArgument) << GetParam().rule;
+  EXPECT_EQ(rule.status().message(),
+            absl::StrCat("halt rule \"", GetParam().rule, "\": ", GetParam().reason,
+                         "; it is never | now|soon,fail|success|done=N|P%, such as now,fail=1"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Texts, HaltRuleRefuses,
-                         testing::Values("", "now", "never,fail=1", "later,fail=1", "now,fail",
-                                         "now,fail=", "now,fail=0", "now,fail=-1", "now,fail=+1",
-                                         "now,fail=1x", "now,fail=0%", "now,fail=101%",
-                                         "now,fail=%", "now,crash=1", "now,fail=99999999999",
-                                         " now,fail=1"));
+constexpr char kBeginning[] = "it begins with never, now or soon";
+constexpr char kNoNumber[] = "the number is 1 or more";
+constexpr char kNoShare[] = "the share is 1% to 100%";
+
+INSTANTIATE_TEST_SUITE_P(
+    Texts, HaltRuleRefuses,
+    testing::Values(Refusal{"", kBeginning}, Refusal{"never,fail=1", kBeginning},
+                    Refusal{"later,fail=1", kBeginning}, Refusal{" now,fail=1", kBeginning},
+                    Refusal{"now", "what is to be counted is missing"},
+                    Refusal{"now,crash=1", "what is counted is fail, success or done"},
+                    Refusal{"now,fail", "the number is missing"}, Refusal{"now,fail=", kNoNumber},
+                    Refusal{"now,fail=0", kNoNumber}, Refusal{"now,fail=-1", kNoNumber},
+                    Refusal{"now,fail=+1", kNoNumber}, Refusal{"now,fail=1x", kNoNumber},
+                    Refusal{"now,fail=99999999999", kNoNumber}, Refusal{"now,fail=0%", kNoShare},
+                    Refusal{"now,fail=101%", kNoShare}, Refusal{"now,fail=%", kNoShare}));
 
 }  // namespace
 }  // namespace shoal

@@ -1,129 +1,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "shoal/job_state.h"
+#include "tests/unit/client/job_state_fixture.h"
 
 namespace shoal {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-// Writes down what it hears.
-class Recorder : public JobSink {
- public:
-  std::vector<std::string> heard;
-
-  void OnStarted(RankId rank, const v1::Process& process) override {
-    heard.push_back(absl::StrCat("started ", rank.rank, " on ", rank.host, " pid ", process.pid()));
-  }
-  void OnOutput(RankId rank, v1::StreamKind, int64_t offset, absl::string_view data) override {
-    heard.push_back(absl::StrCat("output ", rank.rank, " at ", offset, " ", data));
-  }
-  void OnGap(RankId rank, v1::StreamKind, const v1::Gap& gap) override {
-    heard.push_back(absl::StrCat("gap ", rank.rank, " to ", gap.to()));
-  }
-  void OnExited(RankId rank, const v1::Process& process) override {
-    heard.push_back(absl::StrCat("exited ", rank.rank, " ", process.exit().code()));
-  }
-  void OnComplete(RankId rank, const v1::Process&) override {
-    heard.push_back(absl::StrCat("complete ", rank.rank));
-  }
-  void OnFailedToStart(RankId rank, const v1::RequestError& error) override {
-    heard.push_back(absl::StrCat("failed ", rank.rank, " ", error.message()));
-  }
-  void OnHostLost(int host, const absl::Status&) override {
-    heard.push_back(absl::StrCat("lost host ", host));
-  }
-  void OnHostRegained(int host) override { heard.push_back(absl::StrCat("regained host ", host)); }
-  void OnHalt(bool now) override { heard.push_back(now ? "halt now" : "halt soon"); }
-};
-
-class JobStateTest : public testing::Test {
- protected:
-  JobStateTest() {
-    spec_.counts = {1, 2};
-    spec_.halt = HaltRule::Never();
-    sink_.heard.clear();
-  }
-
-  JobState& state() {
-    if (state_ == nullptr) {
-      std::vector<std::string> names = {"a", "b"};
-      state_ = std::make_unique<JobState>(names, spec_, &sink_);
-    }
-    return *state_;
-  }
-
-  static v1::Process Running(int rank, int64_t revision = 1) {
-    v1::Process process;
-    process.set_id(absl::StrCat("ID", rank));
-    process.set_rank(rank);
-    process.set_pid(100 + rank);
-    process.set_state(v1::STATE_RUNNING);
-    process.set_revision(revision);
-    process.mutable_start_time()->set_seconds(1000);
-    return process;
-  }
-
-  static v1::Process Exited(int rank, int code, int64_t revision = 5) {
-    v1::Process process = Running(rank, revision);
-    process.set_state(v1::STATE_EXITED);
-    process.mutable_exit()->set_code(code);
-    process.mutable_exit_time()->set_seconds(1010 + rank);
-    process.set_output_complete(true);
-    return process;
-  }
-
-  static v1::Process Ended(int rank, v1::Cause cause) {
-    v1::Process process = Exited(rank, 0);
-    process.mutable_exit()->set_signal(15);
-    process.mutable_exit()->set_cause(cause);
-    return process;
-  }
-
-  static void SetWritten(v1::Process& process, int64_t bytes) {
-    v1::StreamPosition* position = process.add_output();
-    position->set_stream(v1::STREAM_KIND_STDOUT);
-    position->set_end_offset(bytes);
-  }
-
-  static v1::ReadOutputResponse Frame(int rank, int64_t offset, const std::string& data) {
-    v1::ReadOutputResponse frame;
-    frame.set_id(absl::StrCat("ID", rank));
-    frame.set_stream(v1::STREAM_KIND_STDOUT);
-    frame.set_offset(offset);
-    frame.set_data(data);
-    return frame;
-  }
-
-  static v1::SpawnBatchResponse Spawned(int first, int count) {
-    v1::SpawnBatchResponse response;
-    for (int i = 0; i < count; ++i) *response.add_results()->mutable_process() = Running(first + i);
-    return response;
-  }
-
-  std::vector<std::string> Heard() { return std::exchange(sink_.heard, {}); }
-
-  std::string Actions() {
-    return absl::StrJoin(state().TakeActions(), " ", [](std::string* out, const JobAction& action) {
-      absl::StrAppend(out,
-                      action.kind == JobAction::Kind::kTerminate ? "terminate"
-                      : action.kind == JobAction::Kind::kKill    ? "kill"
-                                                                 : "acknowledge",
-                      ":", action.host);
-    });
-  }
-
-  JobSpec spec_;
-  Recorder sink_;
-  std::unique_ptr<JobState> state_;
-};
 
 TEST_F(JobStateTest, RanksAreContiguousInTheOrderOfHosts) {
   EXPECT_EQ(state().world_size(), 3);
@@ -195,12 +85,70 @@ TEST_F(JobStateTest, TheFirstFailureIsTheFailureAndTheRestACount) {
   EXPECT_EQ(result.first_failure->process.exit().code(), 7);
 }
 
-TEST_F(JobStateTest, AHostWhoseSpawnIsNotAnsweredIsEndedOnceItIs) {
+TEST_F(JobStateTest, OfOneHostTheFirstFailureIsTheFirstByExitTime) {
+  spec_.halt = *ParseHaltRule("never");
+  state().OnProcess(1, Exited(2, 7));  // at 1012
+  state().OnProcess(1, Exited(1, 5));  // at 1011
+  EXPECT_EQ(state().Summarize().first_failure->rank.rank, 1);
+  state().OnProcess(0, Exited(0, 4));  // at 1010, by another clock
+  EXPECT_EQ(state().Summarize().first_failure->rank.rank, 1);
+}
+
+TEST_F(JobStateTest, OfSeveralHostsTheirClocksAreSetOff) {
+  spec_.halt = *ParseHaltRule("never");
+  const absl::Time boot = absl::FromUnixSeconds(900);
+  state().SetClock(0, {boot + absl::Minutes(1), absl::Milliseconds(2)});  // a minute ahead of b's
+  state().SetClock(1, {boot, absl::Milliseconds(2)});
+  state().OnProcess(1, Exited(1, 5));  // at 1011
+  v1::Process first = Exited(0, 4);
+  first.mutable_exit_time()->set_seconds(1070);  // 1 s earlier, by its clock
+  state().OnProcess(0, first);
+  JobResult result = state().Summarize();
+  EXPECT_EQ(result.first_failure->rank.rank, 0);
+  EXPECT_TRUE(result.maybe_first.empty());
+  EXPECT_EQ(result.failures.size(), 2u);
+}
+
+TEST_F(JobStateTest, WhereTheClocksCannotTellBothAreNamed) {
+  spec_.halt = *ParseHaltRule("never");
+  state().SetClock(0, {absl::UnixEpoch(), absl::Milliseconds(600)});
+  state().SetClock(1, {absl::UnixEpoch(), absl::Milliseconds(500)});
+  state().OnProcess(1, Exited(2, 7));  // at 1012
+  state().OnProcess(1, Exited(1, 5));  // at 1011
+  state().OnProcess(0, Exited(0, 4));  // at 1010
+  JobResult result = state().Summarize();
+  EXPECT_EQ(result.first_failure->rank.rank, 0);
+  ASSERT_EQ(result.maybe_first.size(), 1u);
+  EXPECT_EQ(result.maybe_first[0].rank, 1);
+}
+
+TEST_F(JobStateTest, ARankThatALimitOrALapseEndedIsAFailureWhateverItsCode) {
+  v1::Process limited = Exited(0, 0);
+  limited.mutable_exit()->set_cause(v1::CAUSE_TIME_LIMIT);
+  v1::Process lapsed = Exited(1, 0);
+  lapsed.mutable_exit()->set_cause(v1::CAUSE_SESSION_EXPIRED);
+  spec_.halt = *ParseHaltRule("now,success=1");
+  state().OnProcess(0, limited);
+  state().OnProcess(1, lapsed);
+  EXPECT_EQ(Actions(), "");  // no success: the rule is not met
+  JobResult result = state().Summarize();
+  EXPECT_EQ(result.succeeded, 0);
+  EXPECT_EQ(result.failed, 2);
+  EXPECT_EQ(result.first_failure->rank.rank, 0);
+}
+
+TEST_F(JobStateTest, ARankThatTheHaltEndedIsEndedByUsAlsoWithCode0) {
   spec_.halt = HaltRule::NowOnFirstFailure();
-  state().OnProcess(0, Exited(0, 1));
-  EXPECT_EQ(Actions(), "terminate:1");
-  state().OnSpawned(1, Spawned(1, 2));
-  EXPECT_EQ(Actions(), "terminate:1");
+  state().OnProcess(0, Exited(0, 7));
+  v1::Process handled = Exited(1, 0);
+  handled.mutable_exit()->set_cause(v1::CAUSE_TERMINATED);
+  state().OnProcess(1, handled);
+  v1::Process by_itself = Exited(2, 0);
+  by_itself.mutable_exit()->set_cause(v1::CAUSE_EXITED);
+  state().OnProcess(1, by_itself);
+  JobResult result = state().Summarize();
+  EXPECT_EQ(result.ended_by_us, 1);
+  EXPECT_EQ(result.succeeded, 1);
 }
 
 TEST_F(JobStateTest, HaltSoonEndsNothing) {
@@ -223,14 +171,35 @@ TEST_F(JobStateTest, SomebodyElsesTerminateIsAFailure) {
   EXPECT_EQ(state().Summarize().failed, 1);
 }
 
-TEST_F(JobStateTest, AnInterruptTerminatesAndASecondOneKills) {
+TEST_F(JobStateTest, AfterAnInterruptWhatEndsOnRequestWasEndedByUs) {
   state().OnSpawned(0, Spawned(0, 1));
   state().OnSpawned(1, Spawned(1, 2));
   state().Interrupt();
-  EXPECT_EQ(Actions(), "terminate:0 terminate:1");
-  state().Interrupt();
-  EXPECT_EQ(Actions(), "kill:0 kill:1");
+  EXPECT_EQ(Actions(), "") << "the job has told the hosts before";
+  state().OnProcess(0, Ended(0, v1::CAUSE_TERMINATED));
   EXPECT_TRUE(state().Summarize().interrupted);
+  EXPECT_EQ(state().Summarize().ended_by_us, 1);
+}
+
+TEST_F(JobStateTest, WhatWasEndedBeforeItStartedCountsAsEndedByUs) {
+  spec_.halt = *ParseHaltRule("now,success=1");
+  v1::SpawnBatchResponse answer = Spawned(1, 2);
+  v1::RequestError* error = answer.mutable_results(0)->mutable_error();
+  error->mutable_start_failure()->set_stage("setup");
+  error->mutable_start_failure()->set_error_number(ECANCELED);
+  state().OnProcess(0, Exited(0, 0));
+  state().OnSpawned(1, answer);
+  JobResult result = state().Summarize();
+  EXPECT_EQ(result.ended_by_us, 1);
+  EXPECT_EQ(result.failed_to_start, 0);
+  EXPECT_FALSE(result.first_failure.has_value());
+}
+
+TEST_F(JobStateTest, WhatSomebodyElseEndedBeforeItStartedIsAFailedStart) {
+  v1::SpawnBatchResponse answer = Spawned(0, 1);
+  answer.mutable_results(0)->mutable_error()->mutable_start_failure()->set_error_number(ECANCELED);
+  state().OnSpawned(0, answer);
+  EXPECT_EQ(state().Summarize().failed_to_start, 1);
 }
 
 TEST_F(JobStateTest, ASecondInterruptDoesNotWaitForAHostThatIsOutOfReach) {
@@ -242,7 +211,8 @@ TEST_F(JobStateTest, ASecondInterruptDoesNotWaitForAHostThatIsOutOfReach) {
   EXPECT_FALSE(state().IsComplete());
   state().Interrupt();
   EXPECT_EQ(state().Summarize().unknown, 2);
-  EXPECT_FALSE(state().gone_reason(1).ok());
+  EXPECT_EQ(state().gone_reason(1),
+            absl::UnavailableError("it could not be reached when the job was interrupted"));
 }
 
 TEST_F(JobStateTest, AFailedStartIsAFailureOfItsRankOnly) {
@@ -271,6 +241,12 @@ TEST_F(JobStateTest, ARefusedBatchIsAFailedStartOfEachOfItsRanks) {
   state().OnSpawned(1, absl::InvalidArgumentError("argv[0]: empty"));
   EXPECT_THAT(Heard(), ElementsAre("failed 1 argv[0]: empty", "complete 1",
                                    "failed 2 argv[0]: empty", "complete 2"));
+}
+
+TEST_F(JobStateTest, ARankThatTheAnswerDoesNotNameIsAFailedStart) {
+  state().OnSpawned(1, Spawned(1, 1));
+  EXPECT_THAT(Heard(), ElementsAre("started 1 on 1 pid 101",
+                                   "failed 2 the agent did not answer for it", "complete 2"));
 }
 
 TEST_F(JobStateTest, AHostThatIsGivenUpLosesOnlyWhatHadNotEnded) {

@@ -39,6 +39,35 @@ TEST(Outcome, CodesAndSignalsAreNeverMixedUp) {
   EXPECT_EQ(ShellExitStatus(Killed(9, v1::CAUSE_SIGNALED)), 137);
 }
 
+TEST(Outcome, WhatWasCutShortIsNoSuccessWhateverItsCode) {
+  for (v1::Cause cause : {v1::CAUSE_TIME_LIMIT, v1::CAUSE_SESSION_EXPIRED, v1::CAUSE_DEAD_MAN}) {
+    v1::Process process = Ended(0);
+    process.mutable_exit()->set_cause(cause);
+    EXPECT_TRUE(WasCutShort(process)) << cause;
+    EXPECT_FALSE(Succeeded(process)) << cause;
+    EXPECT_NE(ShellExitStatus(process), 0) << cause;
+    EXPECT_EQ(PythonExitCode(process), 0) << cause;  // the exit itself
+  }
+  v1::Process asked = Ended(0);
+  asked.mutable_exit()->set_cause(v1::CAUSE_TERMINATED);
+  EXPECT_TRUE(Succeeded(asked));
+  EXPECT_EQ(ShellExitStatus(asked), 0);
+}
+
+TEST(Outcome, ATimeLimitIs124AndALapseLeavesWhatIsNoSuccess) {
+  v1::Process limited = Ended(3);
+  limited.mutable_exit()->set_cause(v1::CAUSE_TIME_LIMIT);
+  EXPECT_EQ(ShellExitStatus(limited), 124);
+  EXPECT_EQ(DescribeOutcome(limited), "exited with code 3 at its time limit");
+  EXPECT_EQ(ShellExitStatus(Killed(9, v1::CAUSE_TIME_LIMIT)), 124);
+  v1::Process lapsed = Ended(3);
+  lapsed.mutable_exit()->set_cause(v1::CAUSE_SESSION_EXPIRED);
+  EXPECT_EQ(ShellExitStatus(lapsed), 3);
+  lapsed.mutable_exit()->set_code(0);
+  EXPECT_EQ(ShellExitStatus(lapsed), 1);
+  EXPECT_EQ(ShellExitStatus(Killed(15, v1::CAUSE_SESSION_EXPIRED)), 143);
+}
+
 TEST(Outcome, AnExitThatIsNotKnownIsNotInvented) {
   v1::Process lost;
   lost.set_state(v1::STATE_LOST);
@@ -47,6 +76,8 @@ TEST(Outcome, AnExitThatIsNotKnownIsNotInvented) {
   EXPECT_EQ(ShellExitStatus(lost), 70);
   EXPECT_FALSE(Succeeded(lost));
   EXPECT_EQ(DescribeOutcome(lost), "ended in a way that cannot be known: the host was rebooted");
+  lost.mutable_exit()->mutable_unknown()->clear_detail();
+  EXPECT_EQ(DescribeOutcome(lost), "ended in a way that cannot be known: the host did not say why");
 }
 
 TEST(Outcome, AFailedStartIsAsAShellHasIt) {
@@ -63,6 +94,16 @@ TEST(Outcome, IsToldInAFewWords) {
   EXPECT_EQ(DescribeOutcome(Killed(9, v1::CAUSE_OUT_OF_MEMORY)),
             "killed by the kernel, out of memory");
   EXPECT_EQ(DescribeOutcome(Killed(9, v1::CAUSE_TIME_LIMIT)), "ended by SIGKILL at its time limit");
+  EXPECT_EQ(DescribeOutcome(Killed(15, v1::CAUSE_SESSION_CLOSED)),
+            "ended by SIGTERM when its session was closed");
+  EXPECT_EQ(DescribeOutcome(Killed(15, v1::CAUSE_SESSION_EXPIRED)),
+            "ended by SIGTERM when its session had lapsed");
+  EXPECT_EQ(DescribeOutcome(Killed(15, v1::CAUSE_DEAD_MAN)),
+            "ended by SIGTERM because neither client nor agent was there any more");
+  EXPECT_EQ(DescribeOutcome(Killed(15, v1::CAUSE_TERMINATED)), "ended by SIGTERM on request");
+  v1::Process dumped = Killed(6, v1::CAUSE_SIGNALED);
+  dumped.mutable_exit()->set_core_dumped(true);
+  EXPECT_EQ(DescribeOutcome(dumped), "ended by SIGABRT (core dumped)");
   v1::Process asked = Killed(15, v1::CAUSE_TERMINATED);
   asked.mutable_exit()->set_requested_by("uid:1000");
   EXPECT_EQ(DescribeOutcome(asked), "ended by SIGTERM on request of uid:1000");

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "shoal/output_positions.h"
+#include "shoal/wire/output_positions.h"
 
 namespace shoal {
 namespace {

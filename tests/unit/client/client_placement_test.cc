@@ -32,13 +32,35 @@ TEST(Placement, PerHostPerSlotAndPerCoreAreWhatTheySay) {
 }
 
 TEST(Placement, RefusesWhatIsNoJob) {
-  EXPECT_EQ(PlaceTotal({1}, 0).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(PlaceTotal({}, 1).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(PlaceTotal({1}, kMaxRanks + 1).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(PlacePerHost(2, -1).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(PlacePerHost(0, 1).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(PlacePerHost(2, kMaxRanks).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(PlacePerSlot({0, 0}).status().code(), absl::StatusCode::kFailedPrecondition);
+  const absl::Status no_host = absl::InvalidArgumentError("no host to place processes on");
+  EXPECT_EQ(PlaceTotal({1}, 0).status(), absl::InvalidArgumentError("n = 0: at least one process"));
+  EXPECT_EQ(PlaceTotal({}, 1).status(), no_host);
+  EXPECT_EQ(PlaceTotal({1}, kMaxRanks + 1).status(),
+            absl::InvalidArgumentError("n = 1048577: at most 1048576"));
+  EXPECT_EQ(PlacePerHost(2, -1).status(),
+            absl::InvalidArgumentError("n = -1: at least one process"));
+  EXPECT_EQ(PlacePerHost(0, 1).status(), no_host);
+  EXPECT_EQ(PlacePerHost(2, kMaxRanks).status(),
+            absl::InvalidArgumentError("n = 2097152: at most 1048576"));
+  EXPECT_EQ(PlacePerSlot({0, 0}).status(), absl::FailedPreconditionError("no host has a slot"));
+  EXPECT_EQ(PlacePerCore({0}).status(), absl::FailedPreconditionError("no host has a core"));
+}
+
+TEST(RanksOf, GoHostByHostAndNameThoseThatGetSome) {
+  std::vector<v1::Ranks> ranks = RanksOf({2, 0, 3}, {"a", "b", "c"});
+  ASSERT_EQ(ranks.size(), 3u);
+  for (const v1::Ranks& own : ranks) {
+    EXPECT_EQ(own.world_size(), 5);
+    EXPECT_EQ(std::vector<std::string>(own.hosts().begin(), own.hosts().end()),
+              (std::vector<std::string>{"a", "c"}));
+  }
+  EXPECT_EQ(ranks[0].first_rank(), 0);
+  EXPECT_EQ(ranks[0].count(), 2);
+  EXPECT_EQ(ranks[0].host_rank(), 0);
+  EXPECT_EQ(ranks[1].count(), 0);
+  EXPECT_EQ(ranks[2].first_rank(), 2);
+  EXPECT_EQ(ranks[2].count(), 3);
+  EXPECT_EQ(ranks[2].host_rank(), 1);
 }
 
 }  // namespace

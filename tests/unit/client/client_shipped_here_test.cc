@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/sha256.h"
-#include "shoal/shipped_here.h"
+#include "shoal/shipping/shipped_here.h"
 
 namespace shoal::internal {
 namespace {

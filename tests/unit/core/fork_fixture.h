@@ -21,6 +21,14 @@ class ForkTest : public SupervisorTest {
     }
     return command;
   }
+  static SpawnCommand WithWait(SpawnCommand command, absl::Duration wait) {
+    for (SpawnItem& item : command.items) {
+      auto spec = std::make_shared<Spec>(*item.spec);
+      spec->fork_wait = wait;
+      item.spec = spec;
+    }
+    return command;
+  }
   static SpawnCommand Forkserver(const std::string& name, const std::string& request_id = "r1") {
     return With(Detached(name, request_id), StartMethod::kForkserver);
   }
@@ -38,7 +46,7 @@ class ForkTest : public SupervisorTest {
   std::string TemplateId() {
     std::string id;
     absl::Time newest = absl::InfinitePast();
-    for (const ProcessEntry* process : world_.supervisor->Templates()) {
+    for (const ProcessEntry* process : world_.supervisor->Templates(PermitOf())) {
       if (process->create_time >= newest && !process->termination) {
         id = process->id;
         newest = process->create_time;

@@ -76,20 +76,12 @@ TEST_F(ForkOfTest, AForkOfWhoHasJustStartedWaitsForItsOffer) {
 
 TEST_F(ForkOfTest, AForkWaitsAsLongAsItSays) {
   const std::string load = world_.Run(Detached("load", "r0"));
-  const auto with_wait = [](SpawnCommand command, absl::Duration wait) {
-    for (SpawnItem& item : command.items) {
-      auto spec = std::make_shared<Spec>(*item.spec);
-      spec->fork_wait = wait;
-      item.spec = spec;
-    }
-    return command;
-  };
-  auto at_once = Spawn(with_wait(ForkOf("load", "a", "r1"), absl::ZeroDuration()));
+  auto at_once = Spawn(WithWait(ForkOf("load", "a", "r1"), absl::ZeroDuration()));
   ASSERT_EQ(at_once->calls, 1);
   EXPECT_THAT(std::string(at_once->statuses[0].message()), HasSubstr("does not offer itself"));
   PassTime(absl::Minutes(5));
-  auto in_time = Spawn(with_wait(ForkOf("load", "b", "r2"), absl::Minutes(2)));
-  auto too_late = Spawn(with_wait(ForkOf("load", "c", "r3"), absl::Minutes(1)));
+  auto in_time = Spawn(WithWait(ForkOf("load", "b", "r2"), absl::Minutes(2)));
+  auto too_late = Spawn(WithWait(ForkOf("load", "c", "r3"), absl::Minutes(1)));
   PassTime(absl::Seconds(61));
   ASSERT_EQ(too_late->calls, 1);
   EXPECT_THAT(

@@ -155,7 +155,7 @@ TEST_F(LifecycleTest, TwoTerminatesAreBothAnsweredAndTheFirstIsRemembered) {
   std::string id = world_.Run(Detached("web"));
   auto first = world_.Terminate(EndOf(Term(id)));
   TerminateCommand harder = EndOf(Term(id));
-  harder.owner = "uid:2";
+  harder.permit = PermitOf("uid:2");
   harder.signal = SIGKILL;
   auto second = world_.Terminate(harder);
   EXPECT_EQ(world_.shims.SlotOf(id).agent.terminate_serial, 2u);

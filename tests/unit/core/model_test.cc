@@ -135,7 +135,7 @@ class Model {
       EXPECT_TRUE(started.insert(start.id).second) << start.id << " was started twice";
     }
     std::set<std::pair<std::string, int>> requests;
-    world_.supervisor->ForEachFrom("", [&](const ProcessEntry& process) {
+    world_.supervisor->ForEachFrom(PermitOf(), "", [&](const ProcessEntry& process) {
       EXPECT_TRUE(requests.insert({process.request_id, process.request_index}).second)
           << process.request_id << " became two processes";
       if (!process.IsOver()) {
@@ -149,7 +149,8 @@ class Model {
     });
     for (const auto& [request, ids] : acknowledged_) {
       for (const std::string& id : ids) {
-        EXPECT_NE(world_.supervisor->Find(id), nullptr) << id << " was acknowledged and is gone";
+        EXPECT_NE(world_.supervisor->Find(PermitOf(), id), nullptr)
+            << id << " was acknowledged and is gone";
       }
     }
   }

@@ -23,17 +23,19 @@ class SessionTest : public SupervisorTest {
   std::shared_ptr<CloseReply> Close(const SessionEntry& session, bool forget,
                                     std::optional<absl::Duration> timeout = std::nullopt) {
     auto reply = std::make_shared<CloseReply>();
-    world_.supervisor->CloseSession(session.id, session.token, forget, std::nullopt, timeout,
-                                    [reply](absl::StatusOr<SessionEnd> end) {
-                                      ++reply->calls;
-                                      reply->status = end.status();
-                                      if (end.ok()) reply->end = *end;
-                                    });
+    world_.supervisor->CloseSession(
+        {PermitOf(), session.id, session.token, forget, std::nullopt, timeout},
+        [reply](absl::StatusOr<SessionEnd> end) {
+          ++reply->calls;
+          reply->status = end.status();
+          if (end.ok()) reply->end = *end;
+        });
     world_.Turn();
     return reply;
   }
   absl::Status KeepAlive(const SessionEntry& session) {
-    absl::Status status = world_.supervisor->KeepAlive(session.id, session.token).status();
+    absl::Status status =
+        world_.supervisor->KeepAlive(PermitOf(), session.id, session.token).status();
     world_.Turn();
     return status;
   }
@@ -52,18 +54,18 @@ TEST_F(SessionTest, OpenIsAnsweredAfterItsCommitAndRepeatable) {
   EXPECT_EQ(first.id, again.id);
   EXPECT_EQ(first.token, again.token);
   EXPECT_THAT(world_.store.sessions(), SizeIs(1));
-  EXPECT_THAT(world_.supervisor->Sessions(), SizeIs(1));
+  EXPECT_THAT(world_.supervisor->Sessions(PermitOf()), SizeIs(1));
 }
 
 TEST_F(SessionTest, AFailedCommitOpensNothing) {
   world_.store.FailNext(absl::ResourceExhaustedError("full"));
   absl::Status status;
-  world_.supervisor->OpenSession(
-      {.owner = kOwner, .request_id = "o", .name = "", .ttl = absl::Seconds(15)},
-      [&](absl::StatusOr<const SessionEntry*> session) { status = session.status(); });
+  world_.supervisor->OpenSession(Opening("o"), [&](absl::StatusOr<const SessionEntry*> session) {
+    status = session.status();
+  });
   world_.Turn();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(world_.supervisor->Sessions(), IsEmpty());
+  EXPECT_THAT(world_.supervisor->Sessions(PermitOf()), IsEmpty());
 }
 
 TEST_F(SessionTest, AProcessOfASessionHasItsDeadManTimeAndEachRenewalWritesIt) {
@@ -181,9 +183,26 @@ TEST_F(SessionTest, CloseEndsAndForgets) {
   EXPECT_THAT(reply->end.survivor_ids, IsEmpty());
   EXPECT_THAT(world_.store.processes(), IsEmpty());
   EXPECT_THAT(world_.store.sessions(), IsEmpty());
-  EXPECT_EQ(world_.store.tombstones(), 0u);
+  EXPECT_THAT(world_.store.requests(), SizeIs(1)) << "the Open; the Spawns went with the session";
   EXPECT_THAT(world_.output.removed, SizeIs(2));
   EXPECT_TRUE(Close(session, true)->status.ok()) << "a closed session may be closed again";
+}
+
+TEST_F(SessionTest, ARepeatedCloseWaitsForWhatTheFirstHasNotEnded) {
+  SessionEntry session = world_.OpenSession();
+  std::string id = world_.Run(InSession(session, "stubborn"));
+  auto first = Close(session, /*forget=*/false);
+  auto second = Close(session, /*forget=*/false);
+  EXPECT_EQ(second->calls, 0) << "its tree lives";
+  world_.Restart();
+  auto third = Close(session, /*forget=*/false, absl::Seconds(2));
+  EXPECT_EQ(third->calls, 0);
+  world_.scheduler.Advance(absl::Seconds(2));
+  world_.Turn();
+  ASSERT_EQ(third->calls, 1);
+  EXPECT_THAT(third->end.survivor_ids, ElementsAre(id));
+  session.token = "of somebody else";
+  EXPECT_EQ(Close(session, false)->status.code(), absl::StatusCode::kPermissionDenied);
 }
 
 TEST_F(SessionTest, CloseWithoutForgetKeepsTheExits) {
@@ -223,7 +242,7 @@ TEST_F(SessionTest, ASpawnIntoWhatIsOverIsRefused) {
 TEST_F(SessionTest, ASpawnIntoTheSessionOfAnotherIsRefused) {
   SessionEntry session = world_.OpenSession();
   SpawnCommand command = InSession(session, "p");
-  command.owner = "uid:2";
+  command.permit = PermitOf("uid:2");
   auto reply = world_.Spawn(command);
   world_.Turn();
   EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kPermissionDenied);
@@ -257,8 +276,7 @@ TEST_F(SessionTest, AnExpiryThatRacesASpawnLeavesNoUnownedProcess) {
 TEST_F(SessionTest, ADetachedProcessOutlivesTheSession) {
   SessionEntry session = world_.OpenSession();
   std::string id = world_.Run(InSession(session, "p"));
-  UpdateCommand command;
-  command.owner = kOwner;
+  UpdateCommand command{{PermitOf()}};
   command.selector = Term(id);
   command.detach = true;
   EXPECT_TRUE(world_.Update(command)->outcomes[0].second.ok());
@@ -293,6 +311,47 @@ TEST_F(SessionTest, ARetryOfWhatWasDeletedInALivingSessionStartsNothing) {
   world_.Turn();
   EXPECT_EQ(retry->statuses[0].code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(world_.shims.starts(), SizeIs(1));
+}
+
+TEST_F(SessionTest, AFullDiskKeepsNoProcessOfAClosedOrLapsedSessionAlive) {
+  for (bool lapses : {false, true}) {
+    World world;
+    const SessionEntry session = world.OpenSession();
+    const std::string id = world.Run(InSession(session, "p"));
+    for (int i = 0; i < 20; ++i) world.store.FailNext(absl::ResourceExhaustedError("full"));
+    EXPECT_TRUE(world.supervisor->KeepAlive(PermitOf(), session.id, session.token).ok());
+    int closed = 0;
+    if (lapses) {
+      world.scheduler.Advance(absl::Seconds(16));
+    } else {
+      world.supervisor->CloseSession(
+          {PermitOf(), session.id, session.token, /*forget=*/false, std::nullopt, std::nullopt},
+          [&](absl::StatusOr<SessionEnd> end) { closed += end.ok() && end->terminated == 1; });
+    }
+    world.Turn();
+    EXPECT_EQ(world.shims.SlotOf(id).agent.terminate_signal, SIGTERM) << lapses;
+    world.shims.BeginEnd(id);
+    world.shims.End(id, 0);
+    world.Turn();
+    EXPECT_EQ(closed, lapses ? 0 : 1);
+    world.scheduler.Advance(absl::Minutes(1));
+    EXPECT_THAT(world.store.sessions(), IsEmpty()) << "what was not saved then is saved later";
+  }
+}
+
+TEST_F(SessionTest, TheOpenOfASessionThatIsOverOpensNoOther) {
+  SessionEntry session = world_.OpenSession(absl::Seconds(15), "o");
+  Close(session, true);
+  for (bool restarted : {false, true}) {
+    if (restarted) world_.Restart();
+    absl::Status repeat;
+    world_.supervisor->OpenSession(Opening("o"), [&](absl::StatusOr<const SessionEntry*> opened) {
+      repeat = opened.status();
+    });
+    world_.Turn();
+    EXPECT_EQ(repeat.code(), absl::StatusCode::kNotFound);
+    EXPECT_THAT(world_.supervisor->Sessions(PermitOf()), IsEmpty());
+  }
 }
 
 }  // namespace

@@ -50,6 +50,33 @@ TEST_F(ShippedFilesTest, NoShimStartsBeforeTheFilesAreInTheirPlaces) {
   EXPECT_TRUE(reply->statuses.at(0).ok());
 }
 
+TEST_F(ShippedFilesTest, ATimeLimitThatIsChangedBeforeTheStartHolds) {
+  for (const bool is_limited : {true, false}) {
+    SpawnCommand command = WithFiles(Detached("web", is_limited ? "r1" : "r2"));
+    auto limited = std::make_shared<Spec>(*command.items[0].spec);
+    limited->time_limit = absl::Seconds(5);
+    command.items[0].spec = limited;
+    world_.Spawn(std::move(command));
+    world_.Turn();
+    UpdateCommand update{{PermitOf()}};
+    update.selector = Term("web");
+    update.time_limit = is_limited ? absl::Hours(1) : absl::ZeroDuration();
+    EXPECT_TRUE(world_.Update(std::move(update))->outcomes[0].second.ok());
+    const absl::Duration deadline = world_.clock.BootTime() + absl::Hours(1);
+    world_.scheduler.Advance(absl::Seconds(3));
+    const std::string id = world_.files.requests[0].id;
+    world_.files.FinishOne();
+    world_.Turn();
+    const record::AgentHalf& told = world_.shims.SlotOf(id).agent;
+    EXPECT_EQ(told.limit_from_exec_ns, 0) << "that of the spec no longer counts";
+    EXPECT_EQ(told.time_limit_ns, is_limited ? absl::ToInt64Nanoseconds(deadline) : 0);
+    world_.shims.StartAll();
+    world_.Turn();
+    world_.shims.End(id, 0);
+    world_.Turn();
+  }
+}
+
 TEST_F(ShippedFilesTest, AMissingBlobIsRefusedBeforeAnythingIsAdmitted) {
   world_.files.missing.insert(kDigest);
   auto reply = world_.Spawn(WithFiles(Ranks("web", 3)));
@@ -70,7 +97,7 @@ TEST_F(ShippedFilesTest, WhatCannotBePlacedFailsToStartAndIsForgottenWhereTrying
   EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(reply->statuses[0].message(), HasSubstr("no space"));
   EXPECT_THAT(world_.shims.starts(), IsEmpty());
-  EXPECT_EQ(world_.supervisor->Find(id), nullptr);
+  EXPECT_EQ(world_.supervisor->Find(PermitOf(), id), nullptr);
   EXPECT_THAT(world_.files.removed, Contains(id));
 }
 

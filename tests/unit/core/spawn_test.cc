@@ -104,7 +104,7 @@ TEST_F(SpawnTest, ARequestIdWithAnotherSpecIsRefused) {
 TEST_F(SpawnTest, RequestIdsOfAnotherIdentityAreOthers) {
   std::string id = world_.Run(Detached("web"));
   SpawnCommand command = Detached("mail");
-  command.owner = "uid:2";
+  command.permit = PermitOf("uid:2");
   EXPECT_NE(world_.Run(command), id);
 }
 
@@ -235,11 +235,11 @@ TEST_P(StartFailureTest, IsAnsweredWithStageAndErrno) {
   EXPECT_EQ(reply->statuses[0].code(), GetParam().code) << reply->statuses[0];
   EXPECT_THAT(reply->statuses[0].message(), HasSubstr(GetParam().message));
   EXPECT_THAT(world_.shims.slots(), IsEmpty());
-  const ProcessEntry* process = world_.supervisor->Find(id);
+  const ProcessEntry* process = world_.supervisor->Find(PermitOf(), id);
   auto retry = world_.Spawn(Detached("web"));
   world_.Turn();
   if (GetParam().forgotten) {
-    EXPECT_EQ(world_.supervisor->Find(id), nullptr);
+    EXPECT_EQ(world_.supervisor->Find(PermitOf(), id), nullptr);
     EXPECT_THAT(world_.shims.starts(), SizeIs(2));
   } else {
     ASSERT_NE(process, nullptr);
@@ -301,7 +301,7 @@ TEST_F(SpawnTest, AFailedCommitAnswersTheRetryOfItsTurnToo) {
   EXPECT_EQ(second->statuses[0].code(), absl::StatusCode::kUnavailable);
 }
 
-TEST_F(SpawnTest, AFailedCommitOfADeleteIsSaidAndMadeGood) {
+TEST_F(SpawnTest, AFailedCommitOfADeleteLeavesTheProcess) {
   std::string id = world_.Run(Detached("web", "r1"));
   world_.shims.End(id, 0);
   world_.Turn();
@@ -309,8 +309,11 @@ TEST_F(SpawnTest, AFailedCommitOfADeleteIsSaidAndMadeGood) {
   auto reply = world_.Delete(Term("web"));
   world_.Turn();
   ASSERT_EQ(reply->calls, 1);
-  EXPECT_EQ(reply->outcomes[0].second.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(reply->status.code(), absl::StatusCode::kResourceExhausted);
   world_.scheduler.Advance(absl::Seconds(5));
+  EXPECT_THAT(world_.store.processes(), SizeIs(1));
+  EXPECT_EQ(world_.Get(id).exit->code, 0);
+  EXPECT_TRUE(world_.Delete(Term("web"))->outcomes[0].second.ok());
   EXPECT_THAT(world_.store.processes(), IsEmpty());
   world_.Restart();
   auto retry = world_.Spawn(Detached("web", "r1"));
@@ -337,6 +340,26 @@ TEST_F(SpawnTest, ExitsAndEndsGoOnWhileTheJournalIsFull) {
   EXPECT_FALSE(world_.shims.HasSlot(ends));
   EXPECT_EQ(world_.store.processes().at(ends).exit->code, 7);
   EXPECT_EQ(world_.store.processes().at(stays).exit->code, 0);
+}
+
+TEST_F(SpawnTest, AWaitForAProcessWhoseCommitFailsReturns) {
+  world_.store.FailNext(absl::ResourceExhaustedError("full"));
+  auto spawned = std::make_shared<SpawnReply>();
+  world_.supervisor->Spawn(Detached("web"),
+                           [spawned](const std::vector<SpawnOutcome>& outcomes, bool) {
+                             ++spawned->calls;
+                             spawned->statuses.push_back(outcomes[0].status);
+                           });
+  int waits = 0;
+  world_.supervisor->Wait(PermitOf(), Term("web"), Until::kEmpty, /*any=*/false,
+                          absl::InfiniteDuration(), [&waits](auto, bool timed_out) {
+                            ++waits;
+                            EXPECT_FALSE(timed_out);
+                          });
+  world_.Turn();
+  ASSERT_EQ(spawned->calls, 1);
+  EXPECT_EQ(spawned->statuses[0].code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(waits, 1);
 }
 
 }  // namespace

@@ -9,11 +9,10 @@ std::shared_ptr<Spec> SpecNamed(const std::string& name, Lifetime lifetime) {
   spec->cwd = "/";
   spec->name = name;
   spec->lifetime = lifetime;
-  spec->wire = absl::StrCat("wire of ", name);
   return spec;
 }
 
-Supervisor::OutcomesCallback Into(std::shared_ptr<BulkReply> reply) {
+OutcomesCallback Into(std::shared_ptr<BulkReply> reply) {
   return [reply = std::move(reply)](absl::StatusOr<std::vector<Outcome>> outcomes) {
     ++reply->calls;
     reply->status = outcomes.status();
@@ -50,14 +49,18 @@ std::shared_ptr<BulkReply> World::Terminate(TerminateCommand command) {
 
 std::shared_ptr<BulkReply> World::Update(UpdateCommand command) {
   auto reply = std::make_shared<BulkReply>();
+  if (command.request_id.empty()) command.request_id = NextRequestId();
   supervisor->Update(std::move(command), Into(reply));
   Turn();
   return reply;
 }
 
-std::shared_ptr<BulkReply> World::Delete(const Selector& selector) {
+std::shared_ptr<BulkReply> World::Delete(const Selector& selector, const std::string& request_id) {
   auto reply = std::make_shared<BulkReply>();
-  supervisor->Delete(selector, Into(reply));
+  DeleteCommand command{{PermitOf()}};
+  command.request_id = request_id.empty() ? NextRequestId() : request_id;
+  command.selector = selector;
+  supervisor->Delete(std::move(command), Into(reply));
   Turn();
   return reply;
 }
@@ -65,7 +68,11 @@ std::shared_ptr<BulkReply> World::Delete(const Selector& selector) {
 std::shared_ptr<BulkReply> World::Signal(const Selector& selector, int signal,
                                          const std::string& request_id) {
   auto reply = std::make_shared<BulkReply>();
-  supervisor->Signal(kOwner, request_id, selector, signal, SignalScope::kProcess, Into(reply));
+  SignalCommand command{{PermitOf()}};
+  command.request_id = request_id.empty() ? NextRequestId() : request_id;
+  command.selector = selector;
+  command.signal = signal;
+  supervisor->Signal(std::move(command), Into(reply));
   Turn();
   return reply;
 }
@@ -74,7 +81,7 @@ std::shared_ptr<WaitReply> World::Wait(const Selector& selector, Until until, bo
                                        absl::Duration timeout) {
   auto reply = std::make_shared<WaitReply>();
   supervisor->Wait(
-      selector, until, any, timeout,
+      PermitOf(), selector, until, any, timeout,
       [reply](absl::StatusOr<std::vector<const ProcessEntry*>> processes, bool timed_out) {
         ++reply->calls;
         reply->status = processes.status();
@@ -88,7 +95,7 @@ std::shared_ptr<WaitReply> World::Wait(const Selector& selector, Until until, bo
 
 SessionEntry World::OpenSession(absl::Duration ttl, const std::string& request_id) {
   SessionEntry opened;
-  supervisor->OpenSession({.owner = kOwner, .request_id = request_id, .name = "test", .ttl = ttl},
+  supervisor->OpenSession(Opening(request_id, ttl),
                           [&](absl::StatusOr<const SessionEntry*> session) {
                             ASSERT_TRUE(session.ok()) << session.status();
                             opened = **session;
@@ -109,26 +116,34 @@ std::string World::Run(SpawnCommand command) {
 
 const ProcessEntry& World::Get(const std::string& id) const {
   static const ProcessEntry none;
-  const ProcessEntry* process = supervisor->Find(id);
+  const ProcessEntry* process = supervisor->Find(PermitOf(), id);
   EXPECT_NE(process, nullptr) << id << " is not known";
   return process == nullptr ? none : *process;
 }
 
+OpenSessionCommand Opening(const std::string& request_id, absl::Duration ttl) {
+  OpenSessionCommand command{{PermitOf()}};
+  command.request_id = request_id;
+  command.name = "test";
+  command.ttl = ttl;
+  return command;
+}
+
 SpawnCommand Detached(const std::string& name, const std::string& request_id) {
-  return {.owner = kOwner,
-          .request_id = request_id,
-          .fingerprint = "fingerprint of " + name,
-          .session_id = "",
-          .items = {{.spec = SpecNamed(name, Lifetime::kDetached), .rank = {}, .rank_env = {}}}};
+  SpawnCommand command{{PermitOf()}};
+  command.request_id = request_id;
+  command.fingerprint = "fingerprint of " + name;
+  command.items.push_back(
+      {.spec = SpecNamed(name, Lifetime::kDetached), .rank = {}, .rank_env = {}});
+  return command;
 }
 
 SpawnCommand InSession(const SessionEntry& session, const std::string& name,
                        const std::string& request_id) {
-  return {.owner = kOwner,
-          .request_id = request_id,
-          .fingerprint = "fingerprint of " + name,
-          .session_id = session.id,
-          .items = {{.spec = SpecNamed(name, Lifetime::kSession), .rank = {}, .rank_env = {}}}};
+  SpawnCommand command = Detached(name, request_id);
+  command.session_id = session.id;
+  command.items[0].spec = SpecNamed(name, Lifetime::kSession);
+  return command;
 }
 
 SpawnCommand Ranks(const std::string& name, int count, const std::string& request_id) {
@@ -143,8 +158,7 @@ SpawnCommand Ranks(const std::string& name, int count, const std::string& reques
 }
 
 TerminateCommand EndOf(Selector selector) {
-  TerminateCommand command;
-  command.owner = kOwner;
+  TerminateCommand command{PermitOf()};
   command.selector = std::move(selector);
   return command;
 }

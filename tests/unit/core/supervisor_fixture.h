@@ -20,6 +20,7 @@
 #include "tests/support/fake_scheduler.h"
 #include "tests/support/fake_shims.h"
 #include "tests/support/fake_store.h"
+#include "tests/support/permits.h"
 
 namespace shoal::agent {
 
@@ -55,21 +56,19 @@ class World {
     options.host_name = "ant";
     options.base_env = {"PATH=/bin", "HOME=/root"};
     options.has_cgroup = true;
-    options.template_spec = [](const Spec& spec, const std::vector<std::string>& argv) {
-      auto made = std::make_shared<Spec>(spec);
-      made->argv = argv;
-      made->name = "";
-      made->lifetime = Lifetime::kDetached;
-      made->start_method = StartMethod::kSpawn;
-      made->env.push_back("SHOAL_TEMPLATE=1");
-      return made;
-    };
     Start();
   }
 
   void Start() {
-    supervisor =
-        std::make_unique<Supervisor>(options, &clock, &scheduler, &shims, &output, &files, &store);
+    supervisor = std::make_unique<Supervisor>(options, Ports{.clock = &clock,
+                                                             .scheduler = &scheduler,
+                                                             .store = &store,
+                                                             .slots = &shims,
+                                                             .offers = &shims,
+                                                             .programs = &shims,
+                                                             .trees = &shims,
+                                                             .output = &output,
+                                                             .files = &files});
     scheduler.SetTurnEnd([this] { supervisor->FinishTurn(); });
     ASSERT_TRUE(supervisor->Recover().ok());
     Turn();
@@ -102,9 +101,10 @@ class World {
   std::shared_ptr<SpawnReply> Spawn(SpawnCommand command);
   std::shared_ptr<BulkReply> Terminate(TerminateCommand command);
   std::shared_ptr<BulkReply> Update(UpdateCommand command);
-  std::shared_ptr<BulkReply> Delete(const Selector& selector);
+  // An empty request_id is filled with one that was not used before.
+  std::shared_ptr<BulkReply> Delete(const Selector& selector, const std::string& request_id = "");
   std::shared_ptr<BulkReply> Signal(const Selector& selector, int signal,
-                                    const std::string& request_id = "signal-1");
+                                    const std::string& request_id = "");
   std::shared_ptr<WaitReply> Wait(const Selector& selector, Until until, bool any = false,
                                   absl::Duration timeout = absl::InfiniteDuration());
   SessionEntry OpenSession(absl::Duration ttl = absl::Seconds(15),
@@ -113,6 +113,8 @@ class World {
   // Spawned and running; its id.
   std::string Run(SpawnCommand command);
   const ProcessEntry& Get(const std::string& id) const;
+
+  std::string NextRequestId() { return absl::StrCat("request-", ++last_request_); }
 
   CrashPoint crash;
   FakeClock clock;
@@ -123,8 +125,11 @@ class World {
   FakeProcessFiles files;
   SupervisorOptions options;
   std::unique_ptr<Supervisor> supervisor;
+  int last_request_ = 0;
 };
 
+OpenSessionCommand Opening(const std::string& request_id = "open-1",
+                           absl::Duration ttl = absl::Seconds(15));
 // One DETACHED process.
 SpawnCommand Detached(const std::string& name, const std::string& request_id = "r1");
 // One process of a session.

@@ -14,7 +14,7 @@ class TemplateLossTest : public ForkTest {
       .stage = "fork", .error_number = ECONNRESET, .text = "it closed its connection"};
 
   std::string LastStart() { return world_.shims.starts().back().id; }
-  // The template dies at a fork; the status of who asked.
+  // The template dies at a fork; the status that the caller of Spawn gets.
   absl::Status LoseOne(const std::string& request_id) {
     auto reply = Spawn(Forkserver("p", request_id));
     const std::string id = TemplateId();

@@ -45,9 +45,9 @@ TEST_F(TemplatesTest, OneTemplateServesAnOwnerAndProgramAndCountsItsForks) {
   EXPECT_THAT(world_.shims.starts(), SizeIs(3));
   EXPECT_EQ(world_.Get(id).template_facts->forks, 2);
   SpawnCommand foreign = Forkserver("third", "r3");
-  foreign.owner = "uid:7";
+  foreign.permit = PermitOf("uid:7");
   Spawn(foreign);
-  EXPECT_THAT(world_.supervisor->Templates(), SizeIs(2));
+  EXPECT_THAT(world_.supervisor->Templates(PermitOf()), SizeIs(2));
 }
 
 TEST_F(TemplatesTest, ATemplateIsNoLiveProcessOfTheUser) {
@@ -124,7 +124,27 @@ TEST_F(TemplatesTest, ATemplateThatNeverOffersItselfIsEndedAfterAMinute) {
   world_.Turn();
   PassTime(absl::Seconds(61));
   ASSERT_EQ(reply->calls, 1);
-  EXPECT_THAT(std::string(reply->statuses[0].message()), EndsWith("to be forked within 1m"));
+  EXPECT_THAT(std::string(reply->statuses[0].message()),
+              EndsWith("to be forked within 1m; fork_wait would wait longer"));
+  EXPECT_EQ(world_.Get(id).state, State::kStopping);
+}
+
+TEST_F(TemplatesTest, OneThatLoadsForLongIsGivenTheTimeOfTheSpecAndEndedWhenNoneIsLeft) {
+  auto patient = Spawn(WithWait(Forkserver("web", "r1"), absl::Minutes(10)));
+  const std::string id = TemplateId();
+  world_.shims.Started(id);
+  world_.Turn();
+  auto impatient = Spawn(Forkserver("second", "r2"));
+  PassTime(absl::Seconds(61));
+  EXPECT_EQ(impatient->calls, 1);
+  EXPECT_FALSE(impatient->statuses[0].ok());
+  PassTime(absl::Minutes(8));
+  EXPECT_EQ(patient->calls, 0);
+  EXPECT_EQ(world_.Get(id).state, State::kRunning);
+  PassTime(absl::Minutes(1));
+  ASSERT_EQ(patient->calls, 1);
+  EXPECT_THAT(std::string(patient->statuses[0].message()),
+              EndsWith("to be forked within 10m; fork_wait would wait longer"));
   EXPECT_EQ(world_.Get(id).state, State::kStopping);
 }
 
@@ -197,7 +217,7 @@ TEST_F(TemplatesTest, AForkThatDiedWithItsTemplateMayBeTriedAfresh) {
   world_.Turn();
   ASSERT_EQ(reply->calls, 1);
   EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(world_.supervisor->Find(forked), nullptr);
+  EXPECT_EQ(world_.supervisor->Find(PermitOf(), forked), nullptr);
   auto again = Spawn(Forkserver("second", "r2"));
   world_.shims.StartAll();
   world_.Turn();
@@ -262,7 +282,7 @@ TEST_F(TemplatesTest, AForkUnderWayWhenTheAgentWasKilledAndThatCameToNothingIsFo
   world_.Kill();
   world_.shims.SlotOf(forked).locked = false;
   world_.Start();
-  EXPECT_EQ(world_.supervisor->Find(forked), nullptr);
+  EXPECT_EQ(world_.supervisor->Find(PermitOf(), forked), nullptr);
   EXPECT_FALSE(world_.shims.HasSlot(forked));
 }
 
@@ -322,11 +342,12 @@ TEST_F(TemplatesTest, AShippedProgramIsToldApartByWhatIsInItAndStartedBesideItsF
   world_.files.FinishOne();
   world_.Turn();
   EXPECT_EQ(world_.shims.starts().back().fork_from, world_.shims.ParentOf(id));
-  EXPECT_THAT(world_.supervisor->Templates(), SizeIs(1)) << "another argument, the same program";
+  EXPECT_THAT(world_.supervisor->Templates(PermitOf()), SizeIs(1))
+      << "another argument, the same program";
   Spawn(shipped("three", "r3", 'b', "1"));
   world_.files.FinishOne();
   world_.Turn();
-  EXPECT_THAT(world_.supervisor->Templates(), SizeIs(2));
+  EXPECT_THAT(world_.supervisor->Templates(PermitOf()), SizeIs(2));
 }
 
 TEST_F(TemplatesTest, AFailedCommitFailsTheTemplateAndWhoWaitsForIt) {
@@ -379,9 +400,15 @@ TEST_F(TemplatesTest, DeletingEndsTemplatesOnly) {
     ++reply->calls;
     reply->status = outcomes.status();
   };
-  world_.supervisor->DeleteTemplates("uid:0", {"first"}, into);
+  DeleteTemplatesCommand command{{PermitOf()}};
+  command.request_id = "d1";
+  command.terms = {"first"};
+  world_.supervisor->DeleteTemplates(command, into);
+  world_.Turn();
   EXPECT_EQ(reply->status.code(), absl::StatusCode::kNotFound);
-  world_.supervisor->DeleteTemplates("uid:0", {"program-template"}, into);
+  command.request_id = "d2";
+  command.terms = {"program-template"};
+  world_.supervisor->DeleteTemplates(command, into);
   world_.Turn();
   EXPECT_EQ(world_.Get(id).state, State::kStopping);
   world_.shims.BeginEnd(id);
@@ -389,7 +416,7 @@ TEST_F(TemplatesTest, DeletingEndsTemplatesOnly) {
   world_.Turn();
   EXPECT_EQ(reply->calls, 2);
   EXPECT_TRUE(reply->status.ok());
-  EXPECT_THAT(world_.supervisor->Templates(), IsEmpty());
+  EXPECT_THAT(world_.supervisor->Templates(PermitOf()), IsEmpty());
 }
 
 TEST_F(TemplatesTest, AProcessWhoseEndIsAskedForWhileItWaitsIsNeverForked) {

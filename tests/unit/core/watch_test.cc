@@ -29,7 +29,9 @@ struct Observer : ProcessObserver {
   void OnDeleted(const std::string& id, int64_t) override { deleted.push_back(id); }
   void OnOutput(const ProcessEntry& process) override { moved.push_back(process.id); }
   void OnSessionOver(const std::string& id) override { sessions.push_back(id); }
+  void OnTurnEnd() override { ++turns; }
   std::vector<std::string> changed, deleted, moved, sessions;
+  int turns = 0;
 };
 
 TEST_F(WatchTest, AWaitForAllComesWithTheLastOne) {
@@ -87,8 +89,8 @@ TEST_F(WatchTest, AWaitTimesOutOnce) {
 TEST_F(WatchTest, ACancelledWaitNeverCallsBack) {
   std::string id = RunNamed("a");
   int calls = 0;
-  Supervisor::WaitId wait = world_.supervisor->Wait(
-      Term("a"), Until::kExited, false, absl::Seconds(3),
+  WaitId wait = world_.supervisor->Wait(
+      PermitOf(), Term("a"), Until::kExited, false, absl::Seconds(3),
       [&](absl::StatusOr<std::vector<const ProcessEntry*>>, bool) { ++calls; });
   world_.supervisor->CancelWait(wait);
   End(id);
@@ -118,7 +120,7 @@ TEST_F(WatchTest, ChangesSinceARevisionAreTheNewestOfEach) {
   int64_t revision = world_.supervisor->revision();
   std::string b = RunNamed("b");
   End(a);
-  auto changes = world_.supervisor->ChangesSince(revision);
+  auto changes = world_.supervisor->ChangesSince(PermitOf(), revision);
   ASSERT_TRUE(changes.ok());
   std::map<std::string, State> states;
   for (const ProcessEntry* process : changes->upserts) states[process->id] = process->state;
@@ -126,7 +128,7 @@ TEST_F(WatchTest, ChangesSinceARevisionAreTheNewestOfEach) {
   EXPECT_THAT(changes->upserts, SizeIs(2));
   revision = world_.supervisor->revision();
   world_.Delete(Term(a));
-  changes = world_.supervisor->ChangesSince(revision);
+  changes = world_.supervisor->ChangesSince(PermitOf(), revision);
   EXPECT_THAT(changes->upserts, IsEmpty());
   EXPECT_THAT(changes->deleted, ElementsAre(Pair(a, revision + 1)));
 }
@@ -134,31 +136,33 @@ TEST_F(WatchTest, ChangesSinceARevisionAreTheNewestOfEach) {
 TEST_F(WatchTest, ARevisionThatIsNotKeptIsOutOfRange) {
   std::string id = RunNamed("a");
   int64_t revision = world_.supervisor->revision();
-  EXPECT_EQ(world_.supervisor->ChangesSince(revision + 1).status().code(),
+  EXPECT_EQ(world_.supervisor->ChangesSince(PermitOf(), revision + 1).status().code(),
             absl::StatusCode::kOutOfRange);
   for (int i = 0; i < 17'000; ++i) {
-    UpdateCommand command;
+    UpdateCommand command{{PermitOf()}};
     command.selector = Term(id);
     command.set_labels = {{"n", absl::StrCat(i)}};
     world_.Update(command);
   }
-  absl::Status gone = world_.supervisor->ChangesSince(revision).status();
+  absl::Status gone = world_.supervisor->ChangesSince(PermitOf(), revision).status();
   EXPECT_EQ(gone.code(), absl::StatusCode::kOutOfRange);
   EXPECT_THAT(gone.message(), HasSubstr("the oldest is"));
-  EXPECT_TRUE(world_.supervisor->ChangesSince(world_.supervisor->revision() - 100).ok());
+  EXPECT_TRUE(
+      world_.supervisor->ChangesSince(PermitOf(), world_.supervisor->revision() - 100).ok());
 }
 
 TEST_F(WatchTest, AfterARestartWatchersMustListAgain) {
   RunNamed("a");
   int64_t revision = world_.supervisor->revision();
   world_.Restart();
-  EXPECT_EQ(world_.supervisor->ChangesSince(revision).status().code(),
+  EXPECT_EQ(world_.supervisor->ChangesSince(PermitOf(), revision).status().code(),
             absl::StatusCode::kOutOfRange);
 }
 
 TEST_F(WatchTest, ObserversSeeEveryChangeAfterItsCommit) {
   Observer observer;
-  world_.supervisor->AddObserver(&observer);
+  Observers& observers = world_.supervisor->observers(PermitOf());
+  observers.Follow(&observer, All());
   auto reply = world_.Spawn(Detached("a"));
   EXPECT_THAT(observer.changed, IsEmpty());
   world_.Turn();
@@ -166,18 +170,54 @@ TEST_F(WatchTest, ObserversSeeEveryChangeAfterItsCommit) {
   world_.shims.StartAll();
   world_.Turn();
   std::string id = reply->ids.at(0);
+  observers.FollowProcess(&observer, id);
   world_.shims.Write(id, 0, 10);
   world_.Turn();
   EXPECT_THAT(observer.moved, ElementsAre(id));
   End(id);
   world_.Delete(Term(id));
   EXPECT_THAT(observer.deleted, ElementsAre(id));
-  world_.supervisor->RemoveObserver(&observer);
+  observers.Remove(&observer);
+}
+
+TEST_F(WatchTest, AnExitReachesItsObserverInItsOwnTurnWithOneEnd) {
+  std::string id = RunNamed("a");
+  Observer observer;
+  world_.supervisor->observers(PermitOf()).FollowProcess(&observer, id);
+  auto wait = world_.Wait(Term(id), Until::kExited);
+  world_.shims.Write(id, 0, 10);
+  world_.shims.Exited(id, 0);
+  world_.supervisor->FinishTurn();
+  EXPECT_THAT(observer.changed, ElementsAre(id));
+  EXPECT_THAT(observer.moved, IsEmpty()) << "what changed has its output positions with it";
+  EXPECT_EQ(observer.turns, 1);
+  EXPECT_EQ(wait->calls, 1);
+  world_.supervisor->FinishTurn();
+  EXPECT_EQ(observer.turns, 1);
+  world_.supervisor->observers(PermitOf()).Remove(&observer);
+}
+
+TEST_F(WatchTest, TheEndOfASessionReachesItsObserver) {
+  SessionEntry session = world_.OpenSession();
+  Observer observer, of_another;
+  Selector selector;
+  selector.session_id = session.id;
+  world_.supervisor->observers(PermitOf()).Follow(&observer, selector);
+  selector.session_id = "another";
+  world_.supervisor->observers(PermitOf()).Follow(&of_another, selector);
+  world_.supervisor->CloseSession({PermitOf(), session.id, session.token, /*forget=*/true, {}, {}},
+                                  [](absl::StatusOr<SessionEnd>) {});
+  world_.Turn();
+  EXPECT_THAT(observer.sessions, ElementsAre(session.id));
+  EXPECT_EQ(observer.turns, 1);
+  EXPECT_THAT(of_another.sessions, IsEmpty());
+  world_.supervisor->observers(PermitOf()).Remove(&observer);
+  world_.supervisor->observers(PermitOf()).Remove(&of_another);
 }
 
 TEST_F(WatchTest, UpdateChangesLabelsAndTheDeadline) {
   std::string id = RunNamed("a");
-  UpdateCommand command;
+  UpdateCommand command{{PermitOf()}};
   command.selector = Term("a");
   command.set_labels = {{"x", "1"}, {"y", "2"}};
   command.time_limit = absl::Seconds(30);
@@ -199,7 +239,7 @@ TEST_F(WatchTest, UpdateChangesLabelsAndTheDeadline) {
 TEST_F(WatchTest, ADeadlineForWhatHasEndedIsRefused) {
   std::string id = RunNamed("a");
   End(id);
-  UpdateCommand command;
+  UpdateCommand command{{PermitOf()}};
   command.selector = Term(id);
   command.time_limit = absl::Seconds(1);
   EXPECT_EQ(world_.Update(command)->outcomes[0].second.code(),
@@ -214,7 +254,7 @@ TEST_F(WatchTest, DeleteForgetsWhatIsOverOnly) {
   EXPECT_TRUE(outcomes[ended].ok());
   EXPECT_EQ(outcomes[running].code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(outcomes[running].message(), HasSubstr("still runs"));
-  EXPECT_EQ(world_.supervisor->Find(ended), nullptr);
+  EXPECT_EQ(world_.supervisor->Find(PermitOf(), ended), nullptr);
   EXPECT_THAT(world_.output.removed, ElementsAre(ended));
   EXPECT_THAT(world_.store.processes(), SizeIs(1));
 }
@@ -228,9 +268,9 @@ TEST_F(WatchTest, RetentionByCountForgetsTheOldest) {
     End(ids.back());
     world_.scheduler.Advance(absl::Seconds(1));
   }
-  EXPECT_EQ(world_.supervisor->Find(ids[0]), nullptr);
-  EXPECT_EQ(world_.supervisor->Find(ids[1]), nullptr);
-  EXPECT_NE(world_.supervisor->Find(ids[2]), nullptr);
+  EXPECT_EQ(world_.supervisor->Find(PermitOf(), ids[0]), nullptr);
+  EXPECT_EQ(world_.supervisor->Find(PermitOf(), ids[1]), nullptr);
+  EXPECT_NE(world_.supervisor->Find(PermitOf(), ids[2]), nullptr);
   EXPECT_THAT(world_.store.processes(), SizeIs(3));
 }
 
@@ -244,7 +284,7 @@ TEST_F(WatchTest, RetentionDeletesNothingUnderATerminateThatSelectedIt) {
   // Before their commit: all pending, so each is over at once and pushes the oldest out.
   auto reply = world_.Terminate(EndOf(All()));
   EXPECT_EQ(reply->calls, 1);
-  EXPECT_EQ(world_.supervisor->Find(old), nullptr);
+  EXPECT_EQ(world_.supervisor->Find(PermitOf(), old), nullptr);
   EXPECT_EQ(world_.supervisor->live_processes(), 0);
 }
 
@@ -252,31 +292,31 @@ TEST_F(WatchTest, RetentionByAgeForgetsWhatIsOldAlsoAfterARestart) {
   std::string running = RunNamed("a"), old = RunNamed("b");
   End(old);
   world_.scheduler.Advance(absl::Hours(23));
-  EXPECT_NE(world_.supervisor->Find(old), nullptr);
+  EXPECT_NE(world_.supervisor->Find(PermitOf(), old), nullptr);
   world_.Restart();
   world_.scheduler.Advance(absl::Hours(2));
-  EXPECT_EQ(world_.supervisor->Find(old), nullptr);
-  EXPECT_NE(world_.supervisor->Find(running), nullptr);
+  EXPECT_EQ(world_.supervisor->Find(PermitOf(), old), nullptr);
+  EXPECT_NE(world_.supervisor->Find(PermitOf(), running), nullptr);
 }
 
 TEST_F(WatchTest, AcknowledgedBytesAreToldAndNeverBeyondTheEnd) {
   std::string id = RunNamed("a");
   world_.shims.Write(id, 0, 100);
   world_.Turn();
-  world_.supervisor->Acknowledge(id, 0, 60);
+  world_.supervisor->Acknowledge(PermitOf(), id, 0, 60);
   EXPECT_EQ(world_.shims.SlotOf(id).agent.acknowledged[0], 60);
-  world_.supervisor->Acknowledge(id, 0, 40);
+  world_.supervisor->Acknowledge(PermitOf(), id, 0, 40);
   EXPECT_EQ(world_.shims.SlotOf(id).agent.acknowledged[0], 60);
-  world_.supervisor->Acknowledge(id, 0, 1000);
+  world_.supervisor->Acknowledge(PermitOf(), id, 0, 1000);
   EXPECT_EQ(world_.shims.SlotOf(id).agent.acknowledged[0], 100);
   EXPECT_EQ(world_.shims.SlotOf(id).wakes, 0);
   world_.shims.Set(id, record::kOutputStalled);
   world_.Turn();
   int wakes = world_.shims.SlotOf(id).wakes;
-  world_.supervisor->Acknowledge(id, 0, 100);
+  world_.supervisor->Acknowledge(PermitOf(), id, 0, 100);
   EXPECT_EQ(world_.shims.SlotOf(id).wakes, wakes + 1);
-  world_.supervisor->Acknowledge("unknown", 0, 1);
-  world_.supervisor->Acknowledge(id, 7, 1);
+  world_.supervisor->Acknowledge(PermitOf(), "unknown", 0, 1);
+  world_.supervisor->Acknowledge(PermitOf(), id, 7, 1);
 }
 
 TEST_F(WatchTest, ATermMeansTheLiveHolderElseTheLatestElseAnIdPrefix) {
@@ -285,7 +325,7 @@ TEST_F(WatchTest, ATermMeansTheLiveHolderElseTheLatestElseAnIdPrefix) {
   world_.clock.Advance(absl::Seconds(1));
   std::string second = world_.Run(Detached("web", "r2"));
   auto only = [&](const std::string& term) {
-    auto selected = world_.supervisor->Select(Term(term));
+    auto selected = world_.supervisor->Select(PermitOf(), Term(term));
     EXPECT_TRUE(selected.ok()) << selected.status();
     return selected.ok() && selected->size() == 1 ? (*selected)[0]->id : "";
   };
@@ -293,8 +333,8 @@ TEST_F(WatchTest, ATermMeansTheLiveHolderElseTheLatestElseAnIdPrefix) {
   End(second);
   EXPECT_EQ(only("web"), second);
   EXPECT_EQ(only(first.substr(0, 8)), first);
-  EXPECT_THAT(*world_.supervisor->Select(Term("w*")), SizeIs(2));
-  EXPECT_EQ(world_.supervisor->Select(Term(first.substr(0, 3))).status().code(),
+  EXPECT_THAT(*world_.supervisor->Select(PermitOf(), Term("w*")), SizeIs(2));
+  EXPECT_EQ(world_.supervisor->Select(PermitOf(), Term(first.substr(0, 3))).status().code(),
             absl::StatusCode::kNotFound);
 }
 

@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "agent/core/ports.h"
-#include "agent/os/proc_files.h"
+#include "agent/core/ports/fork_parent.h"
+#include "agent/os/procfs.h"
 #include "common/unique_fd.h"
 
 namespace shoal::agent {

@@ -16,9 +16,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "agent/os/fork_payload.h"
-#include "agent/os/proc_files.h"
+#include "agent/os/procfs.h"
 #include "agent/os/program_file.h"
+#include "agent/os/start_payload.h"
 #include "common/ids.h"
 #include "shoal/v1/fork_protocol.h"
 #include "tests/unit/os/fork_peer.h"

@@ -23,7 +23,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-class ForkStartTest : public ::testing::Test {
+class ForkStartTest : public ::testing::Test, public ShimEvents, public ForkOfferEvents {
  protected:
   void SetUp() override {
     loop_ = *EventLoop::Create();
@@ -48,16 +48,18 @@ class ForkStartTest : public ::testing::Test {
                                                  .base_path = "/bin"});
     ASSERT_TRUE(shims.ok()) << shims.status();
     shims_ = *std::move(shims);
-    shims_->SetHandlers([](int) {}, [] {},
-                        [this](int slot, const std::string& id) {
-                          const ShimView view = shims_->Look(slot, id);
-                          deaths_.push_back(id);
-                          reasons_.push_back(view.refused ? view.refused->text : "");
-                        });
-    shims_->SetOfferHandlers(
-        [this](const ForkParent& parent) { shims_->AnswerOffer(parent, absl::OkStatus()); },
-        [](const ForkParent&) {});
+    shims_->SetShimEvents(this);
+    shims_->SetOfferEvents(this);
   }
+  void OnReport(int /*slot*/) override {}
+  void OnOverflow() override {}
+  void OnDeath(int slot, const std::string& id) override {
+    const ShimView view = shims_->Look(slot, id);
+    deaths_.push_back(id);
+    reasons_.push_back(view.refused ? view.refused->text : "");
+  }
+  void OnOffer(const ForkParent& parent) override { shims_->AnswerOffer(parent, absl::OkStatus()); }
+  void OnWithdrawn(const ForkParent& /*parent*/) override {}
   void Offer() {
     peer_->Say("offer 1");
     ASSERT_TRUE(Run([&] {

@@ -11,9 +11,9 @@
 #include "agent/os/host_checks.h"
 #include "agent/os/host_facts.h"
 #include "agent/os/lock_file.h"
-#include "agent/os/private_directory.h"
 #include "agent/os/start_explanation.h"
 #include "agent/os/system_clock.h"
+#include "common/private_directory.h"
 #include "tests/unit/os/scratch.h"
 
 namespace shoal::agent {

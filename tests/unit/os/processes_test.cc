@@ -12,9 +12,9 @@
 #include <optional>
 
 #include "absl/time/clock.h"
-#include "agent/os/proc_files.h"
 #include "agent/os/process_signals.h"
 #include "agent/os/process_tree.h"
+#include "agent/os/procfs.h"
 #include "tests/unit/os/scratch.h"
 
 namespace shoal::agent {
@@ -194,7 +194,7 @@ TEST(ProcessSignals, ReusedPidIsNotHit) {
     Child second(pid);
     if (!second.exists() && second.error() == EPERM)
       GTEST_SKIP() << "clone3(set_tid) is not permitted here";
-    // Somebody else may have got the pid; a start within the same tick cannot be told apart.
+    // Another process may have got the pid; a start within the same tick cannot be told apart.
     if (!second.exists() || second.start_ticks() == ticks) continue;
     EXPECT_TRUE(absl::IsNotFound(OpenProcess(pid, ticks).status()));
     for (const absl::Status& sent :

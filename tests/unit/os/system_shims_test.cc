@@ -16,151 +16,15 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "agent/os/descriptor.h"
-#include "agent/os/proc_files.h"
 #include "agent/os/process_signals.h"
-#include "agent/os/system_output_files.h"
+#include "agent/os/procfs.h"
 #include "common/ids.h"
-#include "tests/unit/os/scratch.h"
+#include "tests/unit/os/system_shims_fixture.h"
 
 namespace shoal::agent {
 namespace {
-
-using record::ShimFlags;
-
-constexpr rlim_t kSoftLimit = 777;
-
-struct Death {
-  int slot;
-  std::string id;
-};
-
-class SystemShimsTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    loop_ = *EventLoop::Create();
-    output_ = *SystemOutputFiles::Open(scratch_.path(), &helper_);
-    OpenShims();
-  }
-  void TearDown() override {
-    const std::map<int, std::string> left = running_;
-    for (const auto& [slot, id] : left) End(slot, id);
-    const std::string base = shims_->has_cgroup() ? shims_->cgroups()->path() : "";
-    shims_.reset();
-    EXPECT_FALSE(std::filesystem::exists(base)) << base;
-    // Shims of an agent that is gone are children of this test, as it is of systemd.
-    while (waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
-  }
-
-  void OpenShims() {
-    auto shims = SystemShims::Open(loop_.get(), {.run_dir = scratch_.path(),
-                                                 .shim_path = SHOAL_SHIM,
-                                                 .boot_id = *ReadBootId(),
-                                                 .output_directory = output_->directory(),
-                                                 .cgroup_base = "",
-                                                 .unique = absl::StrCat("ostest", getpid()),
-                                                 .nofile_soft = kSoftLimit,
-                                                 .base_path = "/bin"});
-    ASSERT_TRUE(shims.ok()) << shims.status();
-    shims_ = *std::move(shims);
-    shims_->SetHandlers([this](int slot) { reports_.insert(slot); }, [] {},
-                        [this](int slot, const std::string& id) {
-                          deaths_.push_back({slot, id});
-                        });
-  }
-  // As kill -9 of the agent and a new start, but for the process staying the parent.
-  void RestartAgent() {
-    shims_.reset();
-    OpenShims();
-  }
-
-  ShimStart Plan(std::vector<std::string> verbs) {
-    ShimStart start;
-    start.id = NewId();
-    start.argv = {SHOAL_TEST_CHILD};
-    start.argv.insert(start.argv.end(), verbs.begin(), verbs.end());
-    start.env = {"PATH=/usr/bin:/bin", "A=b"};
-    start.cwd = "/";
-    start.desired.grace_ns = 5'000'000'000;
-    start.desired.cap_bytes = record::kDefaultCapBytes;
-    start.desired.segment_bytes = record::kDefaultSegmentBytes;
-    return start;
-  }
-  int Start(const ShimStart& start) {
-    absl::StatusOr<int> slot = shims_->Start(start);
-    EXPECT_TRUE(slot.ok()) << slot.status();
-    if (!slot.ok()) return 0;
-    running_[*slot] = start.id;
-    return *slot;
-  }
-  bool WaitFor(int slot, const std::string& id, ShimFlags flag) {
-    return RunUntil(loop_.get(), [&] {
-      const ShimView view = shims_->Look(slot, id);
-      return view.shim && (view.shim->flags & flag) != 0;
-    });
-  }
-  bool WaitForDeath(int slot) {
-    return RunUntil(loop_.get(), [&] {
-      return std::any_of(deaths_.begin(), deaths_.end(),
-                         [slot](const Death& death) { return death.slot == slot; });
-    });
-  }
-  void Terminate(int slot, const std::string& id) {
-    shims_->Tell(
-        slot, id,
-        [](record::AgentHalf& half) {
-          ++half.terminate_serial;
-          half.terminate_cause = record::EndCause::kRequested;
-          half.terminate_signal = SIGKILL;
-        },
-        /*wake=*/true);
-  }
-  void End(int slot, const std::string& id) {
-    if (shims_->Look(slot, id).locked) {
-      Terminate(slot, id);
-      EXPECT_TRUE(WaitForDeath(slot));
-    }
-    // Its process dies with a killed shim, but in its own time: the cgroup goes when it is empty.
-    if (const ShimView view = shims_->Look(slot, id); !view.shim || !IsFinal(*view.shim)) {
-      EndLostTree(id).IgnoreError();
-    }
-    shims_->Free(slot, id);
-    running_.erase(slot);
-  }
-  static bool IsFinal(const record::ShimHalf& shim) { return (shim.flags & record::kFinal) != 0; }
-  absl::Status EndLostTree(const std::string& id) {
-    absl::Status ended = absl::UnknownError("not yet");
-    shims_->EndLostTree(id, [&](absl::Status status) { ended = status; });
-    EXPECT_EQ(ended.code(), absl::StatusCode::kUnknown);  // never from within
-    EXPECT_TRUE(RunUntil(loop_.get(), [&] { return !absl::IsUnknown(ended); }));
-    return ended;
-  }
-  std::string OutputOf(int slot, const std::string& id) {
-    const ShimView view = shims_->Look(slot, id);
-    if (!view.shim) return {};
-    return output_->Tail(id, 0, view.shim->streams[0], record::kDefaultSegmentBytes, 1 << 20);
-  }
-  ProcessEntry EntryOf(int slot, const std::string& id) {
-    const ShimView view = shims_->Look(slot, id);
-    ProcessEntry entry;
-    entry.id = id;
-    entry.slot = slot;
-    entry.pid = view.shim->pid;
-    entry.start_ticks = view.shim->start_ticks;
-    return entry;
-  }
-  bool CgroupExists(const std::string& id) { return shims_->cgroups()->Open(id).ok(); }
-
-  ScratchDirectory scratch_;
-  HelperThread helper_;
-  std::unique_ptr<EventLoop> loop_;
-  std::unique_ptr<SystemOutputFiles> output_;
-  std::unique_ptr<SystemShims> shims_;
-  std::set<int> reports_;
-  std::vector<Death> deaths_;
-  std::map<int, std::string> running_;
-};
 
 TEST_F(SystemShimsTest, ProcessRunsAndItsExitIsRecorded) {
   const ShimStart start = Plan({"print", "hello", "exit", "7"});
@@ -203,6 +67,28 @@ TEST_F(SystemShimsTest, ProcessHasItsSpecsWordsEnvironmentAndDescriptorsOnly) {
   EXPECT_TRUE(absl::StrContains(listing, "SigBlk=0000000000000000\n")) << listing;
 }
 
+TEST_F(SystemShimsTest, ShimShowsSlotIdAndANameThatIsNoneOfItsProcesssWords) {
+  const struct {
+    std::string name, word;
+    bool is_shown;
+  } cases[] = {{"web-1", "x", true}, {"web", "/srv/web.py", false}, {"web.py-7", "./web.py", false},
+               {"", "x", false},     {"job-0", "0", true},          {"web", "--title=web", false}};
+  for (const auto& c : cases) {
+    ShimStart start = Plan({"print", c.word, "print", "s3cret", "pause"});
+    start.name = c.name;
+    const int slot = Start(start);
+    ASSERT_TRUE(WaitFor(slot, start.id, record::kStarted));
+    const int shim = shims_->Look(slot, start.id).shim->shim_pid;
+    std::string words = absl::StrCat("shoal-shim ", slot, " ", start.id);
+    if (c.is_shown) absl::StrAppend(&words, " ", c.name);
+    const std::string seen = ReadFile(absl::StrCat("/proc/", shim, "/cmdline"));
+    EXPECT_EQ(absl::StrReplaceAll(seen, {{std::string(1, '\0'), " "}}), words + " ") << c.name;
+    EXPECT_EQ(ReadFile(absl::StrCat("/proc/", shim, "/environ")), "");
+    deaths_.clear();
+    End(slot, start.id);
+  }
+}
+
 TEST_F(SystemShimsTest, ProcessHasTheOriginalDescriptorLimit) {
   ShimStart start = Plan({});
   start.argv = {"/bin/sh", "-c", "ulimit -Sn"};
@@ -217,45 +103,12 @@ TEST_F(SystemShimsTest, ToldShimEndsItsProcess) {
   ASSERT_TRUE(WaitFor(slot, start.id, record::kStarted));
   shims_->Tell(
       slot, "ANOTHERIDOFSIXTE", [](record::AgentHalf& half) { half.flags = ~0u; }, true);
-  EXPECT_EQ(shims_->Look(slot, start.id).agent->sequence, 1u);
+  EXPECT_EQ(shims_->Look(slot, start.id).agent->prefix.sequence, 1u);
   Terminate(slot, start.id);
   ASSERT_TRUE(WaitForDeath(slot));
   const ShimView view = shims_->Look(slot, start.id);
   EXPECT_EQ(WTERMSIG(view.shim->wait_status), SIGKILL);
   EXPECT_NE(view.shim->flags & record::kEmpty, 0u);
-}
-
-TEST_F(SystemShimsTest, KilledShimIsADeathWithoutAnEnd) {
-  const ShimStart start = Plan({"pause"});
-  const int slot = Start(start);
-  ASSERT_TRUE(WaitFor(slot, start.id, record::kStarted));
-  ASSERT_GT(shims_->Look(slot, start.id).shim->shim_pid, 1);
-  kill(shims_->Look(slot, start.id).shim->shim_pid, SIGKILL);
-  ASSERT_TRUE(WaitForDeath(slot));
-  const ShimView view = shims_->Look(slot, start.id);
-  EXPECT_FALSE(view.locked);
-  EXPECT_EQ(view.shim->flags & record::kFinal, 0u);
-}
-
-TEST_F(SystemShimsTest, TreeOfAKilledShimIsEndedByItsCgroup) {
-  if (!shims_->has_cgroup()) GTEST_SKIP() << shims_->cgroup_status();
-  const ShimStart start =
-      Plan({"daemon", "3", "ignore", "15", "pause", "--", "print", "up", "pause"});
-  const int slot = Start(start);
-  ASSERT_TRUE(RunUntil(loop_.get(), [&] { return OutputOf(slot, start.id) == "up"; }));
-  const std::vector<int> members = shims_->Members(EntryOf(slot, start.id));
-  EXPECT_EQ(members.size(), 4u);
-  ASSERT_GT(shims_->Look(slot, start.id).shim->shim_pid, 1);
-  kill(shims_->Look(slot, start.id).shim->shim_pid, SIGKILL);
-  ASSERT_TRUE(WaitForDeath(slot));
-  const absl::Status ended = EndLostTree(start.id);
-  EXPECT_TRUE(ended.ok()) << ended;
-  EXPECT_FALSE(CgroupExists(start.id));
-}
-
-TEST_F(SystemShimsTest, TreeWithoutACgroupIsUnproven) {
-  const absl::Status ended = EndLostTree(NewId());
-  EXPECT_TRUE(absl::IsFailedPrecondition(ended)) << ended;
 }
 
 TEST_F(SystemShimsTest, SlotIsFreeOnlyWhenItsShimIsGone) {
@@ -380,7 +233,8 @@ TEST_F(SystemShimsTest, SignalsReachProcessGroupAndTree) {
   EXPECT_TRUE(shims_->Signal(entry, SIGCONT, SignalScope::kGroup).ok());
   EXPECT_TRUE(shims_->Signal(entry, SIGUSR2, SignalScope::kProcess).ok());
   ASSERT_TRUE(WaitFor(slot, start.id, record::kExited));
-  EXPECT_EQ(OutputOf(slot, start.id), "up main");
+  EXPECT_TRUE(RunUntil(loop_.get(), [&] { return OutputOf(slot, start.id) == "up main"; }))
+      << "an exit is reported before the output that came with it";
   EXPECT_TRUE(absl::IsFailedPrecondition(shims_->Signal(entry, SIGUSR2, SignalScope::kProcess)));
 }
 
@@ -389,16 +243,18 @@ TEST_F(SystemShimsTest, WhatATemplateForkedIsNotOfItsTree) {
   constexpr int kSlot = 7;
   ASSERT_EQ(symlink("reports", absl::StrCat(scratch_.path(), "/fifo").c_str()), 0);
   record::AgentHalf half = {};
-  memcpy(half.id, NewId().data(), sizeof(half.id));
+  memcpy(half.prefix.id, NewId().data(), sizeof(half.prefix.id));
   half.flags = record::kNoCgroup;
   half.segment_bytes = record::kDefaultSegmentBytes;
   const BootIdBytes boot = *ParseBootId(*ReadBootId());
-  std::copy(boot.begin(), boot.end(), half.boot_id);
-  record::SealHalf(&half);
+  std::copy(boot.begin(), boot.end(), half.prefix.boot_id);
+  record::SetFormat(&half);
+  record::Area<record::AgentHalf> area = {};
+  record::Pack(&half, &area);
   const std::string records = absl::StrCat(scratch_.path(), "/records");
   UniqueFd file = *OpenAt(AT_FDCWD, records, O_RDWR);
   const auto at = static_cast<off_t>(kSlot * record::kSlotBytes);
-  ASSERT_EQ(pwrite(file.get(), &half, sizeof(half), at), static_cast<ssize_t>(sizeof(half)));
+  ASSERT_EQ(pwrite(file.get(), &area, sizeof(area), at), static_cast<ssize_t>(sizeof(area)));
 
   const ShimStart start = Plan({"fork-by", SHOAL_SHIM, absl::StrCat(kSlot), "sibling",
                                 scratch_.path(), "-", "-", "pause", "--", "print", "up", "pause"});
@@ -407,8 +263,10 @@ TEST_F(SystemShimsTest, WhatATemplateForkedIsNotOfItsTree) {
   record::ShimHalf adopting = {};
   ASSERT_TRUE(RunUntil(loop_.get(), [&] {
     const auto shim_at = at + static_cast<off_t>(record::kShimHalfOffset);
-    return pread(file.get(), &adopting, sizeof(adopting), shim_at) == sizeof(adopting) &&
-           record::IsIntact(adopting) && (adopting.flags & record::kStarted) != 0;
+    record::Area<record::ShimHalf> written = {};
+    return pread(file.get(), &written, sizeof(written), shim_at) > 0 &&
+           record::Unpack(written, &adopting) == record::Reading::kIntact &&
+           (adopting.flags & record::kStarted) != 0;
   }));
 
   const pid_t shim = shims_->Look(slot, start.id).shim->shim_pid;
@@ -427,7 +285,7 @@ TEST_F(SystemShimsTest, SecondAgentIsRefusedAndTheFirstGoesOn) {
   const auto second = SystemShims::Open(loop_.get(), {.run_dir = scratch_.path(),
                                                       .shim_path = SHOAL_SHIM,
                                                       .boot_id = *ReadBootId(),
-                                                      .output_directory = output_->directory(),
+                                                      .output_directory = output_.get(),
                                                       .cgroup_base = "",
                                                       .unique = "second",
                                                       .nofile_soft = 0,
@@ -447,7 +305,7 @@ TEST_F(SystemShimsTest, ReplacedShimBinaryChangesNothing) {
   // Without a record slot it refuses to work, but it is the shim that says so, by exit status 65.
   const UniqueFd null = *OpenAt(AT_FDCWD, "/dev/null", O_RDWR);
   const absl::StatusOr<pid_t> pid =
-      (*spawner)->Spawn(1, Plan({}), {null.get(), null.get(), null.get(), -1});
+      (*spawner)->Spawn(1, Plan({}), {null.get(), null.get(), null.get(), null.get(), -1});
   ASSERT_TRUE(pid.ok()) << pid.status();
   int status = 0;
   ASSERT_EQ(waitpid(*pid, &status, 0), *pid);

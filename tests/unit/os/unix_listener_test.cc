@@ -66,7 +66,7 @@ TEST_F(UnixListenerTest, ForeignUidIsClosedAndSaidOnce) {
   ASSERT_TRUE(listener.ok()) << listener.status();
   std::vector<UniqueFd> clients(3);
   std::thread([&] {
-    // This thread alone becomes nobody, with root's right to pass the directory.
+    // This thread alone becomes uid 65534, with root's right to pass the directory.
     syscall(SYS_prctl, PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP);
     syscall(SYS_setresuid, 65534, 65534, 65534);
     for (UniqueFd& client : clients) client = Connect(path);

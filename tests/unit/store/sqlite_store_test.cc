@@ -50,6 +50,11 @@ ProcessEntry FullEntry() {
                               .signal = 15,
                               .grace = absl::Seconds(5) + absl::Nanoseconds(1),
                               .kill_time = At(6)};
+  p.descendants = Descendants{.members = {{13, "\xfe", ""}, {14, "c", ""}},
+                              .count = 20,
+                              .signal = 15,
+                              .signal_time = At(10),
+                              .kill_time = At(11)};
   p.tree_empty = true;
   p.output_complete = true;
   p.streams = {{{1, 2}, {3, 4}, {5, 6}}};
@@ -71,6 +76,7 @@ void ExpectSameIdentity(const ProcessEntry& a, const ProcessEntry& b) {
   EXPECT_EQ(a.id, b.id);
   EXPECT_EQ(a.name, b.name);
   EXPECT_EQ(a.spec->wire, b.spec->wire);
+  EXPECT_EQ(a.spec->env, b.spec->env);
   EXPECT_EQ(a.rank, b.rank);
   EXPECT_EQ(a.owner, b.owner);
   EXPECT_EQ(a.request_id, b.request_id);
@@ -122,6 +128,7 @@ void ExpectSameEvents(const ProcessEntry& a, const ProcessEntry& b) {
 }
 
 void ExpectSameRest(const ProcessEntry& a, const ProcessEntry& b) {
+  EXPECT_EQ(a.descendants, b.descendants);
   EXPECT_EQ(a.tree_empty, b.tree_empty);
   EXPECT_EQ(a.output_complete, b.output_complete);
   EXPECT_EQ(memcmp(&a.streams, &b.streams, sizeof(a.streams)), 0);
@@ -229,7 +236,7 @@ TEST_F(StoreTest, RanksOfABatchShareOneSpecAlsoAfterwards) {
   for (ProcessEntry& process : Reload().processes) specs[process.id] = process.spec;
   EXPECT_EQ(specs["A"], specs["B"]);
   EXPECT_NE(specs["A"], specs["C"]);
-  EXPECT_EQ(specs["A"]->wire, "shared");
+  EXPECT_EQ(specs["A"]->argv[0], "shared");
 }
 
 TEST_F(StoreTest, ASpecGoesWithItsLastProcess) {
@@ -245,7 +252,7 @@ TEST_F(StoreTest, ASpecGoesWithItsLastProcess) {
   ASSERT_TRUE(store_->Commit().ok());
   auto content = Reload();
   ASSERT_THAT(content.processes, SizeIs(1));
-  EXPECT_EQ(content.processes[0].spec->wire, "shared");
+  EXPECT_EQ(content.processes[0].spec->argv[0], "shared");
   store_->DeleteProcess("B");
   ASSERT_TRUE(store_->Commit().ok());
   Reload();
@@ -253,7 +260,7 @@ TEST_F(StoreTest, ASpecGoesWithItsLastProcess) {
   EXPECT_EQ(*(*Database::Open(dir_.file()))->Query("SELECT count(*) FROM specs"), "0");
 }
 
-TEST_F(StoreTest, SessionsTombstonesAndRevisionComeBack) {
+TEST_F(StoreTest, SessionsAndRevisionComeBack) {
   Reload();
   SessionEntry session{.id = "S",
                        .name = "run",
@@ -269,8 +276,6 @@ TEST_F(StoreTest, SessionsTombstonesAndRevisionComeBack) {
   session.id = "T";
   session.over = false;
   store_->PutSession(session);
-  store_->PutTombstone({"uid:1", "old", At(1)});
-  store_->PutTombstone({"uid:1", "new", At(9)});
   store_->PutRevision(100'000);
   ASSERT_TRUE(store_->Commit().ok());
   auto content = Reload();
@@ -285,17 +290,89 @@ TEST_F(StoreTest, SessionsTombstonesAndRevisionComeBack) {
   EXPECT_EQ(loaded.create_time, At(1));
   EXPECT_EQ(loaded.renew_time, At(2));
   EXPECT_TRUE(loaded.over);
-  EXPECT_THAT(content.tombstones, SizeIs(2));
   EXPECT_EQ(content.revision, 100'000);
   store_->DeleteSession("S");
-  store_->DeleteTombstonesBefore(At(9));
   ASSERT_TRUE(store_->Commit().ok());
   content = Reload();
   ASSERT_THAT(content.sessions, SizeIs(1));
   EXPECT_EQ(content.sessions[0].id, "T");
-  ASSERT_THAT(content.tombstones, SizeIs(1));
-  EXPECT_EQ(content.tombstones[0].request_id, "new");
-  EXPECT_EQ(content.tombstones[0].time, At(9));
+}
+
+LoggedRequest RequestOf(const std::string& request_id) {
+  LoggedRequest request;
+  request.owner = "uid:1";
+  request.request_id = request_id;
+  request.kind = RequestKind::kSignal;
+  request.fingerprint = std::string("\xff\x00", 2);
+  request.session_id = "S";
+  request.log_time = At(7);
+  request.is_decided = true;
+  request.decision = {
+      .status = absl::NotFoundError("no process"),
+      .made_id = "M",
+      .outcomes = {{"A", absl::OkStatus()}, {"B", absl::FailedPreconditionError("it has ended")}}};
+  request.unstarted = {0, 7};
+  return request;
+}
+
+TEST_F(StoreTest, EveryCauseComesBack) {
+  Open();
+  for (int cause = 0; cause <= static_cast<int>(Cause::kLast); ++cause) {
+    ProcessEntry process = EntryOf(absl::StrCat("P", cause));
+    process.exit.emplace();
+    process.exit->cause = static_cast<Cause>(cause);
+    store_->PutProcess(process);
+  }
+  ASSERT_TRUE(store_->Commit().ok());
+  const Store::Content content = Reload();
+  EXPECT_THAT(store_->damaged(), IsEmpty());
+  EXPECT_THAT(content.processes, SizeIs(static_cast<int>(Cause::kLast) + 1));
+}
+
+TEST_F(StoreTest, LoggedRequestsAndHorizonsComeBack) {
+  Reload();
+  const LoggedRequest put = RequestOf("r");
+  store_->PutRequest(RequestOf("gone"));
+  store_->PutRequest(put);
+  store_->PutHorizon({"uid:1", "S", At(1)});
+  store_->PutHorizon({"uid:1", "", At(2)});
+  ASSERT_TRUE(store_->Commit().ok());
+  store_->DeleteRequest("uid:1", "gone");
+  store_->DeleteHorizon("uid:1", "S");
+  store_->PutHorizon({"uid:1", "", At(3)});
+  ASSERT_TRUE(store_->Commit().ok());
+  const Store::Content content = Reload();
+  ASSERT_THAT(content.requests, SizeIs(1));
+  const LoggedRequest& got = content.requests[0];
+  EXPECT_EQ(got.owner, put.owner);
+  EXPECT_EQ(got.request_id, put.request_id);
+  EXPECT_EQ(got.kind, put.kind);
+  EXPECT_EQ(got.fingerprint, put.fingerprint);
+  EXPECT_EQ(got.session_id, put.session_id);
+  EXPECT_EQ(got.log_time, put.log_time);
+  EXPECT_EQ(got.is_decided, put.is_decided);
+  EXPECT_EQ(got.decision.status, put.decision.status);
+  EXPECT_EQ(got.decision.made_id, put.decision.made_id);
+  ASSERT_THAT(got.decision.outcomes, SizeIs(2));
+  EXPECT_EQ(got.decision.outcomes[1].process_id, "B");
+  EXPECT_EQ(got.decision.outcomes[1].status, put.decision.outcomes[1].status);
+  EXPECT_THAT(got.unstarted, ElementsAre(0, 7));
+  ASSERT_THAT(content.horizons, SizeIs(2));
+  EXPECT_EQ(content.horizons[0].owner, "") << "from before there was a log";
+  EXPECT_EQ(content.horizons[1].time, At(3));
+}
+
+TEST_F(StoreTest, ARequestThatCannotBeReadIsOfUnknownKind) {
+  Reload();
+  store_->PutRequest(RequestOf("r"));
+  ASSERT_TRUE(store_->Commit().ok());
+  Tamper("UPDATE request_log SET blob = x'01'");
+  const Store::Content content = Reload();
+  ASSERT_THAT(content.requests, SizeIs(1));
+  EXPECT_EQ(content.requests[0].kind, RequestKind::kUnknown);
+  EXPECT_EQ(content.requests[0].request_id, "r");
+  EXPECT_EQ(content.requests[0].session_id, "S");
+  EXPECT_THAT(store_->damaged(), ElementsAre(testing::HasSubstr("request r cannot be read from")));
 }
 
 TEST_F(StoreTest, WhatWasNotCommittedIsGone) {
@@ -323,22 +400,25 @@ TEST_F(StoreTest, RowsThatCannotBeReadCostOnlyTheirProcess) {
   Reload();
   for (const char* id : {"A", "B", "C", "D"}) store_->PutProcess(EntryOf(id));
   ProcessEntry bad = EntryOf("E");
-  bad.spec = SpecOf("bad");
+  auto damaged = std::make_shared<Spec>();
+  damaged->wire = "\x0a\xff";
+  bad.spec = damaged;
   store_->PutProcess(bad);
   ASSERT_TRUE(store_->Commit().ok());
   Tamper(
       "UPDATE processes SET blob = x'00' WHERE id = 'A';"
-      "UPDATE specs SET wire = 'flip' WHERE wire = CAST('spec-B' AS BLOB);"
-      "DELETE FROM specs WHERE wire = CAST('spec-C' AS BLOB);");
+      "UPDATE specs SET wire = 'flip' WHERE instr(wire, CAST('spec-B' AS BLOB));"
+      "DELETE FROM specs WHERE instr(wire, CAST('spec-C' AS BLOB));");
   auto content = Reload();
   ASSERT_THAT(content.processes, SizeIs(1));
   EXPECT_EQ(content.processes[0].id, "D");
   EXPECT_THAT(store_->damaged(), SizeIs(4));
   EXPECT_THAT(store_->damaged()[0], ::testing::HasSubstr("process A cannot be read from /tmp/"));
   // A retry of what cannot be read must not start it a second time.
-  ASSERT_THAT(content.tombstones, SizeIs(4));
-  EXPECT_EQ(content.tombstones[0].owner, "uid:1000");
-  EXPECT_EQ(content.tombstones[0].request_id, "request-A");
+  ASSERT_THAT(content.requests, SizeIs(4));
+  EXPECT_EQ(content.requests[0].owner, "uid:1000");
+  EXPECT_EQ(content.requests[0].request_id, "request-A");
+  EXPECT_EQ(content.requests[0].kind, RequestKind::kUnknown);
 }
 
 }  // namespace

@@ -6,19 +6,21 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "agent/spec/stored_spec.h"
 #include "agent/store/sqlite_store.h"
+#include "shoal/v1/process.pb.h"
 
 namespace shoal::agent {
 namespace {
 
-absl::StatusOr<std::shared_ptr<const Spec>> Parse(absl::string_view wire) {
-  auto spec = std::make_shared<Spec>();
-  spec->wire = std::string(wire);
-  return spec;
+std::shared_ptr<const Spec> SpecOfSize(size_t bytes) {
+  v1::ProcessSpec proto;
+  proto.add_argv(std::string(bytes, 's'));
+  return *SpecFromStored(proto.SerializeAsString());
 }
 
 std::unique_ptr<SqliteStore> OpenOrDie(const std::string& dir) {
-  auto store = SqliteStore::Open(dir, Parse);
+  auto store = SqliteStore::Open(dir, "0.2.0", absl::Hours(24));
   if (!store.ok()) {
     std::fprintf(stderr, "store_bench: %s\n", store.status().ToString().c_str());
     std::exit(1);
@@ -27,7 +29,7 @@ std::unique_ptr<SqliteStore> OpenOrDie(const std::string& dir) {
 }
 
 void Measure(SqliteStore* store, int commits, int inserts, const char* what) {
-  auto spec = *Parse(std::string(600, 's'));
+  auto spec = SpecOfSize(600);
   absl::Duration worst;
   const absl::Time start = absl::Now();
   for (int i = 0; i < commits; ++i) {

@@ -1,4 +1,5 @@
 // The store on a full disk, after kill -9, and over a file that is not what it wrote.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -25,7 +26,7 @@ constexpr int kBatch = 32;
 
 // Commits batches for ever; one byte per commit tells of it.
 [[noreturn]] void CommitForEver(const std::string& dir, int report) {
-  auto store = SqliteStore::Open(dir, ParseTestSpec);
+  auto store = SqliteStore::Open(dir, "0.2.0", absl::Hours(24));
   if (!store.ok() || !(*store)->Load().ok()) _exit(1);
   for (int batch = 0;; ++batch) {
     for (int i = 0; i < kBatch; ++i) {
@@ -92,7 +93,7 @@ TEST_F(StoreTest, AFullDiskDropsTheTurnAndNothingElse) {
 
 TEST_F(StoreTest, AFileThatIsNoDatabaseIsRefusedWithTheRemedy) {
   std::ofstream(dir_.file()) << std::string(8192, 'z');
-  auto opened = SqliteStore::Open(dir_.path(), ParseTestSpec);
+  auto opened = SqliteStore::Open(dir_.path(), "0.2.0", absl::Hours(24));
   EXPECT_EQ(opened.status().code(), absl::StatusCode::kFailedPrecondition) << opened.status();
   EXPECT_THAT(opened.status().message(),
               AllOf(HasSubstr(dir_.file()), HasSubstr("damaged"), HasSubstr("move it away")));
@@ -109,7 +110,7 @@ class StoreDamageTest : public StoreTest {
     store_.reset();
   }
   void ExpectRefused() {
-    auto opened = SqliteStore::Open(dir_.path(), ParseTestSpec);
+    auto opened = SqliteStore::Open(dir_.path(), "0.2.0", absl::Hours(24));
     absl::Status status = opened.ok() ? (*opened)->Load().status() : opened.status();
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
     EXPECT_THAT(status.message(), AllOf(HasSubstr(dir_.file()), HasSubstr("is damaged")));
@@ -143,7 +144,7 @@ TEST_F(StoreDamageTest, ATornLogEndsAtItsLastWholeCommit) {
     std::filesystem::copy_file(dir_.path() + "/" + name, copy.path() + "/" + name);
   }
   std::ofstream(copy.file() + "-wal", std::ios::app | std::ios::binary) << std::string(2000, 'x');
-  auto opened = SqliteStore::Open(copy.path(), ParseTestSpec);
+  auto opened = SqliteStore::Open(copy.path(), "0.2.0", absl::Hours(24));
   ASSERT_TRUE(opened.ok()) << opened.status();
   auto content = (*opened)->Load();
   ASSERT_TRUE(content.ok()) << content.status();
@@ -162,16 +163,29 @@ TEST_F(StoreTest, ACleanStopIsMarkedAndTheFirstCommitTakesTheMarkAway) {
   EXPECT_EQ(mark(), "1");
 }
 
-TEST_F(StoreTest, ADatabaseOfANewerAgentIsRefused) {
+// SQLite's bytes of the shared lock that each connection holds in WAL mode: without it another
+// program that opens and closes the file takes itself for the last user and removes the log.
+TEST_F(StoreTest, OtherProgramsSeeThatTheDatabaseIsInUse) {
+  constexpr off_t kSharedFirst = 0x40000002;
+  constexpr off_t kSharedSize = 510;
   Reload();
-  Tamper("PRAGMA user_version=7");
-  auto opened = SqliteStore::Open(dir_.path(), ParseTestSpec);
-  EXPECT_EQ(opened.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(opened.status().message(), HasSubstr("newer agent (schema 7, this one knows 1)"));
+  const pid_t other = fork();  // locks are not inherited
+  if (other == 0) {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = kSharedFirst;
+    lock.l_len = kSharedSize;
+    const int fd = open(dir_.file().c_str(), O_RDWR | O_CLOEXEC);
+    _exit(fd < 0 || fcntl(fd, F_GETLK, &lock) != 0 ? 2 : lock.l_type == F_UNLCK ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(other, &status, 0), other);
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "1: no lock is held";
 }
 
 TEST_F(StoreTest, AMissingStateDirectoryIsNamed) {
-  auto opened = SqliteStore::Open("/nonexistent/shoal", ParseTestSpec);
+  auto opened = SqliteStore::Open("/nonexistent/shoal", "0.2.0", absl::Hours(24));
   EXPECT_EQ(opened.status().message(),
             "open database /nonexistent/shoal/shoal.db: No such file or directory");
 }

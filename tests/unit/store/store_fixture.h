@@ -11,21 +11,23 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/spec/stored_spec.h"
 #include "agent/store/sqlite_store.h"
+#include "shoal/v1/process.pb.h"
 
 namespace shoal::agent {
 
-inline std::shared_ptr<const Spec> SpecOf(const std::string& wire) {
-  auto spec = std::make_shared<Spec>();
-  spec->wire = wire;
-  spec->argv = {wire};
-  return spec;
+// As agents of all versions have stored it: the message with its environment.
+inline std::string StoredSpecOf(const std::string& program) {
+  v1::ProcessSpec proto;
+  proto.add_argv(program);
+  proto.add_env("KEY=value");
+  proto.set_cwd("/");
+  return proto.SerializeAsString();
 }
 
-// Stands for the real parser; "bad" is what it refuses.
-inline absl::StatusOr<std::shared_ptr<const Spec>> ParseTestSpec(absl::string_view wire) {
-  if (wire == "bad") return absl::DataLossError("bad spec");
-  return SpecOf(std::string(wire));
+inline std::shared_ptr<const Spec> SpecOf(const std::string& program) {
+  return *SpecFromStored(StoredSpecOf(program));
 }
 
 inline ProcessEntry EntryOf(const std::string& id) {
@@ -58,7 +60,7 @@ class StoreTest : public ::testing::Test {
  protected:
   void Open() {
     store_.reset();
-    auto opened = SqliteStore::Open(dir_.path(), ParseTestSpec);
+    auto opened = SqliteStore::Open(dir_.path(), "0.2.0", absl::Hours(24));
     ASSERT_TRUE(opened.ok()) << opened.status();
     store_ = *std::move(opened);
   }

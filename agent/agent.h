@@ -1,0 +1,93 @@
+// The agent: its parts, and the order in which they start, stand on each other and end.
+//
+//  1. Prepare  directories, lock of the state directory, loop, files, records, database.
+//  2. Recover  every process and session again, before a client can ask.
+//  3. Serve    gRPC; then it is ready.
+//  4. Run      until a signal, or idle for long enough; then it drains, and processes stay.
+//
+// Ownership:     of main, which makes one and ends by _exit: gRPC's threads outlive it.
+// Thread-safety: main thread only.
+// Blocking:      Prepare() and Recover() on the disk; Run() until the end.
+// Errors:        Prepare(), Recover(), Serve(): the agent cannot start, and the message says why.
+#ifndef SHOAL_AGENT_AGENT_H_
+#define SHOAL_AGENT_AGENT_H_
+
+#include <sys/resource.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "agent/core/supervisor.h"
+#include "agent/loop/event_loop.h"
+#include "agent/os/blob_store.h"
+#include "agent/os/helper_thread.h"
+#include "agent/os/lock_file.h"
+#include "agent/os/loop_scheduler.h"
+#include "agent/os/system_clock.h"
+#include "agent/os/system_process_files.h"
+#include "agent/os/system_shims.h"
+#include "agent/output/output_thread.h"
+#include "agent/output/system_output_files.h"
+#include "agent/readiness.h"
+#include "agent/rpc/edge.h"
+#include "agent/rpc/idle_watch.h"
+#include "agent/rpc/server.h"
+#include "agent/settings.h"
+#include "agent/store/sqlite_store.h"
+
+namespace shoal::agent {
+
+class Agent {
+ public:
+  explicit Agent(Settings settings);
+
+  absl::Status Prepare(int signal_fd);
+  absl::Status Recover();
+  absl::Status Serve();
+  // Until a signal or the idle watch ends it.
+  void Run(Readiness* readiness);
+
+  const Settings& settings() const { return settings_; }
+  std::string ReadyLine() const;
+
+ private:
+  absl::Status OpenDirectories();
+  absl::Status OpenState();
+  void FillEdge();
+  HostInfo MakeHostInfo() const;
+  void BeginDrain(const std::string& reason);
+  [[noreturn]] void Leave();
+
+  const Settings settings_;
+  const std::string host_name_;
+  Readiness* readiness_ = nullptr;
+  std::string boot_id_;
+  rlim_t nofile_soft_ = 0;
+  std::optional<LockFile> state_lock_;
+  std::unique_ptr<EventLoop> loop_;
+  SystemClock clock_;
+  std::optional<LoopScheduler> scheduler_;
+  OpenCalls calls_;
+  Callers callers_;
+  Edge edge_;
+  std::unique_ptr<HelperThread> helper_;
+  std::unique_ptr<SystemOutputFiles> output_files_;
+  std::unique_ptr<BlobStore> blobs_;
+  std::unique_ptr<HelperThread> blob_thread_;
+  std::unique_ptr<SystemProcessFiles> process_files_;
+  std::unique_ptr<SystemShims> shims_;
+  std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<Supervisor> supervisor_;
+  std::unique_ptr<OutputThread> output_thread_;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<IdleWatch> idle_watch_;
+  bool is_draining_ = false;
+  // There from the start: at the end no thread may be to be had.
+  std::unique_ptr<HelperThread> drainer_;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_AGENT_H_

@@ -1,0 +1,88 @@
+#include "agent/core/access.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "common/ids.h"
+
+namespace shoal::agent {
+namespace {
+
+absl::Status CheckSession(const Caller& caller, Verb verb, const Target& target) {
+  const SessionEntry& session = *target.session();
+  const std::string id = session.id.substr(0, kShortIdLength);
+  switch (verb) {
+    case Verb::kSpawn:
+      if (session.owner == caller.name) return absl::OkStatus();
+      return absl::PermissionDeniedError(
+          absl::StrCat("session ", id, " belongs to another identity"));
+    case Verb::kKeepAlive:
+    case Verb::kCloseSession:
+      if (target.token() == session.token) return absl::OkStatus();
+      return absl::PermissionDeniedError(absl::StrCat("token is not that of session ", id));
+    default:
+      return absl::OkStatus();
+  }
+}
+
+}  // namespace
+
+absl::string_view NameOf(Verb verb) {
+  switch (verb) {
+    case Verb::kSpawn:
+      return "Spawn";
+    case Verb::kGet:
+      return "Get";
+    case Verb::kList:
+      return "List";
+    case Verb::kWatch:
+      return "Watch";
+    case Verb::kWait:
+      return "Wait";
+    case Verb::kSignal:
+      return "Signal";
+    case Verb::kTerminate:
+      return "Terminate";
+    case Verb::kUpdate:
+      return "Update";
+    case Verb::kDelete:
+      return "Delete";
+    case Verb::kReadOutput:
+      return "ReadOutput";
+    case Verb::kAcknowledgeOutput:
+      return "AcknowledgeOutput";
+    case Verb::kOpenSession:
+      return "Open";
+    case Verb::kKeepAlive:
+      return "KeepAlive";
+    case Verb::kCloseSession:
+      return "Close";
+    case Verb::kListSessions:
+      return "SessionService.List";
+    case Verb::kCreateTemplate:
+      return "TemplateService.Create";
+    case Verb::kListTemplates:
+      return "TemplateService.List";
+    case Verb::kDeleteTemplates:
+      return "TemplateService.Delete";
+    case Verb::kGetHost:
+      return "HostService.Get";
+    case Verb::kFindMissingLibraries:
+      return "FindMissingLibraries";
+    case Verb::kFindMissingBlobs:
+      return "FindMissing";
+    case Verb::kWriteBlob:
+      return "Write";
+    case Verb::kReadBlob:
+      return "Read";
+  }
+  return "unknown";
+}
+
+absl::StatusOr<Permit> Authorize(const Caller& caller, Verb verb, const Target& target) {
+  if (target.session() != nullptr) {
+    if (absl::Status may = CheckSession(caller, verb, target); !may.ok()) return may;
+  }
+  return Permit(caller, verb);
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,100 @@
+// The rules of access: Authorize is asked for every request, and makes the Permit that handlers
+// demand.
+//
+// Every caller may do everything on this host, but for sessions: only the owner of a session may
+// start processes in it, and a session is renewed and closed by its token, whichever caller shows it.
+// A request_id needs no rule: RequestLog keeps it by the owner of the Permit, so that the same
+// request_id of another caller is another request.
+//
+// Ownership:     plain data.
+// Thread-safety: thread-safe; a target is used within the call only.
+// Blocking:      never blocks.
+// Errors:        PERMISSION_DENIED.
+#ifndef SHOAL_AGENT_CORE_ACCESS_H_
+#define SHOAL_AGENT_CORE_ACCESS_H_
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "agent/core/caller.h"
+#include "agent/core/model.h"
+
+namespace shoal::agent {
+
+// The calls of the API, in the order of its services.
+enum class Verb {
+  kSpawn,  // a batch, too
+  kGet,
+  kList,
+  kWatch,
+  kWait,
+  kSignal,
+  kTerminate,
+  kUpdate,
+  kDelete,
+  kReadOutput,
+  kAcknowledgeOutput,
+  kOpenSession,
+  kKeepAlive,
+  kCloseSession,
+  kListSessions,
+  kCreateTemplate,
+  kListTemplates,
+  kDeleteTemplates,
+  kGetHost,
+  kFindMissingLibraries,
+  kFindMissingBlobs,
+  kWriteBlob,
+  kReadBlob,
+  kLast = kReadBlob,
+};
+
+// As requests and audit lines name it: "Spawn", "TemplateService.Create".
+absl::string_view NameOf(Verb verb);
+
+// What a verb is about: the host with everything on it, or one session.
+class Target {
+ public:
+  static Target Host() { return Target(nullptr, std::nullopt); }
+  static Target Session(const SessionEntry& session) { return Target(&session, std::nullopt); }
+  // Of a caller that shows a token.
+  static Target Session(const SessionEntry& session, absl::string_view token) {
+    return Target(&session, token);
+  }
+
+  const SessionEntry* session() const { return session_; }  // null: the host
+  const std::optional<absl::string_view>& token() const { return token_; }
+
+ private:
+  Target(const SessionEntry* session, std::optional<absl::string_view> token)
+      : session_(session), token_(token) {}
+
+  const SessionEntry* session_;
+  std::optional<absl::string_view> token_;
+};
+
+// That the caller may. Made by Authorize alone: what demands one cannot be reached without asking.
+class Permit {
+ public:
+  const Caller& caller() const { return caller_; }
+  Verb verb() const { return verb_; }
+  // Of what is made by this permit.
+  const std::string& owner() const { return caller_.name; }
+
+ private:
+  friend absl::StatusOr<Permit> Authorize(const Caller& caller, Verb verb, const Target& target);
+
+  Permit(Caller caller, Verb verb) : caller_(std::move(caller)), verb_(verb) {}
+
+  Caller caller_;
+  Verb verb_;
+};
+
+absl::StatusOr<Permit> Authorize(const Caller& caller, Verb verb, const Target& target);
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_ACCESS_H_

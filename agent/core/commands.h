@@ -1,0 +1,141 @@
+// The requests to the core and their answers: the vocabulary that the services and the parts of the
+// core share. Each command holds the permit of its caller; a logged one derives from LoggedCall, see
+// request_log.h.
+//
+// Ownership:     plain data; a callback is called once, on the loop thread.
+// Thread-safety: built on any thread, used on the loop thread.
+// Blocking:      never blocks.
+// Errors:        none of their own.
+#ifndef SHOAL_AGENT_CORE_COMMANDS_H_
+#define SHOAL_AGENT_CORE_COMMANDS_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/core/access.h"
+#include "agent/core/logged_request.h"
+#include "agent/core/model.h"
+#include "agent/core/ports/process_trees.h"
+#include "agent/core/selector.h"
+
+namespace shoal::agent {
+
+// One process to start.
+struct SpawnItem {
+  std::shared_ptr<const Spec> spec;
+  std::optional<int> rank;
+  std::vector<std::string> rank_env;
+  std::shared_ptr<const InlineFiles> inline_files = nullptr;
+};
+
+struct SpawnCommand : LoggedCall {
+  std::string session_id = {};  // empty: DETACHED
+  std::vector<SpawnItem> items = {};
+};
+
+// The outcome of one item. `process` is set if it exists (also when it failed to start), valid
+// during the callback.
+struct SpawnOutcome {
+  absl::Status status;
+  const ProcessEntry* process = nullptr;
+};
+
+enum class Until { kStarted, kExited, kOutputComplete, kEmpty };  // kStarted: or failed to
+
+// The outcome of a bulk call for one process, valid during the callback.
+struct Outcome {
+  const ProcessEntry* process = nullptr;  // null: deleted, or unknown since
+  absl::Status status;
+  std::string id = {};  // of the process, set if there is none
+};
+
+// A template that is wanted: its owner, and its program.
+struct TemplateWish {
+  std::string owner;
+  std::shared_ptr<const Spec> spec;
+  std::shared_ptr<const InlineFiles> inline_files;
+  std::optional<absl::Duration> idle_timeout;  // absent: 5 min
+};
+
+struct TerminateCommand {
+  Permit permit;
+  Selector selector = {};
+  int signal = 15;
+  std::optional<absl::Duration> grace = {};
+  std::optional<absl::Duration> timeout = {};
+};
+
+struct SignalCommand : LoggedCall {
+  Selector selector = {};
+  int signal = 0;
+  SignalScope scope = SignalScope::kProcess;
+};
+
+struct DeleteCommand : LoggedCall {
+  Selector selector = {};
+};
+
+struct CreateTemplateCommand : LoggedCall {
+  TemplateWish wish = {};  // `owner` is set from the permit
+};
+
+struct DeleteTemplatesCommand : LoggedCall {
+  std::vector<std::string> terms = {};
+};
+
+struct UpdateCommand : LoggedCall {
+  Selector selector = {};
+  Labels set_labels = {};
+  std::vector<std::string> remove_labels = {};
+  bool detach = false;
+  std::optional<absl::Duration> time_limit = {};  // zero removes
+};
+
+struct OpenSessionCommand : LoggedCall {
+  std::string name = {};
+  absl::Duration ttl = absl::Seconds(15);
+};
+
+// Closes a session by its token; idempotent by state.
+struct CloseSessionCommand {
+  Permit permit;
+  std::string session_id = {};
+  std::string token = {};
+  bool forget = false;  // its processes go with it
+  std::optional<absl::Duration> grace = {};
+  std::optional<absl::Duration> timeout = {};
+};
+
+struct SessionEnd {
+  int terminated = 0;
+  std::vector<std::string> survivor_ids;
+};
+
+// Events after a revision: changed processes as they are now, and deleted ids with the revisions of
+// their deletion.
+struct Changes {
+  std::vector<const ProcessEntry*> upserts;
+  std::vector<std::pair<std::string, int64_t>> deleted;
+};
+
+using WaitId = uint64_t;
+
+using SpawnCallback = absl::AnyInvocable<void(const std::vector<SpawnOutcome>&, bool replayed)>;
+using OutcomesCallback = absl::AnyInvocable<void(absl::StatusOr<std::vector<Outcome>>)>;
+using WaitCallback =
+    absl::AnyInvocable<void(absl::StatusOr<std::vector<const ProcessEntry*>>, bool timed_out)>;
+using OpenCallback = absl::AnyInvocable<void(absl::StatusOr<const SessionEntry*>)>;
+using CloseCallback = absl::AnyInvocable<void(absl::StatusOr<SessionEnd>)>;
+using CreateCallback = absl::AnyInvocable<void(absl::StatusOr<const ProcessEntry*>)>;
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_COMMANDS_H_

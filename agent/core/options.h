@@ -1,0 +1,34 @@
+// What the agent is told at its start.
+//
+// Ownership:     plain data.
+// Thread-safety: constant after construction.
+// Blocking:      never blocks.
+// Errors:        none.
+#ifndef SHOAL_AGENT_CORE_OPTIONS_H_
+#define SHOAL_AGENT_CORE_OPTIONS_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "agent/core/logged_request.h"
+
+namespace shoal::agent {
+
+struct SupervisorOptions {
+  std::string agent_version;
+  std::string boot_id;
+  std::string host_name;
+  std::vector<std::string> base_env;  // PATH, HOME, USER, SHELL of the agent's user
+  std::vector<std::string> own_env;   // SHOAL_…=… of every process, whatever its spec says
+  absl::Duration retention = absl::Hours(24);  // of ended processes
+  size_t retention_count = 10'000;
+  absl::Duration dead_man = absl::Minutes(10);  // beyond a session's TTL
+  bool has_cgroup = false;
+  RequestLimits requests;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_OPTIONS_H_

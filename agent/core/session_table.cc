@@ -1,0 +1,72 @@
+#include "agent/core/session_table.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/ids.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr size_t kEndedKept = 1'000;
+
+}  // namespace
+
+SessionEntry* SessionTable::Add(SessionEntry session) {
+  auto entry = std::make_unique<SessionEntry>(std::move(session));
+  SessionEntry* added = entry.get();
+  sessions_[added->id] = std::move(entry);
+  return added;
+}
+
+SessionEntry* SessionTable::Find(const std::string& session_id) const {
+  const auto found = sessions_.find(session_id);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+std::vector<const SessionEntry*> SessionTable::Living() const {
+  std::vector<const SessionEntry*> living;
+  for (const auto& [id, session] : sessions_) {
+    if (!session->over) living.push_back(session.get());
+  }
+  return living;
+}
+
+void SessionTable::RememberEnd(const std::string& session_id, absl::string_view how,
+                               int processes) {
+  ended_[session_id] = {core_->clock->Now(), how, processes};
+  ended_order_.push_back(session_id);
+  if (ended_order_.size() <= kEndedKept) return;
+  ended_.erase(ended_order_.front());
+  ended_order_.pop_front();
+}
+
+absl::Status SessionTable::Gone(const std::string& session_id) const {
+  auto ended = ended_.find(session_id);
+  if (ended == ended_.end()) {
+    return absl::NotFoundError(absl::StrCat("no session ", session_id.substr(0, kShortIdLength)));
+  }
+  return absl::NotFoundError(absl::StrCat(
+      "session ", session_id.substr(0, kShortIdLength), " ", ended->second.how, " at ",
+      absl::FormatTime("%H:%M:%S", ended->second.time, absl::UTCTimeZone()), " UTC; ",
+      ended->second.processes, ended->second.processes == 1 ? " process was" : " processes were",
+      " terminated"));
+}
+
+absl::StatusOr<Permit> SessionTable::AuthorizeSpawn(const Permit& call,
+                                                    const std::string& session_id) const {
+  const SessionEntry* session = Find(session_id);
+  if (session == nullptr || session->over) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("SESSION_EXPIRED: ", Gone(session_id).message()));
+  }
+  return Authorize(call.caller(), Verb::kSpawn, Target::Session(*session));
+}
+
+int64_t SessionTable::DeadManOf(const std::string& session_id) const {
+  auto found = sessions_.find(session_id);
+  if (found == sessions_.end()) return 0;
+  return absl::ToInt64Nanoseconds(found->second->expires_boottime + core_->options.dead_man);
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,65 @@
+// The sessions that are not forgotten, and why the last of the others ended.
+//
+// Ownership:     owned by the supervisor; owns the entries.
+// Thread-safety: loop thread only.
+// Blocking:      never blocks.
+// Errors:        NOT_FOUND (FAILED_PRECONDITION for a spawn): the session is over or unknown.
+//                PERMISSION_DENIED: as Authorize says.
+#ifndef SHOAL_AGENT_CORE_SESSION_TABLE_H_
+#define SHOAL_AGENT_CORE_SESSION_TABLE_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "agent/core/access.h"
+#include "agent/core/core.h"
+
+namespace shoal::agent {
+
+class SessionTable {
+ public:
+  explicit SessionTable(Core* core) : core_(core) {}
+
+  SessionEntry* Add(SessionEntry session);
+  void Remove(const std::string& session_id) { sessions_.erase(session_id); }
+  // Null if it is unknown, or forgotten.
+  SessionEntry* Find(const std::string& session_id) const;
+  std::vector<const SessionEntry*> Living() const;  // not over
+
+  // Its end is told of for a while after it is forgotten.
+  void RememberEnd(const std::string& session_id, absl::string_view how, int processes);
+  bool HasEnded(const std::string& session_id) const { return ended_.contains(session_id); }
+  // NOT_FOUND: how and when it ended, if that is known.
+  absl::Status Gone(const std::string& session_id) const;
+
+  // FAILED_PRECONDITION when it is over or unknown, PERMISSION_DENIED when another owns it.
+  absl::StatusOr<Permit> AuthorizeSpawn(const Permit& call, const std::string& session_id) const;
+
+  // CLOCK_BOOTTIME nanoseconds after which a shim may end the session's processes if no agent
+  // lives.
+  int64_t DeadManOf(const std::string& session_id) const;
+
+ private:
+  struct Ended {
+    absl::Time time;
+    absl::string_view how;
+    int processes = 0;
+  };
+
+  Core* const core_;
+  std::map<std::string, std::unique_ptr<SessionEntry>> sessions_;
+  std::map<std::string, Ended> ended_;  // the last kEndedKept, to tell why a token no longer works
+  std::deque<std::string> ended_order_;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_SESSION_TABLE_H_

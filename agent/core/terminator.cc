@@ -1,0 +1,174 @@
+#include "agent/core/terminator.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "agent/core/start_failure.h"
+#include "agent/core/transitions.h"
+#include "agent/core/unmanaged.h"
+#include "common/end_times.h"
+#include "common/failpoint.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr absl::Duration kShimReactionTime = absl::Seconds(2);
+
+record::EndCause EndCauseOf(Cause cause) {
+  switch (cause) {
+    case Cause::kSessionClosed:
+      return record::EndCause::kSessionClosed;
+    case Cause::kSessionExpired:
+      return record::EndCause::kSessionExpired;
+    default:
+      return record::EndCause::kRequested;
+  }
+}
+
+std::string NamesOf(const std::vector<Survivor>& survivors) {
+  constexpr size_t kMost = 8;
+  std::vector<std::string> names;
+  for (const Survivor& survivor : survivors) {
+    if (names.size() == kMost) break;
+    names.push_back(absl::StrCat(
+        survivor.pid, " ", survivor.command,
+        survivor.wait_channel.empty() ? "" : absl::StrCat(" in ", survivor.wait_channel)));
+  }
+  return absl::StrJoin(names, ", ");
+}
+
+// For the next agent, should this one be unable to store it.
+void NoteAsked(const Termination& first, record::AgentHalf* half) {
+  half->end_asked_ns = absl::ToUnixNanos(first.request_time);
+  half->end_asked_grace_ns = absl::ToInt64Nanoseconds(first.grace);
+  half->end_asked_signal = first.signal;
+  std::memset(half->end_asked_by, 0, sizeof(half->end_asked_by));
+  first.requested_by.copy(half->end_asked_by, sizeof(half->end_asked_by) - 1);
+}
+
+}  // namespace
+
+void Terminator::End(ProcessEntry* process, const EndWish& wish) {
+  if (process->IsTreeOver()) return;
+  if (process->state == State::kPending) {
+    StartFailure failure{
+        .stage = "queue", .error_number = ECANCELED, .message = std::string(kEndedBeforeStart)};
+    return FailToStart(core_, process, std::move(failure));
+  }
+  absl::Duration grace = wish.grace.value_or(process->spec->grace);
+  Termination wanted{.requested_by = wish.requested_by,
+                     .cause = wish.cause,
+                     .request_time = core_->clock->Now(),
+                     .signal = wish.signal,
+                     .grace = grace,
+                     .kill_time = std::nullopt};
+  if (process->IsUnmanaged()) return NoteUnmanagedEnd(core_, process, std::move(wanted));
+  if (!process->termination) {
+    process->termination = std::move(wanted);
+    if (process->state == State::kRunning) Advance(process, State::kStopping);
+    core_->ledger.Save(*process);
+    core_->ledger.Changed(process);
+  }
+  EndWish told = wish;
+  told.cause = process->termination->cause;  // the first reason stays, also after a restart
+  core_->ledger.ThenAlways([this, id = process->id, told, grace] {
+    SHOAL_FAILPOINT("terminate:before-tell");
+    Tell(id, told, grace);
+    SHOAL_FAILPOINT("terminate:after-tell");
+  });
+}
+
+void Terminator::Tell(const std::string& id, const EndWish& wish, absl::Duration grace) {
+  const ProcessEntry* process = core_->table.Find(id);
+  if (process == nullptr || process->slot == 0) return;
+  ShimView before = slots_->Look(process->slot, id);
+  uint32_t serial = before.agent ? before.agent->terminate_serial + 1 : 1;
+  slots_->Tell(
+      process->slot, id,
+      [&](record::AgentHalf& half) {
+        half.terminate_serial = serial;
+        half.terminate_cause = EndCauseOf(wish.cause);
+        half.terminate_signal = wish.signal;
+        half.terminate_grace_ns = absl::ToInt64Nanoseconds(grace);
+        if (process->termination) NoteAsked(*process->termination, &half);
+      },
+      /*wake=*/true);
+  core_->scheduler->After(kShimReactionTime, [this, id, serial] { CheckShimSaw(id, serial); });
+}
+
+void Terminator::CheckShimSaw(const std::string& id, uint32_t serial) {
+  ProcessEntry* process = core_->table.Find(id);
+  if (process == nullptr || process->slot == 0 || process->IsTreeOver()) return;
+  ShimView view = slots_->Look(process->slot, id);
+  bool seen = view.shim && view.shim->terminate_serial >= serial;
+  if (seen == ((process->flags & kFlagShimStalled) == 0)) return;
+  process->flags ^= kFlagShimStalled;
+  core_->ledger.Changed(process);
+  if (!seen) {
+    core_->scheduler->After(kShimReactionTime, [this, id, serial] { CheckShimSaw(id, serial); });
+  }
+}
+
+absl::Duration Terminator::TimeoutFor(const std::vector<ProcessEntry*>& processes,
+                                      const std::optional<absl::Duration>& grace,
+                                      const std::optional<absl::Duration>& timeout) const {
+  if (timeout) return *timeout;
+  absl::Duration longest = grace.value_or(absl::ZeroDuration());
+  for (const ProcessEntry* process : processes) {
+    if (!grace) longest = std::max(longest, process->spec->grace);
+  }
+  return longest + kProofTime;
+}
+
+absl::Status Terminator::SurvivorStatus(const ProcessEntry& process) const {
+  const std::vector<Survivor> left = trees_->Describe(trees_->Members(process));
+  bool stalled = (process.flags & kFlagShimStalled) != 0;
+  return absl::DeadlineExceededError(
+      absl::StrCat("the tree of ", Describe(process), " is not empty yet: ", left.size(),
+                   left.size() == 1 ? " process" : " processes", left.empty() ? "" : ": ",
+                   NamesOf(left), stalled ? "; its shim does not react (is it stopped?)" : ""));
+}
+
+absl::Status Terminator::EndStatus(const ProcessEntry& process) const {
+  if (!process.IsTreeOver() && process.IsUnmanaged()) return CheckManaged(*core_, process);
+  if (!process.IsTreeOver()) return SurvivorStatus(process);
+  if (process.tree_empty) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the tree of ", Describe(process), " is unproven: its shim is gone and there is no cgroup",
+      process.survivors.empty() ? "" : "; left of it was ", NamesOf(process.survivors)));
+}
+
+void Terminator::Terminate(TerminateCommand command, OutcomesCallback done) {
+  absl::StatusOr<std::vector<ProcessEntry*>> selected = core_->table.Select(command.selector);
+  if (!selected.ok()) return done(selected.status());
+  EndWish wish{.cause = Cause::kTerminated,
+               .requested_by = command.permit.owner(),
+               .signal = command.signal,
+               .grace = command.grace};
+  std::vector<ProcessEntry*> ending;
+  std::vector<std::string> ids;
+  for (ProcessEntry* process : *selected) {
+    End(process, wish);
+    ids.push_back(process->id);
+    if (!process->IsUnmanaged()) ending.push_back(process);
+  }
+  core_->waits.Add(ending, Until::kEmpty, /*any=*/false,
+                   TimeoutFor(ending, command.grace, command.timeout),
+                   [this, ids = std::move(ids), done = std::move(done)](
+                       const std::vector<std::string>& /*ending*/, bool /*timed_out*/) mutable {
+                     std::vector<Outcome> outcomes;
+                     for (const std::string& id : ids) {
+                       const ProcessEntry* process = core_->table.Find(id);
+                       if (process == nullptr) continue;  // deleted, so it was over
+                       outcomes.push_back({process, EndStatus(*process)});
+                     }
+                     done(std::move(outcomes));
+                   });
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,56 @@
+#include "agent/os/start_payload.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/os/descriptor.h"
+#include "agent/record/record_layout.h"
+#include "common/status.h"
+
+namespace shoal::agent {
+namespace {
+
+void Add(absl::string_view key, absl::string_view value, std::string* payload) {
+  absl::StrAppend(payload, key, "=", value);
+  payload->push_back('\0');
+}
+
+}  // namespace
+
+std::string PayloadOf(const ShimStart& start) {
+  const record::AgentHalf& desired = start.desired;
+  std::string payload;
+  for (const std::string& word : start.argv) Add("arg", word, &payload);
+  for (const std::string& variable : start.env) Add("env", variable, &payload);
+  Add("cwd", start.cwd.empty() ? "/" : start.cwd, &payload);
+  if (desired.nofile_soft != 0) Add("nofile", absl::StrCat(desired.nofile_soft), &payload);
+  if ((desired.flags & record::kMergeStderr) != 0) Add("merge-stderr", "1", &payload);
+  if ((desired.flags & record::kResultStream) != 0) Add("result", "1", &payload);
+  if ((desired.flags & record::kForbidChildren) != 0) Add("forbid-children", "1", &payload);
+  return payload;
+}
+
+absl::StatusOr<UniqueFd> MakePayload(const ShimStart& start) {
+  const std::string payload = PayloadOf(start);
+  UniqueFd file(memfd_create("shoal-start", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!file) return ErrnoStatus(errno, absl::StrCat("memfd_create for the start of ", start.id));
+  size_t written = 0;
+  while (written < payload.size()) {
+    const ssize_t count = pwrite(file.get(), payload.data() + written, payload.size() - written,
+                                 static_cast<off_t>(written));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return ErrnoStatus(errno, absl::StrCat("write what ", start.id, " is to be"));
+    written += static_cast<size_t>(count);
+  }
+  if (fcntl(file.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+    return ErrnoStatus(errno, absl::StrCat("seal what ", start.id, " is to be"));
+  }
+  return MoveUp(std::move(file), absl::StrCat("what ", start.id, " is to be"));
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,111 @@
+#include "agent/output/output_cursor.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "agent/output/output_search.h"
+
+namespace shoal::agent {
+namespace {
+
+constexpr int64_t kFrameBytes = 32 << 10;
+
+}  // namespace
+
+OutputCursor::OutputCursor(int directory, const OutputUpdate& first, int stream, bool wanted)
+    : directory_(directory),
+      stream_(stream),
+      wanted_(wanted),
+      reader_(directory, first.id, stream, first.segment_bytes) {}
+
+bool OutputCursor::Take(const OutputUpdate& update, const OutputStart& start) {
+  const record::StreamState& told = update.streams[static_cast<size_t>(stream_)];
+  const bool grew = told.end > state_.end;
+  state_ = told;
+  if (update.checked && std::exchange(asked_, false)) unfound_ = true;
+  if (!wanted_) return false;
+  if (!std::exchange(placed_, true)) Place(update, start);
+  return grew;
+}
+
+void OutputCursor::TakeGone() {
+  asked_ = false;
+  unfound_ = true;
+}
+
+void OutputCursor::Place(const OutputUpdate& update, const OutputStart& start) {
+  auto resume = start.resume.find({update.id, stream_});
+  if (resume != start.resume.end()) {
+    offset_ = resume->second;
+    return;
+  }
+  if (update.is_new) return;
+  switch (start.from) {
+    case OutputStart::From::kOffset:
+      offset_ = start.number;
+      return;
+    case OutputStart::From::kTailBytes:
+      offset_ = std::max(state_.begin, state_.end - start.number);
+      return;
+    case OutputStart::From::kTailLines: {
+      absl::StatusOr<int64_t> offset =
+          OffsetOfTailLines(reader_, state_, update.segment_bytes, start.number);
+      offset_ = offset.ok() ? *offset : state_.begin;
+      return;
+    }
+    case OutputStart::From::kSince:
+      offset_ = OffsetSince(directory_, update.id, stream_, state_, start.since, update.started);
+      return;
+  }
+}
+
+absl::StatusOr<std::optional<OutputFrame>> OutputCursor::Next(const OutputUpdate& update,
+                                                              int64_t up_to) {
+  if (offset_ < state_.begin) {
+    return Gap(update, state_.begin,
+               update.drops_oldest ? OutputGap::Reason::kCap : OutputGap::Reason::kAcknowledged);
+  }
+  std::string data(static_cast<size_t>(std::min(up_to - offset_, kFrameBytes)), '\0');
+  absl::StatusOr<size_t> got = reader_.Read(offset_, data.data(), data.size());
+  if (absl::IsNotFound(got.status()) || (got.ok() && *got == 0)) return OnMissing(update);
+  if (!got.ok()) return got.status();
+  unfound_ = false;
+  data.resize(*got);
+  return OutputFrame{update.id, stream_, offset_, std::move(data)};
+}
+
+// A segment that should be there is not: perhaps the loop knows by now that it was dropped.
+std::optional<OutputFrame> OutputCursor::OnMissing(const OutputUpdate& update) {
+  if (!unfound_) {
+    asked_ = true;
+    return std::nullopt;
+  }
+  const int64_t segment_end = (offset_ / update.segment_bytes + 1) * update.segment_bytes;
+  return Gap(update, std::min(segment_end, state_.end), OutputGap::Reason::kMissing);
+}
+
+OutputFrame OutputCursor::Gap(const OutputUpdate& update, int64_t to,
+                              OutputGap::Reason reason) const {
+  return {update.id, stream_, offset_, OutputGap{to, reason}};
+}
+
+OutputFrame OutputCursor::End(const OutputUpdate& update) const {
+  return {update.id, stream_, offset_, OutputEnd{update.truncated}};
+}
+
+int64_t OutputCursor::EndOf(const OutputFrame& frame) {
+  if (const auto* data = std::get_if<std::string>(&frame.content)) {
+    return frame.offset + static_cast<int64_t>(data->size());
+  }
+  const auto* gap = std::get_if<OutputGap>(&frame.content);
+  return gap != nullptr ? gap->to : frame.offset;
+}
+
+void OutputCursor::MoveTo(int64_t offset) {
+  offset_ = offset;
+  if (offset_ >= state_.end) reader_.Close();  // descriptors are few
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,294 @@
+#include "agent/shim/shim.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/shim/failpoint.h"
+
+namespace shoal::shim {
+namespace {
+
+using record::Stage;
+
+constexpr int64_t kReadAgainPause = 20 * kMillisecond;  // of a torn half
+
+int64_t NsOf(const struct timeval& time) {
+  return int64_t{time.tv_sec} * kSecond + int64_t{time.tv_usec} * 1000;
+}
+
+struct timespec TimespecOf(int64_t ns) {
+  return {static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)};
+}
+
+}  // namespace
+
+Shim::Shim(RecordSlot* record, Command* command, pid_t adopted)
+    : record_(record),
+      half_(record->shim()),
+      wish_(record->agent()),
+      command_(command),
+      adopted_(adopted),
+      publisher_(record, &tree_),
+      children_(&tree_),
+      end_(record, &tree_, &children_, &publisher_),
+      streams_{{record::kStdout, half_.prefix.id, &half_.streams[record::kStdout], &index_},
+               {record::kStderr, half_.prefix.id, &half_.streams[record::kStderr], &index_},
+               {record::kResult, half_.prefix.id, &half_.streams[record::kResult], &index_}} {
+  for (struct pollfd& watched : watched_) watched = {-1, POLLIN, 0};
+}
+
+void Shim::Run() {
+  if (StartError error = Start(); error.stage != Stage::kNone) FailStart(error);
+  if (adopted_ != 0 && children_.Reap()) Turn();  // it may have ended before there was a signalfd
+  while (!Has(record::kFinal)) {
+    Wait();
+    Turn();
+  }
+  Reach("final");
+}
+
+StartError Shim::Start() {
+  StartError error = adopted_ != 0 ? Adopt() : StartError{};
+  if (error.stage != Stage::kNone) return error;
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGCHLD);
+  sigaddset(&signals, SIGUSR1);
+  watched_[kSignals].fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (watched_[kSignals].fd < 0) return {Stage::kSetup, errno};
+  half_.shim_start_ticks = StartTicksBetween(wish_.spawn_began_ns, BootNow(), getpid());
+  half_.terminate_serial = wish_.terminate_serial;
+  record_->Write();
+  Reach("first-half");
+  if (wish_.segment_bytes <= 0) return {Stage::kSetup, EINVAL};
+  if (adopted_ == 0 && command_->error() != 0) return {Stage::kSetup, command_->error()};
+  half_.end_cause = wish_.terminate_cause;  // an end that was wanted beforehand: nothing is run
+  if (wish_.terminate_serial != 0) return {Stage::kSetup, ECANCELED};
+
+  index_.Begin(half_.prefix.id, WallNow());
+  if (adopted_ != 0) {
+    TakePipes();
+  } else if (error = Fork(); error.stage != Stage::kNone) {
+    return error;
+  }
+  Reach("forked");
+  watched_[kStartPipe].fd = child_.start_pipe;
+  return {};
+}
+
+StartError Shim::Fork() {
+  const int cgroup_fd = Wants(record::kNoCgroup) ? -1 : record::kCgroupFd;
+  ChildPlan plan = {
+      *command_, -1, -1, -1, wish_.nofile_soft, cgroup_fd, Wants(record::kForbidChildren)};
+  StartError error = OpenPipes(&plan);
+  if (error.stage == Stage::kNone) error = StartChild(plan, &child_);
+  command_->Drop();
+  close(plan.stdout_fd);
+  if (plan.result_fd >= 0) close(plan.result_fd);
+  if (plan.stderr_fd != plan.stdout_fd) close(plan.stderr_fd);
+  if (error.stage != Stage::kNone) return error;
+  if (child_.outside_cgroup) half_.flags |= record::kCgroupRefused;
+  OnForked(child_.outside_cgroup ? -1 : cgroup_fd, -1);
+  return {};
+}
+
+StartError Shim::Adopt() {
+  half_.flags |= record::kAdopted;
+  StartError error = AdoptChild(adopted_, &child_);
+  if (error.stage != Stage::kNone) return error;
+  const bool alone = Wants(record::kNoCgroup);
+  OnForked(alone ? -1 : record::kCgroupFd, alone ? -1 : fork_protocol::kShimCgroupFd);
+  return {};
+}
+
+void Shim::OnForked(int cgroup_fd, int refuge_fd) {
+  children_.Begin(child_.pid);
+  half_.pid = child_.pid;
+  half_.start_ticks = child_.start_ticks;
+  tree_.Begin(child_.pid, cgroup_fd, refuge_fd);
+}
+
+void Shim::TakePipes() {
+  for (const record::StreamFacts& stream : record::kStreamTable) {
+    if (HasStream(stream.number)) streams_[stream.number].TakePipe(stream.pipe_fd);
+  }
+}
+
+// The write ends go into the plan, whose owner closes them.
+StartError Shim::OpenPipes(ChildPlan* plan) {
+  plan->stdout_fd = plan->stderr_fd = streams_[record::kStdout].OpenPipe();
+  if (plan->stdout_fd < 0) return {Stage::kPipe, errno};
+  if (HasStream(record::kStderr)) plan->stderr_fd = streams_[record::kStderr].OpenPipe();
+  if (plan->stderr_fd < 0) return {Stage::kPipe, errno};
+  if (!HasStream(record::kResult)) return {};
+  plan->result_fd = streams_[record::kResult].OpenPipe();
+  if (plan->result_fd < 0) return {Stage::kPipe, errno};
+  return {};
+}
+
+// The start pipe is at EOF or has an error.
+void Shim::OnStarted() {
+  watched_[kStartPipe].fd = -1;
+  if (StartError error = FinishStart(&child_); error.stage != Stage::kNone) return FailStart(error);
+  Reach("executed");
+  half_.started_ns = WallNow();
+  index_.Begin(half_.prefix.id, half_.started_ns);
+  end_.OnStarted();
+  publisher_.Changed(record::kStarted);
+}
+
+void Shim::FailStart(StartError error) {
+  half_.fail_stage = error.stage;
+  half_.fail_errno = error.error_number;
+  publisher_.Changed(record::kStartFailed);
+  if (adopted_ != 0 && child_.pid != 0) {  // it may run, and must not
+    close(child_.start_pipe);
+    child_.start_pipe = -1;
+    now_ = BootNow();
+    publisher_.PublishNow(
+        now_);  // a caller that waits for the start does not wait for what follows
+    end_.StartKilling(now_);
+  }
+  if (child_.pid != 0) return;  // it is still to be reaped
+  for (Collector& stream : streams_) stream.Close();
+  Turn();
+}
+
+// The main process was reaped: once, whichever step of the turn has seen it.
+void Shim::TakeExit() {
+  const Subreaper::Exit* exit = children_.exit();
+  if (exit == nullptr || Ended()) return;
+  if (child_.start_pipe >= 0) OnStarted();
+  if (Has(record::kStartFailed)) return;
+  Reach("reaped");
+  const struct rusage& used = exit->used;
+  half_.wait_status = exit->status;
+  half_.usage = {NsOf(used.ru_utime), NsOf(used.ru_stime), used.ru_maxrss * 1024, used.ru_majflt,
+                 used.ru_minflt,      used.ru_nvcsw,       used.ru_nivcsw};
+  // Not before the start, which may have been seen only now.
+  half_.exited_ns = exit->wall_ns > half_.started_ns ? exit->wall_ns : half_.started_ns;
+  end_.OnExit(exit->boot_ns);
+  publisher_.Changed(record::kExited);
+}
+
+// Deadlines are the timerfd's, which counts suspended time; a moment's pause is ppoll's.
+void Shim::Wait() {
+  const int64_t deadline = end_.deadline();
+  int64_t wake = Earlier(end_.look_at(), publisher_.due_at());
+  if (unread_) wake = Earlier(wake, now_ + kReadAgainPause);
+  for (const Collector& stream : streams_) wake = Earlier(wake, stream.due_at());
+  if (deadline != timer_at_) {
+    int& fd = watched_[kTimer].fd;
+    if (fd < 0) fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    const struct itimerspec timer = {{}, TimespecOf(deadline == kNever ? 0 : deadline)};
+    const bool armed = timerfd_settime(fd, TFD_TIMER_ABSTIME, &timer, nullptr) == 0;
+    if (armed) timer_at_ = deadline;
+    if (!armed) wake = Earlier(wake, deadline);  // EMFILE
+  }
+  for (int i = 0; i < record::kStreams; ++i) watched_[kFirstStream + i].fd = streams_[i].poll_fd();
+  const int64_t span = wake == kNever ? 0 : wake - BootNow();
+  const struct timespec timeout = TimespecOf(span > 0 ? span : 0);
+  if (ppoll(watched_, kWatchedCount, wake == kNever ? nullptr : &timeout, nullptr) < 0) {
+    for (struct pollfd& watched : watched_) watched.revents = 0;
+  }
+}
+
+// One turn: what was reported by ppoll, then whatever follows from it.
+void Shim::Turn() {
+  now_ = BootNow();
+  if (watched_[kTimer].revents != 0) timer_at_ = 0;  // fired: arming it anew makes it unreadable
+  if (watched_[kStartPipe].revents != 0) OnStarted();
+  if (watched_[kSignals].revents != 0) OnSignals();
+  TakeExit();
+  if (unread_) ReadDesired();
+  end_.CheckDeadlines(now_);
+  end_.Drive(now_);
+  TakeExit();
+  if (Has(record::kEmpty) && Wants(record::kDropRest)) DropRest();
+  MoveOutput();
+  if (end_.CheckEmpty(now_)) {
+    for (Collector& stream : streams_) stream.TakeRest();
+  }
+  const uint32_t output_over = record::kOutputComplete | record::kRestDropped;
+  if (!AnyStreamOpen() && !Has(output_over)) {
+    half_.flags |= record::kOutputComplete;
+    publisher_.Moved();  // no Changed(): the exit is usually next
+  }
+  if (Ended() && Has(output_over) && Has(record::kEmpty)) publisher_.Changed(record::kFinal);
+  publisher_.MaybePublish(now_);
+}
+
+void Shim::OnSignals() {
+  struct signalfd_siginfo signal;
+  while (read(watched_[kSignals].fd, &signal, sizeof(signal)) == sizeof(signal)) {
+    if (signal.ssi_signo == SIGUSR1) unread_ = true;
+    if (signal.ssi_signo == SIGCHLD && children_.Reap()) end_.OnReaped(now_);
+  }
+}
+
+void Shim::ReadDesired() {
+  unread_ = !record_->ReadAgent();
+  if (unread_) return;
+  children_.Look();
+  for (int i = 0; i < record::kStreams; ++i) {
+    if (streams_[i].blocked() && Move(i)) publisher_.Moved();
+  }
+  if (wish_.terminate_serial <= half_.terminate_serial) return;
+  half_.terminate_serial = wish_.terminate_serial;
+  publisher_.Changed();
+  end_.Begin(now_, wish_.terminate_cause, wish_.terminate_signal, wish_.terminate_grace_ns);
+}
+
+void Shim::DropRest() {
+  if (!AnyStreamOpen()) return;
+  for (Collector& stream : streams_) stream.Close();
+  half_.flags |= record::kRestDropped;
+}
+
+bool Shim::Move(int stream) {
+  // Less than a segment cannot be kept.
+  const int64_t cap = wish_.cap_bytes > wish_.segment_bytes ? wish_.cap_bytes : wish_.segment_bytes;
+  return streams_[stream].Move(
+      {cap, wish_.segment_bytes, Wants(record::kDropOldest), wish_.acknowledged[stream]});
+}
+
+void Shim::MoveOutput() {
+  uint32_t flags = half_.flags & ~record::kOutputStalled;
+  int error = 0;
+  bool any_moved = false;
+  for (int i = 0; i < record::kStreams; ++i) {
+    Collector& stream = streams_[i];
+    const bool readable = (watched_[kFirstStream + i].revents & POLLIN) != 0;
+    if (stream.open() && (readable || now_ >= stream.due_at())) {
+      // What is urgent does not wait for a disk.
+      if (publisher_.has_changed()) publisher_.PublishNow(now_);
+      bool moved = Move(i);
+      // An acknowledgement comes without a signal to a shim that was not stalled.
+      if (stream.blocked() && record_->ReadAgent()) moved = Move(i);
+      any_moved |= moved;
+    } else if (watched_[kFirstStream + i].revents != 0) {
+      stream.Close();  // a hang-up, and nothing to read
+    }
+    if (stream.stalled()) flags |= record::kOutputStalled;
+    if (stream.dropped()) flags |= record::kOutputDropped;
+    if (error == 0) error = stream.error();
+  }
+  if (any_moved) publisher_.Moved();
+  if (publisher_.due_at() != kNever) Reach("moved");
+  if (flags != half_.flags || error != half_.stall_errno) publisher_.Changed();
+  half_.flags = flags;
+  half_.stall_errno = error;
+}
+
+bool Shim::AnyStreamOpen() const {
+  for (const Collector& stream : streams_) {
+    if (stream.open()) return true;
+  }
+  return false;
+}
+
+}  // namespace shoal::shim

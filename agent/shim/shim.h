@@ -1,0 +1,104 @@
+// The life of one process, from the agent's half of its record to kFinal.
+//
+// The story, with the functions that tell it:
+//   1. Start:     signalfd, first half written, pipes, clone3           Start()
+//      or, of a process that is there already, its pipes                Adopt()
+//   2. Started:   execve succeeded or the {stage, errno} is known       OnStarted()
+//   3. Running:   output moves, desired state and deadlines are watched Turn()
+//   4. End:       signal → grace → SIGKILL, until no member is left     EndSequence
+//   5. Exited:    the main process is reaped; written at once           TakeExit()
+//   6. Empty:     ECHILD, and no member of the cgroup                   EndSequence::CheckEmpty()
+//   7. Complete:  the pipes at EOF, or drained once the tree is empty  MoveOutput()
+//      or, of a process that was deleted, dropped                       DropRest()
+//   8. Final:     exited (or not started), complete and empty           Turn()
+// 5, 6 and 7 are three events and come in any order; what comes together is written by one pwrite.
+//
+// Ownership:     everything the shim has; the record outlives it.
+// Thread-safety: single-threaded process only. All signals must be blocked.
+// Blocking:      Run() blocks in one ppoll(2); without deadlines, output or signals it never wakes.
+// Errors:        whatever prevents the start is written as {stage, errno}; later ones are waited
+//                out.
+#ifndef SHOAL_AGENT_SHIM_SHIM_H_
+#define SHOAL_AGENT_SHIM_SHIM_H_
+
+#include <poll.h>
+#include <stdint.h>
+
+#include "agent/record/record_layout.h"
+#include "agent/shim/child.h"
+#include "agent/shim/clock.h"
+#include "agent/shim/collector.h"
+#include "agent/shim/command.h"
+#include "agent/shim/end_sequence.h"
+#include "agent/shim/publisher.h"
+#include "agent/shim/record_slot.h"
+#include "agent/shim/subreaper.h"
+#include "agent/shim/tree.h"
+
+namespace shoal::shim {
+
+class Shim {
+ public:
+  // `record` is open; both outlive this. `adopted`: the process, if it is there already; then
+  // `command` is of no concern.
+  Shim(RecordSlot* record, Command* command, pid_t adopted);
+
+  // Runs the process to the end; returns when the record is final.
+  void Run();
+
+ private:
+  enum Watched {
+    kSignals,
+    kStartPipe,
+    kTimer,
+    kFirstStream,
+    kWatchedCount = kFirstStream + record::kStreams,
+  };
+
+  StartError Start();
+  StartError OpenPipes(ChildPlan* plan);
+  StartError Fork();
+  StartError Adopt();
+  void OnForked(int cgroup_fd, int refuge_fd);
+  void TakePipes();
+  void OnStarted();
+  void FailStart(StartError error);
+  void TakeExit();
+
+  void Turn();
+  void Wait();
+  void OnSignals();
+  void ReadDesired();
+
+  void MoveOutput();
+  bool Move(int stream);
+  void DropRest();
+
+  bool Has(uint32_t flags) const { return publisher_.Has(flags); }
+  bool AnyStreamOpen() const;
+  bool Ended() const { return Has(record::kExited | record::kStartFailed); }
+  bool Wants(uint32_t flag) const { return (wish_.flags & flag) != 0; }
+  bool HasStream(int stream) const { return record::HasStream(wish_.flags, stream); }
+
+  RecordSlot* const record_;
+  record::ShimHalf& half_;         // what is; of record_
+  const record::AgentHalf& wish_;  // what is wanted; of record_
+  Command* const command_;
+  const pid_t adopted_;
+  Child child_;
+  Tree tree_;
+  Publisher publisher_;
+  Subreaper children_;
+  EndSequence end_;
+  TimeIndex index_;
+  Collector streams_[record::kStreams];
+  struct pollfd watched_[kWatchedCount];
+  int64_t now_ = 0;  // BootNow() of this turn
+
+  bool unread_ = false;        // the agent's half is to be read, or was torn
+  int64_t timer_at_ = kNever;  // what the timerfd is armed for
+};
+
+}  // namespace shoal::shim
+
+#endif  // SHOAL_AGENT_SHIM_SHIM_H_

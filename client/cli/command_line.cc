@@ -1,0 +1,174 @@
+#include "client/cli/command_line.h"
+
+#include <memory>
+#include <sstream>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "client/cli/command.h"
+#include "client/cli/exit_status.h"
+#include "client/cli/standard_output.h"
+#include "common/escape.h"
+#include "shoal/version.h"
+
+namespace shoal::cli {
+namespace {
+
+constexpr const char* kFooter =
+    "A SELECTOR is a name, a glob, an id or a unique prefix of one, HOST/NAME, or -l key=value.\n"
+    "Exit status: the process's own; 128 + signal; 127 or 126 no such program, or not to be "
+    "executed;\n"
+    "124 time limit; 2 usage; 69 host unreachable; 70 the exit is unknown; 75 worth trying again; "
+    "1 anything "
+    "else.\n"
+    "Example:\n"
+    "  shoal run -- hostname\n"
+    "  shoal start --name web -- python3 -m http.server 8000\n"
+    "  shoal -H node[1-3] ps\n";
+
+// Options without the list of what they exclude: the library says so when it matters.
+class PlainFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    return option->get_type_size() == 0 ? "" : absl::StrCat(" ", option->get_type_name());
+  }
+};
+
+void Declare(Parser& parser) {
+  CLI::App& app = parser.app;
+  auto formatter = std::make_shared<PlainFormatter>();
+  formatter->column_width(24);
+  app.formatter(formatter);  // of every subcommand that is declared from here on, too
+  app.add_option("-H,--hosts", parser.invocation.hosts, "Hosts, as for every command")
+      ->check(IsNotEmpty())
+      ->type_name("HOSTS");
+  app.add_option("-o,--output", parser.invocation.format,
+                 "table, or json: one object per line, with the field names of the protos")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->type_name("FORMAT");
+  app.add_option("--tls-cert", parser.invocation.tls.cert_file,
+                 "Certificate for TCP ($SHOAL_TLS_CERT, [tls] cert)")
+      ->check(IsNotEmpty())
+      ->type_name("FILE");
+  app.add_option("--tls-key", parser.invocation.tls.key_file,
+                 "Its private key ($SHOAL_TLS_KEY, [tls] key)")
+      ->check(IsNotEmpty())
+      ->type_name("FILE");
+  app.add_option("--tls-ca", parser.invocation.tls.ca_file,
+                 "Who signs the agents ($SHOAL_TLS_CA, [tls] ca)")
+      ->check(IsNotEmpty())
+      ->type_name("FILE");
+  // Behind a command no word is one: it may be a program or a process.
+  app.require_subcommand(0, 1);
+  app.set_version_flag("--version", absl::StrCat("shoal ", std::string(Version())));
+  app.footer(kFooter);
+  AddRun(parser);
+  AddStart(parser);
+  AddPs(parser);
+  AddWatch(parser);
+  AddInspect(parser);
+  AddWhy(parser);
+  AddLogs(parser);
+  AddWait(parser);
+  AddSignal(parser);
+  AddStop(parser);
+  AddRm(parser);
+  AddHosts(parser);
+  AddDoctor(parser);
+  AddAgent(parser);
+}
+
+// Where the words of a command begin that are not ours to read: behind the first "--" after `run`
+// or `start`.
+size_t FindSeparator(const std::vector<std::string>& arguments) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& word = arguments[i];
+    bool takes_value = word == "-H" || word == "-o" || word == "--hosts" || word == "--output" ||
+                       (absl::StartsWith(word, "--tls-") && !absl::StrContains(word, "="));
+    if (takes_value) ++i;
+    if (takes_value || absl::StartsWith(word, "-")) continue;
+    if (word != "run" && word != "start") return arguments.size();
+    for (size_t k = i + 1; k < arguments.size(); ++k) {
+      if (arguments[k] == "--") return k;
+    }
+    return arguments.size();
+  }
+  return arguments.size();
+}
+
+// The words in `arguments` that no command is called by: the first that is no option.
+std::string UnknownCommand(const CLI::App& app) {
+  if (!app.get_subcommands().empty()) return "";
+  std::vector<std::string> rest = app.remaining();
+  for (const std::string& word : rest) {
+    if (!absl::StartsWith(word, "-")) return word;
+  }
+  return "";
+}
+
+// "--hosts=" with nothing behind it, for which the parser would take the next word; "" if there is none.
+// From the first word behind `run` or `start` on they may be those of a program.
+std::string OptionWithoutValue(const std::vector<std::string>& arguments, bool has_separator) {
+  for (const std::string& word : arguments) {
+    if (!has_separator && (word == "run" || word == "start")) return "";
+    if (absl::StartsWith(word, "--") && absl::EndsWith(word, "=")) return word;
+  }
+  return "";
+}
+
+int Complain(const CLI::App& app, const std::string& what) {
+  std::string command = "shoal";
+  for (const CLI::App* sub : app.get_subcommands()) absl::StrAppend(&command, " ", sub->get_name());
+  if (std::string word = UnknownCommand(app); !word.empty()) {
+    WriteError(absl::StrCat("shoal: there is no command \"", EscapeForMessage(word),
+                            "\"; `shoal --help` lists them.\n"));
+    return kExitUsage;
+  }
+  WriteError(
+      absl::StrCat("shoal: ", EscapeForMessage(what, 1024), ". See `", command, " --help`.\n"));
+  return kExitUsage;
+}
+
+int RunWords(std::vector<std::string> arguments) {
+  Invocation invocation;
+  Chosen chosen;
+  CLI::App app("Runs processes on many machines as if they were children of yours.", "shoal");
+  Parser parser{app, invocation, chosen};
+  Declare(parser);
+  size_t separator = FindSeparator(arguments);
+  invocation.has_separator = separator < arguments.size();
+  if (invocation.has_separator) {
+    invocation.words_after_separator.assign(
+        arguments.begin() + static_cast<ptrdiff_t>(separator) + 1, arguments.end());
+    arguments.resize(separator);
+  }
+  if (std::string word = OptionWithoutValue(arguments, invocation.has_separator); !word.empty()) {
+    return Complain(app, absl::StrCat(word, ": the value is empty"));
+  }
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    app.parse(reversed);
+  } catch (const CLI::Success& success) {  // --help, --version
+    std::ostringstream page;
+    int status = app.exit(success, page, page);
+    Print(page.str());
+    return status;
+  } catch (const CLI::ParseError& error) {
+    return Complain(app, error.what());
+  }
+  if (!chosen) {
+    WriteError(app.help());
+    return kExitUsage;
+  }
+  return chosen();
+}
+
+}  // namespace
+
+int RunCommandLine(std::vector<std::string> arguments) {
+  BeginOutput();
+  return FinishOutput(RunWords(std::move(arguments)));
+}
+
+}  // namespace shoal::cli

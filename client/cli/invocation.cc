@@ -1,0 +1,290 @@
+#include "client/cli/invocation.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <iterator>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "client/cli/exit_status.h"
+#include "client/cli/host_names.h"
+#include "client/cli/private_agent.h"
+#include "client/cli/standard_output.h"
+#include "client/cli/units.h"
+#include "client/cli/waiting_input.h"
+#include "common/cpu_count.h"
+#include "common/status.h"
+
+namespace shoal::cli {
+namespace {
+
+std::string NamedHosts(const std::string& flag) {
+  if (!flag.empty()) return flag;
+  const char* value = std::getenv("SHOAL_HOSTS");
+  return value == nullptr ? "" : value;
+}
+
+bool AllAreUnix(const std::vector<HostAddress>& addresses) {
+  return absl::c_all_of(addresses, [](const HostAddress& address) { return address.is_unix(); });
+}
+
+constexpr absl::Duration kNamePatience = absl::Seconds(5);
+
+bool IsWrittenAsAddress(const HostAddress& address) {
+  unsigned char bytes[sizeof(in6_addr)];
+  // What is called otherwise has its name from [hosts].
+  if (address.is_unix()) {
+    return absl::StartsWith(address.name, "unix:") ||
+           address.name == UnixAddress(address.unix_path).name;
+  }
+  if (!absl::StartsWith(address.name, address.host) && !absl::StartsWith(address.name, "[")) {
+    return false;
+  }
+  return inet_pton(AF_INET, address.host.c_str(), bytes) == 1 ||
+         inet_pton(AF_INET6, address.host.c_str(), bytes) == 1;
+}
+
+// A host that does not exist is a better answer than that it needs a certificate.
+absl::Status CheckThatNamesResolve(const std::vector<HostAddress>& addresses) {
+  for (const HostAddress& address : addresses) {
+    if (address.is_loopback()) continue;
+    addrinfo* found = nullptr;
+    int error = getaddrinfo(address.host.c_str(), nullptr, nullptr, &found);
+    if (found != nullptr) freeaddrinfo(found);
+    if (error != EAI_NONAME && error != EAI_AGAIN && error != EAI_NODATA) continue;
+    return absl::UnavailableError(absl::StrCat("host \"", address.name, "\" does not resolve"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool Invocation::colours() const {
+  return std::getenv("NO_COLOR") == nullptr && isatty(STDOUT_FILENO) != 0;
+}
+
+bool Invocation::NobodyIsHere() const {
+  return NamedHosts(hosts).empty() && !IsAnswering(LocalAddress().unix_path);
+}
+
+absl::StatusOr<const Config*> Invocation::LoadConfigOnce() {
+  if (!config_.has_value()) {
+    SHOAL_ASSIGN_OR_RETURN(config_, LoadConfig());
+  }
+  return &*config_;
+}
+
+absl::StatusOr<std::string> Invocation::HostsFromStdin() {
+  std::string text(std::istreambuf_iterator<char>(std::cin), {});
+  std::vector<absl::string_view> names;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    line = line.substr(0, line.find('#'));  // a comment
+    for (absl::string_view name :
+         absl::StrSplit(line, absl::ByAnyChar(", \t\r"), absl::SkipEmpty())) {
+      names.push_back(name);
+    }
+  }
+  if (names.empty()) return absl::InvalidArgumentError("-H -: there is no host on stdin");
+  return absl::StrJoin(names, ",");
+}
+
+// Names of [hosts] become what stands there, and keep their names.
+absl::StatusOr<std::vector<HostAddress>> Invocation::Addresses(absl::string_view hosts_text) {
+  auto groups = [this](absl::string_view group) -> absl::StatusOr<std::string> {
+    SHOAL_ASSIGN_OR_RETURN(const Config* config, LoadConfigOnce());
+    return config->Group(group);
+  };
+  std::vector<std::string> repeated;
+  SHOAL_ASSIGN_OR_RETURN(std::vector<HostAddress> addresses,
+                         ParseHostList(hosts_text, groups, &repeated));
+  if (!repeated.empty()) {
+    Note(absl::StrCat("named more than once, and counted once: ", FoldNames(repeated), "."));
+  }
+  if (AllAreUnix(addresses)) return addresses;
+  SHOAL_ASSIGN_OR_RETURN(const Config* config, LoadConfigOnce());
+  for (HostAddress& address : addresses) {
+    auto known = config->hosts.find(address.name);
+    if (known == config->hosts.end() || known->second.empty()) continue;
+    SHOAL_ASSIGN_OR_RETURN(std::vector<HostAddress> meant, ParseHostList(known->second));
+    if (meant.size() != 1) {
+      return absl::InvalidArgumentError(absl::StrCat(WithTilde(config->path), ": ", address.name,
+                                                     " = \"", known->second,
+                                                     "\" is not one address"));
+    }
+    meant[0].name = address.name;
+    address = meant[0];
+  }
+  return MergeOneAddress(std::move(addresses));
+}
+
+// Names that [hosts] has for one address.
+std::vector<HostAddress> Invocation::MergeOneAddress(std::vector<HostAddress> addresses) const {
+  std::map<std::string, std::string> name_of_target;
+  std::vector<HostAddress> merged;
+  for (HostAddress& address : addresses) {
+    auto [first, is_new] = name_of_target.emplace(address.target(), address.name);
+    if (is_new) {
+      merged.push_back(std::move(address));
+    } else {
+      Note(absl::StrCat(address.name, " is the address of ", first->second,
+                        ", too, and counted once."));
+    }
+  }
+  return merged;
+}
+
+absl::StatusOr<std::vector<HostAddress>> Invocation::Named() {
+  std::string named = NamedHosts(hosts);
+  if (named == "-") {
+    SHOAL_ASSIGN_OR_RETURN(named, HostsFromStdin());
+  }
+  if (named.empty()) return std::vector<HostAddress>{};
+  return Addresses(named);
+}
+
+absl::StatusOr<Fleet> Invocation::Connect(std::vector<HostAddress> addresses, bool ask_facts) {
+  FleetOptions options;
+  options.ask_facts = ask_facts;
+  if (!AllAreUnix(addresses)) {
+    SHOAL_ASSIGN_OR_RETURN(const Config* config, LoadConfigOnce());
+    TlsFiles files = tls;
+    bool from_elsewhere = !files.cert_file.empty() || !files.key_file.empty() ||
+                          !files.ca_file.empty() || std::getenv("SHOAL_TLS_CERT") != nullptr;
+    if (!from_elsewhere) files = {config->tls_cert, config->tls_key, config->tls_ca};
+    SHOAL_ASSIGN_OR_RETURN(options.host.credentials, Credentials::FromEnvironment(files));
+    if (!options.host.credentials.has_certificate()) {
+      SHOAL_RETURN_IF_ERROR(CheckThatNamesResolve(addresses));
+    }
+  }
+  absl::StatusOr<Fleet> fleet = Fleet::Connect(std::move(addresses), std::move(options));
+  if (!fleet.ok()) return fleet;
+  for (const FleetHost& entry : fleet->hosts()) LearnName(*entry.host, entry.facts.name());
+  TellOneAgentTwice(*fleet);
+  return fleet;
+}
+
+// An agent is started only where it finds again what the last one there has left.
+absl::Status Invocation::EnsureHere(const std::string& socket, bool may_start) {
+  if (IsAnswering(socket)) return absl::OkStatus();
+  if (!may_start || socket != DefaultSocketPath()) return AgentIsAway();
+  SHOAL_ASSIGN_OR_RETURN(bool started, EnsureAgent(socket));
+  if (started) {
+    Note(absl::StrCat("started an agent for you on unix:", socket, " (", Count(CpuCount(), "slot"),
+                      "; stop it with `shoal agent stop`)"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Fleet> Invocation::ConnectForWork(bool ask_facts) {
+  SHOAL_ASSIGN_OR_RETURN(std::vector<HostAddress> addresses, Named());
+  if (addresses.empty()) {
+    addresses.push_back(LocalAddress());
+    SHOAL_RETURN_IF_ERROR(EnsureHere(addresses[0].unix_path, /*may_start=*/true));
+  }
+  return Connect(std::move(addresses), ask_facts);
+}
+
+absl::StatusOr<Fleet> Invocation::ConnectExisting(const Selection& selection) {
+  SHOAL_ASSIGN_OR_RETURN(std::vector<HostAddress> addresses, Named());
+  if (addresses.empty()) {
+    const HostAddress here = LocalAddress();
+    std::vector<std::string> elsewhere = selection.hosts();
+    elsewhere.erase(std::remove(elsewhere.begin(), elsewhere.end(), here.name), elsewhere.end());
+    if (!elsewhere.empty()) {
+      SHOAL_ASSIGN_OR_RETURN(addresses, Addresses(absl::StrJoin(elsewhere, ",")));
+    }
+    bool wants_here = selection.has_free_terms() || elsewhere.size() != selection.hosts().size();
+    if (wants_here) {
+      SHOAL_RETURN_IF_ERROR(EnsureHere(here.unix_path, /*may_start=*/IsOwnAgent(here.unix_path)));
+      addresses.insert(addresses.begin(), here);
+    }
+  }
+  return Connect(std::move(addresses), /*ask_facts=*/false);
+}
+
+std::string Invocation::NameOf(const Host& host) const {
+  auto known = own_names_.find(&host);
+  return known == own_names_.end() ? host.name() : known->second;
+}
+
+void Invocation::TellOneAgentTwice(const Fleet& fleet) {
+  std::map<std::string, const Host*> host_of_agent;
+  for (const FleetHost& entry : fleet.hosts()) {
+    const std::string agent = entry.host->identity().agent_id;
+    if (agent.empty()) continue;
+    auto [first, is_new] = host_of_agent.emplace(agent, entry.host.get());
+    if (!is_new) TellOneAgentTwice(*first->second, *entry.host);
+  }
+}
+
+void Invocation::TellOneAgentTwice(const Host& first, const Host& second) {
+  if (!told_twice_.insert(&second).second) return;
+  Note(absl::StrCat(first.name(), " and ", second.name(), " are two names of one agent."));
+}
+
+void Invocation::LearnAgents(const Fleet& fleet) {
+  CallOptions options;
+  options.timeout = kNamePatience;
+  fleet.FanOut<v1::Host>([&](Host& host, Done<v1::Host> done) {
+    if (host.identity().agent_id.empty()) {
+      host.GetFacts(options, std::move(done));
+    } else {
+      done(v1::Host());
+    }
+  });
+  TellOneAgentTwice(fleet);
+}
+
+void Invocation::LearnName(const Host& host, const std::string& own_name) {
+  if (!own_name.empty() && IsWrittenAsAddress(host.address())) own_names_[&host] = own_name;
+}
+
+void Invocation::LearnNames(const Fleet& fleet) {
+  CallOptions options;
+  options.timeout = kNamePatience;
+  auto answers = fleet.FanOut<v1::Host>([&](Host& host, Done<v1::Host> done) {
+    bool wanted = IsWrittenAsAddress(host.address()) && own_names_.count(&host) == 0;
+    if (wanted) {
+      host.GetFacts(options, std::move(done));
+    } else {
+      done(v1::Host());
+    }
+  });
+  for (const HostResult<v1::Host>& answer : answers) {
+    if (answer.result.ok()) LearnName(*answer.host, answer.result->name());
+  }
+}
+
+void Invocation::TellWaitingInput() {
+  if (is_input_told_ || !IsInputWaiting()) return;
+  is_input_told_ = true;
+  Note("what waits on stdin is given to no process; they read /dev/null.");
+}
+
+void Invocation::Note(absl::string_view sentence) const {
+  FlushOutput();
+  WriteError(absl::StrCat("shoal: ", sentence, "\n"));
+}
+
+int Invocation::Fail(const absl::Status& status) {
+  std::string sentence = ToSentence(status);
+  if (absl::StrContains(status.message(), "does not resolve")) {
+    absl::StatusOr<const Config*> config = LoadConfigOnce();
+    std::string known = config.ok() ? (*config)->KnownHosts() : "";
+    if (!known.empty()) absl::StrAppend(&sentence, " ", known, ".");
+  }
+  Note(sentence);
+  return ExitStatusOf(status);
+}
+
+}  // namespace shoal::cli

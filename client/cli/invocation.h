@@ -1,0 +1,91 @@
+// What every subcommand shares: the settings in front of it, and the way to the hosts.
+//
+// Ownership:     main owns it; it outlives every subcommand.
+// Thread-safety: main thread only.
+// Blocking:      Connect() as Fleet::Connect and EnsureAgent do.
+#ifndef SHOAL_CLIENT_CLI_INVOCATION_H_
+#define SHOAL_CLIENT_CLI_INVOCATION_H_
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "client/cli/config.h"
+#include "client/cli/selection.h"
+#include "shoal/credentials.h"
+#include "shoal/fleet.h"
+
+namespace shoal::cli {
+
+class Invocation {
+ public:
+  // Set by the parser.
+  std::string hosts;             // -H, never empty if given; empty: SHOAL_HOSTS, else this machine
+  std::string format = "table";  // -o
+  TlsFiles tls;
+  // run and start: what stood behind "--".
+  std::vector<std::string> words_after_separator;
+  bool has_separator = false;
+
+  bool json() const { return format == "json"; }
+  bool colours() const;
+
+  // No host was named, and the agent of this machine does not answer.
+  bool NobodyIsHere() const;
+
+  // The hosts that were named, or this machine's agent, which is started if it is not there.
+  // `ask_facts` as in FleetOptions; every host has to answer then. UNAVAILABLE: there is no agent
+  // where $SHOAL_AGENT says.
+  absl::StatusOr<Fleet> ConnectForWork(bool ask_facts);
+  // The hosts that were named, those in front of a "/" in `selection`, or this machine's agent.
+  // Sends nothing to the others; of this machine only the user's own agent is started, which finds
+  // again what an earlier one left running. UNAVAILABLE: that of this machine is not this user's to
+  // start (root's, or that of $SHOAL_AGENT), and is not there.
+  absl::StatusOr<Fleet> ConnectExisting(const Selection& selection = {});
+
+  // What a host is called in output: as it was written, if that was a name; of an address or a Unix
+  // socket the agent's own name, once it is known.
+  std::string NameOf(const Host& host) const;
+  // Says which hosts of `fleet` are two names of one agent, as far as the agents are known; each once.
+  void TellOneAgentTwice(const Fleet& fleet);
+  void TellOneAgentTwice(const Host& first, const Host& second);
+  // Asks the hosts of `fleet` which agent they are, and says the same.
+  void LearnAgents(const Fleet& fleet);
+  // Takes in the name that an agent gave itself, in its facts or in a process of its.
+  void LearnName(const Host& host, const std::string& own_name);
+  // Asks the hosts of `fleet` for what LearnName() would want to know and does not.
+  void LearnNames(const Fleet& fleet);
+
+  // Says, once, that bytes on stdin are given to no process. Called before and after the work: the
+  // one who sends them may be slower than we are.
+  void TellWaitingInput();
+
+  // A sentence about shoal itself, on stderr.
+  void Note(absl::string_view sentence) const;
+  // The same for an error, with what the configuration has to say to it; the exit status that goes
+  // with it.
+  int Fail(const absl::Status& status);
+
+ private:
+  absl::StatusOr<const Config*> LoadConfigOnce();
+  absl::StatusOr<std::string> HostsFromStdin();
+  absl::StatusOr<std::vector<HostAddress>> Addresses(absl::string_view hosts_text);
+  std::vector<HostAddress> MergeOneAddress(std::vector<HostAddress> addresses) const;
+  absl::StatusOr<std::vector<HostAddress>> Named();
+  absl::Status EnsureHere(const std::string& socket, bool may_start);
+  absl::StatusOr<Fleet> Connect(std::vector<HostAddress> addresses, bool ask_facts);
+
+  std::optional<Config> config_;
+  std::map<const Host*, std::string> own_names_;
+  std::set<const Host*> told_twice_;
+  bool is_input_told_ = false;
+};
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_INVOCATION_H_

@@ -1,0 +1,150 @@
+#include "shoal/session.h"
+
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "common/mutex.h"
+#include "common/status.h"
+#include "shoal/duration.h"
+#include "shoal/wire/host_rep.h"
+#include "shoal/wire/lease_keeper.h"
+#include "shoal/wire/owner.h"
+#include "shoal/wire/retried_call.h"
+
+namespace shoal {
+
+namespace {
+
+// The lease, wherever the host is found.
+class MovingLease final : public Mover {
+ public:
+  explicit MovingLease(LeaseKeeper::Terms terms)
+      : terms_(std::move(terms)), lease_(keeper_->Keep(terms_)) {}
+
+  void MoveTo(const std::shared_ptr<grpc::Channel>& channel) override {
+    std::shared_ptr<LeaseKeeper::Lease> former;
+    {
+      MutexLock lock(&mu_);
+      absl::Status status = keeper_->StatusOf(*lease_);
+      if (is_dropped_ || !(status.ok() || absl::IsUnavailable(status))) return;
+      terms_.channel = channel;
+      former = std::exchange(lease_, keeper_->Keep(terms_));
+    }
+    keeper_->Drop(former);
+  }
+
+  void Drop() {
+    std::shared_ptr<LeaseKeeper::Lease> lease;
+    {
+      MutexLock lock(&mu_);
+      is_dropped_ = true;
+      lease = lease_;
+    }
+    keeper_->Drop(lease);
+  }
+
+  absl::Status status() const {
+    MutexLock lock(&mu_);
+    return keeper_->StatusOf(*lease_);
+  }
+
+ private:
+  const std::shared_ptr<LeaseKeeper> keeper_ = LeaseKeeper::Get();
+  mutable Mutex mu_;  // before the keeper's
+  LeaseKeeper::Terms terms_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<LeaseKeeper::Lease> lease_ ABSL_GUARDED_BY(mu_);
+  bool is_dropped_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace
+
+struct Session::Rep {
+  Rep(std::shared_ptr<Host> session_host, const v1::OpenResponse& opened,
+      const SessionOptions& options)
+      : host(std::move(session_host)),
+        id(opened.session().id()),
+        token(opened.token()),
+        ttl(opened.session().has_ttl() ? FromProto(opened.session().ttl()) : options.ttl),
+        lease(std::make_shared<MovingLease>(LeaseKeeper::Terms{
+            host->rep()->stubs()->channel, host->address(), id, token, ttl, options.on_lost})) {
+    host->rep()->connection.Add(lease);
+  }
+
+  const std::shared_ptr<Host> host;
+  const std::string id;
+  const std::string token;
+  const absl::Duration ttl;
+  const std::shared_ptr<MovingLease> lease;
+};
+
+Session::Session(std::shared_ptr<Rep> rep) : rep_(std::move(rep)) {}
+Session::~Session() {
+  internal::KeepInFork(rep_);
+  Abandon();
+}
+
+void Session::Open(std::shared_ptr<Host> host, SessionOptions options, CallOptions call,
+                   Done<std::unique_ptr<Session>> done) {
+  v1::OpenRequest request;
+  request.set_name(options.name);
+  *request.mutable_ttl() = ToProto(options.ttl);
+  Host* target = host.get();
+  target->OpenSession(std::move(request), call,
+                      [host = std::move(host), options = std::move(options),
+                       done = std::move(done)](absl::StatusOr<v1::OpenResponse> opened) mutable {
+                        if (!opened.ok()) return std::move(done)(opened.status());
+                        auto rep = std::make_shared<Rep>(std::move(host), *opened, options);
+                        std::move(done)(std::unique_ptr<Session>(new Session(std::move(rep))));
+                      });
+}
+
+absl::StatusOr<std::unique_ptr<Session>> Session::Open(std::shared_ptr<Host> host,
+                                                       SessionOptions options, CallOptions call) {
+  return Await<std::unique_ptr<Session>>([&](Done<std::unique_ptr<Session>> done) {
+    Open(std::move(host), std::move(options), call, std::move(done));
+  });
+}
+
+const std::string& Session::id() const { return rep_->id; }
+const std::string& Session::token() const { return rep_->token; }
+absl::Duration Session::ttl() const { return rep_->ttl; }
+const std::shared_ptr<Host>& Session::host() const { return rep_->host; }
+
+void Session::Close(CloseOptions options, Done<v1::CloseResponse> done) {
+  if (absl::Status ours = internal::CheckNotForked(); !ours.ok()) return std::move(done)(ours);
+  Abandon();
+  v1::CloseRequest request;
+  request.set_session_id(rep_->id);
+  request.set_token(rep_->token);
+  request.set_forget(options.forget);
+  if (options.grace != absl::InfiniteDuration()) *request.mutable_grace() = ToProto(options.grace);
+  if (options.timeout != absl::InfiniteDuration()) {
+    *request.mutable_timeout() = ToProto(options.timeout);
+  }
+  // A host that is not reached for a TTL ends the session by itself.
+  CallOptions call;
+  call.patience = rep_->ttl;
+  rep_->host->CloseSession(
+      std::move(request), call,
+      [done = std::move(done)](absl::StatusOr<v1::CloseResponse> closed) mutable {
+        if (absl::IsNotFound(closed.status())) closed = v1::CloseResponse();
+        std::move(done)(std::move(closed));
+      });
+}
+
+absl::StatusOr<v1::CloseResponse> Session::Close(CloseOptions options) {
+  return Await<v1::CloseResponse>(
+      [&](Done<v1::CloseResponse> done) { Close(options, std::move(done)); });
+}
+
+// The lease is of the process that has opened it.
+void Session::Abandon() {
+  if (!internal::IsForked()) rep_->lease->Drop();
+}
+
+absl::Status Session::status() const {
+  SHOAL_RETURN_IF_ERROR(internal::CheckNotForked());
+  return rep_->lease->status();
+}
+
+}  // namespace shoal

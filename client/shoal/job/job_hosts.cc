@@ -1,0 +1,257 @@
+#include "shoal/job/job_hosts.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "shoal/duration.h"
+#include "shoal/outcome.h"
+
+namespace shoal {
+namespace {
+
+constexpr int kSigKill = 9;
+
+}  // namespace
+
+v1::Selector SelectSession(const std::string& id) {
+  v1::Selector selector;
+  selector.set_session_id(id);
+  return selector;
+}
+
+JobHosts::JobHosts(std::vector<int> counts, absl::Duration patience, Observer observer)
+    : patience_(patience), observer_(std::move(observer)), members_(counts.size()) {
+  for (size_t i = 0; i < counts.size(); ++i) members_[i].ranks = counts[i];
+}
+
+void JobHosts::Add(int host, std::shared_ptr<Host> target, std::string session_id) {
+  MutexLock lock(&mu_);
+  Member& member = members_[static_cast<size_t>(host)];
+  member.host = std::move(target);
+  member.session_id = std::move(session_id);
+}
+
+bool JobHosts::BeginStart(int host) {
+  MutexLock lock(&mu_);
+  if (interrupt_ != Ending::kNone) return false;
+  members_[static_cast<size_t>(host)].is_start_begun = true;
+  return true;
+}
+
+void JobHosts::OnStartAnswered(int host, const absl::StatusOr<v1::SpawnBatchResponse>& answer) {
+  std::vector<Ask> asks;
+  bool is_detached = false;
+  {
+    MutexLock lock(&mu_);
+    Member& member = members_[static_cast<size_t>(host)];
+    // Without an answer they may be there.
+    member.is_start_answered = true;
+    if (answer.ok()) {
+      for (const v1::SpawnBatchResponse::Result& result : answer->results()) {
+        if (result.has_process()) member.started.insert(result.process().id());
+      }
+      member.ranks = static_cast<int>(member.started.size());
+    }
+    if (member.ending != Ending::kNone) asks.push_back(MakeAsk(host, member.ending));
+    if (TakeDetach(member)) asks.push_back(MakeAsk(host, Ending::kNone));
+    is_detached = TakeDetached();
+  }
+  Send(asks);
+  if (is_detached) observer_.on_detached();
+}
+
+void JobHosts::OnProcess(int host, const v1::Process& process) {
+  const bool is_over =
+      process.state() == v1::STATE_FAILED_TO_START || (HasEnded(process) && process.tree_empty());
+  if (!is_over && !HasEnded(process)) return;
+  MutexLock lock(&mu_);
+  Member& member = members_[static_cast<size_t>(host)];
+  if (is_over) {
+    member.over.insert(process.id());
+    member.outlived.erase(process.id());
+  } else {
+    member.outlived.insert(process.id());
+  }
+}
+
+void JobHosts::OnClosed(int host) {
+  MutexLock lock(&mu_);
+  members_[static_cast<size_t>(host)].is_closed = true;
+}
+
+void JobHosts::Terminate(int host) {
+  std::vector<Ask> asks;
+  {
+    MutexLock lock(&mu_);
+    Member& member = members_[static_cast<size_t>(host)];
+    if (!member.is_start_begun || member.ending != Ending::kNone) return;
+    member.ending = Ending::kTerminate;
+    asks.push_back(MakeAsk(host, member.ending));
+  }
+  Send(asks);
+}
+
+void JobHosts::Interrupt(int signal) {
+  std::vector<Ask> asks;
+  {
+    MutexLock lock(&mu_);
+    if (interrupt_ == Ending::kNone) interrupt_signal_ = signal;
+    interrupt_ = interrupt_ == Ending::kNone ? Ending::kTerminate : Ending::kKill;
+    for (size_t i = 0; i < members_.size(); ++i) {
+      Member& member = members_[i];
+      if (!member.is_start_begun || member.is_closed) continue;
+      member.ending = interrupt_;
+      asks.push_back(MakeAsk(static_cast<int>(i), interrupt_));
+      if (interrupt_ == Ending::kKill || member.outlived.empty()) continue;
+      // What a shell put into the background ignores SIGINT and SIGQUIT.
+      asks.push_back(MakeAsk(static_cast<int>(i), interrupt_));
+      asks.back().signal = 0;
+      asks.back().ids = member.outlived;
+    }
+  }
+  Send(asks);
+}
+
+void JobHosts::Signal(int signal) {
+  std::vector<std::pair<std::shared_ptr<Host>, std::string>> sessions;
+  {
+    MutexLock lock(&mu_);
+    for (const Member& member : members_) {
+      if (member.is_start_begun && !member.is_closed) {
+        sessions.emplace_back(member.host, member.session_id);
+      }
+    }
+  }
+  for (const auto& [host, session] : sessions) {
+    v1::SignalRequest request;
+    *request.mutable_selector() = SelectSession(session);
+    request.set_signal(signal);
+    host->Signal(std::move(request), CallOptions(), [](const absl::StatusOr<v1::SignalResponse>&) {
+      // One that has ended cannot have it.
+    });
+  }
+}
+
+void JobHosts::Detach() {
+  std::vector<Ask> asks;
+  bool is_detached = false;
+  {
+    MutexLock lock(&mu_);
+    is_detach_wanted_ = true;
+    for (size_t i = 0; i < members_.size(); ++i) {
+      if (TakeDetach(members_[i])) asks.push_back(MakeAsk(static_cast<int>(i), Ending::kNone));
+    }
+    is_detached = TakeDetached();
+  }
+  Send(asks);
+  if (is_detached) observer_.on_detached();
+}
+
+absl::Status JobHosts::detach_status(int host) const {
+  MutexLock lock(&mu_);
+  return members_[static_cast<size_t>(host)].detach_status;
+}
+
+std::vector<HostLeft> JobHosts::Left() const {
+  MutexLock lock(&mu_);
+  std::vector<HostLeft> left;
+  for (size_t i = 0; i < members_.size(); ++i) {
+    const Member& member = members_[i];
+    if (!member.is_start_begun || member.is_closed) continue;
+    HostLeft entry;
+    entry.host = static_cast<int>(i);
+    entry.processes = member.ranks - static_cast<int>(member.over.size());
+    entry.is_certain = !member.started.empty();
+    entry.is_detached = member.is_detach_answered && member.detach_status.ok();
+    if (entry.processes > 0) left.push_back(entry);
+  }
+  return left;
+}
+
+JobHosts::Ask JobHosts::MakeAsk(int host, Ending ending) const {
+  const Member& member = members_[static_cast<size_t>(host)];
+  Ask ask{host,
+          member.host,
+          member.session_id,
+          ending,
+          interrupt_signal_,
+          {},
+          interrupt_ != Ending::kNone};
+  if (ending == Ending::kKill) ask.signal = kSigKill;
+  return ask;
+}
+
+// Not before the start is answered, so that no process comes after the Update.
+bool JobHosts::TakeDetach(Member& member) {
+  if (!is_detach_wanted_ || !member.is_start_answered) return false;
+  return !std::exchange(member.is_detach_sent, true);
+}
+
+bool JobHosts::TakeDetached() {
+  if (!is_detach_wanted_ || is_detach_told_) return false;
+  is_detach_told_ = std::all_of(members_.begin(), members_.end(), [](const Member& member) {
+    return member.ranks == 0 || member.is_detach_answered;
+  });
+  return is_detach_told_;
+}
+
+void JobHosts::Send(const std::vector<Ask>& asks) {
+  for (const Ask& ask : asks) {
+    if (ask.ending == Ending::kNone) {
+      SendDetach(ask);
+    } else {
+      SendEnding(ask);
+    }
+  }
+}
+
+void JobHosts::SendEnding(const Ask& ask) {
+  v1::TerminateRequest request;
+  if (ask.ids.empty()) {
+    *request.mutable_selector() = SelectSession(ask.session_id);
+  } else {
+    request.mutable_selector()->mutable_terms()->Assign(ask.ids.begin(), ask.ids.end());
+  }
+  request.set_signal(ask.signal);
+  if (ask.ending == Ending::kKill) *request.mutable_grace() = ToProto(absl::ZeroDuration());
+  CallOptions options;
+  if (ask.is_interrupted) {
+    // An answer is wanted that the host has heard, not that its trees are empty.
+    *request.mutable_timeout() = ToProto(absl::ZeroDuration());
+    options.timeout = patience_;
+  }
+  ask.host->Terminate(
+      std::move(request), options,
+      [self = shared_from_this(), host = ask.index,
+       is_interrupted = ask.is_interrupted](const absl::StatusOr<v1::TerminateResponse>& answer) {
+        // What it did is seen by the watch; what it could not do, by the close.
+        if (is_interrupted && !answer.ok()) {
+          self->observer_.on_silent(host, answer.status());
+        }
+      });
+}
+
+void JobHosts::SendDetach(const Ask& ask) {
+  v1::UpdateRequest request;
+  *request.mutable_selector() = SelectSession(ask.session_id);
+  request.set_lifetime(v1::LIFETIME_DETACHED);
+  ask.host->Update(std::move(request), CallOptions(),
+                   [self = shared_from_this(),
+                    host = ask.index](const absl::StatusOr<v1::UpdateResponse>& answer) {
+                     self->OnDetachAnswered(host, answer.status());
+                   });
+}
+
+void JobHosts::OnDetachAnswered(int host, const absl::Status& status) {
+  bool is_detached = false;
+  {
+    MutexLock lock(&mu_);
+    Member& member = members_[static_cast<size_t>(host)];
+    member.is_detach_answered = true;
+    member.detach_status = status;
+    is_detached = TakeDetached();
+  }
+  if (is_detached) observer_.on_detached();
+}
+
+}  // namespace shoal

@@ -1,0 +1,121 @@
+// The hosts of a job, for every thread that has something to say to them at once: what ends or detaches the
+// ranks goes out from the thread that wants it, whatever the thread of the job is blocked in.
+//
+//   Add → BeginStart → OnStartAnswered → OnClosed
+//
+// What comes to a host before the answer to its start may have come before its processes, and is sent again
+// behind the answer. After the first End() nothing more is started.
+//
+// Ownership:     shared with the calls, which may outlive the job. Holds the hosts.
+// Thread-safety: thread-safe.
+// Blocking:      never blocks.
+#ifndef SHOAL_CLIENT_SHOAL_JOB_JOB_HOSTS_H_
+#define SHOAL_CLIENT_SHOAL_JOB_JOB_HOSTS_H_
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/mutex.h"
+#include "shoal/host.h"
+#include "shoal/job.h"
+
+namespace shoal {
+
+v1::Selector SelectSession(const std::string& id);
+
+class JobHosts : public std::enable_shared_from_this<JobHosts> {
+ public:
+  struct Observer {
+    // Asked to end its ranks for an interrupt, the host did not answer.
+    std::function<void(int host, const absl::Status& reason)> on_silent;
+    // Every host has answered to Detach(), and to its start.
+    std::function<void()> on_detached;
+  };
+  // `counts`: ranks by host; those with 0 take no part. A host is silent that has not answered to an interrupt
+  // for `patience`. The observer is called on any thread.
+  JobHosts(std::vector<int> counts, absl::Duration patience, Observer observer);
+
+  // The host has a session.
+  void Add(int host, std::shared_ptr<Host> target, std::string session_id);
+  // Whether the ranks of the host may be started now. If so, they may be there from now on.
+  bool BeginStart(int host);
+  void OnStartAnswered(int host, const absl::StatusOr<v1::SpawnBatchResponse>& answer);
+  // News of a rank, from the watch.
+  void OnProcess(int host, const v1::Process& process);
+  // Every tree of the host was seen empty.
+  void OnClosed(int host);
+
+  // One host, for the halt rule: with the grace of the spec.
+  void Terminate(int host);
+  // All hosts, for an interrupt: by `signal` (0: SIGTERM), with the grace of the spec; called again, at once.
+  void Interrupt(int signal);
+
+  // To every rank that is there.
+  void Signal(int signal);
+
+  // Makes every rank DETACHED once its start is answered.
+  void Detach();
+  // OK unless the ranks of the host could not be made DETACHED.
+  absl::Status detach_status(int host) const;
+
+  // The hosts on which processes may be left.
+  std::vector<HostLeft> Left() const;
+
+ private:
+  enum class Ending { kNone, kTerminate, kKill };
+
+  struct Member {
+    std::shared_ptr<Host> host;
+    std::string session_id;
+    int ranks = 0;
+    Ending ending = Ending::kNone;
+    bool is_start_begun = false;
+    bool is_start_answered = false;
+    bool is_detach_sent = false;
+    bool is_detach_answered = false;
+    bool is_closed = false;
+    absl::Status detach_status;
+    std::set<std::string> started;   // ids
+    std::set<std::string> over;      // ids of those that ended, with an empty tree
+    std::set<std::string> outlived;  // of those that ended, and whose descendants live
+  };
+
+  // A call to one host, made without the lock: its answer may come before it returns.
+  struct Ask {
+    int index = 0;
+    std::shared_ptr<Host> host;
+    std::string session_id;
+    Ending ending = Ending::kNone;  // kNone: make them DETACHED
+    int signal = 0;                 // to end them by
+    std::set<std::string> ids;      // only these; empty: all of the session
+    bool is_interrupted = false;
+  };
+
+  Ask MakeAsk(int host, Ending ending) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool TakeDetach(Member& member) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool TakeDetached() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Send(const std::vector<Ask>& asks);
+  void SendEnding(const Ask& ask);
+  void SendDetach(const Ask& ask);
+  void OnDetachAnswered(int host, const absl::Status& status);
+
+  const absl::Duration patience_;
+  const Observer observer_;
+  mutable Mutex mu_;
+  std::vector<Member> members_ ABSL_GUARDED_BY(mu_);
+  Ending interrupt_ ABSL_GUARDED_BY(mu_) = Ending::kNone;
+  int interrupt_signal_ ABSL_GUARDED_BY(mu_) = 0;
+  bool is_detach_wanted_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_detach_told_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_JOB_JOB_HOSTS_H_

@@ -1,0 +1,417 @@
+#include "shoal/job/job_state.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "shoal/duration.h"
+#include "shoal/outcome.h"
+
+namespace shoal {
+namespace {
+
+// execve has succeeded, whatever came after.
+bool HasStarted(const v1::Process& process) {
+  switch (process.state()) {
+    case v1::STATE_RUNNING:
+    case v1::STATE_STOPPING:
+    case v1::STATE_EXITED:
+      return true;
+    default:
+      return process.has_start_time() && process.state() != v1::STATE_FAILED_TO_START;
+  }
+}
+
+// The agent ended it because a caller asked: here, this program did. Also before it ran.
+bool WasEndedOnRequest(const v1::Process& process) {
+  if (process.state() == v1::STATE_FAILED_TO_START) {
+    return process.start_failure().error_number() == ECANCELED;
+  }
+  return process.exit().cause() == v1::CAUSE_TERMINATED ||
+         process.exit().cause() == v1::CAUSE_SESSION_CLOSED;
+}
+
+// The request may have been carried out although no answer came.
+bool IsUncertain(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         absl::IsCancelled(status) || absl::IsAborted(status);
+}
+
+v1::RequestError ErrorFrom(const absl::Status& status) {
+  v1::RequestError error;
+  error.set_code(static_cast<int>(status.code()));
+  error.set_message(std::string(status.message()));
+  return error;
+}
+
+}  // namespace
+
+JobState::JobState(std::vector<std::string> host_names, const JobSpec& spec, JobSink* sink)
+    : host_names_(std::move(host_names)),
+      spec_(spec),
+      sink_(sink),
+      hosts_(host_names_.size()),
+      positions_(AcknowledgeBytesFor(spec.process.output())) {
+  for (size_t host = 0; host < spec.counts.size(); ++host) {
+    first_ranks_.push_back(static_cast<int>(ranks_.size()));
+    for (int i = 0; i < spec.counts[host]; ++i) {
+      Rank rank;
+      rank.host = static_cast<int>(host);
+      rank.process.set_host(host_names_[host]);
+      rank.process.set_rank(static_cast<int>(ranks_.size()));
+      ranks_.push_back(std::move(rank));
+    }
+  }
+}
+
+std::optional<int> JobState::RankOf(int host, const v1::Process& process) const {
+  auto known = rank_of_id_.find(process.id());
+  if (known != rank_of_id_.end()) return known->second;
+  if (!process.has_rank()) return std::nullopt;
+  int first = first_rank(host);
+  int count = spec_.counts[static_cast<size_t>(host)];
+  if (process.rank() < first || process.rank() >= first + count) return std::nullopt;
+  return process.rank();
+}
+
+void JobState::OnSpawned(int host, const absl::StatusOr<v1::SpawnBatchResponse>& answer) {
+  int first = first_rank(host);
+  int count = spec_.counts[static_cast<size_t>(host)];
+  if (!answer.ok() && IsUncertain(answer.status())) return OnHostGone(host, answer.status());
+  for (int i = 0; i < count; ++i) {
+    if (!answer.ok()) {
+      FailToStart(first + i, ErrorFrom(answer.status()));
+    } else if (i >= answer->results_size()) {
+      FailToStart(first + i, ErrorFrom(absl::InternalError("the agent did not answer for it")));
+    } else if (answer->results(i).has_error()) {
+      FailToStart(first + i, answer->results(i).error());
+    } else {
+      Place(first + i, answer->results(i).process());
+    }
+  }
+}
+
+void JobState::OnProcess(int host, const v1::Process& process) {
+  if (std::optional<int> rank = RankOf(host, process)) Place(*rank, process);
+}
+
+// Takes in what is newly known of a rank, and tells what of it is news.
+void JobState::Place(int number, const v1::Process& process) {
+  Rank& rank = RankAt(number);
+  rank_of_id_[process.id()] = number;
+  if (rank.is_complete) {
+    // The stderr tail and the emptiness of the tree may still be news for the summary.
+    if (process.revision() > rank.process.revision()) rank.process = process;
+    return;
+  }
+  bool is_older = process.revision() < rank.process.revision();
+  if (!is_older) {
+    rank.process = process;
+    rank.process.set_rank(number);
+  }
+  if (rank.process.state() == v1::STATE_FAILED_TO_START) {
+    v1::RequestError error =
+        ErrorFrom(absl::FailedPreconditionError(rank.process.start_failure().message()));
+    *error.mutable_start_failure() = rank.process.start_failure();
+    return FailToStart(number, error);
+  }
+  if (!rank.is_started && HasStarted(rank.process)) {
+    rank.is_started = true;
+    sink_->OnStarted(IdOf(number), rank.process);
+  }
+  const bool is_stalled = rank.process.output_error_number() != 0;
+  if (is_stalled && !rank.is_stalled) sink_->OnOutputStalled(IdOf(number), rank.process);
+  rank.is_stalled = is_stalled;
+  if (auto waiting = unplaced_.extract(process.id()); !waiting.empty()) {
+    for (const v1::ReadOutputResponse& frame : waiting.mapped()) GiveOut(number, frame);
+  }
+  if (HasEnded(rank.process)) NoteEnd(number);
+  // With a signal they are being ended already, which the summary tells.
+  const bool is_waited_for =
+      rank.process.has_descendants() && rank.process.descendants().signal() == 0;
+  if (rank.has_ended && is_waited_for && !IsTreeDone(rank) &&
+      !std::exchange(rank.has_told_descendants, true)) {
+    sink_->OnDescendants(IdOf(number), rank.process);
+  }
+  CompleteIfDone(number);
+  CheckHalt();
+}
+
+void JobState::OnFrame(int host, v1::ReadOutputResponse frame) {
+  static_cast<void>(host);
+  auto known = rank_of_id_.find(frame.id());
+  if (known == rank_of_id_.end()) {
+    std::vector<v1::ReadOutputResponse>& waiting = unplaced_[frame.id()];
+    waiting.push_back(std::move(frame));
+    return;
+  }
+  GiveOut(known->second, frame);
+  CompleteIfDone(known->second);
+}
+
+void JobState::GiveOut(int rank, const v1::ReadOutputResponse& frame) {
+  if (!positions_.Advance(frame).has_value()) return;
+  if (frame.has_gap()) sink_->OnGap(IdOf(rank), frame.stream(), frame.gap());
+  if (!frame.has_data()) return;
+  sink_->OnOutput(IdOf(rank), frame.stream(), frame.offset(), frame.data());
+  JobAction action;
+  action.kind = JobAction::Kind::kAcknowledge;
+  action.host = RankAt(rank).host;
+  if (positions_.TakeDue(frame, &action.acknowledge)) actions_.push_back(std::move(action));
+}
+
+void JobState::FailToStart(int number, const v1::RequestError& error) {
+  Rank& rank = RankAt(number);
+  if (rank.has_ended) return;
+  rank.error = error;
+  rank.process.set_state(v1::STATE_FAILED_TO_START);
+  if (!rank.process.has_start_failure()) {
+    *rank.process.mutable_start_failure() = error.start_failure();
+    if (error.start_failure().message().empty()) {
+      rank.process.mutable_start_failure()->set_message(error.message());
+    }
+  }
+  sink_->OnFailedToStart(IdOf(number), error);
+  NoteEnd(number);
+  CompleteIfDone(number);
+  CheckHalt();
+}
+
+// The main process of the rank has ended. Counted once.
+void JobState::NoteEnd(int number) {
+  Rank& rank = RankAt(number);
+  if (std::exchange(rank.has_ended, true)) return;
+  ++ended_;
+  Count(number);
+  if (rank.process.state() != v1::STATE_FAILED_TO_START) {
+    sink_->OnExited(IdOf(number), rank.process);
+  }
+}
+
+void JobState::SetClock(int host, const ClockReading& clock) {
+  hosts_[static_cast<size_t>(host)].clock = clock;
+}
+
+// On the one scale that all hosts have in common: since this machine's boot.
+absl::Duration JobState::TimeOfExit(const Rank& rank) const {
+  return FromProto(rank.process.exit_time()) - hosts_[static_cast<size_t>(rank.host)].clock.at_boot;
+}
+
+// Where that is not known, the one that was heard of first stays the first.
+bool JobState::FailedEarlier(const Rank& rank, const Rank& other) const {
+  if (!rank.process.has_exit_time() || !other.process.has_exit_time()) return false;
+  if (rank.host != other.host && UncertaintyOf(rank, other) == absl::InfiniteDuration()) {
+    return false;
+  }
+  return TimeOfExit(rank) < TimeOfExit(other);
+}
+
+absl::Duration JobState::UncertaintyOf(const Rank& rank, const Rank& other) const {
+  return hosts_[static_cast<size_t>(rank.host)].clock.uncertainty +
+         hosts_[static_cast<size_t>(other.host)].clock.uncertainty;
+}
+
+// REQUIRES: not FailedEarlier(rank, other)
+bool JobState::MayHaveFailedEarlier(const Rank& rank, const Rank& other) const {
+  if (rank.host == other.host || !rank.process.has_exit_time() || !other.process.has_exit_time()) {
+    return false;
+  }
+  const absl::Duration unknown = UncertaintyOf(rank, other);
+  return unknown == absl::InfiniteDuration() || TimeOfExit(rank) - TimeOfExit(other) <= unknown;
+}
+
+void JobState::Count(int number) {
+  const Rank& rank = RankAt(number);
+  if (is_ending_ && WasEndedOnRequest(rank.process)) {
+    ++result_.ended_by_us;  // also with code 0
+  } else if (Succeeded(rank.process)) {
+    ++result_.succeeded;
+  } else {
+    ++result_.failed;
+    if (rank.process.state() == v1::STATE_FAILED_TO_START) ++result_.failed_to_start;
+    bool is_known = rank.process.exit().has_code() || rank.process.exit().has_signal() ||
+                    rank.process.state() == v1::STATE_FAILED_TO_START;
+    if (!is_known) ++result_.unknown;
+    failures_.push_back(number);
+  }
+  if (!rank.process.has_start_time() || !rank.process.has_exit_time()) return;
+  absl::Duration time = FromProto(rank.process.exit_time()) - FromProto(rank.process.start_time());
+  if (!result_.slowest.has_value() || time > result_.slowest_time) {
+    result_.slowest = IdOf(number);
+    result_.slowest_time = time;
+  }
+}
+
+// Where its shim is gone and there is no cgroup, nothing will prove that the tree is empty.
+bool JobState::IsTreeDone(const Rank& rank) const {
+  const v1::Process& process = rank.process;
+  const bool is_leaked = std::find(process.flags().begin(), process.flags().end(),
+                                   v1::FLAG_LEAKED) != process.flags().end();
+  return process.tree_empty() || is_leaked || process.state() == v1::STATE_FAILED_TO_START ||
+         process.state() == v1::STATE_LOST || hosts_[static_cast<size_t>(rank.host)].is_gone;
+}
+
+// This job has ended it, and what is left of its output has no room on its host: it goes with the
+// session.
+bool JobState::IsCutShort(const v1::Process& process) const {
+  return is_ending_ && process.tree_empty() && process.output_error_number() != 0;
+}
+
+bool JobState::IsOutputDone(const Rank& rank) const {
+  const HostState& host = hosts_[static_cast<size_t>(rank.host)];
+  const v1::Process& process = rank.process;
+  if (!spec_.read_output || host.is_output_over || host.is_gone ||
+      process.state() == v1::STATE_FAILED_TO_START) {
+    return true;
+  }
+  if (positions_.HasEnded(process.id(), v1::STREAM_KIND_STDOUT) &&
+      positions_.HasEnded(process.id(), v1::STREAM_KIND_STDERR)) {
+    return true;
+  }
+  // The output of a LOST process is never known to be complete: what is kept is all there is.
+  if (!process.output_complete() && process.state() != v1::STATE_LOST && !IsCutShort(process)) {
+    return false;
+  }
+  return std::all_of(
+      process.output().begin(), process.output().end(), [&](const v1::StreamPosition& position) {
+        return position.stream() == v1::STREAM_KIND_RESULT ||  // not asked for, so not read
+               positions_.OffsetOf(process.id(), position.stream()) >= position.end_offset();
+      });
+}
+
+void JobState::CompleteIfDone(int number) {
+  Rank& rank = RankAt(number);
+  if (rank.is_complete || !rank.has_ended || !IsOutputDone(rank) || !IsTreeDone(rank)) return;
+  rank.is_complete = true;
+  ++complete_;
+  sink_->OnComplete(IdOf(number), rank.process);
+}
+
+void JobState::CheckHalt() {
+  if (result_.halted || is_ending_ || ended_ == world_size()) return;
+  if (!spec_.halt.IsReached(result_.succeeded, result_.failed, world_size())) return;
+  result_.halted = true;
+  bool now = spec_.halt.when == HaltRule::When::kNow;
+  sink_->OnHalt(now);
+  if (now) EndAll();
+}
+
+void JobState::EndAll() {
+  is_ending_ = true;
+  for (size_t host = 0; host < hosts_.size(); ++host) {
+    auto first = ranks_.begin() + first_ranks_[host];
+    bool is_alive = std::any_of(first, first + spec_.counts[host],
+                                [](const Rank& rank) { return !rank.is_complete; });
+    if (!is_alive || hosts_[host].is_gone) continue;
+    JobAction action;
+    action.kind = JobAction::Kind::kTerminate;
+    action.host = static_cast<int>(host);
+    actions_.push_back(std::move(action));
+  }
+  CompleteAllThatAreDone();
+}
+
+// Of what is being ended, less is waited for.
+void JobState::CompleteAllThatAreDone() {
+  for (int rank = 0; rank < world_size(); ++rank) CompleteIfDone(rank);
+}
+
+void JobState::Interrupt() {
+  is_ending_ = true;
+  CompleteAllThatAreDone();
+  bool is_second = std::exchange(result_.interrupted, true);
+  if (!is_second) return;
+  // After a second interrupt the job does not wait for a host that cannot be reached.
+  for (size_t host = 0; host < hosts_.size(); ++host) {
+    if (!hosts_[host].is_broken) continue;
+    OnHostGone(static_cast<int>(host),
+               absl::UnavailableError("it could not be reached when the job was interrupted"));
+  }
+}
+
+void JobState::OnOutputEnd(int host, const absl::Status& status) {
+  HostState& state = hosts_[static_cast<size_t>(host)];
+  if (std::exchange(state.is_output_over, true)) return;
+  if (!status.ok() && !state.is_gone) sink_->OnHostLost(host, status);
+  for (int i = 0; i < spec_.counts[static_cast<size_t>(host)]; ++i) {
+    CompleteIfDone(first_rank(host) + i);
+  }
+}
+
+void JobState::OnConnection(int host, const absl::Status& status) {
+  HostState& state = hosts_[static_cast<size_t>(host)];
+  bool is_broken = !status.ok();
+  if (std::exchange(state.is_broken, is_broken) == is_broken) return;
+  if (is_broken) {
+    sink_->OnHostLost(host, status);
+  } else {
+    sink_->OnHostRegained(host);
+  }
+}
+
+void JobState::OnHostGone(int host, const absl::Status& reason) {
+  HostState& state = hosts_[static_cast<size_t>(host)];
+  if (std::exchange(state.is_gone, true)) return;
+  state.gone_reason = reason;
+  if (!state.is_broken) sink_->OnHostLost(host, reason);
+  for (int i = 0; i < spec_.counts[static_cast<size_t>(host)]; ++i) {
+    Lose(first_rank(host) + i, reason);
+  }
+}
+
+void JobState::Lose(int number, const absl::Status& reason) {
+  Rank& rank = RankAt(number);
+  if (!rank.has_ended) {
+    rank.host_status = reason;
+    rank.process.set_state(v1::STATE_LOST);
+    rank.process.mutable_exit()->mutable_unknown()->set_detail(std::string(reason.message()));
+    NoteEnd(number);
+  }
+  CompleteIfDone(number);
+  CheckHalt();
+}
+
+void JobState::OnSessionOver(int host, const absl::Status& reason,
+                             const absl::StatusOr<std::vector<v1::Process>>& known) {
+  if (!known.ok()) return OnHostGone(host, reason);
+  std::set<int> kept;
+  for (const v1::Process& process : *known) {
+    if (std::optional<int> rank = RankOf(host, process)) kept.insert(*rank);
+    OnProcess(host, process);
+  }
+  sink_->OnHostLost(host, reason);
+  for (int i = 0; i < spec_.counts[static_cast<size_t>(host)]; ++i) {
+    if (kept.count(first_rank(host) + i) == 0) Lose(first_rank(host) + i, reason);
+  }
+}
+
+std::vector<JobAction> JobState::TakeActions() { return std::exchange(actions_, {}); }
+
+JobResult JobState::Summarize() const {
+  JobResult result = result_;
+  result.world_size = world_size();
+  for (const Rank& rank : ranks_) result.processes.push_back(rank.process);
+  TellFailures(&result);
+  return result;
+}
+
+void JobState::TellFailures(JobResult* result) const {
+  if (failures_.empty()) return;
+  int first = failures_[0];
+  for (int number : failures_) {
+    if (FailedEarlier(RankAt(number), RankAt(first))) first = number;
+  }
+  const Rank& rank = RankAt(first);
+  result->first_failure = JobFailure{IdOf(first), host_names_[static_cast<size_t>(rank.host)],
+                                     rank.process, rank.error, rank.host_status};
+  std::vector<int> by_rank = failures_;
+  std::sort(by_rank.begin(), by_rank.end());
+  for (int number : by_rank) {
+    result->failures.push_back(IdOf(number));
+    if (MayHaveFailedEarlier(RankAt(number), rank)) result->maybe_first.push_back(IdOf(number));
+  }
+}
+
+}  // namespace shoal

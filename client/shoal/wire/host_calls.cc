@@ -1,0 +1,271 @@
+// The unary calls of a Host.
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/boot_time.h"
+#include "common/end_times.h"
+#include "common/ids.h"
+#include "shoal/duration.h"
+#include "shoal/host.h"
+#include "shoal/wire/host_rep.h"
+#include "shoal/wire/retried_call.h"
+#include "shoal/wire/wait_call.h"
+
+namespace shoal {
+namespace {
+
+constexpr absl::Duration kAnswerMargin = absl::Seconds(5);
+// When only the agent knows how long the grace is.
+constexpr absl::Duration kLongestEnding = absl::Minutes(10);
+
+template <typename Request>
+void FillRequestId(const Host::Rep& rep, Request* request) {
+  if (!request->request_id().empty()) return;
+  request->set_request_id(NewRequestIdAt(rep.clock.Now()));
+}
+
+template <typename Request>
+void FillIdentity(const Host::Rep& rep, Request* request) {
+  AgentIdentity identity = rep.Identity();
+  if (request->agent_id().empty()) request->set_agent_id(identity.agent_id);
+  if (request->boot_id().empty()) request->set_boot_id(identity.boot_id);
+}
+
+// The time that a call needs which ends processes and proves their trees empty.
+template <typename Request>
+CallOptions TimeForEnding(const Request& request, CallOptions options) {
+  absl::Duration needed = kLongestEnding;
+  if (request.has_timeout()) {
+    needed = FromProto(request.timeout());
+  } else if (request.has_grace()) {
+    needed = FromProto(request.grace()) + kProofTime;
+  }
+  options.timeout = std::max(options.timeout, needed + kAnswerMargin);
+  return options;
+}
+
+// All pages of one List.
+class Lister : public std::enable_shared_from_this<Lister> {
+ public:
+  Lister(Host::Rep* rep, v1::ListRequest request, CallOptions options,
+         Done<std::vector<v1::Process>> done)
+      : rep_(rep),
+        request_(std::move(request)),
+        options_(options),
+        deadline_(BootTime::Now() + options.timeout),
+        done_(std::move(done)) {}
+
+  void Next() {
+    options_.timeout = deadline_ - BootTime::Now();
+    RetriedCall<v1::ListRequest, v1::ListResponse>::Run(
+        rep_,
+        [rep = rep_](auto* context, auto* request, auto* response, auto callback) {
+          rep->stubs()->processes.async()->List(context, request, response, std::move(callback));
+        },
+        request_, options_,
+        [self = shared_from_this()](absl::StatusOr<v1::ListResponse> page) {
+          self->OnPage(std::move(page));
+        });
+  }
+
+ private:
+  void OnPage(absl::StatusOr<v1::ListResponse> page) {
+    if (!page.ok()) return std::move(done_)(page.status());
+    for (v1::Process& process : *page->mutable_processes()) {
+      processes_.push_back(std::move(process));
+    }
+    if (page->next_page_token().empty()) return std::move(done_)(std::move(processes_));
+    request_.set_page_token(page->next_page_token());
+    Next();
+  }
+
+  Host::Rep* const rep_;
+  v1::ListRequest request_;
+  CallOptions options_;
+  const BootTime deadline_;
+  std::vector<v1::Process> processes_;
+  Done<std::vector<v1::Process>> done_;
+};
+
+}  // namespace
+
+// One blocking and one asynchronous form of a call whose answer is the response as it is.
+#define SHOAL_DEFINE_CALL(Name, stub, Method, Request, Response, adjust)                       \
+  void Host::Name(v1::Request request, CallOptions options, Done<v1::Response> done) {         \
+    Rep* rep = rep_.get();                                                                     \
+    adjust;                                                                                    \
+    RetriedCall<v1::Request, v1::Response>::Run(                                               \
+        rep,                                                                                   \
+        [rep](auto* context, auto* message, auto* response, auto callback) {                   \
+          rep->stubs()->stub.async()->Method(context, message, response, std::move(callback)); \
+        },                                                                                     \
+        std::move(request), options, std::move(done));                                         \
+  }                                                                                            \
+  absl::StatusOr<v1::Response> Host::Name(v1::Request request, CallOptions options) {          \
+    return Await<v1::Response>(                                                                \
+        [&](Done<v1::Response> done) { Name(std::move(request), options, std::move(done)); }); \
+  }
+
+SHOAL_DEFINE_CALL(Spawn, processes, Spawn, SpawnRequest, SpawnResponse, {
+  FillRequestId(*rep, &request);
+  FillIdentity(*rep, &request);
+})
+SHOAL_DEFINE_CALL(SpawnBatch, processes, SpawnBatch, SpawnBatchRequest, SpawnBatchResponse, {
+  FillRequestId(*rep, &request);
+  FillIdentity(*rep, &request);
+})
+SHOAL_DEFINE_CALL(Signal, processes, Signal, SignalRequest, SignalResponse,
+                  FillRequestId(*rep, &request))
+SHOAL_DEFINE_CALL(Terminate, processes, Terminate, TerminateRequest, TerminateResponse, {
+  FillRequestId(*rep, &request);
+  options = TimeForEnding(request, options);
+})
+SHOAL_DEFINE_CALL(Update, processes, Update, UpdateRequest, UpdateResponse,
+                  FillRequestId(*rep, &request))
+SHOAL_DEFINE_CALL(Delete, processes, Delete, DeleteRequest, DeleteResponse,
+                  FillRequestId(*rep, &request))
+SHOAL_DEFINE_CALL(KeepAlive, sessions, KeepAlive, KeepAliveRequest, KeepAliveResponse, {})
+SHOAL_DEFINE_CALL(CloseSession, sessions, Close, CloseRequest, CloseResponse,
+                  options = TimeForEnding(request, options))
+SHOAL_DEFINE_CALL(FindMissingBlobs, blobs, FindMissing, FindMissingRequest, FindMissingResponse, {})
+SHOAL_DEFINE_CALL(FindMissingLibraries, hosts, FindMissingLibraries, FindMissingLibrariesRequest,
+                  FindMissingLibrariesResponse, {})
+
+#undef SHOAL_DEFINE_CALL
+
+void Host::OpenSession(v1::OpenRequest request, CallOptions options, Done<v1::OpenResponse> done) {
+  Rep* rep = rep_.get();
+  FillRequestId(*rep, &request);
+  RetriedCall<v1::OpenRequest, v1::OpenResponse>::Run(
+      rep,
+      [rep](auto* context, auto* message, auto* response, auto callback) {
+        rep->stubs()->sessions.async()->Open(context, message, response, std::move(callback));
+      },
+      std::move(request), options,
+      [rep, done = std::move(done)](absl::StatusOr<v1::OpenResponse> answer) mutable {
+        if (answer.ok()) rep->Pin(answer->agent_id(), answer->boot_id());
+        std::move(done)(std::move(answer));
+      });
+}
+
+absl::StatusOr<v1::OpenResponse> Host::OpenSession(v1::OpenRequest request, CallOptions options) {
+  return Await<v1::OpenResponse>([&](Done<v1::OpenResponse> done) {
+    OpenSession(std::move(request), options, std::move(done));
+  });
+}
+
+void Host::GetFacts(CallOptions options, Done<v1::Host> done) {
+  GetFacts({}, options, std::move(done));
+}
+
+void Host::Check(CallOptions options, Done<v1::Host> done) {
+  v1::HostServiceGetRequest request;
+  request.set_checks(true);
+  GetFacts(std::move(request), options, std::move(done));
+}
+
+void Host::GetFacts(v1::HostServiceGetRequest request, CallOptions options, Done<v1::Host> done) {
+  Rep* rep = rep_.get();
+  RetriedCall<v1::HostServiceGetRequest, v1::HostServiceGetResponse>::Run(
+      rep,
+      [rep](auto* context, auto* message, auto* response, auto callback) {
+        rep->stubs()->hosts.async()->Get(context, message, response, std::move(callback));
+      },
+      std::move(request), options,
+      [rep, done = std::move(done)](absl::StatusOr<v1::HostServiceGetResponse> answer) mutable {
+        if (!answer.ok()) return std::move(done)(answer.status());
+        rep->Pin(answer->host().agent_id(), answer->host().boot_id());
+        std::move(done)(std::move(*answer->mutable_host()));
+      });
+}
+
+absl::StatusOr<v1::Host> Host::GetFacts(CallOptions options) {
+  return Await<v1::Host>([&](Done<v1::Host> done) { GetFacts(options, std::move(done)); });
+}
+
+void Host::Get(absl::string_view selector, bool live_usage, CallOptions options,
+               Done<v1::Process> done) {
+  Rep* rep = rep_.get();
+  v1::GetRequest request;
+  request.set_selector(std::string(selector));
+  request.set_live_usage(live_usage);
+  RetriedCall<v1::GetRequest, v1::GetResponse>::Run(
+      rep,
+      [rep](auto* context, auto* message, auto* response, auto callback) {
+        rep->stubs()->processes.async()->Get(context, message, response, std::move(callback));
+      },
+      std::move(request), options,
+      [done = std::move(done)](absl::StatusOr<v1::GetResponse> answer) mutable {
+        if (!answer.ok()) return std::move(done)(answer.status());
+        std::move(done)(std::move(*answer->mutable_process()));
+      });
+}
+
+absl::StatusOr<v1::Process> Host::Get(absl::string_view selector, bool live_usage,
+                                      CallOptions options) {
+  return Await<v1::Process>(
+      [&](Done<v1::Process> done) { Get(selector, live_usage, options, std::move(done)); });
+}
+
+void Host::List(v1::ListRequest request, CallOptions options, Done<std::vector<v1::Process>> done) {
+  request.clear_page_token();
+  std::make_shared<Lister>(rep_.get(), std::move(request), options, std::move(done))->Next();
+}
+
+absl::StatusOr<std::vector<v1::Process>> Host::List(v1::ListRequest request, CallOptions options) {
+  return Await<std::vector<v1::Process>>([&](Done<std::vector<v1::Process>> done) {
+    List(std::move(request), options, std::move(done));
+  });
+}
+
+void Host::Wait(v1::WaitRequest request, CallOptions options, Done<v1::WaitResponse> done) {
+  WaitCall::Run(rep_.get(), std::move(request), options, std::move(done));
+}
+
+absl::StatusOr<v1::WaitResponse> Host::Wait(v1::WaitRequest request, CallOptions options) {
+  return Await<v1::WaitResponse>(
+      [&](Done<v1::WaitResponse> done) { Wait(std::move(request), options, std::move(done)); });
+}
+
+void Host::AcknowledgeOutput(v1::AcknowledgeOutputRequest request, CallOptions options,
+                             Done<v1::AcknowledgeOutputResponse> done) {
+  Rep* rep = rep_.get();
+  RetriedCall<v1::AcknowledgeOutputRequest, v1::AcknowledgeOutputResponse>::Run(
+      rep,
+      [rep](auto* context, auto* message, auto* response, auto callback) {
+        rep->stubs()->processes.async()->AcknowledgeOutput(context, message, response,
+                                                           std::move(callback));
+      },
+      std::move(request), options, std::move(done));
+}
+
+absl::Status Host::AcknowledgeOutput(v1::AcknowledgeOutputRequest request, CallOptions options) {
+  return Await<v1::AcknowledgeOutputResponse>([&](Done<v1::AcknowledgeOutputResponse> done) {
+           AcknowledgeOutput(std::move(request), options, std::move(done));
+         })
+      .status();
+}
+
+void Host::ListSessions(CallOptions options, Done<std::vector<v1::Session>> done) {
+  Rep* rep = rep_.get();
+  RetriedCall<v1::SessionServiceListRequest, v1::SessionServiceListResponse>::Run(
+      rep,
+      [rep](auto* context, auto* message, auto* response, auto callback) {
+        rep->stubs()->sessions.async()->List(context, message, response, std::move(callback));
+      },
+      {}, options,
+      [done = std::move(done)](absl::StatusOr<v1::SessionServiceListResponse> answer) mutable {
+        if (!answer.ok()) return std::move(done)(answer.status());
+        std::move(done)(
+            std::vector<v1::Session>(answer->sessions().begin(), answer->sessions().end()));
+      });
+}
+
+absl::StatusOr<std::vector<v1::Session>> Host::ListSessions(CallOptions options) {
+  return Await<std::vector<v1::Session>>(
+      [&](Done<std::vector<v1::Session>> done) { ListSessions(options, std::move(done)); });
+}
+
+}  // namespace shoal

@@ -1,0 +1,174 @@
+// One unary call with its retries.
+//
+//   1. Run() starts the first attempt                                   Try
+//   2. gRPC answers on one of its threads                               OnAnswer
+//   3. UNAVAILABLE and there is time: an alarm, then the next attempt   TryAfter → Try
+//   4. anything else goes to the caller, once, and the call is gone     Finish
+//
+// Ownership:     its own; deleted at the end of Finish(). Counted in rep->active until then.
+// Thread-safety: Run() from any thread.
+#ifndef SHOAL_CLIENT_SHOAL_WIRE_RETRIED_CALL_H_
+#define SHOAL_CLIENT_SHOAL_WIRE_RETRIED_CALL_H_
+
+#include <grpcpp/client_context.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/string_view.h"
+#include "common/boot_time.h"
+#include "common/grpc_deadline.h"
+#include "common/mutex.h"
+#include "common/notification.h"
+#include "common/tsan.h"
+#include "shoal/call.h"
+#include "shoal/v1/metadata.h"
+#include "shoal/wire/attempts.h"
+#include "shoal/wire/host_rep.h"
+#include "shoal/wire/owner.h"
+#include "shoal/wire/wire_status.h"
+
+namespace shoal {
+
+template <typename Request, typename Response>
+class RetriedCall final : public Attempts {
+ public:
+  // Calls the method of the stub.
+  using Method = std::function<void(grpc::ClientContext*, const Request*, Response*,
+                                    std::function<void(grpc::Status)>)>;
+
+  static void Run(Host::Rep* rep, Method method, Request request, const CallOptions& options,
+                  Done<Response> done) {
+    if (absl::Status ours = internal::CheckNotForked(); !ours.ok()) return std::move(done)(ours);
+    auto* call =
+        new RetriedCall(rep, std::move(method), std::move(request), options, std::move(done));
+    rep->active.Add(call);
+    call->Try();
+  }
+
+ private:
+  RetriedCall(Host::Rep* rep, Method method, Request request, const CallOptions& options,
+              Done<Response> done)
+      : rep_(rep),
+        method_(std::move(method)),
+        request_(std::move(request)),
+        retry_wanted_(options.retry),
+        patience_(options.patience),
+        deadline_(BootTime::Now() + options.timeout),
+        done_(std::move(done)) {}
+
+  void CancelAttempt() override {
+    MutexLock lock(&mu_);
+    if (context_ != nullptr) context_->TryCancel();
+  }
+
+  void Try() override {
+    grpc::Status unconnected;
+    if (!HasConnection(&rep_->connection, deadline_, &unconnected)) return;
+    if (!unconnected.ok()) return OnAnswer(unconnected);
+    SetDeadline(deadline_);
+    grpc::ClientContext* context = nullptr;
+    {
+      MutexLock lock(&mu_);
+      context_ = std::make_unique<grpc::ClientContext>();
+      context_->set_deadline(GrpcDeadline(deadline_));
+      sent_ = BootTime::Now();
+      if (IsCancelled()) context_->TryCancel();
+      context = context_.get();
+    }
+    // The answer may come, and delete this, before the method returns: of which it has a copy.
+    const Method method = method_;
+    HandOver(this);
+    method(context, &request_, &response_,
+           [this](const grpc::Status& status) { OnAnswer(status); });
+  }
+
+  void OnAnswer(const grpc::Status& told) {
+    TakeOver(this);
+    const grpc::Status status = EndOf(told);
+    rep_->NoteAnswer(status);
+    {
+      MutexLock lock(&mu_);
+      if (context_ != nullptr) NoteAgentTime();
+      context_ = nullptr;
+    }
+    if (IsBroken(status) && !IsCancelled()) {
+      BootTime end = std::min(deadline_, rep_->BrokenSince(BootTime::Now()) + patience_);
+      std::optional<absl::Duration> pause = PauseAfter(rep_->AttemptUntil(end, retry_wanted_));
+      if (pause.has_value()) {
+        last_failure_ = status;
+        return TryAfter(*pause);
+      }
+    }
+    // A deadline that passes while a broken host is tried again says less than why it is broken.
+    bool is_late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+    Finish(is_late && !last_failure_.ok() ? last_failure_ : status);
+  }
+
+  void NoteAgentTime() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    const auto& metadata = context_->GetServerTrailingMetadata();
+    const auto told = metadata.find(v1::kAgentTimeMetadata);
+    if (told == metadata.end()) return;
+    int64_t millis = 0;
+    if (!absl::SimpleAtoi(absl::string_view(told->second.data(), told->second.size()), &millis)) {
+      return;
+    }
+    rep_->clock.Note(absl::FromUnixMillis(millis), sent_, BootTime::Now());
+  }
+
+  // An exception of the callback ends the program: gRPC would swallow it, and this call would never
+  // be over.
+  void Finish(const grpc::Status& status) noexcept {
+    {
+      CallbackScope scope;
+      if (status.ok()) {
+        std::move(done_)(std::move(response_));
+      } else {
+        std::move(done_)(
+            NameSkew(rep_->address, rep_->clock.Lead(), FromWire(rep_->address, status)));
+      }
+      done_ = nullptr;
+    }
+    rep_->active.Remove(this);
+    delete this;
+  }
+
+  // Constant after construction.
+  Host::Rep* const rep_;
+  const Method method_;
+  const Request request_;
+  const bool retry_wanted_;
+  const absl::Duration patience_;
+  const BootTime deadline_;
+
+  // Of the attempt under way, of which there is one at a time.
+  Response response_;
+  grpc::Status last_failure_;
+  Done<Response> done_;
+
+  Mutex mu_;
+  std::unique_ptr<grpc::ClientContext> context_ ABSL_GUARDED_BY(mu_);
+  BootTime sent_ ABSL_GUARDED_BY(mu_);
+};
+
+// Turns an asynchronous call into one that blocks. REQUIRES: not on a thread of gRPC.
+template <typename T>
+absl::StatusOr<T> Await(absl::AnyInvocable<void(Done<T>)> start) {
+  Notification answered;
+  absl::StatusOr<T> answer = absl::UnknownError("no answer");
+  start([&](absl::StatusOr<T> result) {
+    answer = std::move(result);
+    answered.Notify();
+  });
+  answered.WaitForNotification();
+  return answer;
+}
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_WIRE_RETRIED_CALL_H_

@@ -1,0 +1,19 @@
+// A span of time as people write it.
+//
+// Thread-safety: thread-safe.
+#ifndef SHOAL_COMMON_SPAN_H_
+#define SHOAL_COMMON_SPAN_H_
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace shoal {
+
+// "10", "2.5s", "500ms", "1h30m", "2d", "inf"; a bare number is seconds. INVALID_ARGUMENT with an
+// example for anything else, negative spans included.
+absl::StatusOr<absl::Duration> ParseSpan(absl::string_view text);
+
+}  // namespace shoal
+
+#endif  // SHOAL_COMMON_SPAN_H_

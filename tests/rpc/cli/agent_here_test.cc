@@ -1,0 +1,329 @@
+// agent, and commands without -H: the agent of this machine, and how one is started.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "client/cli/private_agent.h"
+#include "common/cpu_count.h"
+#include "shoal/host_list.h"
+#include "tests/rpc/cli/agent_fixture.h"
+
+namespace shoal::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// As a user whose agent is below `home_`: that of root has a place of its own.
+class AgentHereTest : public CommandTest {
+ protected:
+  AgentHereTest() {
+    if (geteuid() != 0) return;
+    EXPECT_EQ(chown(home_.c_str(), kNobody, kNobody), 0);
+    EXPECT_EQ(seteuid(kNobody), 0);
+  }
+  ~AgentHereTest() override {
+    if (getuid() != 0) return;
+    EXPECT_EQ(seteuid(0), 0);
+  }
+
+  std::string socket() const { return home_ + "/shoal/shoald.sock"; }
+  std::string log() const { return home_ + "/shoal/shoald.log"; }
+
+  // An agent stands where that of this machine is looked for.
+  void Serve(const FakeAgent& agent) const {
+    std::filesystem::create_directory(home_ + "/shoal");
+    std::filesystem::permissions(home_ + "/shoal", std::filesystem::perms::owner_all);
+    std::filesystem::create_symlink(agent.socket_path(), socket());
+  }
+  // A process that waits for signals.
+  static pid_t Child() {
+    pid_t child = fork();
+    if (child != 0) return child;
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);  // run_test.cc blocks some
+    for (;;) pause();
+  }
+  // `shoal` finds a program in the place of shoald, which has these lines of sh.
+  void Install(const std::string& lines) const {
+    const std::string path = home_ + "/shoald";
+    std::ofstream(path) << "#!/bin/sh\n" << lines << "\n";
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    setenv("SHOAL_SHOALD", path.c_str(), 1);
+  }
+
+ private:
+  static constexpr uid_t kNobody = 65534;
+};
+
+struct Row {
+  const char* line;
+  int status;
+  const char* said;
+};
+
+TEST_F(AgentHereTest, WithoutAnAgentThatIsSaid) {
+  for (const Row& row : std::vector<Row>{
+           {"hosts", 69, "no agent is running on this machine; `shoal agent start` starts one.\n"},
+           {"doctor", 69, "no agent is running on this machine; `shoal agent start` starts one.\n"},
+           {"agent stop", 0, "no agent is running on this machine.\n"},
+           {"agent status -H x", 2,
+            "The following arguments were not expected: x -H. See `shoal agent --help`.\n"},
+           {"-H x agent status", 2,
+            "`shoal agent` is about this machine only; -H has no meaning here.\n"},
+           {"-H x agent start", 2,
+            "`shoal agent` is about this machine only; -H has no meaning here.\n"},
+           {"-H x agent stop", 2,
+            "`shoal agent` is about this machine only; -H has no meaning here.\n"},
+           {"agent", 2, "A subcommand is required. See `shoal agent --help`.\n"},
+       }) {
+    EXPECT_EQ(Shoal(row.line), (Said{row.status, "", std::string("shoal: ") + row.said}))
+        << row.line;
+  }
+  EXPECT_EQ(Shoal("agent status"),
+            (Said{69, "", absl::StrCat("shoal: no agent answers on unix:", socket(), ".\n")}));
+}
+
+TEST_F(AgentHereTest, WhoAsksForProcessesStartsTheirOwnAndAsksIt) {
+  for (const char* line : {"ps", "why web", "logs web", "wait web", "inspect web",
+                           "signal TERM web", "stop web", "rm web"}) {
+    FakeAgent ant("ant");
+    ant.Put(Exited(kWeb, "web", 0));
+    std::filesystem::remove(socket());
+    Install(absl::StrCat("ln -s ", ant.socket_path(), " \"$2\"; echo ready >&3"));
+    EXPECT_THAT(Shoal(line).err, StartsWith("shoal: started an agent for you on unix:")) << line;
+    EXPECT_GT(ant.Calls("List"), 0) << line;
+  }
+}
+
+TEST_F(AgentHereTest, StopAllStartsOneThatFindsWhatIsLeft) {
+  const pid_t agent = Child();
+  FakeAgent ant("ant");
+  v1::Host facts;
+  facts.set_agent_pid(agent);
+  ant.SetFacts(facts);
+  ant.Put(Running(kWeb, "web"));
+  Install(absl::StrCat("ln -s ", ant.socket_path(), " \"$2\"; echo ready >&3"));
+  EXPECT_EQ(
+      Shoal("agent stop --all"),
+      (Said{0, "",
+            absl::StrCat("shoal: the agent (PID ", agent, ") has ended; no process is left.\n")}));
+  EXPECT_EQ(ant.processes()[0].state(), v1::STATE_EXITED);
+  EXPECT_EQ(waitpid(agent, nullptr, 0), agent);
+}
+
+constexpr char kAway[] =
+    "shoal: the agent of this machine is not running; what it has started may live.\n";
+
+TEST_F(AgentHereTest, OneThatIsNotOursToStartIsAway) {
+  Install("exit 1");
+  setenv("SHOAL_AGENT", absl::StrCat("unix:", home_, "/gone.sock").c_str(), 1);
+  for (const char* line : {"ps", "why web", "stop web", "agent stop --all", "agent start"}) {
+    EXPECT_EQ(Shoal(line), (Said{69, "", kAway})) << line;
+  }
+  EXPECT_EQ(RunCommand({"run", "--", "exit:0"}), (Said{69, "", kAway}));
+}
+
+TEST_F(AgentHereTest, OnlyWorkStartsThatOfRoot) {
+  if (getuid() != 0) GTEST_SKIP() << "wants root";
+  ASSERT_EQ(seteuid(0), 0);
+  if (cli::IsAnswering(DefaultSocketPath())) GTEST_SKIP() << "root's agent runs here";
+  for (const char* line : {"ps", "logs web", "agent stop --all"}) {
+    EXPECT_EQ(Shoal(line), (Said{69, "", kAway})) << line;
+  }
+}
+
+TEST_F(AgentHereTest, TheOneThatStartedThisProcessIsAsked) {
+  FakeAgent ant("ant");
+  ant.Put(Running(kWeb, "web"));
+  setenv("SHOAL_AGENT", ant.hosts().c_str(), 1);
+  EXPECT_THAT(Shoal("ps").out, HasSubstr("web"));
+  EXPECT_EQ(ant.Calls("List"), 1);
+  EXPECT_THAT(Shoal("agent status").out, HasSubstr(ant.socket_path()));
+}
+
+TEST_F(AgentHereTest, ItsStatusIsARow) {
+  FakeAgent ant("ant");
+  Serve(ant);
+  v1::Host facts;
+  facts.set_agent_pid(4711);
+  facts.set_agent_version("0.2.0");
+  facts.set_live_processes(3);
+  facts.set_open_sessions(1);
+  facts.set_state_dir("/state");
+  SetTime(facts.mutable_agent_start_time(), absl::Now() - absl::Minutes(330));
+  ant.SetFacts(facts);
+  const std::string spaces(socket().size() - 6 + 2, ' ');
+  EXPECT_EQ(Shoal("agent status"),
+            (Said{0,
+                  absl::StrCat("PID   SOCKET", spaces,
+                               "VERSION  SLOTS  PROCESSES  SESSIONS  SINCE  STATE DIRECTORY\n"
+                               "4711  ",
+                               socket(), "  0.2.0    2      3          1         5h     /state\n"),
+                  ""}));
+  EXPECT_THAT(Shoal("agent status --output json").out, StartsWith("{\"name\":\"ant\""));
+}
+
+TEST_F(AgentHereTest, OneThatRunsIsNotStartedAgain) {
+  FakeAgent ant("ant");
+  Serve(ant);
+  v1::Host facts;
+  facts.set_agent_pid(4711);
+  ant.SetFacts(facts);
+  const std::string runs =
+      absl::StrCat("shoal: an agent runs already on unix:", socket(), " (PID 4711, 2 slots).\n");
+  EXPECT_EQ(Shoal("agent start"), (Said{0, "", runs}));
+  EXPECT_EQ(
+      Shoal("agent start -- --slots 4"),
+      (Said{0, "", absl::StrCat(runs, "shoal: it was not given the flags; stop it first.\n")}));
+  EXPECT_THAT(Shoal("agent start -o json").out, StartsWith("{\"name\":\"ant\""));
+}
+
+TEST_F(AgentHereTest, StartsOneWithTheFlagsThatWereGiven) {
+  FakeAgent ant("ant");
+  v1::Host facts;
+  facts.set_agent_pid(4711);
+  ant.SetFacts(facts);
+  Install(absl::StrCat("echo \"$@\" >", home_, "/flags; ln -s ", ant.socket_path(),
+                       " \"$2\"; echo ready >&3"));
+  EXPECT_EQ(Shoal("agent start -- --slots 4"),
+            (Said{0, "",
+                  absl::StrCat("shoal: started an agent on unix:", socket(),
+                               " (PID 4711, 2 slots).\n")}));
+  std::string flags;
+  std::getline(std::ifstream(home_ + "/flags"), flags);
+  EXPECT_EQ(flags, absl::StrCat("--socket ", socket(), " --idle-exit 10m --ready-fd 3 --slots 4"));
+}
+
+TEST_F(AgentHereTest, WorkStartsOneAndSaysSo) {
+  FakeAgent ant("ant");
+  Install(absl::StrCat("ln -s ", ant.socket_path(), " \"$2\"; echo ready >&3"));
+  Said said = RunCommand({"run", "-n", "1", "--", "out:hi", "exit:0"});
+  EXPECT_EQ(said.out, "hi");
+  EXPECT_EQ(said.err, absl::StrCat("shoal: started an agent for you on unix:", socket(), " (",
+                                   CpuCount(), CpuCount() == 1 ? " slot" : " slots",
+                                   "; stop it with `shoal agent stop`)\n"));
+}
+
+TEST_F(AgentHereTest, WhyItDoesNotStartIsSaid) {
+  auto ended = [this](const std::string& why) {
+    return Said{1, "",
+                absl::StrCat("shoal: the agent ended before it was ready: ", why, " (log: ", log(),
+                             ").\n")};
+  };
+  Install("exit 1");
+  EXPECT_EQ(Shoal("agent start"), ended("it said nothing"));
+  Install("echo 'the disk is full' >&3");
+  EXPECT_EQ(Shoal("agent start"), ended("the disk is full"));
+  Install("echo 'in the log' >&2");
+  EXPECT_EQ(Shoal("agent start"), ended("in the log"));
+  setenv("SHOAL_SHOALD", "/nowhere/shoald", 1);
+  EXPECT_EQ(
+      Shoal("agent start"),
+      (Said{1, "", "shoal: cannot start the agent /nowhere/shoald: No such file or directory.\n"}));
+}
+
+TEST_F(AgentHereTest, WhereNoShoaldIsThatIsSaid) {
+  const std::string path = getenv("PATH");
+  setenv("PATH", home_.c_str(), 1);
+  const absl::StatusOr<std::string> program = cli::FindAgentProgram(home_);
+  setenv("PATH", path.c_str(), 1);
+  EXPECT_EQ(std::string(program.status().message()),
+            absl::StrCat("no agent runs on this machine, and there is no shoald to start one in ",
+                         home_, ", ", home_, "/../sbin or PATH; SHOAL_SHOALD may name it"));
+}
+
+TEST_F(AgentHereTest, ADirectoryThatIsNotOursAloneIsRefused) {
+  std::filesystem::create_directory(home_ + "/shoal");
+  std::filesystem::permissions(home_ + "/shoal", std::filesystem::perms::all);
+  Said said = Shoal("agent start");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.err, HasSubstr(absl::StrCat("directory of the socket ", home_, "/shoal")));
+}
+
+TEST_F(AgentHereTest, AStateDirectoryThatIsNotOursAloneIsRefused) {
+  setenv("XDG_STATE_HOME", absl::StrCat(home_, "/state").c_str(), 1);
+  std::filesystem::create_directories(home_ + "/state/shoal");
+  std::filesystem::permissions(home_ + "/state/shoal", std::filesystem::perms::all);
+  Install("exit 1");
+  EXPECT_THAT(Shoal("agent start").err, HasSubstr(absl::StrCat("state directory ", home_)));
+}
+
+class AgentStopTest : public AgentHereTest {
+ protected:
+  AgentStopTest() : ant_("ant") {
+    Serve(ant_);
+    // In place of the agent's process.
+    child_ = Child();
+    v1::Host facts;
+    facts.set_agent_pid(child_);
+    ant_.SetFacts(facts);
+  }
+  ~AgentStopTest() override {
+    kill(child_, SIGKILL);
+    waitpid(child_, nullptr, 0);
+  }
+  std::string HasEnded() const {
+    return absl::StrCat("shoal: the agent (PID ", child_, ") has ended");
+  }
+
+  FakeAgent ant_;
+  pid_t child_ = 0;
+};
+
+TEST_F(AgentStopTest, SaysThatItHasEndedAndWhatRunsOn) {
+  EXPECT_EQ(Shoal("agent stop"),
+            (Said{0, "", absl::StrCat(HasEnded(), "; no process is left.\n")}));
+}
+
+TEST_F(AgentStopTest, ProcessesRunOnUnlessAllAreToEnd) {
+  v1::Host facts;
+  facts.set_agent_pid(child_);
+  facts.set_live_processes(2);
+  ant_.SetFacts(facts);
+  EXPECT_EQ(Shoal("agent stop"),
+            (Said{0, "",
+                  absl::StrCat(HasEnded(),
+                               "; 2 processes of its keep running, and the next agent "
+                               "finds them again.\n")}));
+}
+
+TEST_F(AgentStopTest, AllEndsEveryProcessFirst) {
+  ant_.Put(Running(kWeb, "web"));
+  EXPECT_EQ(Shoal("agent stop --all"),
+            (Said{0, "", absl::StrCat(HasEnded(), "; no process is left.\n")}));
+  EXPECT_EQ(ant_.processes()[0].state(), v1::STATE_EXITED);
+}
+
+TEST_F(AgentStopTest, IsLeftRunningIfAProcessIs) {
+  ant_.Put(Running(kWeb, "web"));
+  ant_.Refuse(kWeb, 4, "1 process is left");
+  EXPECT_EQ(Shoal("agent stop --all"),
+            (Said{75, "",
+                  "shoal: web (7KQ2MD) on ant: 1 process is left.\n"
+                  "shoal: the agent was left running, since not all processes have ended.\n"}));
+  EXPECT_EQ(waitpid(child_, nullptr, WNOHANG), 0);
+}
+
+TEST_F(AgentStopTest, ThatItDoesNotEndIsSaidWithItsLog) {
+  signal(SIGTERM, SIG_IGN);
+  pid_t stubborn = Child();
+  signal(SIGTERM, SIG_DFL);
+  absl::Status left = cli::EndAgent(stubborn, absl::ZeroDuration());
+  EXPECT_EQ(left.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(left.message(), absl::StrCat("the agent with PID ", stubborn,
+                                         " has not ended 0 after SIGTERM; its log is ", log()));
+  kill(stubborn, SIGKILL);
+  waitpid(stubborn, nullptr, 0);
+  EXPECT_EQ(cli::EndAgent(stubborn, absl::ZeroDuration()).message(),
+            absl::StrCat("cannot reach the agent with PID ", stubborn, ": No such process"));
+}
+
+}  // namespace
+}  // namespace shoal::testing

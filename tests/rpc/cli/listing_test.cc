@@ -1,0 +1,316 @@
+// ps, inspect, why, hosts and doctor: what agents tell, as it is printed.
+#include <gtest/gtest.h>
+
+#include "tests/rpc/cli/agent_fixture.h"
+
+namespace shoal::testing {
+namespace {
+
+class PsTest : public AgentCommandTest {
+ protected:
+  // Since 5 h 30 min; the columns have whole hours.
+  static v1::Process Old(const std::string& id, const std::string& name) {
+    v1::Process process = Running(id, name);
+    SetTime(process.mutable_create_time(), absl::Now() - absl::Minutes(330));
+    SetTime(process.mutable_start_time(), absl::Now() - absl::Minutes(330));
+    return process;
+  }
+};
+
+TEST_F(PsTest, ShowsWhatLivesAndWhatItUses) {
+  v1::Process web = Old(kWeb, "web");
+  web.mutable_spec()->add_argv("--title=two words");
+  web.mutable_live_usage()->mutable_cpu_time()->set_seconds(3600);
+  web.mutable_live_usage()->set_rss_bytes(int64_t{18} << 20);
+  v1::Process waiting = Old(kDb, "waiting");
+  waiting.set_state(v1::STATE_PENDING);
+  waiting.set_pid(0);
+  waiting.clear_start_time();
+  ant_.Put(web);
+  ant_.Put(waiting);
+  ant_.Put(Exited(kSim, "sim", 0));
+  EXPECT_EQ(Shoal("ps"),
+            (Said{0,
+                  "NAME     ID      HOST  PID    STATE    SINCE  CPU  RSS     COMMAND\n"
+                  "web      7KQ2MD  ant   48213  running  5h     18%  18 MiB  serve "
+                  "'--title=two words'\n"
+                  "waiting  BBBBBB  ant   –      pending  5h     –    –       serve\n",
+                  ""}));
+}
+
+TEST_F(PsTest, AnEndedOneIsShownWithAllOrByNameOrWhileItsTreeLives) {
+  v1::Process sim = Exited(kSim, "sim", 3);
+  SetTime(sim.mutable_exit_time(), absl::Now() - absl::Minutes(150));
+  ant_.Put(sim);
+  const char kTable[] =
+      "NAME  ID      HOST  PID    STATE      SINCE  CPU  RSS  COMMAND\n"
+      "sim   SIMSIM  ant   48213  exited(3)  2h     –    –    serve\n";
+  EXPECT_EQ(Shoal("ps").out, "NAME  ID  HOST  PID  STATE  SINCE  CPU  RSS  COMMAND\n");
+  EXPECT_EQ(Shoal("ps -a"), (Said{0, kTable, ""}));
+  EXPECT_EQ(Shoal("ps --all"), (Said{0, kTable, ""}));
+  EXPECT_EQ(Shoal("ps sim"), (Said{0, kTable, ""}));
+  sim.set_tree_empty(false);
+  ant_.Put(sim);
+  EXPECT_EQ(Shoal("ps"), (Said{0, kTable, ""}));
+}
+
+TEST_F(PsTest, WhatIsLeftOfATreeHasRowsOfItsOwnInPlaceOfADeadPid) {
+  v1::Process sim = Exited(kSim, "sim", 0);
+  SetTime(sim.mutable_exit_time(), absl::Now() - absl::Minutes(150));
+  sim.set_tree_empty(false);
+  sim.mutable_live_usage()->set_descendants(3);
+  for (const int pid : {411, 412}) {
+    v1::Survivor* member = sim.mutable_live_usage()->add_members();
+    member->set_pid(pid);
+    member->set_command("daemon");
+  }
+  ant_.Put(sim);
+  EXPECT_EQ(Shoal("ps").out,
+            "NAME  ID      HOST  PID  STATE      SINCE  CPU  RSS  COMMAND\n"
+            "sim   SIMSIM  ant   –    exited(0)  2h     –    –    serve\n"
+            "sim   SIMSIM  ant   411  left       –      –    –    daemon\n"
+            "sim   SIMSIM  ant   412  left       –      –    –    daemon\n"
+            "sim   SIMSIM  ant   …    left       –      –    –    and 1 more\n");
+}
+
+TEST_F(PsTest, AForkedOneNamesItsParentIfThatIsShownElseItsId) {
+  v1::Process child = Old(kDb, "child");
+  child.set_forked_from(kWeb);
+  v1::Process stray = Old(kSim, "stray");
+  stray.set_forked_from("GONEGONEGONEGONE");
+  ant_.Put(Old(kWeb, "web"));
+  ant_.Put(child);
+  ant_.Put(stray);
+  EXPECT_EQ(Shoal("ps").out,
+            "NAME   ID      HOST  PID    STATE    SINCE  CPU  RSS  FROM    COMMAND\n"
+            "web    7KQ2MD  ant   48213  running  5h     –    –    –       serve\n"
+            "child  BBBBBB  ant   48213  running  5h     –    –    web     serve\n"
+            "stray  SIMSIM  ant   48213  running  5h     –    –    GONEGO  serve\n");
+}
+
+TEST_F(PsTest, IdsAreAsLongAsItTakesToTellThemApart) {
+  ant_.Put(Old("7KQ2MDAAAAAAAAAA", "a"));
+  ant_.Put(Old("7KQ2MDABAAAAAAAA", "b"));
+  EXPECT_EQ(Shoal("ps").out,
+            "NAME  ID        HOST  PID    STATE    SINCE  CPU  RSS  COMMAND\n"
+            "a     7KQ2MDAA  ant   48213  running  5h     –    –    serve\n"
+            "b     7KQ2MDAB  ant   48213  running  5h     –    –    serve\n");
+}
+
+TEST_F(PsTest, SelectsByGlobPrefixAndLabels) {
+  v1::Process web = Running(kWeb, "web-1");
+  (*web.mutable_spec()->mutable_labels())["job"] = "render";
+  (*web.mutable_spec()->mutable_labels())["user"] = "ada";
+  ant_.Put(web);
+  ant_.Put(Running(kDb, "db"));
+  for (const char* line : {"ps -o json web-*", "ps -o json 7KQ2", "ps -o json -l job=render",
+                           "ps --output json --label job=render --label user=ada",
+                           "-o json ps ant/web-1", "--output=json ps -l user=ada web-*"}) {
+    Said said = Shoal(line);
+    EXPECT_EQ(said.status, 0) << line;
+    EXPECT_EQ(said.out.find("{\"id\":\"7KQ2MDAAAAAAAAAA\",\"name\":\"web-1\",\"pid\":48213,"
+                            "\"host\":\"ant\",\"state\":\"STATE_RUNNING\","),
+              0u)
+        << line << "\n"
+        << said;
+    EXPECT_EQ(said.out.find('\n'), said.out.size() - 1) << "one line, one process: " << line;
+  }
+}
+
+TEST_F(PsTest, AProcessMayBeCalledAsACommand) {
+  ant_.Put(Running(kWeb, "stop"));
+  EXPECT_EQ(Shoal("inspect stop").out.substr(0, 21), "id: 7KQ2MDAAAAAAAAAA\n");
+  EXPECT_EQ(Shoal("wait --timeout 0 stop").out, "stop  running\n");
+  EXPECT_EQ(ant_.Calls("Terminate"), 0);
+}
+
+TEST_F(PsTest, WhatIsNotThereIsNamedWithTheHosts) {
+  ant_.Put(Running(kDb, "db"));
+  EXPECT_EQ(Shoal("ps web bee/x"),
+            (Said{1, "",
+                  "shoal: no process on ant is called \"web\" or \"bee/x\"; `shoal ps -a` lists "
+                  "them.\n"}));
+  EXPECT_EQ(Shoal("ps -l job=x w*"),
+            (Said{1, "", "shoal: no process on ant matches w*, -l job=x.\n"}));
+}
+
+class HostsTest : public TwoAgentsTest {};
+
+TEST_F(HostsTest, PsOfOneThatCannotBeReachedShowsTheOthers) {
+  beetle_.Stop();
+  ant_.Put(Exited(kSim, "sim", 0));
+  Said said = Shoal("ps sim");
+  EXPECT_EQ(said.status, 69);
+  EXPECT_EQ(said.out.substr(0, 4), "NAME");
+  EXPECT_EQ(said.err, absl::StrCat("shoal: host \"", beetle_.hosts(),
+                                   "\" cannot be reached: no such file or directory (",
+                                   beetle_.socket_path(), ").\n"));
+}
+
+TEST_F(HostsTest, AProcessBehindAHostIsThatOfTheHostOnly) {
+  ant_.Put(Running(kWeb, "web"));
+  v1::Process other = Running(kDb, "web");
+  other.set_host("beetle");
+  beetle_.Put(other);
+  Said said = Shoal("inspect beetle/web");
+  EXPECT_EQ(said.out.substr(0, 36), "id: BBBBBBBBBBBBBBBB\nname: web\npid: ") << said;
+  EXPECT_EQ(said.out.find(kWeb), std::string::npos);
+}
+
+TEST_F(HostsTest, AreATableOfWhatTheyHave) {
+  v1::Host facts;
+  facts.set_agent_version("0.2.0");
+  facts.set_live_processes(3);
+  facts.set_load_1m(1.25);
+  facts.set_memory_total_bytes(int64_t{62} << 30);
+  facts.set_memory_available_bytes(int64_t{59} << 30);
+  SetTime(facts.mutable_boot_time(), absl::Now() - absl::Hours(41 * 24 + 1));
+  ant_.SetFacts(facts);
+  beetle_.Stop();
+  const std::string reason =
+      absl::StrCat("unreachable: no such file or directory (", beetle_.socket_path(), ")");
+  auto in_column = [](const std::string& text, const std::string& widest) {
+    return absl::StrCat(text, std::string(widest.size() - text.size() + 2, ' '));
+  };
+  EXPECT_EQ(
+      Shoal("hosts"),
+      (Said{69,
+            absl::StrCat(in_column("HOST", beetle_.hosts()), "SLOTS  FREE  LOAD  MEMORY          ",
+                         in_column("AGENT", reason), "UPTIME\n",  //
+                         in_column("ant", beetle_.hosts()), "2      0     1.2   3.0 / 62.0 GiB  ",
+                         in_column("0.2.0", reason), "41d\n",  //
+                         beetle_.hosts(), "  –      –     –     –               ", reason, "\n"),
+            ""}));
+}
+
+TEST_F(HostsTest, InJsonHaveTheirErrors) {
+  beetle_.Stop();
+  Said said = Shoal("hosts -o json");
+  EXPECT_EQ(said.status, 69);
+  EXPECT_EQ(said.out,
+            absl::StrCat("{\"name\":\"ant\",\"agent_id\":\"agent-ant\",\"boot_id\":\"boot"
+                         "\",\"cores\":2,\"slots\":2}\n{\"name\":\"",
+                         beetle_.hosts(), "\",\"error\":\"unreachable: no such file or directory (",
+                         beetle_.socket_path(), ")\"}\n"));
+}
+
+class DoctorTest : public AgentCommandTest {
+ protected:
+  static void AddCheck(v1::Host* facts, const char* name, v1::Check::Result result,
+                       const char* detail, const char* remedy) {
+    v1::Check* check = facts->add_checks();
+    check->set_name(name);
+    check->set_result(result);
+    check->set_detail(detail);
+    check->set_remedy(remedy);
+  }
+};
+
+TEST_F(DoctorTest, SaysWhatHoldsAndHowToMendWhatDoesNot) {
+  v1::Host facts;
+  AddCheck(&facts, "kernel", v1::Check::RESULT_OK, "6.1.0", "");
+  AddCheck(&facts, "cgroup", v1::Check::RESULT_DEGRADED, "not writable", "mount it");
+  AddCheck(&facts, "later", v1::Check::RESULT_UNSPECIFIED, "", "");
+  ant_.SetFacts(facts);
+  EXPECT_EQ(Shoal("doctor"), (Said{0,
+                                   "HOST  CHECK   RESULT    DETAIL\n"
+                                   "ant   kernel  ok        6.1.0\n"
+                                   "ant   cgroup  degraded  not writable\n"
+                                   "ant   later   unknown\n"
+                                   "To mend it on ant:\n"
+                                   "  cgroup: mount it\n",
+                                   ""}));
+}
+
+TEST_F(DoctorTest, WhatHasFailedIsAFailure) {
+  v1::Host facts;
+  AddCheck(&facts, "fd limit", v1::Check::RESULT_FAILED, "64", "raise \x1b it");
+  ant_.SetFacts(facts);
+  EXPECT_EQ(Shoal("doctor"), (Said{1,
+                                   "HOST  CHECK     RESULT  DETAIL\n"
+                                   "ant   fd limit  FAILED  64\n"
+                                   "To mend it on ant:\n"
+                                   "  fd limit: raise \\x1b it\n",
+                                   ""}));
+  EXPECT_EQ(Shoal("doctor -o json").out,
+            "{\"host\":\"ant\",\"name\":\"fd limit\",\"result\":\"RESULT_FAILED\",\"detail\":"
+            "\"64\",\"remedy\":\"raise \\u001b it\"}\n");
+}
+
+TEST_F(DoctorTest, OfAHostThatIsNotThereIsItsError) {
+  ant_.Stop();
+  EXPECT_EQ(Shoal("doctor").status, 69);
+}
+
+class WhyTest : public AgentCommandTest {};
+
+TEST_F(WhyTest, IsOneParagraphEach) {
+  ant_.Put(Exited(kWeb, "web", 3));
+  ant_.Put(Exited(kDb, "db", 0));
+  EXPECT_EQ(
+      Shoal("why web db"),
+      (Said{0,
+            "web (7KQ2MD) was started on ant at 2026-03-01 14:02:11 by uid 1000 as PID 48213 "
+            "(serve). It ended by itself at 2026-03-01 14:02:41 with exit code 3, after 30 s. "
+            "Its tree was seen empty. stdout 0 bytes, stderr 0 bytes, result 0 bytes, nothing "
+            "dropped.\n\n"
+            "db (BBBBBB) was started on ant at 2026-03-01 14:02:11 by uid 1000 as PID 48213 "
+            "(serve). It ended by itself at 2026-03-01 14:02:41 with exit code 0, after 30 s. "
+            "Its tree was seen empty. stdout 0 bytes, stderr 0 bytes, result 0 bytes, nothing "
+            "dropped.\n",
+            ""}));
+  EXPECT_EQ(Shoal("why -o json web").out.find("{\"id\":\"7KQ2MDAAAAAAAAAA\""), 0u);
+}
+
+TEST_F(WhyTest, InspectHasEachFieldOnALine) {
+  v1::Process process = Running(kWeb, "web");
+  ant_.Put(process);
+  EXPECT_EQ(Shoal("inspect web"), (Said{0,
+                                        "id: 7KQ2MDAAAAAAAAAA\n"
+                                        "name: web\n"
+                                        "pid: 48213\n"
+                                        "host: ant\n"
+                                        "state: running\n"
+                                        "spec:\n"
+                                        "  argv: serve\n"
+                                        "create_time: 2026-03-01 14:02:10.000 +0000\n"
+                                        "start_time: 2026-03-01 14:02:11.000 +0000\n"
+                                        "output:\n"
+                                        "  stream: stdout\n"
+                                        "output:\n"
+                                        "  stream: stderr\n"
+                                        "output:\n"
+                                        "  stream: result\n"
+                                        "owner: uid:1000\n"
+                                        "revision: 2\n",
+                                        ""}));
+  EXPECT_EQ(Shoal("inspect -o json web").out.find("{\"id\":\"7KQ2MDAAAAAAAAAA\""), 0u);
+}
+
+struct Wanting {
+  const char* verb;
+  const char* what;
+};
+
+TEST_F(WhyTest, NothingSelectedIsAskedFor) {
+  for (const Wanting& row : std::vector<Wanting>{{"inspect", "inspect"},
+                                                 {"why", "tell about"},
+                                                 {"logs", "show the output of"},
+                                                 {"wait", "wait for"},
+                                                 {"signal TERM", "signal"},
+                                                 {"stop", "stop"},
+                                                 {"rm", "forget"}}) {
+    EXPECT_EQ(Shoal(row.verb),
+              (Said{2, "",
+                    absl::StrCat("shoal: say which processes to ", row.what,
+                                 ": a name, a glob ('*' for all), an id, HOST/NAME, or -l "
+                                 "key=value.\n")}));
+    EXPECT_EQ(Shoal(absl::StrCat(row.verb, " web/")),
+              (Said{2, "",
+                    "shoal: \"web/\" selects nothing; try a name, a glob such as 'web-*', an id, "
+                    "or HOST/NAME.\n"}));
+  }
+}
+
+}  // namespace
+}  // namespace shoal::testing

@@ -1,0 +1,154 @@
+// logs: what processes have printed, and what is said besides.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "shoal/host_list.h"
+#include "tests/rpc/cli/agent_fixture.h"
+
+namespace shoal::testing {
+namespace {
+
+class LogsTest : public AgentCommandTest {
+ protected:
+  static std::string Broke() {
+    return absl::StrCat("shoal: ant: the connection broke (host \"", UnixAddress("").name,
+                        "\" cannot be reached: the connection was closed by the other side); "
+                        "trying again.\n");
+  }
+};
+
+TEST_F(LogsTest, BytesOfOneProcessPassAsTheyAre) {
+  ant_.Put(Exited(kWeb, "web", 0), "no newline\xff", "oops\n");
+  EXPECT_EQ(Shoal("logs web"), (Said{0, "no newline\xff", "oops\n"}));
+}
+
+TEST_F(LogsTest, LinesOfSeveralAreTagged) {
+  ant_.Put(Exited(kWeb, "web", 0), "one\ntwo");
+  ant_.Put(Exited(kDb, "database", 0), "three\n", "four\n");
+  EXPECT_EQ(Shoal("logs web"), (Said{0, "one\ntwo", ""}));
+  EXPECT_EQ(Shoal("logs web database"),
+            (Said{0, "web │ one\nweb │ two\ndatabase │ three\n", "database │ four\n"}));
+}
+
+TEST_F(LogsTest, OfSeveralHostsNamesThem) {
+  FakeAgent beetle("beetle");
+  setenv("SHOAL_HOSTS", absl::StrCat(ant_.hosts(), ",", beetle.hosts()).c_str(), 1);
+  ant_.Put(Exited(kWeb, "web", 0), "one\n");
+  v1::Process other = Exited(kDb, "web", 0);
+  other.set_host("beetle");
+  beetle.Put(other, "", "two\n");
+  EXPECT_EQ(Shoal("logs web"), (Said{0, "ant/web │ one\n", "beetle/web │ two\n"}));
+}
+
+TEST_F(LogsTest, OptionsSayWhatIsAskedFor) {
+  ant_.Put(Exited(kWeb, "web", 0), "out\n", "err\n");
+  EXPECT_EQ(Shoal("logs --stdout web"), (Said{0, "out\n", ""}));
+  EXPECT_EQ(Shoal("logs --stderr web"), (Said{0, "", "err\n"}));
+  Shoal("logs --tail 20 web");
+  EXPECT_EQ(ant_.last_read().tail_lines(), 20);
+  EXPECT_FALSE(ant_.last_read().has_since());
+  absl::Time before = absl::Now();
+  Shoal("logs --since 1h web");
+  absl::Duration since =
+      before - absl::FromUnixSeconds(ant_.last_read().since().seconds()) - absl::Hours(1);
+  EXPECT_LE(absl::AbsDuration(since), absl::Minutes(5));
+  ant_.SetClock(absl::Hours(3));
+  Shoal("logs --since 1h web");
+  since = before - absl::FromUnixSeconds(ant_.last_read().since().seconds()) + absl::Hours(2);
+  EXPECT_LE(absl::AbsDuration(since), absl::Minutes(5)) << "by the clock of the agent";
+  Shoal("logs --since inf web");
+  EXPECT_FALSE(ant_.last_read().has_since());
+  EXPECT_FALSE(ant_.last_read().follow());
+  Shoal("logs --follow web");
+  EXPECT_TRUE(ant_.last_read().follow());
+}
+
+TEST_F(LogsTest, AnOffsetIsOfStdoutUnlessStderrIsNamed) {
+  ant_.Put(Exited(kWeb, "web", 0), "out\n");
+  Shoal("logs ant/7KQ2MDAAAAAAAAAA:3");
+  EXPECT_EQ(ant_.last_read().offset(), 3);
+  ASSERT_EQ(ant_.last_read().streams_size(), 1);
+  EXPECT_EQ(ant_.last_read().streams(0), v1::STREAM_KIND_STDOUT);
+  Shoal("logs --stderr web:0");
+  EXPECT_EQ(ant_.last_read().streams(0), v1::STREAM_KIND_STDERR);
+  EXPECT_EQ(Shoal("logs web:3 db"),
+            (Said{2, "", "shoal: an offset needs one process; give only that one.\n"}));
+}
+
+TEST_F(LogsTest, OptionsThatExcludeEachOtherAreRefused) {
+  EXPECT_EQ(Shoal("logs --tail 3 --since 1h web"),
+            (Said{2, "", "shoal: --tail excludes --since. See `shoal logs --help`.\n"}));
+  EXPECT_EQ(Shoal("logs --stdout --stderr web"),
+            (Said{2, "", "shoal: --stdout excludes --stderr. See `shoal logs --help`.\n"}));
+  EXPECT_EQ(Shoal("logs --tail -1 web").status, 2);
+  EXPECT_EQ(Shoal("logs --since yesterday web"),
+            (Said{2, "",
+                  "shoal: --since: \"yesterday\" is not a span of time; try 30s, 500ms, 1h30m or "
+                  "2d. See `shoal logs --help`.\n"}));
+}
+
+TEST_F(LogsTest, FollowedTheyGoOnToTheEnd) {
+  ant_.Put(Running(kWeb, "web"), "one\n");
+  std::thread writer([this] {
+    ant_.AwaitCalls("ReadOutput", 1);
+    ant_.Write(kWeb, v1::STREAM_KIND_STDOUT, "two\n");
+    ant_.Exit(kWeb, 0);
+  });
+  EXPECT_EQ(Shoal("logs -f web"), (Said{0, "one\ntwo\n", ""}));
+  writer.join();
+}
+
+TEST_F(LogsTest, AGlobThatIsFollowedIsAskedForAsSuch) {
+  ant_.Put(Exited(kWeb, "web", 0), "one\n");
+  EXPECT_EQ(Shoal("logs -f w*"), (Said{0, "web │ one\n", ""}));
+  ASSERT_EQ(ant_.last_read().selector().terms_size(), 1);
+  EXPECT_EQ(ant_.last_read().selector().terms(0), "w*");
+  EXPECT_EQ(Shoal("logs -f x*"), (Said{0, "", ""})) << "it may still come";
+}
+
+TEST_F(LogsTest, WhatIsMissingIsSaid) {
+  ant_.Put(Running(kWeb, "web"), "kept\n");
+  ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 7);
+  ant_.ExitTruncated(kWeb, 0);
+  EXPECT_EQ(Shoal("logs --stdout web"),
+            (Said{0, "kept\n",
+                  "shoal: web: bytes 5 to 12 of stdout were dropped.\n"
+                  "shoal: web: its shim was lost; what of stdout it had not moved by then is "
+                  "missing.\n"}));
+}
+
+TEST_F(LogsTest, ABrokenConnectionIsToldAndMended) {
+  ant_.Put(Exited(kWeb, "web", 0), "onetwo\n");
+  ant_.SetFrameBytes(3);
+  ant_.BreakAfter("ReadOutput", 1, 1);
+  EXPECT_EQ(Shoal("logs web"),
+            (Said{0, "onetwo\n", absl::StrCat(Broke(), "shoal: ant: connected again.\n")}));
+}
+
+TEST_F(LogsTest, AConnectionThatIsOverSaysWhereToGoOn) {
+  ant_.Put(Exited(kWeb, "web", 0), "onetwo\n");
+  ant_.SetFrameBytes(3);
+  ant_.BreakAfter("ReadOutput", 1, 1, absl::PermissionDeniedError("not yours any more"));
+  EXPECT_EQ(Shoal("logs web"), (Said{1, "one",
+                                     "shoal: not yours any more.\n"
+                                     "shoal: stdout of web goes on at ant/7KQ2MDAAAAAAAAAA:3\n"}));
+}
+
+TEST_F(LogsTest, InJsonEachFrameIsALine) {
+  ant_.Put(Running(kWeb, "web"), "hi\n");
+  ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 2);
+  ant_.Exit(kWeb, 0);
+  EXPECT_EQ(Shoal("logs -o json --stdout web"),
+            (Said{0,
+                  "{\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\",\"stream\":\"STREAM_KIND_STDOUT\""
+                  ",\"data\":\"aGkK\"}\n"
+                  "{\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\",\"stream\":\"STREAM_KIND_STDOUT\""
+                  ",\"offset\":\"3\",\"gap\":{\"from\":\"3\",\"to\":\"5\"}}\n"
+                  "{\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\",\"stream\":\"STREAM_KIND_STDOUT\""
+                  ",\"offset\":\"5\",\"end\":{}}\n",
+                  ""}));
+}
+
+}  // namespace
+}  // namespace shoal::testing

@@ -1,0 +1,194 @@
+// run: from the command line to the output, the report and the exit status.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tests/rpc/cli/agent_fixture.h"
+#include "tests/rpc/cli/blocked_signals.h"
+
+namespace shoal::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::StartsWith;
+
+class RunTest : public AgentCommandTest {
+ protected:
+  // Runs `line`, and sends the signal once `calls` calls of SpawnBatch have come.
+  Said Interrupted(const std::string& line, int number) {
+    EXPECT_TRUE(kSignalsAreBlocked);
+    std::thread sender([this, number, calls = ant_.Calls("SpawnBatch") + 1] {
+      ant_.AwaitCalls("SpawnBatch", calls);
+      kill(getpid(), number);
+    });
+    Said said = Shoal(line);
+    sender.join();
+    return said;
+  }
+};
+
+TEST_F(RunTest, OneProcessIsAsIfItWereOurs) {
+  EXPECT_EQ(Shoal("run -n 1 -- out:hello err:oops exit:0"), (Said{0, "hello", "oops"}));
+  EXPECT_EQ(Shoal("run -n 1 -- exit:3"), (Said{3, "", ""}));
+  EXPECT_THAT(Shoal("run -n 1 -- signal:11"),
+              ::testing::AllOf(
+                  ::testing::Field(&Said::status, 139),
+                  ::testing::Field(&Said::err, MatchesRegex("shoal: signal:11 on ant: ended by "
+                                                            "SIGSEGV, after [0-9.]+ s\\.\n"))));
+}
+
+TEST_F(RunTest, OnePerSlotWhereNothingElseIsSaid) {
+  Said said = Shoal("run -- out:a exit:0");
+  EXPECT_EQ(ant_.last_batch().ranks().world_size(), 2);
+  EXPECT_THAT(said.err, MatchesRegex("2 of 2 ended, 0 failed, [0-9.]+ s, slowest rank [01] on ant "
+                                     "\\([0-9.]+ s\\)\n"));
+  EXPECT_EQ(said.status, 0);
+}
+
+TEST_F(RunTest, CountsAreThoseOfStart) {
+  Shoal("run --per-host 3 -- exit:0");
+  EXPECT_EQ(ant_.last_batch().ranks().world_size(), 3);
+  Shoal("run --per-core -- exit:0");
+  EXPECT_EQ(ant_.last_batch().ranks().world_size(), 2);
+}
+
+TEST_F(RunTest, OptionsStandInTheSpec) {
+  Shoal(
+      "run -n 1 --name sim --env A=1 --cwd /srv --label job=x --timeout 1m --grace 2s "
+      "--start-method fork:warm --fork-wait 3s -- exit:0");
+  v1::ProcessSpec spec = ant_.last_batch().specs(0);
+  EXPECT_EQ(spec.name(), "sim");
+  EXPECT_THAT(spec.env(), ::testing::Contains("A=1"));
+  EXPECT_EQ(spec.cwd(), "/srv");
+  EXPECT_EQ(spec.labels().at("job"), "x");
+  EXPECT_EQ(spec.time_limit().seconds(), 60);
+  EXPECT_EQ(spec.grace().seconds(), 2);
+  EXPECT_EQ(spec.start_method(), v1::START_METHOD_FORK);
+  EXPECT_EQ(spec.fork_wait().seconds(), 3);
+  EXPECT_NE(spec.lifetime(), v1::LIFETIME_DETACHED);
+}
+
+TEST_F(RunTest, LinesOfSeveralAreTaggedUnlessTheyAreNotToBe) {
+  EXPECT_THAT(RunCommand({"run", "--", "out:a\n", "exit:0"}).out,
+              ::testing::AnyOf("0 │ a\n1 │ a\n", "1 │ a\n0 │ a\n"));
+  EXPECT_EQ(RunCommand({"run", "--no-tag", "--", "out:a\n", "exit:0"}).out, "a\na\n");
+  EXPECT_EQ(RunCommand({"run", "--per-host", "1", "--tag",
+                        "{host}.{local_rank}/{rank} {stream}: ", "--", "out:a\n", "exit:0"})
+                .out,
+            "ant.0/0 stdout: a\n");
+}
+
+TEST_F(RunTest, EqualAnswersAreGathered) {
+  EXPECT_EQ(RunCommand({"run", "--gather", "--", "out:6.1\n", "exit:0"}).out, "ant  6.1\n");
+}
+
+TEST_F(RunTest, TheFirstFailureEndsTheOthersUnlessHaltSaysOtherwise) {
+  Said said = Shoal("run -n 2 --halt never -- err:bad exit:3");
+  EXPECT_EQ(said.status, 3);
+  EXPECT_THAT(said.err, HasSubstr("failed first: exit code 3, after "));
+  EXPECT_THAT(said.err, HasSubstr("  │ bad\n"
+                                  "FAILED ON  END        RANKS\n"
+                                  "ant        exited(3)  0-1\n"
+                                  "2 of 2 ended, 2 failed, "));
+  EXPECT_EQ(Shoal("run --halt now,fail=2,x -- exit:3").status, 2);
+}
+
+TEST_F(RunTest, ThatOthersWereEndedBecauseOfItIsSaid) {
+  FakeAgent beetle("beetle");
+  setenv("SHOAL_HOSTS", absl::StrCat(ant_.hosts(), ",", beetle.hosts()).c_str(), 1);
+  std::thread ender([this] {
+    ant_.AwaitCalls("SpawnBatch", 1);
+    while (ant_.processes().empty()) ant_.AwaitNews(1);
+    ant_.Exit(ant_.processes()[0].id(), 4);
+  });
+  Said said = Shoal("run --per-host 1 -- wait");
+  ender.join();
+  EXPECT_EQ(said.status, 4);
+  EXPECT_THAT(said.err,
+              MatchesRegex("rank 0 on ant failed first: exit code 4, after [0-9.]+ s\n"
+                           "1 other was ended because of it \\(--halt now,fail=1\\); no process is "
+                           "left on any host\\.\n"
+                           "2 of 2 ended, 1 failed, 1 ended by us, .*\n"));
+}
+
+TEST_F(RunTest, InJsonIsTheOutputAndTheEnd) {
+  Said said = Shoal("run -o json -n 1 -- out:hi exit:3");
+  EXPECT_EQ(said.status, 3);
+  EXPECT_THAT(said.out,
+              MatchesRegex("\\{\"host\":\"ant\",\"id\":\"[A-Z2-7]+\",\"stream\":"
+                           "\"STREAM_KIND_STDOUT\",\"data\":\"aGk=\"\\}\n"
+                           "\\{\"id\":\"[A-Z2-7]+\",.*\"state\":\"STATE_EXITED\".*\\}\n"));
+}
+
+TEST_F(RunTest, WhatCannotBeMeantIsRefusedBeforeAnythingIsStarted) {
+  EXPECT_EQ(Shoal("run --halt later,fail=1 -- wait"),
+            (Said{2, "",
+                  "shoal: halt rule \"later,fail=1\": it begins with never, now or soon; it is "
+                  "never | now|soon,fail|success|done=N|P%, such as now,fail=1.\n"}));
+  EXPECT_EQ(Shoal("run --tag {job} -- wait"),
+            (Said{2, "",
+                  "shoal: --tag: there is no {job}; known are {rank}, {local_rank}, {host} and "
+                  "{stream}.\n"}));
+  EXPECT_EQ(Shoal("run --tag x --no-tag -- wait"),
+            (Said{2, "", "shoal: --tag excludes --no-tag. See `shoal run --help`.\n"}));
+  EXPECT_EQ(Shoal("run --session-ttl x -- wait"),
+            (Said{2, "",
+                  "shoal: --session-ttl: \"x\" is not a span of time; try 30s, 500ms, 1h30m or 2d. "
+                  "See `shoal run --help`.\n"}));
+  EXPECT_EQ(ant_.Calls("Open"), 0);
+}
+
+TEST_F(RunTest, TheSessionLivesAsLongAsIsSaid) {
+  Shoal("run -n 1 -- exit:0");
+  EXPECT_EQ(ant_.last_open().ttl().seconds(), 15);
+  EXPECT_THAT(ant_.last_open().name(), StartsWith("run exit:0 from "));
+  Shoal("run -n 1 --session-ttl 40s -- exit:0");
+  EXPECT_EQ(ant_.last_open().ttl().seconds(), 40);
+  setenv("SHOAL_SESSION_TTL", "50s", 1);
+  Shoal("run -n 1 -- exit:0");
+  EXPECT_EQ(ant_.last_open().ttl().seconds(), 50);
+}
+
+TEST_F(RunTest, CtrlCEndsEveryProcess) {
+  Said said = Interrupted("run -- wait", SIGINT);
+  EXPECT_EQ(said.status, 130);
+  EXPECT_THAT(said.err,
+              StartsWith("shoal: SIGINT: ending every process; Ctrl-C once more kills them at "
+                         "once, and leaves.\n"
+                         "Interrupted by SIGINT: 2 processes were ended; no process is left on any "
+                         "host.\n"
+                         "2 of 2 ended, 0 failed, 2 ended by us, "));
+}
+
+TEST_F(RunTest, SignalsThatMeanAnEndReachThemAsWhatTheyWere) {
+  for (int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+    EXPECT_EQ(Interrupted("run -- wait", number).status, 128 + number);
+    EXPECT_EQ(ant_.last_terminate().signal(), number);
+  }
+}
+
+TEST_F(RunTest, ALostTerminalEndsThem) {
+  Said said = Interrupted("run -- wait", SIGHUP);
+  EXPECT_EQ(said.status, 129);
+  EXPECT_THAT(said.err, HasSubstr("Interrupted by SIGHUP: 2 processes were ended;"));
+}
+
+TEST_F(RunTest, OnHangupTheyGoOnIfThatWasSaid) {
+  EXPECT_EQ(Interrupted("run --detach-on-hangup -- wait", SIGHUP),
+            (Said{129, "",
+                  "shoal: hung up; what still ran was detached and goes on. `shoal ps` shows "
+                  "it.\n"}));
+  ASSERT_EQ(ant_.processes().size(), 2u);
+  EXPECT_EQ(ant_.processes()[0].state(), v1::STATE_RUNNING);
+  EXPECT_EQ(ant_.processes()[0].session_id(), "");
+}
+
+TEST_F(RunTest, AProgramThatIsNotThereIsOneSentence) {
+  EXPECT_EQ(RunCommand({"run", "-n", "1", "--", "refuse:no"}),
+            (Said{127, "", "shoal: cannot start refuse:no on ant: no.\n"}));
+}
+
+}  // namespace
+}  // namespace shoal::testing

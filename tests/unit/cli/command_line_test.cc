@@ -1,0 +1,89 @@
+// What is said of a command line before any host is asked.
+#include "client/cli/command_line.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "CLI/Version.hpp"
+#include "absl/strings/match.h"
+#include "absl/strings/strip.h"
+#include "shoal/version.h"
+#include "tests/support/shoal_command.h"
+
+namespace shoal::cli {
+namespace {
+
+using ::shoal::testing::RunCommand;
+using ::shoal::testing::Said;
+
+class CommandLineTest : public ::shoal::testing::CommandTest {};
+
+struct Row {
+  const char* line;
+  const char* complaint;
+};
+
+std::string ReadFile(const char* path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// help.txt has, for each command, "$ " and a command line, and below it what that prints.
+TEST_F(CommandLineTest, HelpIsThatOfThePage) {
+  if (absl::string_view(CLI11_VERSION) != "2.1.2") GTEST_SKIP() << "laid out by CLI11 2.1.2";
+  std::string page = ReadFile(SHOAL_HELP_PAGE);
+  std::vector<std::string> commands;
+  std::string printed;
+  for (absl::string_view line : absl::StrSplit(page, '\n')) {
+    if (absl::ConsumePrefix(&line, "$ shoal ")) commands.emplace_back(line);
+  }
+  for (const std::string& command : commands) {
+    Said said = Shoal(command);
+    EXPECT_EQ(said.status, 0) << command;
+    EXPECT_EQ(said.err, "") << command;
+    printed += "$ shoal " + command + "\n" + said.out;
+  }
+  EXPECT_EQ(printed, page);
+}
+
+TEST_F(CommandLineTest, EveryCommandHasItsHelpOnThePage) {
+  std::string page = ReadFile(SHOAL_HELP_PAGE);
+  std::string list = page.substr(page.find("\nSubcommands:\n"));
+  list.resize(list.find("\n\n", 1));
+  std::vector<std::string> lines = absl::StrSplit(list, "\n  ");
+  int commands = 0;
+  for (const std::string& line : lines) {
+    std::string name = line.substr(0, line.find(' '));
+    if (name.empty() || absl::StrContains(name, ":")) continue;
+    ++commands;
+    EXPECT_NE(page.find("$ shoal " + name + " --help\n"), std::string::npos) << name;
+  }
+  EXPECT_EQ(commands, 14);
+}
+
+TEST_F(CommandLineTest, TheVersionIsOneLine) {
+  EXPECT_EQ(Shoal("--version"), (Said{0, "shoal " + std::string(Version()) + "\n", ""}));
+}
+
+TEST_F(CommandLineTest, WithoutACommandTheHelpGoesToStderr) {
+  EXPECT_EQ(Shoal(""), (Said{2, "", Shoal("--help").out}));
+}
+
+TEST_F(CommandLineTest, WhatCannotBeReadIsRefusedWithItsReason) {
+  for (const Row& row : std::vector<Row>{
+           {"list", "shoal: there is no command \"list\"; `shoal --help` lists them.\n"},
+           {"-H ant li\x1bst",
+            "shoal: there is no command \"li\\x1bst\"; `shoal --help` lists them.\n"},
+           {"ps -o yaml", "shoal: --output: yaml not in {table,json}. See `shoal ps --help`.\n"},
+       }) {
+    EXPECT_EQ(Shoal(row.line), (Said{2, "", row.complaint})) << row.line;
+  }
+}
+
+}  // namespace
+}  // namespace shoal::cli

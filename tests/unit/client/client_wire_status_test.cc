@@ -1,0 +1,86 @@
+// What gRPC says of a call, as a sentence about a host.
+#include <grpcpp/support/status.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "shoal/host_list.h"
+#include "shoal/wire/wire_status.h"
+
+namespace shoal {
+namespace {
+
+struct Row {
+  grpc::StatusCode code;
+  const char* said;
+  const char* message;
+};
+
+HostAddress Node() { return ParseHostList("node1")->at(0); }
+
+TEST(FromWire, IsASentenceAboutTheHost) {
+  for (const Row& row : std::vector<Row>{
+           {grpc::StatusCode::UNAVAILABLE,
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.3:7420: Failed "
+            "to connect to remote host: Connection refused",
+            "host \"node1\" cannot be reached: connection refused (10.0.0.3:7420)"},
+           {grpc::StatusCode::UNAVAILABLE,
+            "failed to connect to all addresses; last error: UNKNOWN: unix:/run/a.sock: No such "
+            "file or directory",
+            "host \"node1\" cannot be reached: no such file or directory (/run/a.sock)"},
+           {grpc::StatusCode::UNAVAILABLE, "failed to connect; last error: UNKNOWN: odd",
+            "host \"node1\" cannot be reached: odd"},
+           {grpc::StatusCode::UNAVAILABLE, "the name does not resolve",
+            "host \"node1\" cannot be reached: the name does not resolve"},
+           {grpc::StatusCode::UNAVAILABLE,
+            "failed to connect to all addresses; last error: UNKNOWN: "
+            "ipv6:[::ffff:10.0.0.3]:7420: Failed to connect to remote host: Connection refused",
+            "host \"node1\" cannot be reached: connection refused (10.0.0.3:7420)"},
+           {grpc::StatusCode::UNAVAILABLE, "Socket closed",
+            "host \"node1\" cannot be reached: the connection was closed by the other side"},
+           {grpc::StatusCode::UNAVAILABLE, "recvmsg:Connection reset by peer",
+            "host \"node1\" cannot be reached: the connection was closed by the other side"},
+           {grpc::StatusCode::UNAVAILABLE, "the agent is shutting down",
+            "host \"node1\" cannot be reached: the agent is shutting down"},
+           {grpc::StatusCode::DEADLINE_EXCEEDED, "Deadline Exceeded",
+            "host \"node1\" did not answer in time"},
+           {grpc::StatusCode::DEADLINE_EXCEEDED, "1 process is left", "1 process is left"},
+           {grpc::StatusCode::INTERNAL, "", "host \"node1\" gave no reason"},
+           {grpc::StatusCode::NOT_FOUND, "no process is called \x1b",
+            "no process is called \\x1b"}}) {
+    absl::Status status = FromWire(Node(), grpc::Status(row.code, row.said));
+    EXPECT_EQ(status, absl::Status(static_cast<absl::StatusCode>(row.code), row.message));
+  }
+  EXPECT_TRUE(FromWire(Node(), grpc::Status::OK).ok());
+}
+
+TEST(NameSkew, SaysWhoseClockIsFarOffWhenARequestIdIsRefusedForItsTime) {
+  const absl::Status refused = absl::FailedPreconditionError("request_id too old: made 26h ago");
+  EXPECT_EQ(NameSkew(Node(), absl::Hours(26) + absl::Seconds(7), refused).message(),
+            "the clock of host \"node1\" is 26h ahead of this machine's: request_id too old: made "
+            "26h ago");
+  EXPECT_EQ(NameSkew(Node(), absl::Hours(-26), refused).message(),
+            "the clock of host \"node1\" is 26h behind this machine's: request_id too old: made "
+            "26h ago");
+  EXPECT_EQ(NameSkew(Node(), absl::Hours(23), refused), refused);
+  const absl::Status other = absl::FailedPreconditionError("it has ended");
+  EXPECT_EQ(NameSkew(Node(), absl::Hours(26), other), other);
+}
+
+TEST(IsBroken, IsWhatAnotherAttemptMayGetOver) {
+  EXPECT_TRUE(IsBroken(grpc::Status(grpc::StatusCode::UNAVAILABLE, "")));
+  EXPECT_TRUE(IsBroken(grpc::Status::CANCELLED));
+  EXPECT_FALSE(IsBroken(grpc::Status(grpc::StatusCode::NOT_FOUND, "")));
+}
+
+TEST(IsConnectFailure, IsToldFromAnAnswer) {
+  auto unavailable = [](const char* text) {
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, text);
+  };
+  EXPECT_TRUE(IsConnectFailure(unavailable("failed to connect to all addresses")));
+  EXPECT_TRUE(IsConnectFailure(unavailable("the name does not resolve")));
+  EXPECT_FALSE(IsConnectFailure(unavailable("Socket closed")));
+}
+
+}  // namespace
+}  // namespace shoal

@@ -1,0 +1,135 @@
+// A JobState of one rank on host 0 and two on host 1, with a sink that writes down what it hears.
+#ifndef SHOAL_TESTS_UNIT_CLIENT_JOB_STATE_FIXTURE_H_
+#define SHOAL_TESTS_UNIT_CLIENT_JOB_STATE_FIXTURE_H_
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "shoal/job/job_state.h"
+
+namespace shoal {
+
+// Writes down what it hears.
+class Recorder : public JobSink {
+ public:
+  std::vector<std::string> heard;
+
+  void OnStarted(RankId rank, const v1::Process& process) override {
+    heard.push_back(absl::StrCat("started ", rank.rank, " on ", rank.host, " pid ", process.pid()));
+  }
+  void OnOutput(RankId rank, v1::StreamKind, int64_t offset, absl::string_view data) override {
+    heard.push_back(absl::StrCat("output ", rank.rank, " at ", offset, " ", data));
+  }
+  void OnGap(RankId rank, v1::StreamKind, const v1::Gap& gap) override {
+    heard.push_back(absl::StrCat("gap ", rank.rank, " to ", gap.to()));
+  }
+  void OnDescendants(RankId rank, const v1::Process& process) override {
+    heard.push_back(absl::StrCat("descendants ", rank.rank, " ", process.descendants().count()));
+  }
+  void OnOutputStalled(RankId rank, const v1::Process& process) override {
+    heard.push_back(absl::StrCat("stalled ", rank.rank, " errno ", process.output_error_number()));
+  }
+  void OnExited(RankId rank, const v1::Process& process) override {
+    heard.push_back(absl::StrCat("exited ", rank.rank, " ", process.exit().code()));
+  }
+  void OnComplete(RankId rank, const v1::Process&) override {
+    heard.push_back(absl::StrCat("complete ", rank.rank));
+  }
+  void OnFailedToStart(RankId rank, const v1::RequestError& error) override {
+    heard.push_back(absl::StrCat("failed ", rank.rank, " ", error.message()));
+  }
+  void OnHostLost(int host, const absl::Status&) override {
+    heard.push_back(absl::StrCat("lost host ", host));
+  }
+  void OnHostRegained(int host) override { heard.push_back(absl::StrCat("regained host ", host)); }
+  void OnHalt(bool now) override { heard.push_back(now ? "halt now" : "halt soon"); }
+};
+
+class JobStateTest : public testing::Test {
+ protected:
+  JobStateTest() {
+    spec_.counts = {1, 2};
+    spec_.halt = HaltRule::Never();
+    sink_.heard.clear();
+  }
+
+  JobState& state() {
+    if (state_ == nullptr) {
+      std::vector<std::string> names = {"a", "b"};
+      state_ = std::make_unique<JobState>(names, spec_, &sink_);
+    }
+    return *state_;
+  }
+
+  static v1::Process Running(int rank, int64_t revision = 1) {
+    v1::Process process;
+    process.set_id(absl::StrCat("ID", rank));
+    process.set_rank(rank);
+    process.set_pid(100 + rank);
+    process.set_state(v1::STATE_RUNNING);
+    process.set_revision(revision);
+    process.mutable_start_time()->set_seconds(1000);
+    return process;
+  }
+
+  static v1::Process Exited(int rank, int code, int64_t revision = 5) {
+    v1::Process process = Running(rank, revision);
+    process.set_state(v1::STATE_EXITED);
+    process.mutable_exit()->set_code(code);
+    process.mutable_exit_time()->set_seconds(1010 + rank);
+    process.set_output_complete(true);
+    process.set_tree_empty(true);
+    return process;
+  }
+
+  static v1::Process Ended(int rank, v1::Cause cause) {
+    v1::Process process = Exited(rank, 0);
+    process.mutable_exit()->set_signal(15);
+    process.mutable_exit()->set_cause(cause);
+    return process;
+  }
+
+  static void SetWritten(v1::Process& process, int64_t bytes) {
+    v1::StreamPosition* position = process.add_output();
+    position->set_stream(v1::STREAM_KIND_STDOUT);
+    position->set_end_offset(bytes);
+  }
+
+  static v1::ReadOutputResponse Frame(int rank, int64_t offset, const std::string& data) {
+    v1::ReadOutputResponse frame;
+    frame.set_id(absl::StrCat("ID", rank));
+    frame.set_stream(v1::STREAM_KIND_STDOUT);
+    frame.set_offset(offset);
+    frame.set_data(data);
+    return frame;
+  }
+
+  static v1::SpawnBatchResponse Spawned(int first, int count) {
+    v1::SpawnBatchResponse response;
+    for (int i = 0; i < count; ++i) *response.add_results()->mutable_process() = Running(first + i);
+    return response;
+  }
+
+  std::vector<std::string> Heard() { return std::exchange(sink_.heard, {}); }
+
+  std::string Actions() {
+    return absl::StrJoin(state().TakeActions(), " ", [](std::string* out, const JobAction& action) {
+      absl::StrAppend(out, action.kind == JobAction::Kind::kTerminate ? "terminate" : "acknowledge",
+                      ":", action.host);
+    });
+  }
+
+  JobSpec spec_;
+  Recorder sink_;
+  std::unique_ptr<JobState> state_;
+};
+
+}  // namespace shoal
+
+#endif  // SHOAL_TESTS_UNIT_CLIENT_JOB_STATE_FIXTURE_H_

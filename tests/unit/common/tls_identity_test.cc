@@ -1,0 +1,82 @@
+#include "common/tls_identity.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "tests/support/self_signed.h"
+
+namespace shoal {
+namespace {
+
+using ::shoal::testing::FileWith;
+using ::shoal::testing::MakeSelfSigned;
+using ::shoal::testing::SelfSigned;
+using ::testing::HasSubstr;
+
+constexpr TlsNames kNames = {"--cert", "--key", "--ca"};
+
+class TlsIdentityTest : public ::testing::Test {
+ protected:
+  ~TlsIdentityTest() override {
+    for (const std::string& path : {paths_.certificate, paths_.key, paths_.ca}) {
+      unlink(path.c_str());
+    }
+  }
+
+  std::string Refusal() const {
+    absl::Status status = ReadTlsIdentity(paths_, kNames).status();
+    EXPECT_FALSE(status.ok());
+    return std::string(status.message());
+  }
+
+  const SelfSigned own_ = MakeSelfSigned();
+  TlsPaths paths_ = {FileWith(own_.certificate), FileWith(own_.key), FileWith(own_.certificate)};
+};
+
+TEST_F(TlsIdentityTest, WhatBelongsTogetherIsReadAsItIs) {
+  absl::StatusOr<TlsIdentity> identity = ReadTlsIdentity(paths_, kNames);
+  ASSERT_TRUE(identity.ok()) << identity.status();
+  EXPECT_EQ(identity->certificate, own_.certificate);
+  EXPECT_EQ(identity->key, own_.key);
+  EXPECT_EQ(identity->ca, own_.certificate);
+}
+
+TEST_F(TlsIdentityTest, AKeyOfAnotherCertificateIsRefusedWithBothFiles) {
+  unlink(paths_.key.c_str());
+  paths_.key = FileWith(MakeSelfSigned().key);
+  EXPECT_EQ(Refusal(), absl::StrCat("--cert ", paths_.certificate, " and --key ", paths_.key,
+                                    " do not belong together"));
+}
+
+TEST_F(TlsIdentityTest, AFileWithoutWhatItIsForIsNamed) {
+  const std::string text = FileWith("hello");
+  TlsPaths good = paths_;
+  paths_.certificate = text;
+  EXPECT_EQ(Refusal(), absl::StrCat("--cert ", text, " holds no PEM certificate"));
+  paths_ = good;
+  paths_.key = text;
+  EXPECT_EQ(Refusal(),
+            absl::StrCat("--key ", text, " holds no PEM private key without a passphrase"));
+  paths_ = good;
+  paths_.ca = text;
+  EXPECT_EQ(Refusal(), absl::StrCat("--ca ", text, " holds no PEM certificate"));
+  paths_ = good;
+  unlink(text.c_str());
+}
+
+TEST_F(TlsIdentityTest, AFileThatIsMissingOrTooLargeIsNamed) {
+  const std::string large = FileWith(std::string((size_t{1} << 20) + 1, 'x'));
+  TlsPaths good = paths_;
+  paths_.ca = large;
+  EXPECT_THAT(Refusal(), HasSubstr(absl::StrCat("--ca ", large, " is larger than 1 MiB")));
+  paths_.ca = "/nonexistent";
+  EXPECT_THAT(Refusal(), HasSubstr("read --ca /nonexistent: No such file"));
+  paths_ = good;
+  unlink(large.c_str());
+}
+
+}  // namespace
+}  // namespace shoal

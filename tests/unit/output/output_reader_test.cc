@@ -1,0 +1,225 @@
+// What is pushed of streams whose segments are files of the test, into a sink that is the test.
+#include "agent/output/output_reader.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "agent/output/output_name.h"
+#include "common/unique_fd.h"
+#include "tests/unit/os/scratch.h"
+
+namespace shoal::agent {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr char kId[] = "ABCDEFGHIJKLMNOP";
+constexpr char kOther[] = "QRSTUVWXYZ234567";
+constexpr int64_t kSegment = 1 << 20;
+constexpr WantedStreams kOutAndErr = {true, true, false};
+
+// Takes `room` frames and writes them down as words.
+class FakeSink final : public OutputSink {
+ public:
+  bool HasRoom() override { return room > 0 && !ending; }
+  bool Push(OutputFrame&& frame) override {
+    if (!HasRoom()) return false;
+    --room;
+    const std::string place = absl::StrCat(frame.id.substr(0, 1), frame.stream, "@", frame.offset);
+    if (const auto* data = std::get_if<std::string>(&frame.content)) {
+      words.push_back(data->size() > 16 ? absl::StrCat(place, " ", data->size(), " bytes")
+                                        : absl::StrCat(place, " ", *data));
+    } else if (const auto* gap = std::get_if<OutputGap>(&frame.content)) {
+      words.push_back(
+          absl::StrCat(place, " gap to ", gap->to, " for ", static_cast<int>(gap->reason)));
+    } else {
+      const bool truncated = std::get<OutputEnd>(frame.content).truncated;
+      words.push_back(absl::StrCat(place, truncated ? " truncated" : " end"));
+    }
+    return true;
+  }
+  void Close() override { ending = closed = true; }
+  void Fail(const absl::Status& status) override {
+    ending = true;
+    failure = status;
+  }
+  bool IsEnding() const override { return ending; }
+
+  int room = 1000;
+  bool ending = false;
+  bool closed = false;
+  absl::Status failure;
+  std::vector<std::string> words;
+};
+
+class OutputReaderTest : public ::testing::Test {
+ protected:
+  void Begin(WantedStreams wanted = kOutAndErr, OutputStart start = {}) {
+    reader_ =
+        std::make_shared<OutputReader>(directory_.get(), wanted, std::move(start), sink_,
+                                       [this](const std::string& id) { asked_.push_back(id); });
+  }
+  // The segment of `stream` from `start` on, and the update that tells of it.
+  void Write(const std::string& id, int stream, const std::string& bytes, int64_t start = 0) {
+    WriteFile(scratch_ / SegmentName(id, stream, start), bytes);
+  }
+  OutputUpdate UpdateOf(const std::string& id, int64_t out, int64_t err = 0) {
+    OutputUpdate update;
+    update.id = id;
+    update.segment_bytes = kSegment;
+    update.streams[record::kStdout].end = out;
+    update.streams[record::kStderr].end = err;
+    update.has = {true, true, false};
+    return update;
+  }
+  // As the output thread does it; returns how many turns it took.
+  int Run() {
+    int turns = 1;
+    while (reader_->DoSome()) ++turns;
+    return turns;
+  }
+  std::vector<std::string> TakeWords() { return std::exchange(sink_->words, {}); }
+
+  ScratchDirectory scratch_;
+  const UniqueFd directory_{open(scratch_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  std::shared_ptr<FakeSink> sink_ = std::make_shared<FakeSink>();
+  std::shared_ptr<OutputReader> reader_;
+  std::vector<std::string> asked_;
+};
+
+TEST_F(OutputReaderTest, StreamsComeInTheOrderOfTheirReports) {
+  Begin();
+  Write(kId, 0, "onethree");
+  Write(kId, 1, "two");
+  reader_->Tell(UpdateOf(kId, 3));
+  Run();
+  reader_->Tell(UpdateOf(kId, 3, 3));
+  Run();
+  reader_->Tell(UpdateOf(kId, 8, 3));
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@0 one", "A1@0 two", "A0@3 three"));
+  EXPECT_FALSE(sink_->ending);
+}
+
+TEST_F(OutputReaderTest, FramesHaveALimitAndProcessesTakeTurns) {
+  Begin();
+  Write(kId, 0, std::string(80 << 10, 'a'));
+  Write(kOther, 0, "b");
+  reader_->Tell(UpdateOf(kId, 80 << 10));
+  reader_->Tell(UpdateOf(kOther, 1));
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@0 32768 bytes", "Q0@0 b", "A0@32768 32768 bytes",
+                                        "A0@65536 16384 bytes"));
+}
+
+TEST_F(OutputReaderTest, AfterSomeFramesAnotherReaderHasItsTurn) {
+  Begin();
+  Write(kId, 0, std::string(1 << 20, 'a'));
+  reader_->Tell(UpdateOf(kId, 1 << 20));
+  EXPECT_EQ(Run(), 2);  // of 16 frames each
+  EXPECT_EQ(sink_->words.size(), 32u);
+}
+
+TEST_F(OutputReaderTest, AFullSinkIsOfferedTheSameBytesAgain) {
+  Begin();
+  Write(kId, 0, "hello");
+  sink_->room = 0;
+  reader_->Tell(UpdateOf(kId, 5));
+  EXPECT_EQ(Run(), 1);
+  EXPECT_THAT(TakeWords(), IsEmpty());
+  sink_->room = 1;
+  Run();
+  EXPECT_THAT(TakeWords(), ElementsAre("A0@0 hello"));
+}
+
+TEST_F(OutputReaderTest, WhatWasDroppedIsAGapWithItsReason) {
+  Begin();
+  Write(kId, 0, "tail", kSegment);
+  OutputUpdate update = UpdateOf(kId, kSegment + 4);
+  update.streams[record::kStdout].begin = kSegment;
+  update.drops_oldest = true;
+  reader_->Tell(update);
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@0 gap to 1048576 for 0", "A0@1048576 tail"));
+}
+
+TEST_F(OutputReaderTest, AMissingSegmentIsAskedAboutOnceThenAGap) {
+  Begin();
+  Write(kId, 0, "tail", kSegment);
+  reader_->Tell(UpdateOf(kId, kSegment + 4));
+  reader_->TellFinal();
+  Run();
+  EXPECT_THAT(asked_, ElementsAre(kId));
+  EXPECT_THAT(sink_->words, IsEmpty());
+  EXPECT_FALSE(sink_->closed) << "the answer is to come";
+  OutputUpdate answer = UpdateOf(kId, kSegment + 4);
+  answer.checked = true;
+  reader_->Tell(answer);
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@0 gap to 1048576 for 2", "A0@1048576 tail"));
+  EXPECT_THAT(asked_, ElementsAre(kId));
+  EXPECT_TRUE(sink_->closed);
+}
+
+TEST_F(OutputReaderTest, WhatIsGoneEndsWithAGap) {
+  Begin({true, false, false});
+  reader_->Tell(UpdateOf(kId, 9));
+  Run();
+  OutputUpdate gone;
+  gone.id = kId;
+  gone.gone = true;
+  reader_->Tell(gone);
+  reader_->TellFinal();
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@0 gap to 9 for 2", "A0@9 end"));
+  EXPECT_TRUE(sink_->closed);
+}
+
+TEST_F(OutputReaderTest, EveryWantedStreamOfWhatIsCompleteEnds) {
+  Begin();
+  Write(kId, 0, "hi");
+  OutputUpdate update = UpdateOf(kId, 2);
+  update.complete = update.truncated = true;
+  reader_->Tell(update);
+  reader_->TellFinal();
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@0 hi", "A0@2 truncated", "A1@0 truncated"));
+  EXPECT_TRUE(sink_->closed);
+}
+
+TEST_F(OutputReaderTest, ReadingBeginsWhereItWasLeftOff) {
+  OutputStart start;
+  start.from = OutputStart::From::kTailBytes;
+  start.number = 2;
+  start.resume[{kId, record::kStdout}] = 4;
+  Begin(kOutAndErr, start);
+  Write(kId, 0, "0123456");
+  Write(kId, 1, "abcdef");
+  Write(kOther, 0, "new");
+  reader_->Tell(UpdateOf(kId, 7, 6));
+  OutputUpdate later = UpdateOf(kOther, 3);
+  later.is_new = true;
+  reader_->Tell(later);
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@4 456", "Q0@0 new", "A1@4 ef"));
+}
+
+TEST_F(OutputReaderTest, ADirectoryThatCannotBeReadEndsTheSink) {
+  reader_ = std::make_shared<OutputReader>(/*directory=*/-1, kOutAndErr, OutputStart{}, sink_,
+                                           [](const std::string&) {});
+  reader_->Tell(UpdateOf(kId, 3));
+  Run();
+  EXPECT_FALSE(sink_->failure.ok());
+  EXPECT_FALSE(sink_->closed);
+}
+
+}  // namespace
+}  // namespace shoal::agent
