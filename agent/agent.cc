@@ -156,6 +156,7 @@ absl::Status Agent::Recover() {
                                                             .offers = shims_.get(),
                                                             .programs = shims_.get(),
                                                             .trees = shims_.get(),
+                                                            .peers = &peers_,
                                                             .output = output_files_.get(),
                                                             .files = process_files_.get()});
   SHOAL_RETURN_IF_ERROR(supervisor_->Recover());

@@ -26,6 +26,7 @@
 #include "agent/os/lock_file.h"
 #include "agent/os/loop_scheduler.h"
 #include "agent/os/system_clock.h"
+#include "agent/os/system_peers.h"
 #include "agent/os/system_process_files.h"
 #include "agent/os/system_shims.h"
 #include "agent/output/output_thread.h"
@@ -68,6 +69,7 @@ class Agent {
   std::optional<LockFile> state_lock_;
   std::unique_ptr<EventLoop> loop_;
   SystemClock clock_;
+  SystemPeers peers_;
   std::optional<LoopScheduler> scheduler_;
   OpenCalls calls_;
   Callers callers_;

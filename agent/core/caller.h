@@ -8,7 +8,10 @@
 #ifndef SHOAL_AGENT_CORE_CALLER_H_
 #define SHOAL_AGENT_CORE_CALLER_H_
 
+#include <memory>
 #include <string>
+
+#include "agent/core/model.h"
 
 namespace shoal::agent {
 
@@ -33,6 +36,7 @@ struct Caller {
   CallerKind kind = CallerKind::kUnknown;
   std::string name = "unknown";  // what is made on request of the caller has this owner
   Evidence evidence = Evidence::kNone;
+  std::shared_ptr<const SocketPeer> peer = nullptr;  // null: not over the Unix socket, or it is gone
 };
 
 }  // namespace shoal::agent

@@ -172,12 +172,28 @@ struct ProcessEntry {
   bool IsOver() const { return IsTreeOver() && output_complete; }
 };
 
+// The program at the other end of the Unix socket, as it was when it connected.
+struct SocketPeer {
+  int pid = 0;
+  uint64_t start_ticks = 0;
+  std::vector<std::string> process_ids;  // in whose trees it may run, likeliest first; not proven
+};
+
+// The program that opened a session over the Unix socket, as the kernel told of it.
+struct Opener {
+  int pid = 0;
+  uint64_t start_ticks = 0;
+  std::string boot_id;
+  std::string process_id;  // of the process in whose tree it runs; empty: of none
+};
+
 struct SessionEntry {
   std::string id;
   std::string name;
   std::string owner;
   std::string token;
   std::string request_id;  // of its Open, for an agent that finds it without its RequestLog
+  std::optional<Opener> opener;
   absl::Duration ttl;
   absl::Time create_time;
   absl::Time renew_time;            // wall clock, for people

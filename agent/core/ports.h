@@ -13,6 +13,7 @@ namespace shoal::agent {
 class Clock;
 class ForkOffers;
 class OutputFiles;
+class Peers;
 class ProcessFiles;
 class ProcessTrees;
 class Programs;
@@ -28,6 +29,7 @@ struct Ports {
   ForkOffers* offers = nullptr;
   Programs* programs = nullptr;
   ProcessTrees* trees = nullptr;
+  Peers* peers = nullptr;
   OutputFiles* output = nullptr;
   ProcessFiles* files = nullptr;
 };

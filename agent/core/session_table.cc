@@ -1,5 +1,6 @@
 #include "agent/core/session_table.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,7 +17,23 @@ SessionEntry* SessionTable::Add(SessionEntry session) {
   auto entry = std::make_unique<SessionEntry>(std::move(session));
   SessionEntry* added = entry.get();
   sessions_[added->id] = std::move(entry);
+  if (added->opener && !added->opener->process_id.empty()) {
+    opened_from_.emplace(added->opener->process_id, added);
+  }
   return added;
+}
+
+void SessionTable::Remove(const std::string& session_id) {
+  const auto found = sessions_.find(session_id);
+  if (found == sessions_.end()) return;
+  const SessionEntry* const session = found->second.get();
+  if (session->opener) {
+    const auto [begin, end] = opened_from_.equal_range(session->opener->process_id);
+    const auto own =
+        std::find_if(begin, end, [&](const auto& one) { return one.second == session; });
+    if (own != end) opened_from_.erase(own);
+  }
+  sessions_.erase(found);
 }
 
 SessionEntry* SessionTable::Find(const std::string& session_id) const {
@@ -30,6 +47,15 @@ std::vector<const SessionEntry*> SessionTable::Living() const {
     if (!session->over) living.push_back(session.get());
   }
   return living;
+}
+
+std::vector<SessionEntry*> SessionTable::OpenedFrom(const std::string& process_id) const {
+  std::vector<SessionEntry*> opened;
+  const auto [begin, end] = opened_from_.equal_range(process_id);
+  for (auto it = begin; it != end; ++it) {
+    if (!it->second->over) opened.push_back(it->second);
+  }
+  return opened;
 }
 
 void SessionTable::RememberEnd(const std::string& session_id, absl::string_view how,

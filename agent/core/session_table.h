@@ -29,10 +29,12 @@ class SessionTable {
   explicit SessionTable(Core* core) : core_(core) {}
 
   SessionEntry* Add(SessionEntry session);
-  void Remove(const std::string& session_id) { sessions_.erase(session_id); }
+  void Remove(const std::string& session_id);
   // Null if it is unknown, or forgotten.
   SessionEntry* Find(const std::string& session_id) const;
   std::vector<const SessionEntry*> Living() const;  // not over
+  // Those not over that were opened from the tree of this process.
+  std::vector<SessionEntry*> OpenedFrom(const std::string& process_id) const;
 
   // Its end is told of for a while after it is forgotten.
   void RememberEnd(const std::string& session_id, absl::string_view how, int processes);
@@ -56,6 +58,7 @@ class SessionTable {
 
   Core* const core_;
   std::map<std::string, std::unique_ptr<SessionEntry>> sessions_;
+  std::multimap<std::string, SessionEntry*> opened_from_;  // by id of a process
   std::map<std::string, Ended> ended_;  // the last kEndedKept, to tell why a token no longer works
   std::deque<std::string> ended_order_;
 };

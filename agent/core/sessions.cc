@@ -14,6 +14,7 @@ namespace {
 constexpr int kEndsPerTurn = 64;
 constexpr absl::string_view kExpired = "expired";
 constexpr absl::string_view kClosed = "was closed";
+constexpr absl::string_view kOpenerEnded = "was closed when the process that had opened it ended,";
 
 // How late a timer may fire before the agent itself is to blame.
 absl::Duration ToleratedLag(absl::Duration ttl) { return std::min(absl::Seconds(2), ttl / 2); }
@@ -38,6 +39,7 @@ void Sessions::Open(OpenSessionCommand command, OpenCallback done) {
   session.id = NewId();
   session.name = command.name;
   session.owner = command.owner();
+  session.opener = OpenerOf(command.permit.caller());
   session.token = absl::StrCat(NewId(), NewId());
   session.request_id = command.request_id;
   session.ttl = command.ttl;
@@ -58,7 +60,28 @@ void Sessions::Open(OpenSessionCommand command, OpenCallback done) {
   });
 }
 
+std::optional<Opener> Sessions::OpenerOf(const Caller& caller) const {
+  if (caller.peer == nullptr) return std::nullopt;
+  const SocketPeer& peer = *caller.peer;
+  Opener opener{.pid = peer.pid,
+                .start_ticks = peer.start_ticks,
+                .boot_id = core_->options.boot_id,
+                .process_id = {}};
+  for (const std::string& id : peer.process_ids) {
+    const ProcessEntry* const process = core_->table.Find(id);
+    if (process == nullptr || process->IsTreeOver()) continue;
+    const std::vector<int> members = trees_->Members(*process);
+    if (std::find(members.begin(), members.end(), peer.pid) == members.end()) continue;
+    opener.process_id = id;
+    break;
+  }
+  return opener;
+}
+
 void Sessions::Restore(SessionEntry restored) {
+  if (restored.opener && restored.opener->boot_id != core_->options.boot_id) {
+    restored.opener.reset();
+  }
   SessionEntry* entry = table_->Add(std::move(restored));
   if (entry->over) {
     std::string id = entry->id;
@@ -70,6 +93,9 @@ void Sessions::Restore(SessionEntry restored) {
     return;
   }
   AdoptRequest(*entry);
+  const ProcessEntry* const opener =
+      entry->opener ? core_->table.Find(entry->opener->process_id) : nullptr;
+  if (opener != nullptr && opener->tree_empty) return EndWithOpener(entry, *opener);
   Renew(entry);
   Watch(entry->id);
 }
@@ -112,7 +138,9 @@ void Sessions::Renew(SessionEntry* session) {
 }
 
 void Sessions::Watch(const std::string& session_id) {
-  absl::Duration due = table_->Find(session_id)->expires_boottime;
+  const SessionEntry& session = *table_->Find(session_id);
+  absl::Duration due = session.expires_boottime;
+  if (session.opener && core_->clock->BootTime() < due - session.ttl / 2) due -= session.ttl / 2;
   core_->scheduler->After(due - core_->clock->BootTime(),
                           [this, session_id, due] { OnTimer(session_id, due); });
 }
@@ -122,11 +150,28 @@ void Sessions::OnTimer(const std::string& session_id, absl::Duration due) {
   if (session == nullptr || session->over) return;
   absl::Duration now = core_->clock->BootTime();
   if (now - due > ToleratedLag(session->ttl)) Renew(session);
+  const bool is_missed = now >= session->expires_boottime - session->ttl / 2;
+  if (is_missed && session->opener && peers_->IsStopped(*session->opener)) Renew(session);
   if (session->expires_boottime > now) return Watch(session_id);
+  Lapse(session);
+}
+
+void Sessions::Lapse(SessionEntry* session) {
   SHOAL_FAILPOINT("session:expire");
+  const std::string id = session->id;
   int ended = EndAll(session, Cause::kSessionExpired, "", std::nullopt);
-  table_->RememberEnd(session_id, kExpired, ended);
-  MaybeForget(session_id);
+  table_->RememberEnd(id, kExpired, ended);
+  MaybeForget(id);
+}
+
+void Sessions::EndWithOpener(SessionEntry* session, const ProcessEntry& opener) {
+  const std::string id = session->id;
+  const std::string who =
+      absl::StrCat("the end of ", opener.name, " (", opener.id.substr(0, kShortIdLength),
+                   "), which had opened it");
+  int ended = EndAll(session, Cause::kSessionClosed, who, std::nullopt);
+  table_->RememberEnd(id, kOpenerEnded, ended);
+  MaybeForget(id);
 }
 
 int Sessions::EndAll(SessionEntry* session, Cause cause, std::string requested_by,
@@ -219,6 +264,8 @@ void Sessions::TakeBack(ProcessEntry* process) {
 
 void Sessions::OnProcessOver(const ProcessEntry& process) {
   if (!process.session_id.empty()) MaybeForget(process.session_id);
+  if (!process.tree_empty) return;
+  for (SessionEntry* session : table_->OpenedFrom(process.id)) EndWithOpener(session, process);
 }
 
 void Sessions::MaybeForget(const std::string& session_id) {

@@ -5,11 +5,14 @@
 // Blocking:      never blocks.
 // Errors:        NOT_FOUND (FAILED_PRECONDITION for a spawn): the session is over or unknown.
 //                PERMISSION_DENIED: as Authorize says.
-// End:           Close or a missed renewal → over (nothing new may start) → every living process is
-//                ended (Terminator), kEndsPerTurn in a turn → once all are over the session is
-//                forgotten, and its processes with it if the client said so.
+// End:           Close, a missed renewal, or the end of the managed process in whose tree the opener
+//                runs → over (nothing new may start) → every living process is ended (Terminator),
+//                kEndsPerTurn in a turn → once all are over the session is forgotten, and its
+//                processes with it if the client said so.
 // Lateness:      a timer that fires late because this agent was stopped or starved ends nothing:
 //                the lease gets its full TTL again.
+// Stopped:       a stopped opener (SIGSTOP, a breakpoint) renews nothing: while it is seen stopped its
+//                leases are renewed for it, half a TTL before they lapse.
 #ifndef SHOAL_AGENT_CORE_SESSIONS_H_
 #define SHOAL_AGENT_CORE_SESSIONS_H_
 
@@ -19,6 +22,8 @@
 #include <vector>
 
 #include "agent/core/core.h"
+#include "agent/core/ports/peers.h"
+#include "agent/core/ports/process_trees.h"
 #include "agent/core/ports/shim_slots.h"
 #include "agent/core/retention.h"
 #include "agent/core/session_table.h"
@@ -28,9 +33,15 @@ namespace shoal::agent {
 
 class Sessions {
  public:
-  Sessions(Core* core, ShimSlots* slots, SessionTable* table, Terminator* terminator,
+  Sessions(Core* core, const Ports& ports, SessionTable* table, Terminator* terminator,
            Retention* retention)
-      : core_(core), slots_(slots), table_(table), terminator_(terminator), retention_(retention) {}
+      : core_(core),
+        slots_(ports.slots),
+        trees_(ports.trees),
+        peers_(ports.peers),
+        table_(table),
+        terminator_(terminator),
+        retention_(retention) {}
 
   void Open(OpenSessionCommand command, OpenCallback done);
   absl::StatusOr<absl::Duration> KeepAlive(const Permit& permit, const std::string& session_id,
@@ -46,11 +57,15 @@ class Sessions {
   int LiveProcessesOf(const std::string& session_id) const;
 
  private:
+  std::optional<Opener> OpenerOf(const Caller& caller) const;
   // Opens that an older agent served are in the log of this one.
   void AdoptRequest(const SessionEntry& session);
   void Renew(SessionEntry* session);
   void Watch(const std::string& session_id);
   void OnTimer(const std::string& session_id, absl::Duration due);
+  void Lapse(SessionEntry* session);
+  // `opener`: the process whose end this is.
+  void EndWithOpener(SessionEntry* session, const ProcessEntry& opener);
   // The session may be gone afterwards, if nothing of it has started.
   int EndAll(SessionEntry* session, Cause cause, std::string requested_by,
              std::optional<absl::Duration> grace);
@@ -59,6 +74,8 @@ class Sessions {
 
   Core* const core_;
   ShimSlots* const slots_;
+  ProcessTrees* const trees_;
+  Peers* const peers_;
   SessionTable* const table_;
   Terminator* const terminator_;
   Retention* const retention_;

@@ -41,7 +41,7 @@ class Supervisor::Impl final : public ProcessEvents {
         forks(&core, ports.programs, &launcher, &offers, &templates),
         reader(&core, ports, &forks),
         retention(&core, ports.output, ports.files, &reader),
-        sessions(&core, ports.slots, &session_table, &terminator, &retention),
+        sessions(&core, ports, &session_table, &terminator, &retention),
         admission(&core, ports.files, &session_table, &queue, &launcher, &templates, &forks),
         signals(&core, ports.trees),
         updater(&core, ports.slots, &sessions),

@@ -51,9 +51,10 @@ std::string FindMount() {
   return {};
 }
 
-// The own cgroup below the mount, "/" for its root; empty if unknown.
-std::string OwnCgroup() {
-  const absl::StatusOr<std::string> text = ReadSmallFile(AT_FDCWD, "/proc/self/cgroup");
+// The cgroup of a process ("self" or its pid) below the mount, "/" for its root; empty if unknown.
+std::string CgroupOf(absl::string_view process) {
+  const absl::StatusOr<std::string> text =
+      ReadSmallFile(AT_FDCWD, absl::StrCat("/proc/", process, "/cgroup"));
   if (!text.ok()) return {};
   for (absl::string_view line : absl::StrSplit(*text, '\n')) {
     if (absl::ConsumePrefix(&line, "0::")) return std::string(line);
@@ -107,7 +108,7 @@ absl::StatusOr<std::unique_ptr<CgroupBase>> CgroupBase::Find(const CgroupOptions
   if (!options.base.empty()) {
     places.push_back(options.base);
   } else if (const std::string mount = FindMount(); !mount.empty()) {
-    const std::string own = OwnCgroup();
+    const std::string own = CgroupOf("self");
     const std::string name = absl::StrCat("shoal-", options.unique);
     if (own.size() > 1) places.push_back(absl::StrCat(mount, own, "/", name));
     places.push_back(absl::StrCat(mount, "/", name));
@@ -232,6 +233,16 @@ std::vector<int> CgroupMembers(int directory) {
   std::sort(pids.begin(), pids.end());
   pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
   return pids;
+}
+
+std::vector<std::string> IdsInCgroup(int pid) {
+  const std::string path = CgroupOf(absl::StrCat(pid));
+  const std::vector<absl::string_view> names = absl::StrSplit(path, '/');
+  std::vector<std::string> ids;
+  for (size_t i = names.size(); i-- > 1;) {
+    if (names[i - 1] == kProcesses) ids.emplace_back(names[i]);
+  }
+  return ids;
 }
 
 }  // namespace shoal::agent

@@ -75,6 +75,10 @@ bool IsCgroupPopulated(int directory);          // cgroup.events
 int64_t CountOomKills(int directory);           // memory.events; 0 without the memory controller
 std::vector<int> CgroupMembers(int directory);  // cgroup.procs, descendants included
 
+// The names of those directories of processes that a process of this host is in, its own first; of
+// whichever base.
+std::vector<std::string> IdsInCgroup(int pid);
+
 }  // namespace shoal::agent
 
 #endif  // SHOAL_AGENT_OS_CGROUP_H_

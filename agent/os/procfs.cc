@@ -80,14 +80,16 @@ std::string ReadWaitChannel(int pid) {
   return channel == "0" ? std::string() : channel;
 }
 
-bool HasInEnvironment(int pid, absl::string_view entry) {
+std::optional<std::string> ReadInEnvironment(int pid, absl::string_view key) {
   const absl::StatusOr<std::string> environment =
       ReadSmallFile(AT_FDCWD, absl::StrCat("/proc/", pid, "/environ"));
-  if (!environment.ok()) return false;
-  for (absl::string_view one : absl::StrSplit(*environment, '\0')) {
-    if (one == entry) return true;
+  if (!environment.ok()) return std::nullopt;
+  for (absl::string_view entry : absl::StrSplit(*environment, '\0')) {
+    if (absl::ConsumePrefix(&entry, key) && absl::ConsumePrefix(&entry, "=")) {
+      return std::string(entry);
+    }
   }
-  return false;
+  return std::nullopt;
 }
 
 std::vector<int> ListPids() {

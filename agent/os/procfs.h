@@ -39,8 +39,8 @@ std::string ReadCommandLine(int pid);
 // Where it waits in the kernel; empty where the kernel does not tell.
 std::string ReadWaitChannel(int pid);
 
-// Whether the environment that it was started with has `entry` (KEY=VALUE).
-bool HasInEnvironment(int pid, absl::string_view entry);
+// The value of `key` in the environment that it was started with.
+std::optional<std::string> ReadInEnvironment(int pid, absl::string_view key);
 
 // Every pid that /proc shows.
 std::vector<int> ListPids();

@@ -303,10 +303,11 @@ std::vector<int> SystemShims::Members(const ProcessEntry& process) {
 }
 
 std::vector<int> SystemShims::Orphans(const ProcessEntry& process) {
-  const std::string entry = absl::StrCat("SHOAL_ID=", process.id);
   std::vector<int> orphans;
   for (const int pid : ListPids()) {
-    if (pid != process.pid && HasInEnvironment(pid, entry)) orphans.push_back(pid);
+    if (pid != process.pid && ReadInEnvironment(pid, "SHOAL_ID") == process.id) {
+      orphans.push_back(pid);
+    }
   }
   return orphans;
 }

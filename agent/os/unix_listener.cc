@@ -13,6 +13,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "agent/os/descriptor.h"
+#include "agent/os/system_peers.h"
 #include "common/boot_time.h"
 #include "common/private_directory.h"
 #include "common/status.h"
@@ -119,7 +120,7 @@ void UnixListener::Admit(UniqueFd fd) {
                           ": only uid ", geteuid(), " and root may connect"));
     return;
   }
-  on_accept_(std::move(fd), peer.uid);
+  on_accept_(std::move(fd), peer.uid, ReadPeer(peer.pid));
 }
 
 // The socket stays readable, so watching on would spin.

@@ -16,6 +16,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "agent/core/model.h"
 #include "agent/loop/event_loop.h"
 #include "agent/os/lock_file.h"
 #include "common/boot_time.h"
@@ -25,8 +26,9 @@ namespace shoal::agent {
 
 class UnixListener {
  public:
-  // `fd` is non-blocking; `uid` is the agent's own or root.
-  using OnAccept = absl::AnyInvocable<void(UniqueFd fd, uid_t uid)>;
+  // `fd` is non-blocking; `uid` is the agent's own or root; `peer` may be null, see ReadPeer().
+  using OnAccept =
+      absl::AnyInvocable<void(UniqueFd fd, uid_t uid, std::shared_ptr<const SocketPeer> peer)>;
   // One line for the log: a refused peer, or want of descriptors; at most one every 10 s.
   using OnTrouble = absl::AnyInvocable<void(const std::string& line)>;
 

@@ -66,9 +66,9 @@ CertificateNames NamesOf(const grpc::AuthContext& context) {
 
 absl::string_view MethodOf(absl::string_view path) { return path.substr(path.rfind('/') + 1); }
 
-void Callers::OnAccepted(int fd, uid_t uid) {
+void Callers::OnAccepted(int fd, uid_t uid, std::shared_ptr<const SocketPeer> peer) {
   MutexLock lock(&mu_);
-  connections_[fd] = {uid, SocketOf(fd)};
+  connections_[fd] = {uid, SocketOf(fd), std::move(peer)};
 }
 
 Caller Callers::Of(const grpc::CallbackServerContext& context) const {
@@ -80,7 +80,7 @@ Caller Callers::Of(const grpc::CallbackServerContext& context) const {
     auto found = connections_.find(fd);
     if (found == connections_.end()) return Caller();
     return {CallerKind::kUnixUser, absl::StrCat("uid:", found->second.uid),
-            Evidence::kPeerCredentials};
+            Evidence::kPeerCredentials, found->second.peer};
   }
   std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
   if (auth != nullptr && auth->IsPeerAuthenticated()) {

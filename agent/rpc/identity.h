@@ -57,8 +57,8 @@ class Callers {
       : allowed_(std::move(allowed)), host_name_(std::move(host_name)) {}
 
   // A connection of `uid` on the Unix socket, before gRPC is given `fd`. A descriptor number that
-  // is used again is told again.
-  void OnAccepted(int fd, uid_t uid);
+  // is used again is told again. `peer` may be null.
+  void OnAccepted(int fd, uid_t uid, std::shared_ptr<const SocketPeer> peer);
 
   // Asks whether the caller of `context` may call this on this host; a refusal is audited.
   absl::StatusOr<Permit> Authorize(const grpc::CallbackServerContext& context, Verb verb) const;
@@ -73,6 +73,7 @@ class Callers {
   struct Connection {
     uid_t uid;
     ino_t socket;  // tells a reused descriptor number from the connection
+    std::shared_ptr<const SocketPeer> peer;
   };
 
   Caller Of(const grpc::CallbackServerContext& context) const;

@@ -29,10 +29,12 @@ constexpr int kWriteBufferBytes = 16 << 10;  // a stalled reader holds so much, 
 constexpr int kReadAheadBytes = 1 << 20;
 // Clients ping every 20 s; a server that allows less ends their connections (ENHANCE_YOUR_CALM).
 constexpr int kMinClientPingMs = 5'000;
-constexpr int kKeepAliveMs = 30'000;  // while calls are open: finds half-open connections
-constexpr int kKeepAliveTimeoutMs = 10'000;
+// Finds half-open connections, over a network only. As patient as TCP itself is by default: a client
+// that is stopped answers no ping, and is not to be cut for that.
+constexpr int kKeepAliveMs = 30'000;
+constexpr int kKeepAliveTimeoutMs = 15 * 60'000;
 
-void Configure(grpc::ServerBuilder* builder) {
+void Configure(grpc::ServerBuilder* builder, bool has_network) {
   builder->SetMaxReceiveMessageSize(kMaxMessageSizeBytes);
   builder->SetResourceQuota(grpc::ResourceQuota("shoald").Resize(kQuotaBytes));
   // No client needs compression, and a megabyte of zeros is a small message.
@@ -45,6 +47,7 @@ void Configure(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                               kMinClientPingMs);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  if (!has_network) return;
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMs);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepAliveTimeoutMs);
 }
@@ -124,7 +127,7 @@ absl::Status Server::Open(const ServerOptions& options) {
   // Called by name: in a static link nothing else would pull the plugin in.
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  Configure(&builder);
+  Configure(&builder, !options.listen.empty());
   std::vector<Port> ports(options.listen.size());
   for (size_t i = 0; i < ports.size(); ++i) {
     SHOAL_ASSIGN_OR_RETURN(ports[i].address, ParseListenAddress(options.listen[i]));
@@ -139,8 +142,8 @@ absl::Status Server::Open(const ServerOptions& options) {
   builder.RegisterService(&host_service_);
   builder.RegisterService(&blob_service_);
   // Before the server: the lock of the socket keeps a second agent from getting further.
-  auto on_accept = [this](UniqueFd fd, uid_t uid) {
-    edge_->callers->OnAccepted(fd.get(), uid);
+  auto on_accept = [this](UniqueFd fd, uid_t uid, std::shared_ptr<const SocketPeer> peer) {
+    edge_->callers->OnAccepted(fd.get(), uid, std::move(peer));
     grpc::AddInsecureChannelFromFd(server_.get(), fd.Release());
   };
   auto on_trouble = [](const std::string& line) { spdlog::warn("{}", line); };

@@ -282,6 +282,13 @@ std::string EncodeSession(const SessionEntry& session) {
   out.set_renew_time(ToNanos(session.renew_time));
   out.set_over(session.over);
   out.set_expired(session.expired);
+  if (session.opener) {
+    stored::Opener* const opener = out.mutable_opener();
+    opener->set_pid(session.opener->pid);
+    opener->set_start_ticks(session.opener->start_ticks);
+    opener->set_boot_id(session.opener->boot_id);
+    opener->set_process_id(session.opener->process_id);
+  }
   return out.SerializeAsString();
 }
 
@@ -297,6 +304,12 @@ absl::Status DecodeSession(absl::string_view blob, SessionEntry* session) {
   session->renew_time = absl::FromUnixNanos(in.renew_time());
   session->over = in.over();
   session->expired = in.expired();
+  if (in.has_opener()) {
+    session->opener = Opener{.pid = in.opener().pid(),
+                             .start_ticks = in.opener().start_ticks(),
+                             .boot_id = in.opener().boot_id(),
+                             .process_id = in.opener().process_id()};
+  }
   return absl::OkStatus();
 }
 

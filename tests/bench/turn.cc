@@ -16,6 +16,7 @@
 #include "tests/support/crash_point.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_output_files.h"
+#include "tests/support/fake_peers.h"
 #include "tests/support/fake_process_files.h"
 #include "tests/support/fake_scheduler.h"
 #include "tests/support/fake_shims.h"
@@ -80,6 +81,7 @@ class Core {
                                                                   .offers = &shims_,
                                                                   .programs = &shims_,
                                                                   .trees = &shims_,
+                                                                  .peers = &peers_,
                                                                   .output = &output_,
                                                                   .files = &files_});
     scheduler_.SetTurnEnd([this] { supervisor_->FinishTurn(); });
@@ -157,6 +159,7 @@ class Core {
   agent::FakeScheduler scheduler_;
   agent::FakeStore store_;
   agent::FakeShims shims_;
+  agent::FakePeers peers_;
   agent::FakeOutputFiles output_;
   agent::FakeProcessFiles files_;
   std::vector<std::unique_ptr<Reader>> readers_;

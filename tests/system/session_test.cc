@@ -111,6 +111,67 @@ TEST_F(Session, ASecondCtrlCEndsStubbornRanksAtOnce) {
   EXPECT_THAT(Running(marker), IsEmpty());
 }
 
+// The agent is restarted meanwhile: nothing but the state of the opener itself counts.
+TEST_F(Session, AStoppedClientKeepsItsProcesses) {
+  extra_env_["SHOAL_SESSION_TTL"] = "1s";
+  AgentProcess& agent = StartAgent("ant");
+  const std::string marker = Scratch("marker");
+  auto run = StartRun(marker);
+  run->Signal(SIGSTOP);
+  agent.Kill();
+  ASSERT_TRUE(agent.Start());
+  RunTool({"sleep", "2.5"});  // after which it would have lapsed
+  EXPECT_THAT(Running(marker), SizeIs(4));
+  run->Signal(SIGCONT);
+  run->SignalGroup(SIGINT);
+  EXPECT_EQ(run->Wait().signal, SIGINT);
+}
+
+TEST_F(Session, AClientThatIsKilledWhileItIsStoppedLapses) {
+  AgentProcess& agent = StartAgent("ant");
+  auto run = StartRun(Scratch("marker"));
+  run->Signal(SIGSTOP);
+  run->Signal(SIGKILL);
+  run->Wait();
+  EXPECT_TRUE(agent.stub().WatchUntil([](const v1::Process& process) {
+    return process.exit().cause() == v1::CAUSE_SESSION_EXPIRED && process.tree_empty();
+  }));
+}
+
+// Each level is a process of Shoal that has started the next. The TTL is an hour, so that no lapse helps.
+TEST_F(Session, WhatAProcessHasStartedEndsWithItThroughAllLevels) {
+  extra_env_["SHOAL_SESSION_TTL"] = "1h";
+  AgentProcess& agent = StartAgent("ant");
+  const std::string shoal = ShoalPath();
+  const auto nested = [&](const std::string& name) {
+    return std::vector<std::string>{shoal, "run", "-n", "1", "--name", name, "--"};
+  };
+  std::vector<std::string> words = {"start", "--name", "top", "--"};
+  for (const char* name : {"second", "third"}) {
+    const std::vector<std::string> more = nested(name);
+    words.insert(words.end(), more.begin(), more.end());
+  }
+  words.insert(words.end(), {"sleep", "1000"});
+  ASSERT_EQ(Shoal(words).exit_code, 0);
+  ASSERT_TRUE(WaitUntil("three levels run", [&] {
+    int running = 0;
+    for (const v1::Process& process : agent.stub().List()) {
+      running += process.state() == v1::STATE_RUNNING ? 1 : 0;
+    }
+    return running == 3;
+  }));
+  // Killed, so that it cannot end the next by itself.
+  ASSERT_EQ(Shoal({"stop", "top", "--signal", "KILL"}).exit_code, 0);
+  ASSERT_TRUE(WaitUntil("all levels are gone", [&] {
+    for (const v1::Process& process : agent.stub().List()) {
+      if (!process.tree_empty()) return false;
+    }
+    return true;
+  }));
+  const CommandResult why = Shoal({"why", "second.0"});
+  EXPECT_THAT(why.out, HasSubstr("its session was closed by the end of top ("));
+}
+
 TEST_F(Session, TheFirstFailureEndsTheOthersAndIsTheOneReported) {
   AgentProcess& agent = StartAgent("ant");
   const CommandResult run =

@@ -41,6 +41,7 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
                                                              .offers = &shims_,
                                                              .programs = &shims_,
                                                              .trees = &shims_,
+                                                             .peers = &peers_,
                                                              .output = &files_,
                                                              .files = process_files_.get()});
   EXPECT_TRUE(supervisor_->Recover().ok());

@@ -30,6 +30,7 @@
 #include "tests/support/crash_point.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_output_files.h"
+#include "tests/support/fake_peers.h"
 #include "tests/support/fake_shims.h"
 #include "tests/support/fake_store.h"
 
@@ -68,6 +69,7 @@ class RpcAgent {
   SystemClock clock_;
   CrashPoint crash_;
   FakeShims shims_{&fake_clock_, &crash_};
+  FakePeers peers_;
   FakeOutputFiles files_;
   FakeStore store_{&crash_};
   std::unique_ptr<EventLoop> loop_;

@@ -16,6 +16,7 @@
 #include "tests/support/crash_point.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_output_files.h"
+#include "tests/support/fake_peers.h"
 #include "tests/support/fake_process_files.h"
 #include "tests/support/fake_scheduler.h"
 #include "tests/support/fake_shims.h"
@@ -67,6 +68,7 @@ class World {
                                                              .offers = &shims,
                                                              .programs = &shims,
                                                              .trees = &shims,
+                                                             .peers = &peers,
                                                              .output = &output,
                                                              .files = &files});
     scheduler.SetTurnEnd([this] { supervisor->FinishTurn(); });
@@ -121,6 +123,7 @@ class World {
   FakeScheduler scheduler;
   FakeStore store;
   FakeShims shims;
+  FakePeers peers;
   FakeOutputFiles output;
   FakeProcessFiles files;
   SupervisorOptions options;

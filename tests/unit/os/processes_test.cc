@@ -15,6 +15,7 @@
 #include "agent/os/process_signals.h"
 #include "agent/os/process_tree.h"
 #include "agent/os/procfs.h"
+#include "agent/os/system_peers.h"
 #include "tests/unit/os/scratch.h"
 
 namespace shoal::agent {
@@ -244,6 +245,35 @@ TEST(ProcessSignals, MembersThatLeftMeanwhileAreSpared) {
 TEST(ProcessSignals, EmptyTreeHasExited) {
   EXPECT_TRUE(
       absl::IsFailedPrecondition(SignalMembers([] { return std::vector<int>(); }, SIGTERM)));
+}
+
+TEST(Peers, AStoppedOneIsToldFromALivingAndAnother) {
+  Child child;
+  const std::shared_ptr<const SocketPeer> peer = ReadPeer(child.pid());
+  ASSERT_NE(peer, nullptr);
+  Opener opener{
+      .pid = peer->pid, .start_ticks = peer->start_ticks, .boot_id = {}, .process_id = {}};
+  SystemPeers peers;
+  EXPECT_FALSE(peers.IsStopped(opener));
+  kill(child.pid(), SIGSTOP);
+  int status = 0;
+  ASSERT_EQ(waitpid(child.pid(), &status, WUNTRACED), child.pid());
+  EXPECT_TRUE(peers.IsStopped(opener));
+  ++opener.start_ticks;
+  EXPECT_FALSE(peers.IsStopped(opener)) << "the pid of another";
+  --opener.start_ticks;
+  kill(child.pid(), SIGCONT);
+  ASSERT_EQ(waitpid(child.pid(), &status, WCONTINUED), child.pid());
+  EXPECT_FALSE(peers.IsStopped(opener));
+}
+
+TEST(Peers, OneThatIsGoneOrOfAnotherNamespaceIsNobody) {
+  Child child;
+  const pid_t pid = child.pid();
+  child.End();
+  EXPECT_EQ(ReadPeer(pid), nullptr);
+  EXPECT_EQ(ReadPeer(0), nullptr)
+      << "what the kernel says of a peer that this namespace does not see";
 }
 
 }  // namespace

@@ -33,9 +33,10 @@ class UnixListenerTest : public ::testing::Test {
   absl::StatusOr<std::unique_ptr<UnixListener>> Open(const std::string& path) {
     return UnixListener::Open(
         loop_.get(), path,
-        [this](UniqueFd fd, uid_t uid) {
+        [this](UniqueFd fd, uid_t uid, std::shared_ptr<const SocketPeer> peer) {
           accepted_.push_back(std::move(fd));
           uids_.push_back(uid);
+          peers_.push_back(std::move(peer));
         },
         [this](const std::string& line) { lines_.push_back(line); });
   }
@@ -44,16 +45,19 @@ class UnixListenerTest : public ::testing::Test {
   std::unique_ptr<EventLoop> loop_;
   std::vector<UniqueFd> accepted_;
   std::vector<uid_t> uids_;
+  std::vector<std::shared_ptr<const SocketPeer>> peers_;
   std::vector<std::string> lines_;
 };
 
-TEST_F(UnixListenerTest, PeerIsAcceptedWithItsUid) {
+TEST_F(UnixListenerTest, PeerIsAcceptedWithItsUidAndPid) {
   auto listener = Open(scratch_ / "run/shoald.sock");
   ASSERT_TRUE(listener.ok()) << listener.status();
   const UniqueFd client = Connect(scratch_ / "run/shoald.sock");
   ASSERT_TRUE(client);
   ASSERT_TRUE(RunUntil(loop_.get(), [this] { return !accepted_.empty(); }));
   EXPECT_EQ(uids_[0], geteuid());
+  ASSERT_NE(peers_[0], nullptr);
+  EXPECT_EQ(peers_[0]->pid, getpid());
   ASSERT_EQ(write(accepted_[0].get(), "x", 1), 1);
   char byte = 0;
   EXPECT_EQ(read(client.get(), &byte, 1), 1);
