@@ -145,6 +145,12 @@ void RunSink::OnHostRegained(int host) {
   Write(v1::STREAM_KIND_STDERR, absl::StrCat("shoal: ", HostName(host), ": connected again.\n"));
 }
 
+void RunSink::OnHostOver(int host, const absl::Status& reason) {
+  Write(v1::STREAM_KIND_STDERR, absl::StrCat("shoal: ", HostName(host), ": ",
+                                             EscapeForMessage(reason.message(), 512), ".\n"));
+  TellPlaces(host);
+}
+
 void RunSink::TellPlaces(int host) {
   constexpr int kMost = 8;
   int told = 0;

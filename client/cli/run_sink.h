@@ -47,6 +47,7 @@ class RunSink : public JobSink {
   void OnFailedToStart(RankId rank, const v1::RequestError& error) override;
   void OnHostLost(int host, const absl::Status& reason) override;
   void OnHostRegained(int host) override;
+  void OnHostOver(int host, const absl::Status& reason) override;
 
   // The rest of what was begun: lines without an end, and the answers that were gathered.
   void Finish();

@@ -31,6 +31,7 @@
 #include "absl/time/time.h"
 #include "shoal/fleet.h"
 #include "shoal/halt_rule.h"
+#include "shoal/session.h"
 #include "shoal/v1/process_service.pb.h"
 
 namespace shoal {
@@ -43,7 +44,7 @@ struct JobSpec {
   std::vector<int> counts;
   HaltRule halt = HaltRule::NowOnFirstFailure();
   std::string session_name;
-  absl::Duration session_ttl = absl::Seconds(15);
+  absl::Duration session_ttl = DefaultSessionTtl();
   // False: output is neither read nor acknowledged.
   bool read_output = true;
   // A host that was not heard of for so long is given up: its ranks are LOST.
@@ -80,10 +81,12 @@ class JobSink {
   virtual void OnComplete(RankId rank, const v1::Process& process);
   // No program ran.
   virtual void OnFailedToStart(RankId rank, const v1::RequestError& error);
-  // The connection to a host broke, or its output can no longer be read; the connection stands
-  // again.
+  // The connection to a host broke, and is tried again; it stands again.
   virtual void OnHostLost(int host, const absl::Status& reason);
   virtual void OnHostRegained(int host);
+  // Nothing is tried any more: the host was given up, its session is over, or its output can no
+  // longer be read. The message of `reason` says which, and why.
+  virtual void OnHostOver(int /*host*/, const absl::Status& /*reason*/) {}
   // The halt rule was met: what still runs is being ended (`now`), or waited for (`soon`).
   virtual void OnHalt(bool now);
 };

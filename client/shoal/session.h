@@ -23,10 +23,17 @@
 
 namespace shoal {
 
+// How long what this program starts outlives its silence, for sessions that are opened from now on
+// without a TTL of their own; 1 s … 24 h. Without a call, or after zero: 15 s; an hour while a debugger traces this
+// program, or with SHOAL_DEBUG=1 in its environment, as a program at a breakpoint renews nothing.
+// The agent of this machine sees by itself that a program is stopped, and then ends nothing.
+void SetSessionTtl(absl::Duration ttl);
+absl::Duration DefaultSessionTtl();
+
 struct SessionOptions {
   // For people, such as "run ./solve from ant".
   std::string name;
-  absl::Duration ttl = absl::Seconds(15);
+  absl::Duration ttl = DefaultSessionTtl();
   // The session is over without a Close() of ours; the reason as the agent gave it. Silence is no
   // such reason: while the agent is down or cannot be reached, renewal goes on. Called at most
   // once, on the thread that renews; must not block, nor destroy the session.

@@ -30,6 +30,9 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
       if (auto known = rep_->spawns_.find(request->request_id()); known != rep_->spawns_.end()) {
         *response = known->second;
         response->set_replayed(true);
+      } else if (!request->session_id().empty() &&
+                 rep_->sessions_.count(request->session_id()) == 0) {
+        return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "SESSION_EXPIRED: it is over");
       } else {
         FakeProcess& entry = rep_->Spawn(request->spec(), request->session_id(), -1);
         if (entry.process.state() == v1::STATE_FAILED_TO_START) {

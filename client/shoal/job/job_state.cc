@@ -334,7 +334,7 @@ void JobState::Interrupt() {
 void JobState::OnOutputEnd(int host, const absl::Status& status) {
   HostState& state = hosts_[static_cast<size_t>(host)];
   if (std::exchange(state.is_output_over, true)) return;
-  if (!status.ok() && !state.is_gone) sink_->OnHostLost(host, status);
+  if (!status.ok() && !state.is_gone) TellOver(host, "its output can no longer be read", status);
   for (int i = 0; i < spec_.counts[static_cast<size_t>(host)]; ++i) {
     CompleteIfDone(first_rank(host) + i);
   }
@@ -355,10 +355,14 @@ void JobState::OnHostGone(int host, const absl::Status& reason) {
   HostState& state = hosts_[static_cast<size_t>(host)];
   if (std::exchange(state.is_gone, true)) return;
   state.gone_reason = reason;
-  if (!state.is_broken) sink_->OnHostLost(host, reason);
+  TellOver(host, "given up", reason);
   for (int i = 0; i < spec_.counts[static_cast<size_t>(host)]; ++i) {
     Lose(first_rank(host) + i, reason);
   }
+}
+
+void JobState::TellOver(int host, absl::string_view what, const absl::Status& reason) {
+  sink_->OnHostOver(host, absl::Status(reason.code(), absl::StrCat(what, ": ", reason.message())));
 }
 
 void JobState::Lose(int number, const absl::Status& reason) {
@@ -381,7 +385,7 @@ void JobState::OnSessionOver(int host, const absl::Status& reason,
     if (std::optional<int> rank = RankOf(host, process)) kept.insert(*rank);
     OnProcess(host, process);
   }
-  sink_->OnHostLost(host, reason);
+  TellOver(host, "its session is over", reason);
   for (int i = 0; i < spec_.counts[static_cast<size_t>(host)]; ++i) {
     if (kept.count(first_rank(host) + i) == 0) Lose(first_rank(host) + i, reason);
   }

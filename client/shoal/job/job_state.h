@@ -121,6 +121,7 @@ class JobState {
   bool IsCutShort(const v1::Process& process) const;
   void CompleteIfDone(int rank);
   void CompleteAllThatAreDone();
+  void TellOver(int host, absl::string_view what, const absl::Status& reason);
   void Lose(int rank, const absl::Status& reason);
   void CheckHalt();
   void EndAll();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/boot_time.h"
 #include "common/escape.h"
@@ -29,6 +30,11 @@ constexpr absl::Duration kSpawnPatience = absl::Seconds(30);
 // Whether a call that ended so may have been carried out, or be yet.
 bool MayBeDone(const absl::Status& status) {
   return absl::IsDeadlineExceeded(status) || absl::IsUnavailable(status);
+}
+
+bool IsSessionOver(const absl::Status& refusal) {
+  return absl::IsFailedPrecondition(refusal) &&
+         absl::StartsWith(refusal.message(), "SESSION_EXPIRED");
 }
 
 // The error of the only result of a bulk call about one process.
@@ -165,6 +171,12 @@ absl::StatusOr<v1::Process> ChildProcess::Spawn(const ProcessOptions& options, c
     SHOAL_ASSIGN_OR_RETURN(*request.mutable_session_id(), Program::Get().SessionOn(host_));
   }
   absl::StatusOr<v1::Process> process = CallSpawn(request);
+  if (IsSessionOver(process.status())) {
+    // It lapsed, and this program, which may have been stopped, has not heard of it yet.
+    SHOAL_ASSIGN_OR_RETURN(*request.mutable_session_id(),
+                           Program::Get().SessionOn(host_, request.session_id()));
+    process = CallSpawn(request);
+  }
   if (!absl::IsAlreadyExists(process.status())) return process;
   if (!AwaitFreeName(*host_, request.session_id(), options.name)) return process;
   return CallSpawn(std::move(request));

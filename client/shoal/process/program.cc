@@ -53,7 +53,8 @@ bool Program::IsUsable(const Lease& lease) const {
   return status.ok() || absl::IsUnavailable(status);
 }
 
-absl::StatusOr<std::string> Program::SessionOn(const std::shared_ptr<Host>& host) {
+absl::StatusOr<std::string> Program::SessionOn(const std::shared_ptr<Host>& host,
+                                               const std::string& over) {
   {
     MutexLock lock(&mu_);
     auto is_settled = [&]()
@@ -62,7 +63,8 @@ absl::StatusOr<std::string> Program::SessionOn(const std::shared_ptr<Host>& host
     if (has_ended_) {
       return absl::FailedPreconditionError("the program has ended its processes: see EndProgram()");
     }
-    if (IsUsable(leases_[host])) return leases_[host].session->id();
+    const Lease& lease = leases_[host];
+    if (IsUsable(lease) && lease.session->id() != over) return lease.session->id();
     leases_[host].is_opening = true;
   }
   SessionOptions options;

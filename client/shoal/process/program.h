@@ -44,8 +44,10 @@ class Program {
 
   // The agent of this machine: see LocalAddress().
   absl::StatusOr<std::shared_ptr<Host>> LocalHost();
-  // The id of the program's session there. FAILED_PRECONDITION: the program has ended.
-  absl::StatusOr<std::string> SessionOn(const std::shared_ptr<Host>& host);
+  // The id of the program's session there, another than `over`. FAILED_PRECONDITION: the program
+  // has ended.
+  absl::StatusOr<std::string> SessionOn(const std::shared_ptr<Host>& host,
+                                        const std::string& over = "");
 
   // Lets go of those that are done, too, once there are many.
   void Add(std::shared_ptr<Child> child);

@@ -164,10 +164,20 @@ void LeaseKeeper::Start(const std::shared_ptr<Lease>& lease) {
 
 void LeaseKeeper::CancelOverdue(BootTime due_before) {
   MutexLock lock(&mu_);
+  pulse_.Beat(BootTime::Now());
   for (const std::shared_ptr<Lease>& lease : leases_) {
     if (lease->call == nullptr) continue;
     if (lease->call->start + lease->terms.ttl / 3 < due_before) lease->call->context.TryCancel();
   }
+}
+
+absl::Status LeaseKeeper::Over(const Lease& lease, const absl::Status& reason) const {
+  const absl::Duration pause = pulse_.PauseSince(lease.renewed, BootTime::Now());
+  if (pause == absl::ZeroDuration()) return reason;
+  return absl::Status(reason.code(),
+                      absl::StrCat(reason.message(), "; this program did not run for ",
+                                   absl::FormatDuration(absl::Trunc(pause, absl::Seconds(1))),
+                                   ": it was stopped, or its machine slept"));
 }
 
 void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
@@ -188,7 +198,7 @@ void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
       return;
     }
     if (lease->is_dropped) return;
-    lease->over = FromWire(lease->terms.address, call->status);
+    lease->over = Over(*lease, FromWire(lease->terms.address, call->status));
     if (!lease->terms.on_lost) return;
     lease->is_telling = true;
   }

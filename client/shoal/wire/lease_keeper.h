@@ -29,6 +29,7 @@
 #include "common/mutex.h"
 #include "shoal/host_list.h"
 #include "shoal/wire/overdue_watch.h"
+#include "shoal/wire/pulse.h"
 
 namespace shoal {
 
@@ -64,12 +65,16 @@ class LeaseKeeper {
   BootTime NextDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnAnswer(std::unique_ptr<Call> call);
   void CancelOverdue(BootTime due_before);
+  // With what kept this program from renewing, if something did.
+  absl::Status Over(const Lease& lease, const absl::Status& reason) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   grpc::CompletionQueue queue_;
   mutable Mutex mu_;
   bool is_stopping_ ABSL_GUARDED_BY(mu_) = false;
   int calls_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<std::shared_ptr<Lease>> leases_ ABSL_GUARDED_BY(mu_);
+  Pulse pulse_ ABSL_GUARDED_BY(mu_) = Pulse(BootTime::Now());
   const std::shared_ptr<OverdueWatch> overdue_ = OverdueWatch::Get();
   const int overdue_id_ = overdue_->Add([this](BootTime due) { CancelOverdue(due); });
   std::thread thread_;

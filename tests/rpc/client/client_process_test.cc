@@ -119,6 +119,19 @@ TEST_F(ProcessTest, WhetherItLivesIsNotKnownWhileItsHostDoesNotAnswer) {
   EXPECT_EQ(Refusal(process.IsAlive().status()), "cannot ask for web: it is closed");
 }
 
+TEST_F(ProcessTest, AStartIntoASessionThatHasLapsedUnheardIsMadeInANewOne) {
+  Process first(Options({"wait"}));
+  ASSERT_TRUE(first.Start().ok());
+  const std::string former = first.info().session_id();
+  agent_.ExpireSession(former);  // renewed in 5 s only
+  Process second(Options({"exit:0"}));
+  ASSERT_TRUE(second.Start().ok());
+  EXPECT_NE(second.info().session_id(), former);
+  EXPECT_TRUE(second.Wait().ok());
+  EXPECT_EQ(*first.Join(), true);
+  EXPECT_EQ(first.info().exit().cause(), v1::CAUSE_SESSION_EXPIRED);
+}
+
 TEST_F(ProcessTest, TerminateDoesNotWaitAndKillHelps) {
   Process process(Options({"ignore-term", "wait"}));
   ASSERT_TRUE(process.Start().ok());

@@ -146,6 +146,17 @@ TEST(RunSink, AConnectionThatIsBackIsSaid) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "shoal: beetle: connected again.\n");
 }
 
+TEST(RunSink, AHostThatIsOverIsSaidWithItsReason) {
+  testing::internal::CaptureStderr();
+  RunSink sink(Options());
+  sink.OnStarted({0, 0}, WithId("AAAA"));
+  sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 3, "");
+  sink.OnHostOver(0, absl::NotFoundError("its session is over: it expired"));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "shoal: ant: its session is over: it expired.\n"
+            "shoal: stdout of rank 0 is read up to ant/AAAA:3\n");
+}
+
 TEST(RunSink, BytesThatAreGoneAreSaid) {
   testing::internal::CaptureStderr();
   v1::Gap gap;

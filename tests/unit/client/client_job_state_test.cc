@@ -12,8 +12,10 @@
 namespace shoal {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::IsSupersetOf;
 
 TEST_F(JobStateTest, RanksAreContiguousInTheOrderOfHosts) {
   EXPECT_EQ(state().world_size(), 3);
@@ -276,6 +278,16 @@ TEST_F(JobStateTest, ALostSessionKeepsTheExitsThatTheAgentStillKnows) {
   EXPECT_EQ(result.processes[1].exit().cause(), v1::CAUSE_SESSION_EXPIRED);
   EXPECT_EQ(result.processes[2].state(), v1::STATE_LOST);
   EXPECT_EQ(result.unknown, 1);
+  EXPECT_THAT(Heard(), Contains("host 1 its session is over: session lapsed"))
+      << "not that anything is tried again";
+}
+
+TEST_F(JobStateTest, WhatIsNotTriedAgainIsToldAsSuch) {
+  state().OnOutputEnd(0, absl::DataLossError("the file is gone"));
+  state().OnConnection(1, absl::UnavailableError("no route"));
+  state().OnHostGone(1, absl::UnavailableError("no answer for 1 min"));
+  EXPECT_THAT(Heard(), IsSupersetOf({"host 0 its output can no longer be read: the file is gone",
+                                     "lost host 1", "host 1 given up: no answer for 1 min"}));
 }
 
 TEST_F(JobStateTest, ABrokenConnectionIsToldOnceAndSoIsItsReturn) {

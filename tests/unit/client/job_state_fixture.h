@@ -48,6 +48,9 @@ class Recorder : public JobSink {
     heard.push_back(absl::StrCat("lost host ", host));
   }
   void OnHostRegained(int host) override { heard.push_back(absl::StrCat("regained host ", host)); }
+  void OnHostOver(int host, const absl::Status& reason) override {
+    heard.push_back(absl::StrCat("host ", host, " ", reason.message()));
+  }
   void OnHalt(bool now) override { heard.push_back(now ? "halt now" : "halt soon"); }
 };
 
