@@ -36,7 +36,8 @@ struct Caller {
   CallerKind kind = CallerKind::kUnknown;
   std::string name = "unknown";  // what is made on request of the caller has this owner
   Evidence evidence = Evidence::kNone;
-  std::shared_ptr<const SocketPeer> peer = nullptr;  // null: not over the Unix socket, or it is gone
+  std::shared_ptr<const SocketPeer> peer =
+      nullptr;  // null: not over the Unix socket, or it is gone
 };
 
 }  // namespace shoal::agent

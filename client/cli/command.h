@@ -65,6 +65,7 @@ void AddRm(Parser& parser);
 void AddHosts(Parser& parser);
 void AddDoctor(Parser& parser);
 void AddAgent(Parser& parser);
+void AddKeep(Parser& parser);
 
 }  // namespace shoal::cli
 

@@ -77,6 +77,7 @@ void Declare(Parser& parser) {
   AddHosts(parser);
   AddDoctor(parser);
   AddAgent(parser);
+  AddKeep(parser);
 }
 
 // Where the words of a command begin that are not ours to read: behind the first "--" after `run`

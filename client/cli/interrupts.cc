@@ -19,10 +19,19 @@ namespace shoal::cli {
 namespace {
 
 constexpr int kEnds[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
-constexpr int kMessages[] = {SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGURG, SIGCONT};
+constexpr int kMessages[] = {SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGURG, SIGCONT, SIGTSTP};
 
-void DieIfThatIsMeant(int number) {
+sigset_t Only(int number) {
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, number);
+  return only;
+}
+
+// What a signal does to a program that has started nothing.
+void DoAsUsual(int number) {
   if (Interrupts::MeansAnEnd(number)) DieBySignal(number);
+  if (number == SIGTSTP) Interrupts::StopHere();
 }
 
 }  // namespace
@@ -31,7 +40,17 @@ bool Interrupts::MeansAnEnd(int signal) {
   return std::find(std::begin(kEnds), std::end(kEnds), signal) != std::end(kEnds);
 }
 
-Interrupts::Interrupts(Take take) : handler_(DieIfThatIsMeant) {
+void Interrupts::StopHere() {
+  const sigset_t stop = Only(SIGTSTP);
+  const sigset_t go_on = Only(SIGCONT);
+  pthread_sigmask(SIG_UNBLOCK, &stop, nullptr);
+  raise(SIGTSTP);
+  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+  const timespec at_once = {};
+  sigtimedwait(&go_on, nullptr, &at_once);
+}
+
+Interrupts::Interrupts(Take take) : handler_(DoAsUsual) {
   sigset_t wanted;
   sigemptyset(&wanted);
   std::vector<int> numbers(std::begin(kEnds), std::end(kEnds));

@@ -22,7 +22,8 @@ class Interrupts {
  public:
   enum class Take {
     kEnds,  // SIGINT, SIGQUIT, SIGTERM and SIGHUP
-    kMessages,  // these, and those that are for the processes: SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGURG, SIGCONT
+    // These, SIGTSTP, and those that are for the processes: SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGURG, SIGCONT.
+    kMessages,
   };
   // They are blocked from now on, SIGPIPE is ignored.
   explicit Interrupts(Take take);
@@ -31,6 +32,9 @@ class Interrupts {
   Interrupts& operator=(const Interrupts&) = delete;
 
   static bool MeansAnEnd(int signal);
+  // For the handler: stops this program as SIGTSTP does, until it is continued, and takes the SIGCONT that did that. In
+  // a group that nobody could continue the kernel does not stop it.
+  static void StopHere();
   // Calls `handler` with the number of each signal from now on; of those before, messages are lost. It calls nothing of this but AwaitOver().
   void Deliver(std::function<void(int signal)> handler);
   // What a signal could end has ended. Waits for the handler to say what it has to say to earlier signals, so that

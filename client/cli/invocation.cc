@@ -152,16 +152,22 @@ absl::StatusOr<std::vector<HostAddress>> Invocation::Named() {
   return Addresses(named);
 }
 
+absl::StatusOr<HostOptions> Invocation::OptionsForNetwork() {
+  SHOAL_ASSIGN_OR_RETURN(const Config* config, LoadConfigOnce());
+  TlsFiles files = tls;
+  bool from_elsewhere = !files.cert_file.empty() || !files.key_file.empty() ||
+                        !files.ca_file.empty() || std::getenv("SHOAL_TLS_CERT") != nullptr;
+  if (!from_elsewhere) files = {config->tls_cert, config->tls_key, config->tls_ca};
+  HostOptions options;
+  SHOAL_ASSIGN_OR_RETURN(options.credentials, Credentials::FromEnvironment(files));
+  return options;
+}
+
 absl::StatusOr<Fleet> Invocation::Connect(std::vector<HostAddress> addresses, bool ask_facts) {
   FleetOptions options;
   options.ask_facts = ask_facts;
   if (!AllAreUnix(addresses)) {
-    SHOAL_ASSIGN_OR_RETURN(const Config* config, LoadConfigOnce());
-    TlsFiles files = tls;
-    bool from_elsewhere = !files.cert_file.empty() || !files.key_file.empty() ||
-                          !files.ca_file.empty() || std::getenv("SHOAL_TLS_CERT") != nullptr;
-    if (!from_elsewhere) files = {config->tls_cert, config->tls_key, config->tls_ca};
-    SHOAL_ASSIGN_OR_RETURN(options.host.credentials, Credentials::FromEnvironment(files));
+    SHOAL_ASSIGN_OR_RETURN(options.host, OptionsForNetwork());
     if (!options.host.credentials.has_certificate()) {
       SHOAL_RETURN_IF_ERROR(CheckThatNamesResolve(addresses));
     }

@@ -48,6 +48,9 @@ class Invocation {
   // start (root's, or that of $SHOAL_AGENT), and is not there.
   absl::StatusOr<Fleet> ConnectExisting(const Selection& selection = {});
 
+  // What a host behind a network is spoken to with.
+  absl::StatusOr<HostOptions> OptionsForNetwork();
+
   // What a host is called in output: as it was written, if that was a name; of an address or a Unix
   // socket the agent's own name, once it is known.
   std::string NameOf(const Host& host) const;

@@ -24,6 +24,7 @@
 #include "client/cli/run_sink.h"
 #include "client/cli/ship_options.h"
 #include "client/cli/standard_output.h"
+#include "client/cli/suspending.h"
 #include "client/cli/units.h"
 #include "common/escape.h"
 #include "common/signals.h"
@@ -113,6 +114,7 @@ class Run {
   absl::StatusOr<JobSpec> MakeSpec(const Fleet& fleet, const std::vector<int>& counts);
   absl::Status Ship(const Fleet& fleet, const std::vector<int>& counts, v1::ProcessSpec* spec);
   void OnSignal(int number);
+  void OnStop();
   void OnBrokenOutput();
 
   const Arguments& arguments_;
@@ -127,6 +129,7 @@ class Run {
 
 // On the thread of signals: the hosts are told before anything that may block.
 void Run::OnSignal(int number) {
+  if (number == SIGTSTP) return OnStop();
   if (!Interrupts::MeansAnEnd(number)) return job_->Signal(number);
   int none = 0;
   bool is_first = first_signal_.compare_exchange_strong(none, number);
@@ -144,6 +147,12 @@ void Run::OnSignal(int number) {
     SayAtOnce(TellLeaving(job_->Left(), host_names_, arguments_.session_ttl));
     DieBySignal(number);
   }
+}
+
+// What is being ended is not stopped: it would never end.
+void Run::OnStop() {
+  if (first_signal_ != 0) return Interrupts::StopHere();
+  SuspendWith(*job_, host_names_, invocation_.tls, arguments_.session_ttl);
 }
 
 void Run::OnBrokenOutput() {

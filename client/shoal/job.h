@@ -120,6 +120,20 @@ struct HostLeft {
   bool is_detached = false;
 };
 
+// The lease of a job on one host.
+struct JobLease {
+  std::shared_ptr<Host> host;
+  std::string session_id;
+  std::string token;
+  absl::Duration ttl;
+};
+
+// What became of Job::Suspend().
+struct JobSuspension {
+  int stopped = 0;          // processes, by what the hosts have said
+  std::vector<int> silent;  // hosts that have not; index into Fleet::hosts()
+};
+
 struct JobResult {
   int world_size = 0;
   int succeeded = 0;
@@ -165,6 +179,15 @@ class Job {
 
   // Sends the signal to every rank that runs now. Never blocks, and does not wait for it.
   void Signal(int signal);
+
+  // Stops every rank with its tree (SIGSTOP), of starts under way when they are answered, and waits
+  // for the hosts to say so, for `timeout` at most. Time limits go on counting.
+  JobSuspension Suspend(absl::Duration timeout);
+  // Continues what Suspend() has stopped, and only that. Never blocks.
+  void Resume();
+  // Of the hosts on which something may be left: for another program that renews them while this
+  // one is stopped.
+  std::vector<JobLease> Leases() const;
 
   // Reads no more output: the ranks are complete when they have exited. For a sink that can do
   // nothing with it; its writers may wait for ever, so end them, too.

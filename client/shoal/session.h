@@ -76,6 +76,9 @@ class Session {
   // OK while the lease stands, as far as is known here; UNAVAILABLE when no renewal succeeded for a
   // TTL; else why it is over.
   absl::Status status() const;
+  // How long this program did not run since the last renewal, being stopped or on a machine that
+  // slept; zero if it did run.
+  absl::Duration pause() const;
 
  private:
   struct Rep;

@@ -16,6 +16,7 @@ TESTS = {CLI: ("tests/unit/cli/", "tests/rpc/cli/"),
          LIBRARY: ("tests/unit/client/", "tests/rpc/client/", "tests/unit/cli/", "tests/shim/fork/")}
 # Text that no such test can bring about, and why.
 UNREACHABLE = {
+    "cannot tell the keeper of the leases": "wants a keeper that ends at once",
     "cannot open the lock ": "the directory was just found to be ours",
     "cannot lock ": "flock fails for want of kernel memory only",
     "cannot open ": "the directory was just found to be ours",

@@ -6,6 +6,7 @@
 #define SHOAL_TESTS_SUPPORT_FAKE_PROCESS_SERVICE_H_
 
 #include <algorithm>
+#include <csignal>
 #include <map>
 #include <set>
 #include <string>
@@ -161,7 +162,8 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
     for (FakeProcess* entry : rep_->Find(request->selector())) {
       v1::ProcessResult* result = response->add_results();
       if (!rep_->Admit(entry->process, result)) continue;
-      rep_->End(*entry, 0, request->signal(), v1::CAUSE_SIGNALED);
+      const bool ends = request->signal() != SIGSTOP && request->signal() != SIGCONT;
+      if (ends) rep_->End(*entry, 0, request->signal(), v1::CAUSE_SIGNALED);
       *result->mutable_process() = entry->process;
     }
     return grpc::Status::OK;

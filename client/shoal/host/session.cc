@@ -48,6 +48,11 @@ class MovingLease final : public Mover {
     return keeper_->StatusOf(*lease_);
   }
 
+  absl::Duration pause() const {
+    MutexLock lock(&mu_);
+    return keeper_->PauseOf(*lease_);
+  }
+
  private:
   const std::shared_ptr<LeaseKeeper> keeper_ = LeaseKeeper::Get();
   mutable Mutex mu_;  // before the keeper's
@@ -146,5 +151,7 @@ absl::Status Session::status() const {
   SHOAL_RETURN_IF_ERROR(internal::CheckNotForked());
   return rep_->lease->status();
 }
+
+absl::Duration Session::pause() const { return rep_->lease->pause(); }
 
 }  // namespace shoal

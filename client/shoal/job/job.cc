@@ -64,10 +64,8 @@ class Job::Rep {
 
   absl::StatusOr<JobResult> Run();
   void Interrupt(int signal);
-  void Signal(int signal) { hosts_->Signal(signal); }
   void DropOutput();
-  void Detach();
-  std::vector<HostLeft> Left() const;
+  JobHosts& hosts() const { return *hosts_; }
 
  private:
   // One that gets ranks; the others have no session.
@@ -189,7 +187,9 @@ absl::Status Job::Rep::OpenSessions() {
                       member->status = session.status();
                       if (!session.ok()) return;
                       member->session = *std::move(session);
-                      hosts_->Add(member->index, member->host, member->session->id());
+                      hosts_->Add(member->index,
+                                  {member->host, member->session->id(), member->session->token(),
+                                   member->session->ttl()});
                       state_.SetClock(member->index, member->host->ReadClock());
                     });
                   });
@@ -224,11 +224,14 @@ void Job::Rep::Subscribe(Member& member) {
   *request.mutable_selector() = SelectSession(member.session->id());
   int index = member.index;
   WatchObserver observer;
-  observer.on_event = [this, queue = queue_, hosts = hosts_, index](v1::WatchResponse&& event) {
+  observer.on_event = [this, queue = queue_, hosts = hosts_, &member](v1::WatchResponse&& event) {
     if (event.has_upsert()) {
-      hosts->OnProcess(index, event.upsert());
-      queue->Push([this, index, process = std::move(*event.mutable_upsert())] {
-        state_.OnProcess(index, process);
+      hosts->OnProcess(member.index, event.upsert());
+      queue->Push([this, &member, process = std::move(*event.mutable_upsert())] {
+        if (process.exit().cause() == v1::CAUSE_SESSION_EXPIRED) {
+          state_.OnLapse(member.index, member.session->pause());
+        }
+        state_.OnProcess(member.index, process);
       });
     }
     return Flow::kGoOn;
@@ -373,10 +376,6 @@ void Job::Rep::DropOutput() {
   });
 }
 
-void Job::Rep::Detach() { hosts_->Detach(); }
-
-std::vector<HostLeft> Job::Rep::Left() const { return hosts_->Left(); }
-
 absl::StatusOr<std::unique_ptr<Job>> Job::Create(const Fleet& fleet, JobSpec spec, JobSink* sink) {
   if (spec.counts.size() != fleet.hosts().size()) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -399,9 +398,12 @@ Job::~Job() = default;
 
 absl::StatusOr<JobResult> Job::Run() { return rep_->Run(); }
 void Job::Interrupt(int signal) { rep_->Interrupt(signal); }
-void Job::Signal(int signal) { rep_->Signal(signal); }
+void Job::Signal(int signal) { rep_->hosts().Signal(signal); }
+JobSuspension Job::Suspend(absl::Duration timeout) { return rep_->hosts().Suspend(timeout); }
+void Job::Resume() { rep_->hosts().Resume(); }
+std::vector<JobLease> Job::Leases() const { return rep_->hosts().Leases(); }
 void Job::DropOutput() { rep_->DropOutput(); }
-void Job::Detach() { rep_->Detach(); }
-std::vector<HostLeft> Job::Left() const { return rep_->Left(); }
+void Job::Detach() { rep_->hosts().Detach(); }
+std::vector<HostLeft> Job::Left() const { return rep_->hosts().Left(); }
 
 }  // namespace shoal

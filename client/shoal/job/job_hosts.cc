@@ -1,17 +1,14 @@
 #include "shoal/job/job_hosts.h"
 
 #include <algorithm>
+#include <csignal>
+#include <optional>
 #include <utility>
 
 #include "shoal/duration.h"
 #include "shoal/outcome.h"
 
 namespace shoal {
-namespace {
-
-constexpr int kSigKill = 9;
-
-}  // namespace
 
 v1::Selector SelectSession(const std::string& id) {
   v1::Selector selector;
@@ -24,11 +21,9 @@ JobHosts::JobHosts(std::vector<int> counts, absl::Duration patience, Observer ob
   for (size_t i = 0; i < counts.size(); ++i) members_[i].ranks = counts[i];
 }
 
-void JobHosts::Add(int host, std::shared_ptr<Host> target, std::string session_id) {
+void JobHosts::Add(int host, JobLease lease) {
   MutexLock lock(&mu_);
-  Member& member = members_[static_cast<size_t>(host)];
-  member.host = std::move(target);
-  member.session_id = std::move(session_id);
+  members_[static_cast<size_t>(host)].lease = std::move(lease);
 }
 
 bool JobHosts::BeginStart(int host) {
@@ -41,6 +36,7 @@ bool JobHosts::BeginStart(int host) {
 void JobHosts::OnStartAnswered(int host, const absl::StatusOr<v1::SpawnBatchResponse>& answer) {
   std::vector<Ask> asks;
   bool is_detached = false;
+  std::optional<JobLease> to_stop;
   {
     MutexLock lock(&mu_);
     Member& member = members_[static_cast<size_t>(host)];
@@ -55,9 +51,11 @@ void JobHosts::OnStartAnswered(int host, const absl::StatusOr<v1::SpawnBatchResp
     if (member.ending != Ending::kNone) asks.push_back(MakeAsk(host, member.ending));
     if (TakeDetach(member)) asks.push_back(MakeAsk(host, Ending::kNone));
     is_detached = TakeDetached();
+    if (is_suspended_) to_stop = member.lease;
   }
   Send(asks);
   if (is_detached) observer_.on_detached();
+  if (to_stop) SendStop(host, *to_stop);
 }
 
 void JobHosts::OnProcess(int host, const v1::Process& process) {
@@ -118,7 +116,7 @@ void JobHosts::Signal(int signal) {
     MutexLock lock(&mu_);
     for (const Member& member : members_) {
       if (member.is_start_begun && !member.is_closed) {
-        sessions.emplace_back(member.host, member.session_id);
+        sessions.emplace_back(member.lease.host, member.lease.session_id);
       }
     }
   }
@@ -130,6 +128,114 @@ void JobHosts::Signal(int signal) {
       // One that has ended cannot have it.
     });
   }
+}
+
+// A start that is under way is stopped behind its answer, which is waited for; what it has brought by now is stopped
+// at once.
+JobSuspension JobHosts::Suspend(absl::Duration timeout) {
+  std::vector<std::pair<int, JobLease>> hosts;
+  {
+    MutexLock lock(&mu_);
+    is_suspended_ = true;
+    for (size_t i = 0; i < members_.size(); ++i) {
+      Member& member = members_[i];
+      if (!member.is_start_begun || member.is_closed) continue;
+      member.is_stop_awaited = true;
+      hosts.emplace_back(static_cast<int>(i), member.lease);
+    }
+  }
+  for (const auto& [host, lease] : hosts) SendStop(host, lease);
+  MutexLock lock(&mu_);
+  const auto are_answered = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return std::none_of(members_.begin(), members_.end(),
+                        [](const Member& member) { return member.is_stop_awaited; });
+  };
+  mu_.AwaitWithTimeout(are_answered, timeout);
+  JobSuspension suspension;
+  for (const auto& [host, lease] : hosts) {
+    const Member& member = members_[static_cast<size_t>(host)];
+    suspension.stopped += static_cast<int>(member.stopped.size());
+    if (member.is_stop_awaited) suspension.silent.push_back(host);
+  }
+  return suspension;
+}
+
+void JobHosts::SendStop(int host, const JobLease& lease) {
+  v1::SignalRequest request;
+  *request.mutable_selector() = SelectSession(lease.session_id);
+  request.set_signal(SIGSTOP);
+  request.set_scope(v1::SignalRequest::SCOPE_TREE);
+  lease.host->Signal(
+      std::move(request), CallOptions(),
+      [self = shared_from_this(), host](const absl::StatusOr<v1::SignalResponse>& answer) {
+        self->OnStopAnswered(host, answer);
+      });
+}
+
+void JobHosts::OnStopAnswered(int host, const absl::StatusOr<v1::SignalResponse>& answer) {
+  std::set<std::string> stopped;
+  if (answer.ok()) {
+    for (const v1::ProcessResult& result : answer->results()) {
+      if (!result.has_error()) stopped.insert(result.process().id());
+    }
+  }
+  JobLease lease;
+  {
+    MutexLock lock(&mu_);
+    Member& member = members_[static_cast<size_t>(host)];
+    lease = member.lease;
+    if (is_suspended_) {
+      member.stopped.merge(stopped);
+      // Either nothing of the session is there, or the host has said what is.
+      const bool is_known = answer.ok() || absl::IsNotFound(answer.status());
+      if (is_known && member.is_start_answered) member.is_stop_awaited = false;
+      return;
+    }
+  }
+  // Too late: they are to go on already.
+  if (!stopped.empty()) SendContinue(lease, stopped);
+}
+
+void JobHosts::SendContinue(const JobLease& lease, const std::set<std::string>& ids) {
+  v1::SignalRequest request;
+  if (ids.empty()) {
+    *request.mutable_selector() = SelectSession(lease.session_id);
+  } else {
+    request.mutable_selector()->mutable_terms()->Assign(ids.begin(), ids.end());
+  }
+  request.set_signal(SIGCONT);
+  request.set_scope(v1::SignalRequest::SCOPE_TREE);
+  lease.host->Signal(std::move(request), CallOptions(),
+                     [](const absl::StatusOr<v1::SignalResponse>&) {
+                       // One that has ended cannot have it.
+                     });
+}
+
+// A host that has not answered may have stopped any of its ranks.
+void JobHosts::Resume() {
+  std::vector<std::pair<JobLease, std::set<std::string>>> hosts;
+  {
+    MutexLock lock(&mu_);
+    is_suspended_ = false;
+    for (Member& member : members_) {
+      std::set<std::string> stopped = std::exchange(member.stopped, {});
+      if (std::exchange(member.is_stop_awaited, false)) {
+        hosts.emplace_back(member.lease, std::set<std::string>());
+      } else if (!stopped.empty()) {
+        hosts.emplace_back(member.lease, std::move(stopped));
+      }
+    }
+  }
+  for (const auto& [lease, stopped] : hosts) SendContinue(lease, stopped);
+}
+
+std::vector<JobLease> JobHosts::Leases() const {
+  MutexLock lock(&mu_);
+  std::vector<JobLease> leases;
+  for (const Member& member : members_) {
+    if (member.is_start_begun && !member.is_closed) leases.push_back(member.lease);
+  }
+  return leases;
 }
 
 void JobHosts::Detach() {
@@ -170,14 +276,9 @@ std::vector<HostLeft> JobHosts::Left() const {
 
 JobHosts::Ask JobHosts::MakeAsk(int host, Ending ending) const {
   const Member& member = members_[static_cast<size_t>(host)];
-  Ask ask{host,
-          member.host,
-          member.session_id,
-          ending,
-          interrupt_signal_,
-          {},
-          interrupt_ != Ending::kNone};
-  if (ending == Ending::kKill) ask.signal = kSigKill;
+  Ask ask{host, member.lease.host,          member.lease.session_id, ending, interrupt_signal_,
+          {},   interrupt_ != Ending::kNone};
+  if (ending == Ending::kKill) ask.signal = SIGKILL;
   return ask;
 }
 

@@ -8,7 +8,7 @@
 //
 // Ownership:     shared with the calls, which may outlive the job. Holds the hosts.
 // Thread-safety: thread-safe.
-// Blocking:      never blocks.
+// Blocking:      Suspend(); the rest never blocks.
 #ifndef SHOAL_CLIENT_SHOAL_JOB_JOB_HOSTS_H_
 #define SHOAL_CLIENT_SHOAL_JOB_JOB_HOSTS_H_
 
@@ -43,7 +43,7 @@ class JobHosts : public std::enable_shared_from_this<JobHosts> {
   JobHosts(std::vector<int> counts, absl::Duration patience, Observer observer);
 
   // The host has a session.
-  void Add(int host, std::shared_ptr<Host> target, std::string session_id);
+  void Add(int host, JobLease lease);
   // Whether the ranks of the host may be started now. If so, they may be there from now on.
   bool BeginStart(int host);
   void OnStartAnswered(int host, const absl::StatusOr<v1::SpawnBatchResponse>& answer);
@@ -60,6 +60,11 @@ class JobHosts : public std::enable_shared_from_this<JobHosts> {
   // To every rank that is there.
   void Signal(int signal);
 
+  // SIGSTOP to the tree of every rank, also behind the answer to a start; see Job. Blocks for `timeout` at most.
+  JobSuspension Suspend(absl::Duration timeout);
+  void Resume();
+  std::vector<JobLease> Leases() const;
+
   // Makes every rank DETACHED once its start is answered.
   void Detach();
   // OK unless the ranks of the host could not be made DETACHED.
@@ -72,8 +77,7 @@ class JobHosts : public std::enable_shared_from_this<JobHosts> {
   enum class Ending { kNone, kTerminate, kKill };
 
   struct Member {
-    std::shared_ptr<Host> host;
-    std::string session_id;
+    JobLease lease;
     int ranks = 0;
     Ending ending = Ending::kNone;
     bool is_start_begun = false;
@@ -81,10 +85,12 @@ class JobHosts : public std::enable_shared_from_this<JobHosts> {
     bool is_detach_sent = false;
     bool is_detach_answered = false;
     bool is_closed = false;
+    bool is_stop_awaited = false;
     absl::Status detach_status;
     std::set<std::string> started;   // ids
     std::set<std::string> over;      // ids of those that ended, with an empty tree
     std::set<std::string> outlived;  // of those that ended, and whose descendants live
+    std::set<std::string> stopped;   // by Suspend()
   };
 
   // A call to one host, made without the lock: its answer may come before it returns.
@@ -105,6 +111,10 @@ class JobHosts : public std::enable_shared_from_this<JobHosts> {
   void SendEnding(const Ask& ask);
   void SendDetach(const Ask& ask);
   void OnDetachAnswered(int host, const absl::Status& status);
+  void SendStop(int host, const JobLease& lease);
+  // To all of the session if no ids are given.
+  static void SendContinue(const JobLease& lease, const std::set<std::string>& ids);
+  void OnStopAnswered(int host, const absl::StatusOr<v1::SignalResponse>& answer);
 
   const absl::Duration patience_;
   const Observer observer_;
@@ -114,6 +124,7 @@ class JobHosts : public std::enable_shared_from_this<JobHosts> {
   int interrupt_signal_ ABSL_GUARDED_BY(mu_) = 0;
   bool is_detach_wanted_ ABSL_GUARDED_BY(mu_) = false;
   bool is_detach_told_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_suspended_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace shoal

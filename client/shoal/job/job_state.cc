@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "shoal/duration.h"
 #include "shoal/outcome.h"
+#include "shoal/wire/pulse.h"
 
 namespace shoal {
 namespace {
@@ -377,15 +378,25 @@ void JobState::Lose(int number, const absl::Status& reason) {
   CheckHalt();
 }
 
+void JobState::OnLapse(int host, absl::Duration pause) {
+  TellLapse(host, absl::NotFoundError(
+                      absl::StrCat("it lapsed, not being renewed in time", TellPause(pause))));
+}
+
+void JobState::TellLapse(int host, const absl::Status& reason) {
+  HostState& state = hosts_[static_cast<size_t>(host)];
+  if (!std::exchange(state.is_lapse_told, true)) TellOver(host, "its session is over", reason);
+}
+
 void JobState::OnSessionOver(int host, const absl::Status& reason,
                              const absl::StatusOr<std::vector<v1::Process>>& known) {
   if (!known.ok()) return OnHostGone(host, reason);
+  TellLapse(host, reason);
   std::set<int> kept;
   for (const v1::Process& process : *known) {
     if (std::optional<int> rank = RankOf(host, process)) kept.insert(*rank);
     OnProcess(host, process);
   }
-  TellOver(host, "its session is over", reason);
   for (int i = 0; i < spec_.counts[static_cast<size_t>(host)]; ++i) {
     if (kept.count(first_rank(host) + i) == 0) Lose(first_rank(host) + i, reason);
   }

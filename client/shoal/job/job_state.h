@@ -62,6 +62,8 @@ class JobState {
   // Every rank is being ended by the Job; a second time, at once.
   void Interrupt();
 
+  // A rank of the host was ended because its session had lapsed; `pause`: see Session.
+  void OnLapse(int host, absl::Duration pause);
   // What the agent still knows of the host's ranks, after its session was found to be over: what is
   // missing is LOST for `reason`.
   void OnSessionOver(int host, const absl::Status& reason,
@@ -98,6 +100,7 @@ class JobState {
     bool is_broken = false;
     bool is_output_over = false;
     bool is_gone = false;
+    bool is_lapse_told = false;
     absl::Status gone_reason;
   };
 
@@ -122,6 +125,7 @@ class JobState {
   void CompleteIfDone(int rank);
   void CompleteAllThatAreDone();
   void TellOver(int host, absl::string_view what, const absl::Status& reason);
+  void TellLapse(int host, const absl::Status& reason);
   void Lose(int rank, const absl::Status& reason);
   void CheckHalt();
   void EndAll();

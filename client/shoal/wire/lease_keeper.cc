@@ -171,13 +171,9 @@ void LeaseKeeper::CancelOverdue(BootTime due_before) {
   }
 }
 
-absl::Status LeaseKeeper::Over(const Lease& lease, const absl::Status& reason) const {
-  const absl::Duration pause = pulse_.PauseSince(lease.renewed, BootTime::Now());
-  if (pause == absl::ZeroDuration()) return reason;
-  return absl::Status(reason.code(),
-                      absl::StrCat(reason.message(), "; this program did not run for ",
-                                   absl::FormatDuration(absl::Trunc(pause, absl::Seconds(1))),
-                                   ": it was stopped, or its machine slept"));
+absl::Duration LeaseKeeper::PauseOf(const Lease& lease) const {
+  MutexLock lock(&mu_);
+  return pulse_.PauseSince(lease.renewed, BootTime::Now());
 }
 
 void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
@@ -198,7 +194,9 @@ void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
       return;
     }
     if (lease->is_dropped) return;
-    lease->over = Over(*lease, FromWire(lease->terms.address, call->status));
+    const absl::Status over = FromWire(lease->terms.address, call->status);
+    const absl::Duration pause = pulse_.PauseSince(lease->renewed, BootTime::Now());
+    lease->over = absl::Status(over.code(), absl::StrCat(over.message(), TellPause(pause)));
     if (!lease->terms.on_lost) return;
     lease->is_telling = true;
   }

@@ -54,6 +54,8 @@ class LeaseKeeper {
   // No longer renewed; on_lost is not called after this.
   void Drop(const std::shared_ptr<Lease>& lease);
   absl::Status StatusOf(const Lease& lease) const;
+  // How long this program did not run since the last renewal, if it did not.
+  absl::Duration PauseOf(const Lease& lease) const;
 
  private:
   struct Call;
@@ -65,9 +67,6 @@ class LeaseKeeper {
   BootTime NextDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnAnswer(std::unique_ptr<Call> call);
   void CancelOverdue(BootTime due_before);
-  // With what kept this program from renewing, if something did.
-  absl::Status Over(const Lease& lease, const absl::Status& reason) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   grpc::CompletionQueue queue_;
   mutable Mutex mu_;

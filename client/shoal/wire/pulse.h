@@ -8,8 +8,9 @@
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_PULSE_H_
 #define SHOAL_CLIENT_SHOAL_WIRE_PULSE_H_
 
-#include <algorithm>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/boot_time.h"
 
@@ -47,6 +48,14 @@ class Pulse {
   absl::Duration pause_;
   BootTime pause_end_;
 };
+
+// What a pause adds to the reason why a lease is over; nothing if there was none.
+inline std::string TellPause(absl::Duration pause) {
+  if (pause == absl::ZeroDuration()) return "";
+  return absl::StrCat("; this program did not run for ",
+                      absl::FormatDuration(absl::Trunc(pause, absl::Seconds(1))),
+                      ": it was stopped, or its machine slept");
+}
 
 }  // namespace shoal
 

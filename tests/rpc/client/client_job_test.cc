@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <functional>
 #include <map>
 #include <memory>
@@ -110,6 +111,44 @@ TEST_F(JobTest, TheFirstFailureEndsTheOthersAndIsKept) {
   EXPECT_EQ(result.first_failure->rank.rank, 2);
   EXPECT_EQ(result.first_failure->process.exit().code(), 9);
   EXPECT_EQ(result.first_failure->process.exit().stderr_tail(), "it broke");
+}
+
+TEST_F(JobTest, WhatIsSuspendedIsStoppedWithItsTreesAndGoesOnAgain) {
+  Command({"wait"});
+  JobSuspension suspension;
+  sink_.on_started = [&] {
+    if (sink_.started < 3) return;
+    suspension = job_->Suspend(absl::Seconds(60));
+    EXPECT_EQ(a_.last_signal().signal(), SIGSTOP);
+    EXPECT_EQ(a_.last_signal().scope(), v1::SignalRequest::SCOPE_TREE);
+    EXPECT_EQ(job_->Leases().size(), 2u);
+    b_.Exit(b_.processes()[0].id(), 0);
+    job_->Resume();
+    a_.AwaitCalls("Signal", 2);
+    for (const v1::Process& process : a_.processes()) a_.Exit(process.id(), 0);
+  };
+  EXPECT_EQ(Run().succeeded, 3);
+  EXPECT_EQ(suspension.stopped, 3);
+  EXPECT_THAT(suspension.silent, ElementsAre());
+  EXPECT_EQ(a_.last_signal().signal(), SIGCONT);
+  EXPECT_EQ(a_.last_signal().selector().terms_size(), 2) << "those that were stopped, no others";
+}
+
+TEST_F(JobTest, AHostThatDoesNotSayThatItStoppedIsNamedAndContinuedAllTheSame) {
+  Command({"wait"});
+  a_.FailNext("Signal", absl::UnavailableError("gone"));
+  JobSuspension suspension;
+  sink_.on_started = [&] {
+    if (sink_.started < 3) return;
+    suspension = job_->Suspend(absl::Milliseconds(1));
+    job_->Resume();
+    a_.AwaitCalls("Signal", 3);  // refused, tried again, continued
+    for (FakeAgent* agent : {&a_, &b_}) {
+      for (const v1::Process& process : agent->processes()) agent->Exit(process.id(), 0);
+    }
+  };
+  EXPECT_EQ(Run().succeeded, 3);
+  EXPECT_THAT(suspension.silent, ::testing::Contains(0));
 }
 
 TEST_F(JobTest, AFailedStartIsTheFailure) {

@@ -282,6 +282,18 @@ TEST_F(JobStateTest, ALostSessionKeepsTheExitsThatTheAgentStillKnows) {
       << "not that anything is tried again";
 }
 
+TEST_F(JobStateTest, ALapseIsToldOnceWithWhatKeptTheProgramFromRenewing) {
+  state().OnLapse(1, absl::Seconds(22.4));
+  state().OnLapse(1, absl::Seconds(22.4));
+  state().OnSessionOver(1, absl::NotFoundError("session lapsed"), std::vector<v1::Process>());
+  EXPECT_THAT(Heard(),
+              Contains("host 1 its session is over: it lapsed, not being renewed in time; this "
+                       "program did not run for 22s: it was stopped, or its machine slept"));
+  state().OnLapse(0, absl::ZeroDuration());
+  EXPECT_THAT(Heard(),
+              Contains("host 0 its session is over: it lapsed, not being renewed in time"));
+}
+
 TEST_F(JobStateTest, WhatIsNotTriedAgainIsToldAsSuch) {
   state().OnOutputEnd(0, absl::DataLossError("the file is gone"));
   state().OnConnection(1, absl::UnavailableError("no route"));

@@ -1,0 +1,156 @@
+// Clients that are stopped for a while: Ctrl-Z, SIGSTOP, and who renews their leases meanwhile.
+#include <signal.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/support/system/system_test.h"
+
+namespace shoal::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// Each rank has a child.
+const std::vector<std::string> kRanks = {"run",
+                                         "-n",
+                                         "2",
+                                         "--session-ttl",
+                                         "1s",
+                                         "--grace",
+                                         "100ms",
+                                         "--",
+                                         "sh",
+                                         "-c",
+                                         "sleep 1000 & echo up; wait"};
+
+class Stopped : public SystemTest {
+ protected:
+  std::unique_ptr<RunningCommand> StartRun() {
+    auto run = StartShoal(kRanks, /*own_group=*/true);
+    run->WaitForOutput("0 │ up");
+    run->WaitForOutput("1 │ up");
+    return run;
+  }
+  // An agent that is spoken to over loopback, as if it were on another machine.
+  AgentProcess& StartRemote() {
+    AgentProcess& agent = StartAgent("ant", {"--listen", "127.0.0.1:0", "--insecure-loopback"});
+    const std::string log = agent.Log();
+    const size_t begin = log.find("127.0.0.1:");
+    hosts_ = log.substr(begin, log.find_first_of(" ,", begin) - begin);
+    return agent;
+  }
+  // The ranks and their children.
+  static std::vector<pid_t> TreesOf(AgentProcess& agent) {
+    std::vector<pid_t> pids;
+    for (const v1::Process& process : agent.stub().List()) {
+      pids.push_back(process.pid());
+      for (pid_t child : ChildrenOf(process.pid())) pids.push_back(child);
+    }
+    return pids;
+  }
+  static bool AllAreStopped(const std::vector<pid_t>& pids, bool wanted) {
+    for (pid_t pid : pids) {
+      if ((ProcessState(pid) == 'T') != wanted) return false;
+    }
+    return true;
+  }
+  // Of the test, which would wait for them for ever.
+  static bool HasKeeper() {
+    for (pid_t pid : DescendantsWith("keep")) {
+      if (DescribeProcess(pid).find("shoal keep") != std::string::npos) return true;
+    }
+    return false;
+  }
+  static void ExpectLapse(AgentProcess& agent) {
+    EXPECT_TRUE(agent.stub().WatchUntil([](const v1::Process& process) {
+      return process.exit().cause() == v1::CAUSE_SESSION_EXPIRED && process.tree_empty();
+    }));
+  }
+};
+
+TEST_F(Stopped, CtrlZStopsTheTreesAndTheyGoOnWithTheCommand) {
+  AgentProcess& agent = StartAgent("ant");
+  auto run = StartRun();
+  const std::vector<pid_t> trees = TreesOf(agent);
+  ASSERT_EQ(trees.size(), 4u);
+  for (int i = 0; i < 2; ++i) {
+    run->SignalGroup(SIGTSTP);
+    ASSERT_TRUE(
+        WaitUntil("the command is stopped", [&] { return ProcessState(run->pid()) == 'T'; }));
+    EXPECT_TRUE(AllAreStopped(trees, true));
+    run->SignalGroup(SIGCONT);
+    ASSERT_TRUE(WaitUntil("the trees go on", [&] { return AllAreStopped(trees, false); }));
+  }
+  run->SignalGroup(SIGINT);
+  const CommandResult result = run->Wait();
+  EXPECT_EQ(result.signal, SIGINT) << result;
+  EXPECT_THAT(result.err, HasSubstr("shoal: stopped 2 processes with this command; `fg` lets them "
+                                    "go on. Time limits do not wait.\n"));
+}
+
+TEST_F(Stopped, WhatSomebodyElseHasStoppedInTheMeantimeIsNotContinued) {
+  AgentProcess& agent = StartAgent("ant");
+  auto run = StartShoal({"run", "-n", "1", "--", "sh", "-c",
+                         "trap 'echo told' CONT; echo up; while :; do sleep 0.05; done"},
+                        true);
+  run->WaitForOutput("up");
+  const pid_t rank = agent.stub().List().at(0).pid();
+  // No Ctrl-Z: what stops the command alone is no reason to touch its ranks.
+  run->Signal(SIGSTOP);
+  ASSERT_TRUE(WaitUntil("the command is stopped", [&] { return ProcessState(run->pid()) == 'T'; }));
+  EXPECT_NE(ProcessState(rank), 'T');
+  run->Signal(SIGCONT);
+  run->WaitForOutput("told\n");  // passed on, as any message
+  run->SignalGroup(SIGINT);
+  run->Wait();
+}
+
+TEST_F(Stopped, OverANetworkAKeeperRenewsUntilTheCommandGoesOn) {
+  AgentProcess& agent = StartRemote();
+  auto run = StartRun();
+  const std::vector<pid_t> trees = TreesOf(agent);
+  run->SignalGroup(SIGTSTP);
+  ASSERT_TRUE(WaitUntil("the command is stopped", [&] { return ProcessState(run->pid()) == 'T'; }));
+  RunTool({"sleep", "2.5"});  // after which it would have lapsed
+  EXPECT_TRUE(AllAreStopped(trees, true));
+  EXPECT_TRUE(HasKeeper());
+  run->SignalGroup(SIGCONT);
+  ASSERT_TRUE(WaitUntil("the trees go on", [&] { return AllAreStopped(trees, false); }));
+  EXPECT_TRUE(WaitUntil("the keeper has ended", [] { return !HasKeeper(); }));
+  run->SignalGroup(SIGINT);
+  EXPECT_EQ(run->Wait().signal, SIGINT);
+}
+
+TEST_F(Stopped, OverANetworkACommandThatIsKilledWhileItIsStoppedLapses) {
+  AgentProcess& agent = StartRemote();
+  auto run = StartRun();
+  run->SignalGroup(SIGTSTP);
+  ASSERT_TRUE(WaitUntil("the command is stopped", [&] { return ProcessState(run->pid()) == 'T'; }));
+  run->Signal(SIGKILL);
+  run->Wait();
+  EXPECT_TRUE(WaitUntil("the keeper has ended", [] { return !HasKeeper(); }));
+  ExpectLapse(agent);
+}
+
+TEST_F(Stopped, OverANetworkALapseIsToldWithItsCause) {
+  AgentProcess& agent = StartRemote();
+  auto run = StartRun();
+  run->Signal(SIGSTOP);  // it can do nothing before it stops
+  ExpectLapse(agent);
+  RunTool({"sleep", "3"});
+  run->Signal(SIGCONT);
+  const CommandResult result = run->Wait();
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_THAT(result.err, AllOf(HasSubstr(": its session is over: "),
+                                HasSubstr("; this program did not run for "),
+                                HasSubstr(": it was stopped, or its machine slept")))
+      << result;
+  EXPECT_EQ(result.err.find("trying again"), std::string::npos) << result;
+}
+
+}  // namespace
+}  // namespace shoal::testing
