@@ -112,11 +112,14 @@ struct CloseSessionCommand {
   bool forget = false;  // its processes go with it
   std::optional<absl::Duration> grace = {};
   std::optional<absl::Duration> timeout = {};
+  // What outlives those of Spec::keep_descendants that have ended is made DETACHED.
+  bool keep_descendants = false;
 };
 
 struct SessionEnd {
   int terminated = 0;
   std::vector<std::string> survivor_ids;
+  std::vector<std::string> kept_ids;
 };
 
 // Events after a revision: changed processes as they are now, and deleted ids with the revisions of

@@ -113,7 +113,7 @@ void ProcessTable::SetSession(ProcessEntry* process, const std::string& session_
   process->session_id = session_id;
   process->lifetime = session_id.empty() ? Lifetime::kDetached : Lifetime::kSession;
   if (!session_id.empty()) by_session_[session_id].insert(process);
-  if (!process->IsTreeOver()) holders_[{ScopeOf(*process), process->name}] = process;
+  if (!process->IsTreeOver()) holders_.try_emplace({ScopeOf(*process), process->name}, process);
 }
 
 void ProcessTable::ReleaseName(const ProcessEntry& process) {

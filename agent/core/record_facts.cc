@@ -87,4 +87,9 @@ std::optional<Descendants> DescendantsOf(const ShimHalf& shim) {
   return seen;
 }
 
+void BecomeDetached(record::AgentHalf& half) {
+  half.dead_man_ns = 0;
+  half.flags |= record::kDropOldest;
+}
+
 }  // namespace shoal::agent

@@ -26,6 +26,10 @@ std::optional<Termination> AskedEndOf(const record::AgentHalf& half);
 // What outlived the main process; absent if nothing was seen.
 std::optional<Descendants> DescendantsOf(const record::ShimHalf& shim);
 
+// What a shim is told whose process has no session any more: nobody reads its output for it, so that it must not wait
+// for that, and no client is missed.
+void BecomeDetached(record::AgentHalf& half);
+
 }  // namespace shoal::agent
 
 #endif  // SHOAL_AGENT_CORE_RECORD_FACTS_H_

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/core/record_facts.h"
 #include "common/failpoint.h"
 #include "common/ids.h"
 
@@ -219,6 +220,8 @@ void Sessions::Close(const CloseSessionCommand& command, CloseCallback done) {
                                                  Target::Session(*session, command.token));
     if (!may.ok()) return done(may.status());
   }
+  std::vector<std::string> kept;
+  if (!is_over && command.keep_descendants) kept = Keep(session_id);
   std::vector<ProcessEntry*> processes = core_->table.OfSession(session_id);
   int ended = 0;
   if (!is_over) {
@@ -233,9 +236,9 @@ void Sessions::Close(const CloseSessionCommand& command, CloseCallback done) {
       processes, Until::kEmpty, /*any=*/false,
       terminator_->TimeoutFor(processes, command.grace, command.timeout),
       [this, session_id, ended, forget = command.forget, ids = std::move(ids),
-       done = std::move(done)](const std::vector<std::string>& /*ending*/,
-                               bool /*timed_out*/) mutable {
-        SessionEnd end{.terminated = ended, .survivor_ids = {}};
+       kept = std::move(kept), done = std::move(done)](const std::vector<std::string>& /*ending*/,
+                                                       bool /*timed_out*/) mutable {
+        SessionEnd end{.terminated = ended, .survivor_ids = {}, .kept_ids = std::move(kept)};
         for (const std::string& id : ids) {
           const ProcessEntry* process = core_->table.Find(id);
           if (process == nullptr) continue;
@@ -249,6 +252,24 @@ void Sessions::Close(const CloseSessionCommand& command, CloseCallback done) {
         core_->ledger.ThenAlways(
             [end = std::move(end), done = std::move(done)]() mutable { done(std::move(end)); });
       });
+}
+
+// In the commit that closes the session: between the two a kept process would be of nobody, or ended. A name that is
+// held by another DETACHED process stays that one's; this one is found by its id.
+std::vector<std::string> Sessions::Keep(const std::string& session_id) {
+  std::vector<std::string> kept;
+  for (ProcessEntry* process : core_->table.OfSession(session_id)) {
+    if (!process->spec->keep_descendants || process->IsLive() || process->IsTreeOver() ||
+        process->IsUnmanaged() || process->termination) {
+      continue;
+    }
+    core_->table.SetSession(process, "");
+    core_->ledger.Save(*process);
+    core_->ledger.Changed(process);
+    slots_->Tell(process->slot, process->id, BecomeDetached, /*wake=*/true);
+    kept.push_back(process->id);
+  }
+  return kept;
 }
 
 void Sessions::TakeBack(ProcessEntry* process) {

@@ -70,6 +70,8 @@ class Sessions {
   int EndAll(SessionEntry* session, Cause cause, std::string requested_by,
              std::optional<absl::Duration> grace);
   void EndSome();
+  // Makes DETACHED what the session's end would end, of processes that have ended. Their ids.
+  std::vector<std::string> Keep(const std::string& session_id);
   void MaybeForget(const std::string& session_id);
 
   Core* const core_;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/core/bulk_answer.h"
+#include "agent/core/record_facts.h"
 #include "agent/core/sessions.h"
 #include "agent/core/unmanaged.h"
 #include "common/failpoint.h"
@@ -87,7 +88,7 @@ void Updater::TellShim(const UpdateCommand& command, const std::string& id) {
   slots_->Tell(
       process->slot, id,
       [&](record::AgentHalf& half) {
-        if (detaches) half.dead_man_ns = 0;
+        if (detaches) BecomeDetached(half);
         if (!deadline_ns) return;
         half.limit_from_exec_ns = 0;
         half.time_limit_ns = *deadline_ns;

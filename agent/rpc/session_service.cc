@@ -22,6 +22,7 @@ absl::StatusOr<CloseSessionCommand> ToCommand(const v1::CloseRequest& request,
   command.session_id = request.session_id();
   command.token = request.token();
   command.forget = request.forget();
+  command.keep_descendants = request.keep_descendants();
   if (command.session_id.empty()) return absl::InvalidArgumentError("session_id is empty");
   if (request.has_grace()) {
     SHOAL_ASSIGN_OR_RETURN(command.grace, ToDuration(request.grace(), "grace"));
@@ -87,6 +88,7 @@ grpc::ServerUnaryReactor* SessionService::Close(Context* context, const v1::Clos
     call->Answer([&](v1::CloseResponse* filled) {
       filled->set_terminated(end->terminated);
       filled->mutable_survivor_ids()->Assign(end->survivor_ids.begin(), end->survivor_ids.end());
+      filled->mutable_kept_ids()->Assign(end->kept_ids.begin(), end->kept_ids.end());
     });
   };
   edge_->loop->Post([edge = edge_, command = *std::move(command), answer] {

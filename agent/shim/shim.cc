@@ -172,7 +172,18 @@ void Shim::TakeExit() {
   // Not before the start, which may have been seen only now.
   half_.exited_ns = exit->wall_ns > half_.started_ns ? exit->wall_ns : half_.started_ns;
   end_.OnExit(exit->boot_ns);
+  if (Wants(record::kKeepDescendants)) TakeLastOutput();
   publisher_.Changed(record::kExited);
+}
+
+// No end of file comes behind what the main process wrote last, while descendants are kept: it is in the ends of the
+// streams when the exit is told.
+void Shim::TakeLastOutput() {
+  constexpr int kMost = 4;  // of those, too, who write without end
+  for (int i = 0; i < record::kStreams; ++i) {
+    for (int moves = 0; moves < kMost && streams_[i].open() && Move(i); ++moves) {
+    }
+  }
 }
 
 // Deadlines are the timerfd's, which counts suspended time; a moment's pause is ppoll's.

@@ -64,6 +64,7 @@ class Shim {
   void OnStarted();
   void FailStart(StartError error);
   void TakeExit();
+  void TakeLastOutput();
 
   void Turn();
   void Wait();

@@ -135,6 +135,12 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
       ->check(IsSpan())
       ->type_name("SPAN");
   command
+      ->add_option("--descendants", options->descendants,
+                   "What outlives its process: end it, or keep it; `run` then returns at the exits "
+                   "and leaves it detached")
+      ->check(CLI::IsMember({"end", "keep"}))
+      ->type_name("POLICY");
+  command
       ->add_option(
           "--start-method", options->start_method,
           "spawn (default), forkserver: from a warm template of the program, or fork:NAME: "
@@ -186,6 +192,7 @@ absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
     SHOAL_ASSIGN_OR_RETURN(absl::Duration limit, ParseSpan(options.timeout));
     if (limit != absl::InfiniteDuration()) *spec.mutable_time_limit() = FromSpan(limit);
   }
+  if (options.descendants == "keep") spec.set_descendants(v1::DESCENDANT_POLICY_KEEP);
   if (!options.grace.empty()) {
     SHOAL_ASSIGN_OR_RETURN(absl::Duration grace, ParseFiniteSpan("--grace", options.grace));
     *spec.mutable_grace() = FromSpan(grace);

@@ -25,6 +25,7 @@ struct JobOptions {
   std::vector<std::string> labels;
   std::string timeout;
   std::string grace;
+  std::string descendants = "end";
   std::string start_method;
   std::string fork_wait;
   std::vector<std::string> ship;

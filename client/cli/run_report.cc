@@ -115,7 +115,9 @@ std::string TableOfFailures(const JobResult& result, const RunFacts& facts) {
 
 // "; no process is left on any host." or, if that was not seen, the full stop and the survivors.
 std::string DescribeRest(const JobResult& result) {
-  if (result.survivors.empty()) return "; no process is left on any host.\n";
+  if (result.survivors.empty()) {
+    return result.kept.empty() ? "; no process is left on any host.\n" : ".\n";
+  }
   std::string text = ".\n";
   for (const HostSurvivors& left : result.survivors) text += DescribeSurvivors(left);
   return text;
@@ -157,6 +159,24 @@ std::string DescribeLeft(const JobResult& result, const RunFacts& facts) {
   if (ranks > kMost)
     absl::StrAppend(&text, "So it was with ", Count(ranks - kMost, "more rank"), ".\n");
   return text;
+}
+
+// What goes on of ranks that have ended.
+std::string DescribeKept(const JobResult& result) {
+  constexpr size_t kMost = 8;
+  if (result.kept.empty()) return "";
+  std::vector<std::string> names;
+  for (const v1::Process& process : result.kept) {
+    if (names.size() == kMost) break;
+    names.push_back(absl::StrCat(EscapeForMessage(process.name()), " (",
+                                 process.id().substr(0, kShortIdLength), ")"));
+  }
+  if (result.kept.size() > kMost) {
+    names.push_back(absl::StrCat(result.kept.size() - kMost, " more"));
+  }
+  const std::string ranks = Count(static_cast<int>(result.kept.size()), "rank");
+  return absl::StrCat("What has outlived ", ranks, " goes on, detached, as ",
+                      absl::StrJoin(names, ", "), "; `shoal stop` ends it.\n");
 }
 
 std::string Summarize(const JobResult& result, const RunFacts& facts) {
@@ -209,6 +229,7 @@ std::string ReportRun(const JobResult& result, const RunFacts& facts) {
   }
   text += DescribeLeft(result, facts);
   text += DescribeEnded(result, facts);
+  text += DescribeKept(result);
   if (!single) text += TableOfFailures(result, facts) + Summarize(result, facts);
   return text;
 }

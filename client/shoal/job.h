@@ -156,6 +156,8 @@ struct JobResult {
   bool detached = false;
   // Hosts on which something is, or may be, left. Empty: every tree was seen empty.
   std::vector<HostSurvivors> survivors;
+  // Ranks that have ended, and whose descendants go on, DETACHED: see DESCENDANT_POLICY_KEEP; by rank.
+  std::vector<v1::Process> kept;
   // Every rank as last seen, by rank.
   std::vector<v1::Process> processes;
 };

@@ -59,6 +59,8 @@ class Session {
   struct CloseOptions {
     // Its ended processes were read: the agent may forget them and their output.
     bool forget = true;
+    // What outlives processes of DESCENDANT_POLICY_KEEP that have ended lives on, DETACHED; named in the answer.
+    bool keep_descendants = false;
     absl::Duration grace = absl::InfiniteDuration();    // infinite: each spec's
     absl::Duration timeout = absl::InfiniteDuration();  // infinite: grace + 10 s
   };

@@ -296,6 +296,15 @@ TEST_P(TreeTest, KeptDescendantsLiveUntilTheyEnd) {
   EXPECT_TRUE(shim().Output(0).ends_with("end"));
 }
 
+TEST_P(TreeTest, WhatTheMainProcessHasWrittenIsThereWithTheExitOfOneThatKeepsDescendants) {
+  shim().agent.flags |= record::kKeepDescendants;
+  shim().StartChild({"daemon", "1", "pause", "--", "print", "last words", "exit", "3"});
+  const record::ShimHalf half = shim().AwaitFlags(record::kExited);
+  EXPECT_EQ(half.streams[0].end, 10) << "no end of file will tell";
+  shim().Terminate(SIGTERM, 10 * kMs);
+  shim().AwaitFinal();
+}
+
 TEST_P(TreeTest, KeptDescendantsAreEndedOnRequest) {
   shim().agent.flags |= record::kKeepDescendants;
   shim().StartChild({"daemon", "1", "ignore", "15", "print-pid", "pause", "--", "exit", "3"});

@@ -93,6 +93,24 @@ void RunDoesNotWaitWithoutAGrace(FaultTest& test) {
   EXPECT_THAT(ended.err, HasSubstr("SIGTERM 0.00 s after its exit, SIGKILL 0.00 s after its exit"));
 }
 
+// Whether it holds the stdout or not.
+void RunKeepsWhatOutlivesIt(FaultTest& test) {
+  for (const char* elsewhere : {"", " > /dev/null 2>&1"}) {
+    const CommandResult run =
+        test.Shoal({"run", "-n", "1", "--name", "web", "--descendants", "keep", "--", "sh", "-c",
+                    absl::StrCat("sleep 1000", elsewhere, " & echo done")});
+    EXPECT_EQ(run.exit_code, 0) << run;
+    EXPECT_EQ(run.out, "done\n");
+    EXPECT_THAT(run.err, HasSubstr("What has outlived 1 rank goes on, detached, as web.0 ("));
+    const v1::Process web = test.stub().Get("web.0");
+    EXPECT_EQ(web.session_id(), "");
+    EXPECT_FALSE(web.tree_empty());
+    EXPECT_THAT(test.Shoal({"ps"}).out, HasSubstr("web.0"));
+    EXPECT_EQ(test.Shoal({"stop", "web.0"}).exit_code, 0);
+    EXPECT_EQ(test.Shoal({"rm", "web.0"}).exit_code, 0);
+  }
+}
+
 void CtrlCEndsWhatRunWaitsFor(FaultTest& test) {
   const auto run =
       test.StartShoal({"run", "-n", "1", "--grace", "1h", "--", "sh", "-c", "sleep 1000 &"});
@@ -108,6 +126,7 @@ std::vector<FaultRow> DescendantRows() {
       {168, "WhatASelfDaemonizingProgramLeavesIsEndedAndNamed", DaemonIsEndedAndNamed},
       {168, "WhatASelfDaemonizingProgramLeavesIsShownWhileItLives", DaemonThatLivesIsShown},
       {184, "RunWaitsForWhatOutlivesItsProcesses", RunWaitsForWhatOutlivesIt},
+      {184, "RunKeepsWhatOutlivesItsProcesses", RunKeepsWhatOutlivesIt},
       {184, "RunEndsAndNamesWhatOutlivesItsProcesses", RunEndsAndNamesWhatOutlivesIt},
       {184, "RunDoesNotWaitWithoutAGrace", RunDoesNotWaitWithoutAGrace},
       {184, "CtrlCEndsWhatRunWaitsFor", CtrlCEndsWhatRunWaitsFor},

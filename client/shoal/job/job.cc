@@ -89,6 +89,8 @@ class Job::Rep {
   void CarryOut();
   void OnSessionOver(Member& member, const absl::Status& reason);
   void CloseSessions(JobResult* result);
+  static void TakeKept(const google::protobuf::RepeatedPtrField<std::string>& ids,
+                       JobResult* result);
 
   const JobSpec spec_;
   const std::vector<std::string> host_names_;
@@ -334,6 +336,7 @@ void Job::Rep::OnSessionOver(Member& member, const absl::Status& reason) {
 void Job::Rep::CloseSessions(JobResult* result) {
   Session::CloseOptions options;
   options.timeout = GraceOf(spec_.process) + kProofTime;
+  options.keep_descendants = spec_.process.descendants() == v1::DESCENDANT_POLICY_KEEP;
   auto unanswered = std::make_shared<int>(0);
   for (Member* member : active_) {
     if (const absl::Status& gone = state_.gone_reason(member->index); !gone.ok()) {
@@ -347,6 +350,7 @@ void Job::Rep::CloseSessions(JobResult* result) {
       if (is_empty) hosts->OnClosed(member->index);
       queue->Push([member, unanswered, result, is_empty, closed = std::move(closed)] {
         --*unanswered;
+        if (closed.ok()) TakeKept(closed->kept_ids(), result);
         if (is_empty) return;
         HostSurvivors survivors{member->host->name(), {}, closed.status()};
         if (closed.ok()) {
@@ -358,6 +362,15 @@ void Job::Rep::CloseSessions(JobResult* result) {
     });
   }
   Pump([&] { return *unanswered == 0; });
+}
+
+void Job::Rep::TakeKept(const google::protobuf::RepeatedPtrField<std::string>& ids,
+                        JobResult* result) {
+  for (const v1::Process& process : result->processes) {
+    if (std::find(ids.begin(), ids.end(), process.id()) != ids.end()) {
+      result->kept.push_back(process);
+    }
+  }
 }
 
 // In this order: the state hears of it before anything that comes of it.

@@ -250,8 +250,12 @@ bool JobState::IsTreeDone(const Rank& rank) const {
   const v1::Process& process = rank.process;
   const bool is_leaked = std::find(process.flags().begin(), process.flags().end(),
                                    v1::FLAG_LEAKED) != process.flags().end();
-  return process.tree_empty() || is_leaked || process.state() == v1::STATE_FAILED_TO_START ||
-         process.state() == v1::STATE_LOST || hosts_[static_cast<size_t>(rank.host)].is_gone;
+  const bool is_kept = rank.has_ended &&
+                       spec_.process.descendants() == v1::DESCENDANT_POLICY_KEEP &&
+                       !process.has_termination();
+  return process.tree_empty() || is_leaked || is_kept ||
+         process.state() == v1::STATE_FAILED_TO_START || process.state() == v1::STATE_LOST ||
+         hosts_[static_cast<size_t>(rank.host)].is_gone;
 }
 
 // This job has ended it, and what is left of its output has no room on its host: it goes with the
@@ -271,8 +275,11 @@ bool JobState::IsOutputDone(const Rank& rank) const {
       positions_.HasEnded(process.id(), v1::STREAM_KIND_STDERR)) {
     return true;
   }
+  // What is kept has the streams open; all of the main process is in what was told with its exit.
+  const bool is_kept = !process.tree_empty() && IsTreeDone(rank);
   // The output of a LOST process is never known to be complete: what is kept is all there is.
-  if (!process.output_complete() && process.state() != v1::STATE_LOST && !IsCutShort(process)) {
+  if (!process.output_complete() && process.state() != v1::STATE_LOST && !IsCutShort(process) &&
+      !is_kept) {
     return false;
   }
   return std::all_of(

@@ -57,6 +57,7 @@ TEST_F(RunTest, CountsAreThoseOfStart) {
 TEST_F(RunTest, OptionsStandInTheSpec) {
   Shoal(
       "run -n 1 --name sim --env A=1 --cwd /srv --label job=x --timeout 1m --grace 2s "
+      "--descendants keep "
       "--start-method fork:warm --fork-wait 3s -- exit:0");
   v1::ProcessSpec spec = ant_.last_batch().specs(0);
   EXPECT_EQ(spec.name(), "sim");
@@ -65,6 +66,7 @@ TEST_F(RunTest, OptionsStandInTheSpec) {
   EXPECT_EQ(spec.labels().at("job"), "x");
   EXPECT_EQ(spec.time_limit().seconds(), 60);
   EXPECT_EQ(spec.grace().seconds(), 2);
+  EXPECT_EQ(spec.descendants(), v1::DESCENDANT_POLICY_KEEP);
   EXPECT_EQ(spec.start_method(), v1::START_METHOD_FORK);
   EXPECT_EQ(spec.fork_wait().seconds(), 3);
   EXPECT_NE(spec.lifetime(), v1::LIFETIME_DETACHED);

@@ -61,7 +61,7 @@ TEST_F(StartTest, OptionsStandInTheSpec) {
   setenv("SHOAL_OF_THE_TEST", "1", 1);
   v1::ProcessSpec spec = SpecOf(
       "start --name web --env A=1 --env B= --cwd /srv --label job=x --label user=ada --timeout 1h "
-      "--grace 2.5s -- wait");
+      "--grace 2.5s --descendants keep -- wait");
   EXPECT_EQ(spec.name(), "web");
   EXPECT_THAT(spec.env(), Contains("A=1"));
   EXPECT_THAT(spec.env(), Contains("B="));

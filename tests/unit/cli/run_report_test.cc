@@ -105,6 +105,23 @@ TEST(RunReport, AVeryLongTableIsCut) {
   EXPECT_THAT(report, HasSubstr("\nand 20 more lines\n"));
 }
 
+TEST(RunReport, WhatIsKeptIsToldByName) {
+  JobResult result;
+  result.world_size = result.succeeded = 1;
+  v1::Process kept;
+  kept.set_name("web.0");
+  kept.set_id("ABCDEFGHIJKLMNOP");
+  result.kept = {kept};
+  EXPECT_EQ(
+      ReportRun(result, Facts()),
+      "What has outlived 1 rank goes on, detached, as web.0 (ABCDEF); `shoal stop` ends it.\n");
+  result.kept.assign(10, kept);
+  EXPECT_THAT(ReportRun(result, Facts()), HasSubstr("web.0 (ABCDEF), 2 more; `shoal stop`"));
+  result.interrupted = true;
+  result.ended_by_us = 1;
+  EXPECT_THAT(ReportRun(result, Facts()), testing::Not(HasSubstr("no process is left")));
+}
+
 TEST(RunReport, ThatNothingIsLeftIsSaidOnlyIfItWasSeen) {
   JobResult result;
   result.world_size = 4;

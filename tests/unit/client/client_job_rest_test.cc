@@ -49,6 +49,27 @@ TEST_F(JobStateTest, DescendantsThatAreBeingEndedAreNotToldAsWaitedFor) {
   EXPECT_THAT(Heard(), ElementsAre("started 0 on 0 pid 100", "exited 0 0"));
 }
 
+TEST_F(JobStateTest, WhatMayKeepItsDescendantsIsCompleteWhenItsOutputUpToTheExitIsRead) {
+  spec_.process.set_descendants(v1::DESCENDANT_POLICY_KEEP);
+  v1::Process process = Exited(0, 0);
+  process.set_tree_empty(false);
+  process.set_output_complete(false);
+  SetWritten(process, 3);
+  state().OnProcess(0, process);
+  EXPECT_THAT(Heard(), ElementsAre("started 0 on 0 pid 100", "exited 0 0"));
+  state().OnFrame(0, Frame(0, 0, "abc"));
+  EXPECT_THAT(Heard(), ElementsAre("output 0 at 0 abc", "complete 0"));
+}
+
+TEST_F(JobStateTest, WhatIsEndedWithItsDescendantsKeepsNone) {
+  spec_.process.set_descendants(v1::DESCENDANT_POLICY_KEEP);
+  v1::Process process = Exited(0, 0);
+  process.set_tree_empty(false);
+  process.mutable_termination()->set_signal(15);
+  state().OnProcess(0, process);
+  EXPECT_THAT(Heard(), ElementsAre("started 0 on 0 pid 100", "exited 0 0"));
+}
+
 TEST_F(JobStateTest, ATreeThatNothingWillProveEmptyIsNotWaitedFor) {
   v1::Process process = Exited(0, 0);
   process.set_tree_empty(false);

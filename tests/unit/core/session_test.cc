@@ -224,6 +224,70 @@ TEST_F(SessionTest, CloseNamesWhatIsNotEmptyAtTheTimeout) {
   EXPECT_THAT(reply->end.survivor_ids, ElementsAre(id));
 }
 
+TEST_F(SessionTest, ACloseKeepsWhatOutlivesThoseThatMayAndHaveEnded) {
+  const SessionEntry session = world_.OpenSession();
+  SpawnCommand command = InSession(session, "p");
+  auto spec = std::make_shared<Spec>(*command.items[0].spec);
+  spec->keep_descendants = true;
+  command.items[0].spec = spec;
+  const std::string kept = world_.Run(command);
+  command.request_id = "r2";
+  auto other_spec = std::make_shared<Spec>(*spec);
+  other_spec->name = "q";
+  command.items[0].spec = other_spec;
+  const std::string running = world_.Run(command);
+  const std::string plain = world_.Run(InSession(session, "r", "r3"));
+  for (const std::string& id : {kept, plain}) world_.shims.Exited(id, 0);
+  world_.Turn();
+  CloseSessionCommand close{PermitOf(), session.id, session.token};
+  close.forget = true;
+  close.keep_descendants = true;
+  SessionEnd end;
+  world_.supervisor->CloseSession(close, [&](absl::StatusOr<SessionEnd> closed) { end = *closed; });
+  world_.Turn();
+  EXPECT_EQ(world_.store.processes().at(kept).lifetime, Lifetime::kDetached);
+  EXPECT_TRUE(world_.store.sessions().at(session.id).over) << "in the same commit";
+  for (const std::string& id : {running, plain}) {
+    EXPECT_EQ(world_.shims.SlotOf(id).agent.terminate_signal, SIGTERM);
+    world_.shims.BeginEnd(id);
+    world_.shims.End(id, 0);
+    world_.Turn();
+  }
+  EXPECT_THAT(end.kept_ids, ElementsAre(kept));
+  EXPECT_THAT(end.survivor_ids, IsEmpty());
+  EXPECT_EQ(world_.shims.SlotOf(kept).agent.terminate_serial, 0u);
+  EXPECT_EQ(world_.shims.SlotOf(kept).agent.dead_man_ns, 0);
+  EXPECT_NE(world_.shims.SlotOf(kept).agent.flags & record::kDropOldest, 0u)
+      << "nobody reads its output any more";
+  EXPECT_THAT(world_.store.sessions(), IsEmpty());
+  world_.Restart();
+  world_.scheduler.Advance(absl::Minutes(20));
+  EXPECT_EQ(world_.shims.SlotOf(kept).agent.terminate_serial, 0u);
+}
+
+TEST_F(SessionTest, OfTwoThatAreKeptByOneNameTheFirstHasIt) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 2; ++i) {
+    const SessionEntry session = world_.OpenSession(absl::Seconds(15), absl::StrCat("o", i));
+    SpawnCommand command = InSession(session, "p", absl::StrCat("r", i));
+    auto spec = std::make_shared<Spec>(*command.items[0].spec);
+    spec->keep_descendants = true;
+    command.items[0].spec = spec;
+    ids.push_back(world_.Run(command));
+    world_.shims.Exited(ids.back(), 0);
+    CloseSessionCommand close{PermitOf(), session.id, session.token};
+    close.keep_descendants = true;
+    world_.supervisor->CloseSession(close, [](const absl::StatusOr<SessionEnd>&) {});
+    world_.Turn();
+  }
+  EXPECT_TRUE(world_.Terminate(EndOf(Term(ids[1])))->status.ok());
+  EXPECT_NE(world_.shims.SlotOf(ids[1]).agent.terminate_serial, 0u);
+  EXPECT_EQ(world_.shims.SlotOf(ids[0]).agent.terminate_serial, 0u);
+  auto clash = world_.Spawn(Detached("p", "r9"));
+  world_.Turn();
+  EXPECT_EQ(clash->statuses[0].code(), absl::StatusCode::kAlreadyExists);
+}
+
 TEST_F(SessionTest, AnEmptySessionClosesAtOnce) {
   SessionEntry session = world_.OpenSession();
   EXPECT_EQ(Close(session, true)->calls, 1);
