@@ -109,9 +109,10 @@ struct CloseSessionCommand {
   Permit permit;
   std::string session_id = {};
   std::string token = {};
-  bool forget = false;  // its processes go with it
+  bool forget = false;  // its processes go with it, or their output alone: see forget_after
   std::optional<absl::Duration> grace = {};
   std::optional<absl::Duration> timeout = {};
+  absl::Duration forget_after = {};  // of the close; with `forget`
   // What outlives those of Spec::keep_descendants that have ended is made DETACHED.
   bool keep_descendants = false;
 };

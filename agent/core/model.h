@@ -143,6 +143,7 @@ struct ProcessEntry {
   uint64_t start_ticks = 0;
   int slot = 0;  // 0 = none
   std::optional<absl::Time> start_time, exit_time, empty_time;
+  std::optional<absl::Time> forget_time;  // absent: the agent's retention decides
   std::optional<Exit> exit;
   std::optional<StartFailure> start_failure;
   std::optional<Termination> termination;

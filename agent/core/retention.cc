@@ -12,15 +12,25 @@
 namespace shoal::agent {
 namespace {
 
+constexpr int kMostPerTurn = 256;
+
 absl::Time EndOf(const ProcessEntry& process) {
   return process.empty_time.value_or(process.exit_time.value_or(process.create_time));
 }
 
 }  // namespace
 
+absl::Time Retention::DueOf(const ProcessEntry& process) const {
+  return process.forget_time.value_or(EndOf(process) + core_->options.retention);
+}
+
 void Retention::OnOver(const ProcessEntry& process) {
-  over_.insert({EndOf(process), process.id});
-  // Not at once: the caller may hold pointers to other entries, which must not be deleted under it.
+  over_.insert({DueOf(process), process.id});
+  EnforceSoon();
+}
+
+// Not at once: the caller may hold pointers to other entries, which must not be deleted under it.
+void Retention::EnforceSoon() {
   if (std::exchange(enforce_set_, true)) return;
   core_->ledger.Then([this](const absl::Status&) {
     enforce_set_ = false;
@@ -30,21 +40,37 @@ void Retention::OnOver(const ProcessEntry& process) {
 
 void Retention::Enforce() {
   absl::Time now = core_->clock->Now();
-  while (!over_.empty()) {
-    auto [end, id] = *over_.begin();
-    if (over_.size() <= core_->options.retention_count && end + core_->options.retention > now) {
-      break;
-    }
+  for (int i = 0; i < kMostPerTurn && !over_.empty(); ++i) {
+    auto [due, id] = *over_.begin();
+    if (over_.size() <= core_->options.retention_count && due > now) break;
     over_.erase(over_.begin());
     Delete(id).IgnoreError();
   }
-  if (over_.empty() || timer_set_) return;
-  timer_set_ = true;
-  absl::Duration wait = over_.begin()->first + core_->options.retention - now;
-  core_->scheduler->After(std::max(wait, absl::Seconds(1)), [this] {
-    timer_set_ = false;
+  if (timer_ != 0) core_->scheduler->Cancel(std::exchange(timer_, 0));
+  if (over_.empty()) return;
+  // A second at least, but for what is left of this turn.
+  const bool is_more = over_.size() > core_->options.retention_count || over_.begin()->first <= now;
+  const absl::Duration wait = std::max(over_.begin()->first - now, absl::Seconds(1));
+  timer_ = core_->scheduler->After(is_more ? absl::ZeroDuration() : wait, [this] {
+    timer_ = 0;
     Enforce();
   });
+}
+
+void Retention::Forget(const std::string& id, absl::Duration after) {
+  ProcessEntry* process = core_->table.Find(id);
+  if (process == nullptr) return;
+  // One whose output waits for room, which it never gets, is let go as a whole.
+  if (after <= absl::ZeroDuration() || process->slot != 0) return Delete(id).status().IgnoreError();
+  over_.erase({DueOf(*process), id});
+  process->forget_time = core_->clock->Now() + after;
+  over_.insert({DueOf(*process), id});
+  for (record::StreamState& stream : process->streams) stream.begin = stream.end;
+  core_->ledger.Save(*process);
+  core_->ledger.Changed(process);
+  output_->Remove(id);
+  if (!process->spec->files.empty()) files_->Remove(id);
+  EnforceSoon();
 }
 
 absl::Status Retention::CheckMayGo(const std::string& id) const {
@@ -73,7 +99,7 @@ std::unique_ptr<ProcessEntry> Retention::Remove(const std::string& id) {
     reader_->Orphan(process->slot, id);
     core_->events->OnOver(process);
   }
-  over_.erase({EndOf(*process), id});
+  over_.erase({DueOf(*process), id});
   std::unique_ptr<ProcessEntry> gone = core_->table.Remove(id);
   core_->requests.RemoveProcess(*gone, /*unstarted=*/false);
   core_->ledger.Deleted(id);

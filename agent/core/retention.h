@@ -31,21 +31,27 @@ class Retention {
   // the reply.
   absl::StatusOr<std::unique_ptr<ProcessEntry>> Delete(const std::string& id);
 
-  // The same for a caller, once, and after its commit; a failed one leaves the processes.
+  // Forgets the output of a process that is over now, and the rest of it `after` that.
+  void Forget(const std::string& id, absl::Duration after);
+
+  // Delete() for a caller, once, and after its commit; a failed one leaves the processes.
   void Delete(DeleteCommand command, OutcomesCallback done);
 
  private:
   absl::Status CheckMayGo(const std::string& id) const;
   // Everything but its row in the store.
   std::unique_ptr<ProcessEntry> Remove(const std::string& id);
+  void EnforceSoon();
   void Enforce();
 
   Core* const core_;
   OutputFiles* const output_;
   ProcessFiles* const files_;
   RecordReader* const reader_;
-  std::set<std::pair<absl::Time, std::string>> over_;  // by end
-  bool timer_set_ = false;
+  absl::Time DueOf(const ProcessEntry& process) const;
+
+  std::set<std::pair<absl::Time, std::string>> over_;  // by when they are to go
+  Scheduler::TimerId timer_ = 0;                       // 0: none
   bool enforce_set_ = false;
 };
 

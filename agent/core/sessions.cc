@@ -235,9 +235,9 @@ void Sessions::Close(const CloseSessionCommand& command, CloseCallback done) {
   core_->waits.Add(
       processes, Until::kEmpty, /*any=*/false,
       terminator_->TimeoutFor(processes, command.grace, command.timeout),
-      [this, session_id, ended, forget = command.forget, ids = std::move(ids),
-       kept = std::move(kept), done = std::move(done)](const std::vector<std::string>& /*ending*/,
-                                                       bool /*timed_out*/) mutable {
+      [this, session_id, ended, forget = command.forget, forget_after = command.forget_after,
+       ids = std::move(ids), kept = std::move(kept), done = std::move(done)](
+          const std::vector<std::string>& /*ending*/, bool /*timed_out*/) mutable {
         SessionEnd end{.terminated = ended, .survivor_ids = {}, .kept_ids = std::move(kept)};
         for (const std::string& id : ids) {
           const ProcessEntry* process = core_->table.Find(id);
@@ -245,7 +245,7 @@ void Sessions::Close(const CloseSessionCommand& command, CloseCallback done) {
           if (!process->IsTreeOver() || !process->tree_empty) {
             end.survivor_ids.push_back(id);
           } else if (forget) {
-            retention_->Delete(id).IgnoreError();
+            retention_->Forget(id, forget_after);
           }
         }
         MaybeForget(session_id);

@@ -30,6 +30,10 @@ absl::StatusOr<CloseSessionCommand> ToCommand(const v1::CloseRequest& request,
   if (request.has_timeout()) {
     SHOAL_ASSIGN_OR_RETURN(command.timeout, ToDuration(request.timeout(), "timeout"));
   }
+  if (request.has_forget_after()) {
+    SHOAL_ASSIGN_OR_RETURN(command.forget_after,
+                           ToDuration(request.forget_after(), "forget_after"));
+  }
   return command;
 }
 

@@ -124,6 +124,7 @@ void EncodeTimes(const ProcessEntry& process, stored::Process* out) {
   if (process.start_time) out->set_start_time(ToNanos(*process.start_time));
   if (process.exit_time) out->set_exit_time(ToNanos(*process.exit_time));
   if (process.empty_time) out->set_empty_time(ToNanos(*process.empty_time));
+  if (process.forget_time) out->set_forget_time(ToNanos(*process.forget_time));
 }
 
 void DecodeTimes(const stored::Process& process, ProcessEntry* out) {
@@ -131,6 +132,7 @@ void DecodeTimes(const stored::Process& process, ProcessEntry* out) {
   if (process.has_start_time()) out->start_time = absl::FromUnixNanos(process.start_time());
   if (process.has_exit_time()) out->exit_time = absl::FromUnixNanos(process.exit_time());
   if (process.has_empty_time()) out->empty_time = absl::FromUnixNanos(process.empty_time());
+  if (process.has_forget_time()) out->forget_time = absl::FromUnixNanos(process.forget_time());
 }
 
 void EncodeLists(const ProcessEntry& process, stored::Process* out) {

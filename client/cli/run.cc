@@ -43,6 +43,7 @@ struct Arguments {
   std::string halt = "now,fail=1";
   bool detach_on_hangup = false;
   std::string session_ttl = "15s";
+  bool forget = false;
 };
 
 std::vector<std::string> HostNames(const Fleet& fleet, const Invocation& invocation) {
@@ -184,6 +185,7 @@ absl::StatusOr<JobSpec> Run::MakeSpec(const Fleet& fleet, const std::vector<int>
   SHOAL_RETURN_IF_ERROR(Ship(fleet, counts, &spec.process));
   SHOAL_ASSIGN_OR_RETURN(spec.halt, ParseHaltRule(arguments_.halt));
   spec.counts = counts;
+  if (arguments_.forget) spec.keep_for = absl::ZeroDuration();
   spec.session_name = SessionName(words_[0]);
   SHOAL_ASSIGN_OR_RETURN(spec.session_ttl, ParseSpan(arguments_.session_ttl));
   return spec;
@@ -264,6 +266,9 @@ void AddRun(Parser& parser) {
   command->add_flag(
       "--detach-on-hangup", arguments->detach_on_hangup,
       "When the terminal is lost the processes go on, detached, instead of being ended");
+  command->add_flag("--forget", arguments->forget,
+                    "Let the hosts forget everything at the end; else `ps -a` and `why` know the "
+                    "exits for an hour, without the output that was shown here");
   command
       ->add_option("--session-ttl", arguments->session_ttl,
                    "The processes are ended when this command was not heard of for so long "

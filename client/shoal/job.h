@@ -47,6 +47,10 @@ struct JobSpec {
   absl::Duration session_ttl = DefaultSessionTtl();
   // False: output is neither read nor acknowledged.
   bool read_output = true;
+  // How long state, exit and the end of stderr stay known on the hosts after the job, for `shoal why` and
+  // the like; zero: not at all. Output that was read goes at once; what was not read stays as long as
+  // the agent's retention says.
+  absl::Duration keep_for = absl::Hours(1);
   // A host that was not heard of for so long is given up: its ranks are LOST.
   absl::Duration host_patience = absl::Seconds(60);
 };

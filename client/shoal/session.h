@@ -59,6 +59,8 @@ class Session {
   struct CloseOptions {
     // Its ended processes were read: the agent may forget them and their output.
     bool forget = true;
+    // With `forget`: so long state, exit and the end of stderr stay known there.
+    absl::Duration forget_after = absl::ZeroDuration();
     // What outlives processes of DESCENDANT_POLICY_KEEP that have ended lives on, DETACHED; named in the answer.
     bool keep_descendants = false;
     absl::Duration grace = absl::InfiniteDuration();    // infinite: each spec's

@@ -71,6 +71,7 @@ class FakeAgent::Rep::Sessions final : public v1::SessionService::Service {
                      v1::CloseResponse* response) override {
     SHOAL_FAKE_BEGIN("Close", "");
     MutexLock lock(&rep_->mu_);
+    rep_->last_close_ = *request;
     rep_->sessions_.erase(request->session_id());
     v1::Selector selector;
     selector.set_session_id(request->session_id());
@@ -282,6 +283,11 @@ v1::TerminateRequest FakeAgent::last_terminate() const {
 v1::ReadOutputRequest FakeAgent::last_read() const {
   MutexLock lock(&rep_->mu_);
   return rep_->last_read_;
+}
+
+v1::CloseRequest FakeAgent::last_close() const {
+  MutexLock lock(&rep_->mu_);
+  return rep_->last_close_;
 }
 
 v1::OpenRequest FakeAgent::last_open() const {

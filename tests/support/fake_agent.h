@@ -102,6 +102,7 @@ class FakeAgent {
   v1::TerminateRequest last_terminate() const;
   v1::ReadOutputRequest last_read() const;
   v1::OpenRequest last_open() const;
+  v1::CloseRequest last_close() const;
   // What was written, by digest.
   std::map<std::string, std::string> blobs() const;
   // How long the caller of the last Spawn was going to wait.

@@ -278,6 +278,7 @@ class FakeAgent::Rep final {
   v1::TerminateRequest last_terminate_ ABSL_GUARDED_BY(mu_);
   v1::ReadOutputRequest last_read_ ABSL_GUARDED_BY(mu_);
   v1::OpenRequest last_open_ ABSL_GUARDED_BY(mu_);
+  v1::CloseRequest last_close_ ABSL_GUARDED_BY(mu_);
   absl::Duration last_spawn_timeout_ ABSL_GUARDED_BY(mu_);
 
   std::unique_ptr<Processes> process_service_;

@@ -79,7 +79,7 @@ TEST_F(Session, WithALivingAgentTheDeadManTimeDoesNothing) {
   agent.Kill();
   ASSERT_TRUE(agent.Start());
   // The client renews; more than TTL and dead-man time pass while its session lives.
-  EXPECT_EQ(Shoal({"run", "-n", "1", "--", "sleep", "4"}).exit_code, 0);
+  EXPECT_EQ(Shoal({"run", "-n", "1", "--forget", "--", "sleep", "4"}).exit_code, 0);
   EXPECT_TRUE(run->IsRunning());
   for (const v1::Process& process : agent.stub().List()) {
     EXPECT_EQ(process.state(), v1::STATE_RUNNING) << process.ShortDebugString();

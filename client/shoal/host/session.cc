@@ -122,6 +122,9 @@ void Session::Close(CloseOptions options, Done<v1::CloseResponse> done) {
   request.set_session_id(rep_->id);
   request.set_token(rep_->token);
   request.set_forget(options.forget);
+  if (options.forget && options.forget_after > absl::ZeroDuration()) {
+    *request.mutable_forget_after() = ToProto(options.forget_after);
+  }
   request.set_keep_descendants(options.keep_descendants);
   if (options.grace != absl::InfiniteDuration()) *request.mutable_grace() = ToProto(options.grace);
   if (options.timeout != absl::InfiniteDuration()) {

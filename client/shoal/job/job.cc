@@ -336,6 +336,8 @@ void Job::Rep::OnSessionOver(Member& member, const absl::Status& reason) {
 void Job::Rep::CloseSessions(JobResult* result) {
   Session::CloseOptions options;
   options.timeout = GraceOf(spec_.process) + kProofTime;
+  options.forget = spec_.keep_for <= absl::ZeroDuration() || state_.is_output_read();
+  options.forget_after = spec_.keep_for;
   options.keep_descendants = spec_.process.descendants() == v1::DESCENDANT_POLICY_KEEP;
   auto unanswered = std::make_shared<int>(0);
   for (Member* member : active_) {

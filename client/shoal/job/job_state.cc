@@ -289,6 +289,18 @@ bool JobState::IsOutputDone(const Rank& rank) const {
       });
 }
 
+bool JobState::is_output_read() const {
+  const auto is_read = [&](const v1::Process& process, const v1::StreamPosition& position) {
+    return position.stream() == v1::STREAM_KIND_RESULT ||
+           positions_.HasEnded(process.id(), position.stream()) ||
+           positions_.OffsetOf(process.id(), position.stream()) >= position.end_offset();
+  };
+  return std::all_of(ranks_.begin(), ranks_.end(), [&](const Rank& rank) {
+    return std::all_of(rank.process.output().begin(), rank.process.output().end(),
+                       [&](const v1::StreamPosition& at) { return is_read(rank.process, at); });
+  });
+}
+
 void JobState::CompleteIfDone(int number) {
   Rank& rank = RankAt(number);
   if (rank.is_complete || !rank.has_ended || !IsOutputDone(rank) || !IsTreeDone(rank)) return;

@@ -69,6 +69,8 @@ class JobState {
   void OnSessionOver(int host, const absl::Status& reason,
                      const absl::StatusOr<std::vector<v1::Process>>& known);
 
+  // All output was given out, of every rank that has written any.
+  bool is_output_read() const;
   bool is_interrupted() const { return result_.interrupted; }
   // OK, or why the host was given up.
   const absl::Status& gone_reason(int host) const {

@@ -153,6 +153,15 @@ TEST_F(RunTest, TheSessionLivesAsLongAsIsSaid) {
   EXPECT_EQ(ant_.last_open().ttl().seconds(), 50);
 }
 
+TEST_F(RunTest, TheExitsStayKnownForAnHourUnlessTheyAreToBeForgotten) {
+  Shoal("run -n 1 -- out:hi exit:0");
+  EXPECT_TRUE(ant_.last_close().forget());
+  EXPECT_EQ(ant_.last_close().forget_after().seconds(), 3600);
+  Shoal("run -n 1 --forget -- out:hi exit:0");
+  EXPECT_TRUE(ant_.last_close().forget());
+  EXPECT_FALSE(ant_.last_close().has_forget_after());
+}
+
 TEST_F(RunTest, CtrlCEndsEveryProcess) {
   Said said = Interrupted("run -- wait", SIGINT);
   EXPECT_EQ(said.status, 130);

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -136,13 +137,14 @@ TEST_F(JobTest, WhatIsSuspendedIsStoppedWithItsTreesAndGoesOnAgain) {
 
 TEST_F(JobTest, AHostThatDoesNotSayThatItStoppedIsNamedAndContinuedAllTheSame) {
   Command({"wait"});
-  a_.FailNext("Signal", absl::UnavailableError("gone"));
+  a_.FailNext("Signal", absl::UnavailableError("gone"), std::numeric_limits<int>::max());
   JobSuspension suspension;
   sink_.on_started = [&] {
     if (sink_.started < 3) return;
-    suspension = job_->Suspend(absl::Milliseconds(1));
+    suspension = job_->Suspend(absl::Milliseconds(20));
+    a_.FailNext("Signal", absl::OkStatus(), 0);
     job_->Resume();
-    a_.AwaitCalls("Signal", 3);  // refused, tried again, continued
+    while (a_.last_signal().signal() != SIGCONT) std::this_thread::yield();
     for (FakeAgent* agent : {&a_, &b_}) {
       for (const v1::Process& process : agent->processes()) agent->Exit(process.id(), 0);
     }

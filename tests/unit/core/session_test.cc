@@ -265,6 +265,47 @@ TEST_F(SessionTest, ACloseKeepsWhatOutlivesThoseThatMayAndHaveEnded) {
   EXPECT_EQ(world_.shims.SlotOf(kept).agent.terminate_serial, 0u);
 }
 
+TEST_F(SessionTest, ACloseMayLetTheOutputGoNowAndTheExitsLater) {
+  const SessionEntry session = world_.OpenSession();
+  const std::string id = world_.Run(InSession(session, "p"));
+  world_.shims.Write(id, record::kStdout, 100);
+  world_.shims.End(id, 3);
+  world_.Turn();
+  CloseSessionCommand close{PermitOf(), session.id, session.token};
+  close.forget = true;
+  close.forget_after = absl::Hours(1);
+  world_.supervisor->CloseSession(close, [](const absl::StatusOr<SessionEnd>&) {});
+  world_.Turn();
+  EXPECT_THAT(world_.output.removed, SizeIs(1));
+  EXPECT_EQ(world_.Get(id).streams[record::kStdout].begin, 100) << "a gap, and no file";
+  world_.Restart();
+  EXPECT_EQ(world_.Get(id).exit->code, 3);
+  world_.scheduler.Advance(absl::Minutes(59));
+  EXPECT_EQ(world_.Get(id).exit->code, 3);
+  world_.scheduler.Advance(absl::Minutes(2));
+  world_.Turn();
+  EXPECT_THAT(world_.store.processes(), IsEmpty());
+}
+
+TEST_F(SessionTest, ManyThatAreToGoTogetherAllGo) {
+  const SessionEntry session = world_.OpenSession();
+  for (int i = 0; i < 600; ++i) {
+    const std::string id =
+        world_.Run(InSession(session, absl::StrCat("p", i), absl::StrCat("r", i)));
+    world_.shims.End(id, 0);
+  }
+  world_.Turn();
+  CloseSessionCommand close{PermitOf(), session.id, session.token};
+  close.forget = true;
+  close.forget_after = absl::Hours(1);
+  world_.supervisor->CloseSession(close, [](const absl::StatusOr<SessionEnd>&) {});
+  world_.Turn();
+  EXPECT_THAT(world_.store.processes(), SizeIs(600));
+  world_.scheduler.Advance(absl::Minutes(61));
+  world_.Turn();
+  EXPECT_THAT(world_.store.processes(), IsEmpty());
+}
+
 TEST_F(SessionTest, OfTwoThatAreKeptByOneNameTheFirstHasIt) {
   std::vector<std::string> ids;
   for (int i = 0; i < 2; ++i) {
