@@ -176,7 +176,8 @@ class Job {
   Job& operator=(const Job&) = delete;
 
   // The whole job. An error only if nothing was started: a session could not be opened on some
-  // host, which the message names. Everything else is in the result.
+  // host, which the message names. Everything else is in the result. FAILED_PRECONDITION: this is a
+  // fork of the program that has made the job.
   absl::StatusOr<JobResult> Run();
 
   // Terminates every rank by `signal` (0: SIGTERM), with the spec's grace; called again, kills. Nothing more is started. A host that does
@@ -207,9 +208,9 @@ class Job {
 
  private:
   class Rep;
-  explicit Job(std::unique_ptr<Rep> rep);
+  explicit Job(std::shared_ptr<Rep> rep);
 
-  const std::unique_ptr<Rep> rep_;
+  const std::shared_ptr<Rep> rep_;
 };
 
 }  // namespace shoal

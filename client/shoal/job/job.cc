@@ -11,12 +11,14 @@
 #include "absl/strings/str_cat.h"
 #include "common/boot_time.h"
 #include "common/end_times.h"
+#include "common/status.h"
 #include "shoal/duration.h"
 #include "shoal/host/event_queue.h"
 #include "shoal/job/job_hosts.h"
 #include "shoal/job/job_state.h"
 #include "shoal/placement.h"
 #include "shoal/session.h"
+#include "shoal/wire/owner.h"
 
 namespace shoal {
 namespace {
@@ -405,13 +407,16 @@ absl::StatusOr<std::unique_ptr<Job>> Job::Create(const Fleet& fleet, JobSpec spe
   if (spec.process.lifetime() == v1::LIFETIME_DETACHED) {
     return absl::InvalidArgumentError("lifetime: the processes of a job belong to its session");
   }
-  return std::unique_ptr<Job>(new Job(std::make_unique<Rep>(fleet, std::move(spec), sink)));
+  return std::unique_ptr<Job>(new Job(std::make_shared<Rep>(fleet, std::move(spec), sink)));
 }
 
-Job::Job(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
-Job::~Job() = default;
+Job::Job(std::shared_ptr<Rep> rep) : rep_(std::move(rep)) {}
+Job::~Job() { internal::KeepInFork(rep_); }
 
-absl::StatusOr<JobResult> Job::Run() { return rep_->Run(); }
+absl::StatusOr<JobResult> Job::Run() {
+  SHOAL_RETURN_IF_ERROR(internal::CheckNotForked());
+  return rep_->Run();
+}
 void Job::Interrupt(int signal) { rep_->Interrupt(signal); }
 void Job::Signal(int signal) { rep_->hosts().Signal(signal); }
 JobSuspension Job::Suspend(absl::Duration timeout) { return rep_->hosts().Suspend(timeout); }

@@ -11,12 +11,14 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/notification.h"
+#include "shoal/job.h"
 #include "shoal/process.h"
 #include "shoal/session.h"
 #include "tests/support/fake_agent.h"
@@ -146,6 +148,34 @@ TEST_F(ForkTest, OfAProgramMayDestroyWhatItHasOfItsParent) {
         ok = ok && session->status().ok() && session->Close().ok();
         watch = nullptr;
         ok = ok && process->Kill().ok() && process->Join().ok() && EndProgram().ok();
+        program.agent.RemoveFiles();
+        _exit(ok ? 0 : 1);
+      },
+      ExitedWithCode(0), "");
+}
+
+TEST_F(ForkTest, OfAProgramMayDestroyAJobThatItsParentRuns) {
+  EXPECT_EXIT(
+      {
+        Program program;
+        const Fleet fleet = *Fleet::Connect(program.agent.hosts());
+        JobSpec spec;
+        spec.process.add_argv("wait");
+        spec.counts = {1};
+        JobSink sink;
+        std::unique_ptr<Job> job = *Job::Create(fleet, spec, &sink);
+        absl::StatusOr<JobResult> result;
+        std::thread run([&, running = job.get()] { result = running->Run(); });
+        program.agent.AwaitCalls("SpawnBatch", 1);
+        const int forked = InFork([&] {
+          const bool is_refused = IsRefused(job->Run().status());
+          job = nullptr;
+          return is_refused;
+        });
+        bool ok = forked == 7 && program.agent.open_sessions() == 1;
+        job->Interrupt();
+        run.join();
+        ok = ok && result.ok() && result->interrupted;
         program.agent.RemoveFiles();
         _exit(ok ? 0 : 1);
       },
