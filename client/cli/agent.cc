@@ -29,7 +29,9 @@ absl::StatusOr<Fleet> ConnectHere() { return Fleet::Connect({LocalAddress()}, {}
 int RunStart(const std::vector<std::string>& flags, Invocation& invocation) {
   if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
   const std::string socket = LocalAddress().unix_path;
-  if (socket != DefaultSocketPath() && !IsAnswering(socket)) return invocation.Fail(AgentIsAway());
+  const absl::StatusOr<bool> is_answering = IsAnswering(socket);
+  if (!is_answering.ok()) return invocation.Fail(is_answering.status());
+  if (socket != DefaultSocketPath() && !*is_answering) return invocation.Fail(AgentIsAway());
   absl::StatusOr<bool> started = EnsureAgent(socket, flags);
   if (!started.ok()) return invocation.Fail(started.status());
   absl::StatusOr<Fleet> fleet = ConnectHere();
@@ -49,7 +51,9 @@ int RunStart(const std::vector<std::string>& flags, Invocation& invocation) {
 int RunStatus(Invocation& invocation) {
   if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
   const std::string socket = LocalAddress().unix_path;
-  if (!IsAnswering(socket)) {
+  const absl::StatusOr<bool> is_answering = IsAnswering(socket);
+  if (!is_answering.ok()) return invocation.Fail(is_answering.status());
+  if (!*is_answering) {
     invocation.Note(absl::StrCat("no agent answers on unix:", socket, "."));
     return kExitUnreachable;
   }
@@ -94,7 +98,9 @@ bool StopAll(const Fleet& fleet, Invocation& invocation) {
 int RunStop(bool all, Invocation& invocation) {
   if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
   const std::string socket = LocalAddress().unix_path;
-  if (!IsAnswering(socket)) {
+  const absl::StatusOr<bool> is_answering = IsAnswering(socket);
+  if (!is_answering.ok()) return invocation.Fail(is_answering.status());
+  if (!*is_answering) {
     if (!all) {
       invocation.Note("no agent is running on this machine.");
       return 0;

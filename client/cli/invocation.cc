@@ -74,7 +74,9 @@ bool Invocation::colours() const {
 }
 
 bool Invocation::NobodyIsHere() const {
-  return NamedHosts(hosts).empty() && !IsAnswering(LocalAddress().unix_path);
+  if (!NamedHosts(hosts).empty()) return false;
+  const absl::StatusOr<bool> is_answering = IsAnswering(LocalAddress().unix_path);
+  return is_answering.ok() && !*is_answering;
 }
 
 absl::StatusOr<const Config*> Invocation::LoadConfigOnce() {
@@ -181,7 +183,8 @@ absl::StatusOr<Fleet> Invocation::Connect(std::vector<HostAddress> addresses, bo
 
 // An agent is started only where it finds again what the last one there has left.
 absl::Status Invocation::EnsureHere(const std::string& socket, bool may_start) {
-  if (IsAnswering(socket)) return absl::OkStatus();
+  SHOAL_ASSIGN_OR_RETURN(const bool is_answering, IsAnswering(socket));
+  if (is_answering) return absl::OkStatus();
   if (!may_start || socket != DefaultSocketPath()) return AgentIsAway();
   SHOAL_ASSIGN_OR_RETURN(bool started, EnsureAgent(socket));
   if (started) {

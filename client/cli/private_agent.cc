@@ -35,6 +35,7 @@ extern "C" {
 #include "common/boot_time.h"
 #include "common/escape.h"
 #include "common/private_directory.h"
+#include "common/socket_trust.h"
 #include "common/status.h"
 #include "common/unique_fd.h"
 #include "common/user_directories.h"
@@ -190,13 +191,20 @@ absl::Status StartAgent(const std::string& socket_path,
 
 }  // namespace
 
-bool IsAnswering(const std::string& socket_path) {
+absl::StatusOr<bool> IsAnswering(const std::string& socket_path) {
+  const absl::Status trusted = CheckSocketDirectory(socket_path);
+  if (absl::IsUnavailable(trusted)) return false;
+  SHOAL_RETURN_IF_ERROR(trusted);
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   if (socket_path.size() >= sizeof(address.sun_path)) return false;
   std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
   UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return probe && connect(probe.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  if (!probe || connect(probe.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+    return false;
+  }
+  SHOAL_RETURN_IF_ERROR(CheckSocketPeer(probe.get(), socket_path));
+  return true;
 }
 
 bool IsOwnAgent(const std::string& socket_path) {
@@ -210,11 +218,13 @@ absl::Status AgentIsAway() {
 
 absl::StatusOr<bool> EnsureAgent(const std::string& socket_path,
                                  const std::vector<std::string>& extra_flags) {
-  if (IsAnswering(socket_path)) return false;
+  SHOAL_ASSIGN_OR_RETURN(bool is_answering, IsAnswering(socket_path));
+  if (is_answering) return false;
   std::string directory = DirectoryOf(socket_path);
   SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(directory, "directory of the socket"));
   SHOAL_ASSIGN_OR_RETURN(UniqueFd lock, TakeLock(absl::StrCat(directory, "/start.lock")));
-  if (IsAnswering(socket_path)) return false;
+  SHOAL_ASSIGN_OR_RETURN(is_answering, IsAnswering(socket_path));
+  if (is_answering) return false;
   SHOAL_RETURN_IF_ERROR(StartAgent(socket_path, extra_flags));
   return true;
 }

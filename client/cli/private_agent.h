@@ -20,8 +20,9 @@
 
 namespace shoal::cli {
 
-// Whether a process accepts connections on a Unix socket.
-bool IsAnswering(const std::string& socket_path);
+// Whether an agent accepts connections on the Unix socket, which nobody has named. FAILED_PRECONDITION:
+// it may be another user's; see common/socket_trust.h.
+absl::StatusOr<bool> IsAnswering(const std::string& socket_path);
 
 // Whether the agent behind that socket is this user's own, which any command may start. Root's is
 // started by the machine, or by a command that has work for it.

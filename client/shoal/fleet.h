@@ -66,7 +66,8 @@ class Fleet {
  public:
   // `hosts` as for ParseHostList; empty means DefaultHosts(). Without a certificate among the
   // options, that of Credentials::FromEnvironment(). INVALID_ARGUMENT: the list is malformed.
-  // FAILED_PRECONDITION: credentials are missing. UNAVAILABLE: see require_all, or no host
+  // FAILED_PRECONDITION: credentials are missing, or the socket of this machine's agent, which nobody
+  // named, may be another user's. UNAVAILABLE: see require_all, or no host
   // answered.
   static absl::StatusOr<Fleet> Connect(absl::string_view hosts = "", FleetOptions options = {});
   static absl::StatusOr<Fleet> Connect(std::vector<HostAddress> addresses,

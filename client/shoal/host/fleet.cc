@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/socket_trust.h"
+#include "common/status.h"
 
 namespace shoal {
 namespace {
@@ -26,6 +28,9 @@ absl::Status Unreachable(const std::vector<UnreachableHost>& hosts) {
 
 absl::StatusOr<Fleet> Fleet::Connect(absl::string_view hosts, FleetOptions options) {
   std::string text = hosts.empty() ? DefaultHosts() : std::string(hosts);
+  if (text == absl::StrCat("unix:", LocalAddress().unix_path)) {
+    SHOAL_RETURN_IF_ERROR(CheckSocketDirectory(LocalAddress().unix_path));
+  }
   absl::StatusOr<std::vector<HostAddress>> addresses = ParseHostList(text, options.groups);
   if (!addresses.ok()) return addresses.status();
   if (!options.host.credentials.has_certificate()) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/socket_trust.h"
 #include "common/status.h"
 #include "shoal/fan_out.h"
 #include "shoal/wire/host_rep.h"
@@ -41,7 +42,9 @@ void Program::EndAtExit() {
 absl::StatusOr<std::shared_ptr<Host>> Program::LocalHost() {
   MutexLock lock(&mu_);
   if (local_host_ == nullptr) {
-    SHOAL_ASSIGN_OR_RETURN(local_host_, Host::Create(LocalAddress()));
+    const HostAddress here = LocalAddress();
+    SHOAL_RETURN_IF_ERROR(CheckSocketDirectory(here.unix_path));
+    SHOAL_ASSIGN_OR_RETURN(local_host_, Host::Create(here));
   }
   return local_host_;
 }

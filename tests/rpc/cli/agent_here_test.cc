@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,7 +134,7 @@ TEST_F(AgentHereTest, OneThatIsNotOursToStartIsAway) {
 TEST_F(AgentHereTest, OnlyWorkStartsThatOfRoot) {
   if (getuid() != 0) GTEST_SKIP() << "wants root";
   ASSERT_EQ(seteuid(0), 0);
-  if (cli::IsAnswering(DefaultSocketPath())) GTEST_SKIP() << "root's agent runs here";
+  if (*cli::IsAnswering(DefaultSocketPath())) GTEST_SKIP() << "root's agent runs here";
   for (const char* line : {"ps", "logs web", "agent stop --all"}) {
     EXPECT_EQ(Shoal(line), (Said{69, "", kAway})) << line;
   }
@@ -146,6 +147,22 @@ TEST_F(AgentHereTest, TheOneThatStartedThisProcessIsAsked) {
   EXPECT_THAT(Shoal("ps").out, HasSubstr("web"));
   EXPECT_EQ(ant.Calls("List"), 1);
   EXPECT_THAT(Shoal("agent status").out, HasSubstr(ant.socket_path()));
+}
+
+TEST_F(AgentHereTest, ASocketThatMayBeAnotherUsersIsToldNothing) {
+  FakeAgent ant("ant");
+  Serve(ant);
+  std::filesystem::permissions(home_ + "/shoal", std::filesystem::perms::all);
+  for (const char* line :
+       {"ps", "agent status", "agent stop", "agent stop --all", "agent start", "hosts"}) {
+    const Said said = Shoal(line);
+    EXPECT_EQ(said.status, 1) << line;
+    EXPECT_THAT(said.err, HasSubstr("is not trusted, and nothing was sent: others may write into"))
+        << line;
+  }
+  EXPECT_EQ(RunCommand({"run", "--", "exit:0"}).status, 1);
+  EXPECT_EQ(ant.Calls("Get") + ant.Calls("List") + ant.Calls("Open") + ant.Calls("GetHost"), 0);
+  std::filesystem::permissions(home_ + "/shoal", std::filesystem::perms::owner_all);
 }
 
 TEST_F(AgentHereTest, ItsStatusIsARow) {
@@ -241,7 +258,7 @@ TEST_F(AgentHereTest, WhereNoShoaldIsThatIsSaid) {
 
 TEST_F(AgentHereTest, ADirectoryThatIsNotOursAloneIsRefused) {
   std::filesystem::create_directory(home_ + "/shoal");
-  std::filesystem::permissions(home_ + "/shoal", std::filesystem::perms::all);
+  ASSERT_EQ(chmod((home_ + "/shoal").c_str(), 0755), 0);
   Said said = Shoal("agent start");
   EXPECT_EQ(said.status, 1);
   EXPECT_THAT(said.err, HasSubstr(absl::StrCat("directory of the socket ", home_, "/shoal")));
