@@ -19,8 +19,8 @@ struct Choice {
 };
 
 Choice& TheChoice() {
-  static Choice* const choice = new Choice;
-  return *choice;
+  static Choice* const kChoice = new Choice;
+  return *kChoice;
 }
 
 bool IsTraced() {
