@@ -81,7 +81,8 @@ TEST_F(Stopped, CtrlZStopsTheTreesAndTheyGoOnWithTheCommand) {
     run->SignalGroup(SIGTSTP);
     ASSERT_TRUE(
         WaitUntil("the command is stopped", [&] { return ProcessState(run->pid()) == 'T'; }));
-    EXPECT_TRUE(AllAreStopped(trees, true));
+    // Each stops when it runs next.
+    EXPECT_TRUE(WaitUntil("the trees are stopped", [&] { return AllAreStopped(trees, true); }));
     run->SignalGroup(SIGCONT);
     ASSERT_TRUE(WaitUntil("the trees go on", [&] { return AllAreStopped(trees, false); }));
   }
