@@ -97,7 +97,8 @@ void AddHostAndSelf(CLI::App* app, Settings* settings) {
       ->type_name("SIZE")
       ->default_str("8GiB");
   AddDuration(app, "--dead-man", &settings->dead_man,
-              "Without an agent, end the processes of a session this long after its TTL [10m]");
+              "Without an agent, end templates after this, and the processes of a session this long "
+              "after its TTL [10m]");
   AddDuration(app, "--idle-exit", &settings->idle_exit,
               "End after this long without process, session and client; 0s: never [0s]");
   app->add_option("--ready-fd", settings->ready_fd,
