@@ -21,6 +21,7 @@
 #include "agent/record/checksum.h"
 #include "agent/spec/spec_checks.h"
 #include "agent/version.h"
+#include "common/descriptor_limit.h"
 #include "common/ids.h"
 #include "common/notification.h"
 #include "common/private_directory.h"

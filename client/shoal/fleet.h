@@ -67,7 +67,8 @@ class Fleet {
   // `hosts` as for ParseHostList; empty means DefaultHosts(). Without a certificate among the
   // options, that of Credentials::FromEnvironment(). INVALID_ARGUMENT: the list is malformed.
   // FAILED_PRECONDITION: credentials are missing. UNAVAILABLE: see require_all, or no host
-  // answered.
+  // answered. RESOURCE_EXHAUSTED: this program cannot have so many connections. If it can, its soft
+  // limit on descriptors (RLIMIT_NOFILE) is raised where they need it.
   static absl::StatusOr<Fleet> Connect(absl::string_view hosts = "", FleetOptions options = {});
   static absl::StatusOr<Fleet> Connect(std::vector<HostAddress> addresses,
                                        FleetOptions options = {});
