@@ -290,7 +290,7 @@ TEST_F(SystemShimsTest, SecondAgentIsRefusedAndTheFirstGoesOn) {
                                                       .unique = "second",
                                                       .nofile_soft = 0,
                                                       .base_path = ""});
-  EXPECT_TRUE(absl::IsFailedPrecondition(second.status()));
+  EXPECT_TRUE(absl::IsUnavailable(second.status()));
   const ShimStart start = Plan({"exit", "0"});
   EXPECT_TRUE(WaitForDeath(Start(start)));
 }
