@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "agent/loop/event_loop.h"
 #include "agent/os/lock_file.h"
+#include "agent/os/spare_descriptors.h"
 #include "common/boot_time.h"
 #include "common/unique_fd.h"
 
@@ -54,6 +55,7 @@ class UnixListener {
   const UniqueFd fd_;
   OnAccept on_accept_;
   OnTrouble on_trouble_;
+  SpareDescriptors spares_;        // for clients that come when no descriptor is left
   EventLoop::TimerId resume_ = 0;  // 0: not paused
   BootTime next_complaint_;
   int unsaid_ = 0;
