@@ -21,6 +21,7 @@
 #include "agent/record/checksum.h"
 #include "agent/spec/spec_checks.h"
 #include "agent/version.h"
+#include "common/descriptor_limit.h"
 #include "common/ids.h"
 #include "common/notification.h"
 #include "common/private_directory.h"
@@ -192,6 +193,7 @@ HostInfo Agent::MakeHostInfo() const {
   if (shims_->has_cgroup()) info.capabilities.push_back("cgroup");
   info.capabilities.push_back("forkserver");
   info.start_time = absl::Now();
+  info.template_dead_man = IsPrivate() ? absl::ZeroDuration() : settings_.dead_man;
   info.checks = {settings_.run_dir, settings_.state_dir, shims_->cgroups(),
                  shims_->cgroup_status()};
   info.helper = helper_.get();
@@ -207,7 +209,7 @@ absl::Status Agent::Serve() {
   options.insecure_loopback = settings_.insecure_loopback;
   options.tls = {settings_.tls_cert, settings_.tls_key, settings_.tls_ca};
   SHOAL_ASSIGN_OR_RETURN(server_, Server::Start(options, &edge_, MakeHostInfo()));
-  if (settings_.idle_exit > absl::ZeroDuration()) {
+  if (IsPrivate()) {
     idle_watch_ = std::make_unique<IdleWatch>(&edge_, settings_.idle_exit,
                                               [this] { BeginDrain("nobody needs this agent"); });
   }
@@ -224,7 +226,10 @@ std::string Agent::ReadyLine() const {
 // under way; then the loop stops.
 void Agent::BeginDrain(const std::string& reason) {
   if (std::exchange(is_draining_, true)) return;
-  spdlog::info("stopping: {}; {} processes go on", reason, supervisor_->live_processes());
+  // No other agent may ever come to what a private one was started for.
+  const std::string templates = supervisor_->LeaveTemplates(/*end=*/IsPrivate());
+  spdlog::info("stopping: {}; {} processes go on{}{}", reason, supervisor_->live_processes(),
+               templates.empty() ? "" : "; ", templates);
   readiness_->Stopping();
   server_->StopListening();
   loop_->After(kDrainGrace + kDrainSlack, [this] { Leave(); });

@@ -54,6 +54,8 @@ class Agent {
   std::string ReadyLine() const;
 
  private:
+  // Started for a user, and ends once it is not needed.
+  bool IsPrivate() const { return settings_.idle_exit > absl::ZeroDuration(); }
   absl::Status OpenDirectories();
   absl::Status OpenState();
   void FillEdge();

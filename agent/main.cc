@@ -5,7 +5,10 @@
 //  3. Start         Agent::Prepare, Recover, Serve.
 //  4. Agent::Run    until it has drained.
 //
+// With --terminate none of this: EndUnattended, in this one thread.
+//
 // Exit codes: 0 drained, 1 could not start (one line says why), 2 wrong usage, 75 no threads to be had: try again.
+// With --terminate: 0 all are over, 1 not all are, or could not look, 2 wrong usage, 75 an agent runs.
 #include <malloc.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -23,11 +26,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "agent/agent.h"
 #include "agent/os/descriptor.h"
+#include "agent/os/unattended_end.h"
 #include "agent/readiness.h"
 #include "agent/settings.h"
 #include "common/escape.h"
+#include "common/ids.h"
 #include "common/spare_threads.h"
 #include "common/standard_descriptors.h"
 #include "common/status.h"
@@ -66,6 +72,7 @@ void SetUpLog(const std::string& level) {
 constexpr int kThreads = 24;
 
 constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;
 constexpr int kExitTryAgain = 75;
 
 absl::Status Start(Agent* agent, int signal_fd) {
@@ -75,6 +82,10 @@ absl::Status Start(Agent* agent, int signal_fd) {
   return agent->Serve();
 }
 
+void Complain(absl::string_view message) {
+  std::fprintf(stderr, "shoald: %s\n", EscapeForMessage(message, 1024).c_str());
+}
+
 int RunAgent(Settings settings) {
   Readiness readiness(settings.ready_fd);
   absl::StatusOr<UniqueFd> signals = BlockSignals();
@@ -82,8 +93,7 @@ int RunAgent(Settings settings) {
   absl::Status started = signals.ok() ? Start(&agent, signals->get()) : signals.status();
   if (!started.ok()) {
     readiness.Failed(started);
-    std::fprintf(stderr, "shoald: %s\n",
-                 EscapeForMessage(absl::string_view(started.message()), 1024).c_str());
+    Complain(started.message());
     return absl::IsResourceExhausted(started) ? kExitTryAgain : kExitFailure;
   }
   std::fprintf(stderr, "%s\n", agent.ReadyLine().c_str());
@@ -92,10 +102,40 @@ int RunAgent(Settings settings) {
   return 0;
 }
 
+absl::StatusOr<bool> EndAsTold(const Settings& settings) {
+  SHOAL_ASSIGN_OR_RETURN(const std::string boot_id, ReadBootId());
+  int count = 0;
+  absl::StatusOr<bool> over = EndUnattended({.run_dir = settings.run_dir,
+                                             .boot_id = boot_id,
+                                             .which = settings.terminate,
+                                             .grace = settings.grace},
+                                            [&count](const std::string& line) {
+                                              ++count;
+                                              std::printf("%s\n", line.c_str());
+                                            });
+  if (over.ok() && count == 0) std::printf("no process of %s lives\n", settings.run_dir.c_str());
+  if (std::fflush(stdout) != 0) return ErrnoStatus(errno, "write stdout");
+  return over;
+}
+
+int Terminate(const Settings& settings) {
+  const absl::StatusOr<bool> over = EndAsTold(settings);
+  if (over.ok()) return *over ? 0 : kExitFailure;
+  if (absl::IsUnavailable(over.status())) {
+    Complain(absl::StrCat(over.status().message(),
+                          ": `shoal stop` ends processes through it; one that does not answer may "
+                          "be killed first"));
+    return kExitTryAgain;
+  }
+  Complain(over.status().message());
+  return absl::IsInvalidArgument(over.status()) ? kExitUsage : kExitFailure;
+}
+
 int Main(int argc, char** argv) {
   int exit_code = 0;
   std::optional<Settings> settings = ParseSettings(argc, argv, &exit_code);
   if (!settings.has_value()) return exit_code;
+  if (!settings->terminate.empty()) return Terminate(*settings);
   LimitMemory();
   SetUpLog(settings->log_level);
   const int status = RunAgent(*std::move(settings));

@@ -20,7 +20,8 @@ constexpr char kFooter[] =
     "Example: an agent that serves TCP with mutual TLS\n"
     "  shoald --listen 0.0.0.0:7420 --tls-cert host.pem --tls-key host.key --tls-ca ca.pem \\\n"
     "         --allow-identity spiffe://example.org/ops\n"
-    "SIGTERM ends the agent and leaves its processes running; the next agent finds them again.";
+    "SIGTERM ends the agent and leaves its processes running; the next agent finds them again.\n"
+    "Where no agent can run, `shoald --terminate all` ends them.";
 
 void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* target,
                  const std::string& help) {
@@ -96,8 +97,10 @@ void AddHostAndSelf(CLI::App* app, Settings* settings) {
       ->check(CLI::NonNegativeNumber)
       ->type_name("SIZE")
       ->default_str("8GiB");
-  AddDuration(app, "--dead-man", &settings->dead_man,
-              "Without an agent, end the processes of a session this long after its TTL [10m]");
+  AddDuration(
+      app, "--dead-man", &settings->dead_man,
+      "Without an agent, end templates after this, and the processes of a session this long "
+      "after its TTL [10m]");
   AddDuration(app, "--idle-exit", &settings->idle_exit,
               "End after this long without process, session and client; 0s: never [0s]");
   app->add_option("--ready-fd", settings->ready_fd,
@@ -106,6 +109,28 @@ void AddHostAndSelf(CLI::App* app, Settings* settings) {
   app->add_option("--log-level", settings->log_level, "What is logged on stderr")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
       ->capture_default_str();
+}
+
+void AddTerminate(CLI::App* app, Settings* settings) {
+  CLI::Option* terminate =
+      app->add_option("--terminate", settings->terminate,
+                      "Do not serve: end this process, or all, of --run-dir without an agent, and "
+                      "without a thread or a database; exit 0 if all are over")
+          ->type_name("ID|all")
+          ->configurable(false);
+  app->add_option_function<std::string>(
+         "--grace",
+         [settings](const std::string& text) {
+           const absl::StatusOr<absl::Duration> span = ParseSpan(text);
+           if (!span.ok() || *span == absl::InfiniteDuration()) {
+             throw CLI::ValidationError("--grace", "\"" + text + "\" is not a finite span of time");
+           }
+           settings->grace = *span;
+         },
+         "With --terminate: from SIGTERM to SIGKILL; by default that of each process")
+      ->type_name("D")
+      ->needs(terminate)
+      ->configurable(false);
 }
 
 void DropEmpty(std::vector<std::string>* words) {
@@ -132,6 +157,7 @@ std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code) {
       ->type_name("FILE");
   AddPathsAndAccess(&app, &settings);
   AddHostAndSelf(&app, &settings);
+  AddTerminate(&app, &settings);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

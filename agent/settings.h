@@ -34,6 +34,9 @@ struct Settings {
   absl::Duration idle_exit;  // zero: never
   int ready_fd = -1;
   std::string log_level = "info";
+  // Instead of serving: end these processes, "all" or an id; empty: serve.
+  std::string terminate;
+  std::optional<absl::Duration> grace;  // of --terminate; absent: that of each spec
 };
 
 // Reads flags and --config, fills in the default paths. nullopt: the program is to end with

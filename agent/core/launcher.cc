@@ -59,8 +59,14 @@ record::AgentHalf Launcher::DesiredFor(const ProcessEntry& process) const {
   desired.segment_bytes = process.segment_bytes;
   if (!process.session_id.empty()) {
     desired.dead_man_ns = sessions_->DeadManOf(process.session_id);
+  } else if (process.template_facts) {
+    desired.dead_man_ns = DeadManOfTemplates();
   }
   return desired;
+}
+
+int64_t Launcher::DeadManOfTemplates() const {
+  return absl::ToInt64Nanoseconds(core_->clock->BootTime() + core_->options.dead_man);
 }
 
 }  // namespace shoal::agent

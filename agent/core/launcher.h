@@ -7,6 +7,7 @@
 #ifndef SHOAL_AGENT_CORE_LAUNCHER_H_
 #define SHOAL_AGENT_CORE_LAUNCHER_H_
 
+#include <cstdint>
 #include <optional>
 
 #include "agent/core/core.h"
@@ -26,6 +27,9 @@ class Launcher final : public Starter {
   void Start(ProcessEntry* process) override { Launch(process, std::nullopt); }
   // By its parent, which offers itself.
   void StartFrom(ProcessEntry* process, const ForkParent& parent) { Launch(process, parent); }
+
+  // CLOCK_BOOTTIME, in ns: when a template ends that no agent has renewed from now on.
+  int64_t DeadManOfTemplates() const;
 
  private:
   void Launch(ProcessEntry* process, std::optional<ForkParent> parent);

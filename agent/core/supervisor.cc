@@ -37,7 +37,7 @@ class Supervisor::Impl final : public ProcessEvents {
         offers(&core, ports.offers, ports.output),
         launcher(&core, ports.slots, ports.files, &session_table),
         queue(&core, ports.files),
-        templates(&core, ports.programs, &queue, &launcher, &offers, &terminator),
+        templates(&core, ports.programs, ports.slots, &queue, &launcher, &offers, &terminator),
         forks(&core, ports.programs, &launcher, &offers, &templates),
         reader(&core, ports, &forks),
         retention(&core, ports.output, ports.files, &reader),
@@ -243,6 +243,8 @@ void Supervisor::CreateTemplate(CreateTemplateCommand command, CreateCallback do
 std::vector<const ProcessEntry*> Supervisor::Templates(const Permit& /*permit*/) const {
   return impl_->templates.Living();
 }
+
+std::string Supervisor::LeaveTemplates(bool end) { return impl_->templates.Leave(end); }
 
 void Supervisor::DeleteTemplates(DeleteTemplatesCommand command, OutcomesCallback done) {
   impl_->template_requests.Delete(std::move(command), std::move(done));

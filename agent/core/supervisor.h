@@ -92,6 +92,8 @@ class Supervisor {
   // agent/core/templates.h. FAILED_PRECONDITION names a blob that this host lacks.
   void CreateTemplate(CreateTemplateCommand command, CreateCallback done);
   std::vector<const ProcessEntry*> Templates(const Permit& permit) const;  // not over
+  // See Templates::Leave.
+  std::string LeaveTemplates(bool end);
   // NOT_FOUND for a term that fits no template.
   void DeleteTemplates(DeleteTemplatesCommand command, OutcomesCallback done);
   bool OffersForks(const ProcessEntry& process) const;

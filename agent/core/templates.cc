@@ -7,6 +7,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "agent/spec/spec.h"
 #include "agent/spec/template_spec.h"
@@ -21,6 +22,11 @@ namespace {
 constexpr absl::Duration kWarmTime = absl::Minutes(1);
 constexpr absl::Duration kIdleTimeout = absl::Minutes(5);
 constexpr int kLossesInARow = 3;
+constexpr size_t kMostNamed = 8;
+// A template outlives an agent that is killed by three quarters of its dead-man time at least.
+constexpr int kRenewalsPerDeadMan = 4;
+constexpr absl::Duration kShortestRenewal = absl::Milliseconds(250);
+constexpr absl::Duration kLongestRenewal = absl::Hours(1);
 
 bool MayFork(const ProcessEntry& process) {
   return process.IsLive() && !process.termination && !process.IsUnmanaged();
@@ -140,6 +146,7 @@ void Templates::Take(const ProcessEntry& process) {
   const absl::Duration now = core_->clock->BootTime();
   uses_[process.id] = {.last = now, .warm_by = now + kWarmTime};
   ArmIdle(process.id, process.template_facts->idle_timeout);
+  ArmRenewal();
 }
 
 void Templates::Restore() {
@@ -156,6 +163,52 @@ void Templates::Restore() {
       terminator_->End(process.get(), wish);
     }
   }
+  RenewDeadMan();
+}
+
+// Not woken: a shim looks again when its dead-man time has come.
+void Templates::RenewDeadMan() {
+  const int64_t dead_man = launcher_->DeadManOfTemplates();
+  for (const auto& [id, use] : uses_) {
+    const ProcessEntry* process = core_->table.Find(id);
+    if (process == nullptr || process->slot == 0) continue;
+    slots_->Tell(
+        process->slot, id, [dead_man](record::AgentHalf& half) { half.dead_man_ns = dead_man; },
+        /*wake=*/false);
+  }
+}
+
+void Templates::ArmRenewal() {
+  if (renewal_armed_ || uses_.empty()) return;
+  renewal_armed_ = true;
+  const absl::Duration pause =
+      std::clamp(core_->options.dead_man / kRenewalsPerDeadMan, kShortestRenewal, kLongestRenewal);
+  core_->scheduler->After(pause, [this] {
+    renewal_armed_ = false;
+    RenewDeadMan();
+    ArmRenewal();
+  });
+}
+
+std::string Templates::Leave(bool end) {
+  std::vector<std::string> names;
+  for (const ProcessEntry* living : Living()) {
+    if (living->IsUnmanaged()) continue;
+    names.push_back(living->name);
+    if (end) Retire(core_->table.Find(living->id), "it ends");
+  }
+  if (names.empty()) return "";
+  RenewDeadMan();
+  const size_t count = names.size();
+  if (count > kMostNamed) {
+    names.resize(kMostNamed);
+    names.emplace_back("…");
+  }
+  const std::string who = absl::StrCat(count, count == 1 ? " template (" : " templates (",
+                                       absl::StrJoin(names, ", "), count == 1 ? ") ends" : ") end");
+  if (end) return absl::StrCat(who, " with it");
+  return absl::StrCat(who, " in ", absl::FormatDuration(core_->options.dead_man),
+                      " unless an agent is started");
 }
 
 void Templates::OnForked(const std::string& id) {

@@ -11,7 +11,8 @@
 // Story:         Acquire: the template of the program, or a new one (Start) if there is none or the
 //                file was changed (Retire) → Offers::Await → the caller forks → OnForked. One that
 //                was not used for its idle timeout is retired (OnIdle). If a template dies, the
-//                Acquires that wait for it fail; the next Acquire starts another.
+//                Acquires that wait for it fail; the next Acquire starts another. While an agent
+//                lives it moves their dead-man time ahead (RenewDeadMan), and at its end (Leave).
 #ifndef SHOAL_AGENT_CORE_TEMPLATES_H_
 #define SHOAL_AGENT_CORE_TEMPLATES_H_
 
@@ -27,6 +28,7 @@
 #include "agent/core/launcher.h"
 #include "agent/core/offers.h"
 #include "agent/core/ports/programs.h"
+#include "agent/core/ports/shim_slots.h"
 #include "agent/core/start_queue.h"
 #include "agent/core/terminator.h"
 
@@ -37,10 +39,11 @@ class Templates {
   // The id of a template that offers itself.
   using Callback = absl::AnyInvocable<void(absl::StatusOr<std::string> id)>;
 
-  Templates(Core* core, Programs* programs, StartQueue* queue, Launcher* launcher, Offers* offers,
-            Terminator* terminator)
+  Templates(Core* core, Programs* programs, ShimSlots* slots, StartQueue* queue, Launcher* launcher,
+            Offers* offers, Terminator* terminator)
       : core_(core),
         programs_(programs),
+        slots_(slots),
         queue_(queue),
         launcher_(launcher),
         offers_(offers),
@@ -68,6 +71,10 @@ class Templates {
 
   std::vector<const ProcessEntry*> Living() const;
 
+  // The agent ends: so do they, now (`end`), or at their dead-man time, counted from now, if no
+  // agent is there by then. Says which and when; empty without templates.
+  std::string Leave(bool end);
+
  private:
   using Key = std::pair<std::string, std::string>;  // owner, TemplateProgram::key
   struct Use {
@@ -85,15 +92,19 @@ class Templates {
   void Retire(ProcessEntry* process, const std::string& why);
   void ArmIdle(const std::string& id, absl::Duration delay);
   void OnIdle(const std::string& id);
+  void RenewDeadMan();
+  void ArmRenewal();
 
   Core* const core_;
   Programs* const programs_;
+  ShimSlots* const slots_;
   StartQueue* const queue_;
   Launcher* const launcher_;
   Offers* const offers_;
   Terminator* const terminator_;
   std::map<Key, std::string> current_;  // id of the one to fork from
   std::map<std::string, Use> uses_;     // by id, of those that are not over
+  bool renewal_armed_ = false;
   struct Losses {
     std::string last_id;
     int in_a_row = 0;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +10,7 @@
 #include "agent/core/start_failure.h"
 #include "agent/core/transitions.h"
 #include "agent/core/unmanaged.h"
+#include "agent/record/end_order.h"
 #include "common/end_times.h"
 #include "common/failpoint.h"
 
@@ -42,13 +42,10 @@ std::string NamesOf(const std::vector<Survivor>& survivors) {
   return absl::StrJoin(names, ", ");
 }
 
-// For the next agent, should this one be unable to store it.
-void NoteAsked(const Termination& first, record::AgentHalf* half) {
-  half->end_asked_ns = absl::ToUnixNanos(first.request_time);
-  half->end_asked_grace_ns = absl::ToInt64Nanoseconds(first.grace);
-  half->end_asked_signal = first.signal;
-  std::memset(half->end_asked_by, 0, sizeof(half->end_asked_by));
-  first.requested_by.copy(half->end_asked_by, sizeof(half->end_asked_by) - 1);
+void NoteFirst(const Termination& first, record::AgentHalf* half) {
+  record::NoteFirstOrder(half, absl::ToUnixNanos(first.request_time), first.signal,
+                         absl::ToInt64Nanoseconds(first.grace), first.requested_by.data(),
+                         first.requested_by.size());
 }
 
 }  // namespace
@@ -91,11 +88,9 @@ void Terminator::Tell(const std::string& id, const EndWish& wish, absl::Duration
   slots_->Tell(
       process->slot, id,
       [&](record::AgentHalf& half) {
-        half.terminate_serial = serial;
-        half.terminate_cause = EndCauseOf(wish.cause);
-        half.terminate_signal = wish.signal;
-        half.terminate_grace_ns = absl::ToInt64Nanoseconds(grace);
-        if (process->termination) NoteAsked(*process->termination, &half);
+        record::OrderEnd(&half, serial, EndCauseOf(wish.cause), wish.signal,
+                         absl::ToInt64Nanoseconds(grace));
+        if (process->termination) NoteFirst(*process->termination, &half);
       },
       /*wake=*/true);
   core_->scheduler->After(kShimReactionTime, [this, id, serial] { CheckShimSaw(id, serial); });

@@ -179,6 +179,12 @@ absl::StatusOr<UniqueFd> CgroupBase::Open(const std::string& id) const {
   return OpenAt(processes_.get(), id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
+absl::StatusOr<UniqueFd> OpenCgroupOf(const std::string& base, const std::string& id) {
+  if (base.empty()) return absl::NotFoundError("no cgroup base");
+  return OpenAt(AT_FDCWD, absl::StrCat(base, "/", kProcesses, "/", id),
+                O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
 absl::Status CgroupBase::Remove(const std::string& id) const {
   if (unlinkat(processes_.get(), id.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) {
     return absl::OkStatus();

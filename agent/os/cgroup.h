@@ -68,6 +68,10 @@ class CgroupBase {
   bool has_memory_ = false;
 };
 
+// The directory of `id` below the base at this path, where no CgroupBase can be had: Find clones a
+// process. NOT_FOUND: there is none.
+absl::StatusOr<UniqueFd> OpenCgroupOf(const std::string& base, const std::string& id);
+
 // One directory, by its descriptor. Files that are not there count as empty, so that a tree can be
 // followed while it goes away.
 absl::Status KillCgroup(int directory);         // cgroup.kill

@@ -24,15 +24,6 @@ absl::StatusOr<UniqueFd> MoveUp(UniqueFd fd, absl::string_view name) {
   return moved;
 }
 
-rlim_t RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
-  const rlim_t soft = limit.rlim_cur;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);  // Lowering nothing, it cannot fail; if it did, we have less.
-  return soft;
-}
-
 absl::StatusOr<std::string> ReadSmallFile(int directory, const std::string& path) {
   constexpr size_t kMaxBytes = size_t{1} << 20;
   UniqueFd fd(openat(directory, path.c_str(), O_RDONLY | O_CLOEXEC));

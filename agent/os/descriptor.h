@@ -5,7 +5,7 @@
 #ifndef SHOAL_AGENT_OS_DESCRIPTOR_H_
 #define SHOAL_AGENT_OS_DESCRIPTOR_H_
 
-#include <sys/resource.h>
+#include <sys/types.h>
 
 #include <string>
 
@@ -25,10 +25,6 @@ absl::StatusOr<UniqueFd> OpenAt(int directory, const std::string& path, int flag
 
 // The same descriptor at kLowestOwnFd or above, close-on-exec.
 absl::StatusOr<UniqueFd> MoveUp(UniqueFd fd, absl::string_view name);
-
-// Raises the soft RLIMIT_NOFILE to the hard one and returns the soft one as it was, which processes
-// are to have; 0 if it could not be read.
-rlim_t RaiseDescriptorLimit();
 
 // The whole of a small file, such as one of /proc. At most 1 MiB.
 absl::StatusOr<std::string> ReadSmallFile(int directory, const std::string& path);

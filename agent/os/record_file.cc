@@ -99,7 +99,7 @@ absl::StatusOr<std::unique_ptr<RecordFile>> RecordFile::Open(const std::string& 
         absl::StrCat("record file ", path, " is not a regular file of uid ", geteuid()));
   }
   if (!TakeAgentLock(fd.get(), LockOf(0))) {
-    return absl::FailedPreconditionError(
+    return absl::UnavailableError(
         absl::StrCat("run directory ", run_dir, " is in use by another agent"));
   }
   auto file = absl::WrapUnique(new RecordFile(std::move(fd), path, boot, format));

@@ -3,7 +3,8 @@
 // Ownership:     one per agent, owns the descriptor and with it the agent lock.
 // Thread-safety: loop thread only.
 // Blocking:      never waits; a few system calls on tmpfs each.
-// Errors:        Open: FAILED_PRECONDITION when another agent serves the file or it is not ours.
+// Errors:        Open: UNAVAILABLE when another agent serves the file, FAILED_PRECONDITION when it is
+//                not ours.
 //                Take: RESOURCE_EXHAUSTED (descriptors, space); nothing is left behind.
 #ifndef SHOAL_AGENT_OS_RECORD_FILE_H_
 #define SHOAL_AGENT_OS_RECORD_FILE_H_

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,15 @@ namespace {
 
 constexpr absl::Duration kPollInterval = absl::Milliseconds(100);
 constexpr int kPollsToALockOnly = 10;
+constexpr size_t kSpares = 2;  // a pidfd, and a look at /proc
+constexpr rlim_t kLastDescriptors = 64;
+
+// The kernel gives the lowest number that is free.
+bool IsOfTheLast(int fd) {
+  rlimit limit{};
+  return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+         static_cast<rlim_t>(fd) + kLastDescriptors >= limit.rlim_cur;
+}
 
 // REQUIRES: `child` was not reaped yet, so the pid is its.
 absl::StatusOr<UniqueFd> OpenChild(pid_t child) {
@@ -30,7 +40,7 @@ absl::StatusOr<UniqueFd> OpenChild(pid_t child) {
 
 ShimWatch::ShimWatch(EventLoop* loop, const RecordFile* records,
                      absl::AnyInvocable<void(int slot)> on_death)
-    : loop_(loop), records_(records), on_death_(std::move(on_death)) {}
+    : loop_(loop), records_(records), on_death_(std::move(on_death)), spares_(kSpares) {}
 
 ShimWatch::~ShimWatch() {
   if (poll_) loop_->Cancel(*poll_);
@@ -79,14 +89,18 @@ void ShimWatch::MaybeReach(int slot) {
   }
 }
 
+absl::StatusOr<UniqueFd> ShimWatch::Open(int slot, const Shim& shim) const {
+  if (shim.child != 0) return OpenChild(shim.child);
+  const RecordFile::Halves halves = records_->Read(slot);
+  if (!halves.shim) return absl::UnavailableError("has not written its half yet");
+  return OpenProcess(halves.shim->shim_pid, halves.shim->shim_start_ticks);
+}
+
 bool ShimWatch::Reach(int slot, Shim* shim) {
-  absl::StatusOr<UniqueFd> pidfd = absl::UnavailableError("has not written its half yet");
-  if (shim->child != 0) {
-    pidfd = OpenChild(shim->child);
-  } else if (const RecordFile::Halves halves = records_->Read(slot); halves.shim) {
-    pidfd = OpenProcess(halves.shim->shim_pid, halves.shim->shim_start_ticks);
-  }
-  if (!pidfd.ok()) return false;
+  if (is_short_) return false;
+  absl::StatusOr<UniqueFd> pidfd = Open(slot, *shim);
+  is_short_ = pidfd.ok() ? IsOfTheLast(pidfd->get()) : absl::IsResourceExhausted(pidfd.status());
+  if (!pidfd.ok() || is_short_) return false;
   const absl::Status watched =
       loop_->Watch(pidfd->get(), EPOLLIN, [this, slot](uint32_t) { OnReadable(slot); });
   if (!watched.ok()) return false;
@@ -97,9 +111,22 @@ bool ShimWatch::Reach(int slot, Shim* shim) {
 void ShimWatch::Wake(int slot) {
   const auto found = shims_.find(slot);
   if (found == shims_.end()) return;
-  found->second.wake = !found->second.pidfd;
-  if (found->second.wake) return;
-  SendSignal(found->second.pidfd.get(), SIGUSR1).IgnoreError();  // Gone: its death is on its way.
+  Shim& shim = found->second;
+  if (shim.pidfd) {
+    SendSignal(shim.pidfd.get(), SIGUSR1).IgnoreError();  // Gone: its death is on its way.
+  } else {
+    shim.wake = !WakeUnwatched(slot, shim);
+  }
+}
+
+bool ShimWatch::WakeUnwatched(int slot, const Shim& shim) {
+  for (size_t i = 0; i < kSpares; ++i) spares_.GiveUp();
+  bool is_woken = false;
+  if (const absl::StatusOr<UniqueFd> pidfd = Open(slot, shim); pidfd.ok()) {
+    is_woken = SendSignal(pidfd->get(), SIGUSR1).ok();
+  }
+  spares_.Refill();
+  return is_woken;
 }
 
 void ShimWatch::OnReadable(int slot) {
@@ -132,6 +159,7 @@ bool ShimWatch::HasNoAnswer(int slot, Shim* shim) const {
 
 void ShimWatch::Poll() {
   poll_.reset();
+  is_short_ = false;
   const bool ask_locks = ++polls_ % kPollsToALockOnly == 0;
   const std::vector<int> slots(unreached_.begin(), unreached_.end());
   for (int slot : slots) {

@@ -2,7 +2,8 @@
 //
 // A child of this agent is watched by its pidfd and reaped; a shim of an agent before this one by a
 // pidfd whose start time was checked. Where neither can be had (no descriptor left, no /proc, a
-// shim that has not written its pid yet) its lock is asked every 100 ms until it can. A process
+// shim that has not written its pid yet) its lock is asked every 100 ms until it can. The last
+// descriptors are left to clients and output: shims can do without. A process
 // that was asked for a fork lets go of the lock before it says why it could not: until it has
 // answered, only a lock that was free 100 ms ago, too, is a death.
 //
@@ -19,8 +20,10 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
 #include "agent/loop/event_loop.h"
 #include "agent/os/record_file.h"
+#include "agent/os/spare_descriptors.h"
 #include "common/unique_fd.h"
 
 namespace shoal::agent {
@@ -47,7 +50,7 @@ class ShimWatch {
   void Drop(int slot) { Forget(slot); }
 
   bool IsAlive(int slot) const { return shims_.contains(slot); }
-  // SIGUSR1: look at the agent half. A shim that is not reached yet is woken as soon as it is.
+  // SIGUSR1: look at the agent half. A shim that cannot be reached yet is woken as soon as it can.
   void Wake(int slot);
 
  private:
@@ -59,7 +62,9 @@ class ShimWatch {
     bool unanswered = false;    // of a fork
     bool was_unlocked = false;  // at the poll before
   };
+  absl::StatusOr<UniqueFd> Open(int slot, const Shim& shim) const;
   bool Reach(int slot, Shim* shim);
+  bool WakeUnwatched(int slot, const Shim& shim);
   bool IsGone(int slot, const Shim& shim) const;
   bool HasNoAnswer(int slot, Shim* shim) const;
   void OnReadable(int slot);
@@ -72,6 +77,8 @@ class ShimWatch {
   absl::AnyInvocable<void(int slot)> on_death_;
   absl::flat_hash_map<int, Shim> shims_;
   absl::flat_hash_set<int> unreached_;
+  SpareDescriptors spares_;  // to wake a shim by, that is not watched by one
+  bool is_short_ = false;    // of descriptors, at the last try: the next poll tries again
   std::optional<EventLoop::TimerId> poll_;
   int polls_ = 0;
 };

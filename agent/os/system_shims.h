@@ -53,7 +53,7 @@ class SystemShims final : public ShimSlots,
                           public Programs,
                           public ProcessTrees {
  public:
-  // FAILED_PRECONDITION: the run directory is another agent's. No cgroup is no error.
+  // UNAVAILABLE: another agent serves the run directory. No cgroup is no error.
   static absl::StatusOr<std::unique_ptr<SystemShims>> Open(EventLoop* loop,
                                                            SystemShimsOptions options);
   ~SystemShims() override;

@@ -23,6 +23,7 @@ namespace {
 
 constexpr int kBacklog = 1024;
 constexpr int kAcceptsPerTurn = 64;
+constexpr size_t kSpares = 8;
 constexpr absl::Duration kPause = absl::Milliseconds(100);
 constexpr absl::Duration kComplaintInterval = absl::Seconds(10);
 
@@ -82,7 +83,8 @@ UnixListener::UnixListener(EventLoop* loop, std::string path, LockFile lock, Uni
       lock_(std::move(lock)),
       fd_(std::move(fd)),
       on_accept_(std::move(on_accept)),
-      on_trouble_(std::move(on_trouble)) {}
+      on_trouble_(std::move(on_trouble)),
+      spares_(kSpares) {}
 
 UnixListener::~UnixListener() {
   if (resume_ != 0) {
@@ -98,10 +100,13 @@ absl::Status UnixListener::Watch() {
 }
 
 void UnixListener::OnReadable() {
+  spares_.Refill();
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     UniqueFd fd(accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
       Admit(std::move(fd));
+    } else if (errno == EMFILE && spares_.GiveUp()) {
+      continue;
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
       PauseForWantOfDescriptors();
       return;

@@ -19,6 +19,7 @@
 #include "agent/core/model.h"
 #include "agent/loop/event_loop.h"
 #include "agent/os/lock_file.h"
+#include "agent/os/spare_descriptors.h"
 #include "common/boot_time.h"
 #include "common/unique_fd.h"
 
@@ -56,6 +57,7 @@ class UnixListener {
   const UniqueFd fd_;
   OnAccept on_accept_;
   OnTrouble on_trouble_;
+  SpareDescriptors spares_;        // for clients that come when no descriptor is left
   EventLoop::TimerId resume_ = 0;  // 0: not paused
   BootTime next_complaint_;
   int unsaid_ = 0;

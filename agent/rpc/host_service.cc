@@ -75,6 +75,7 @@ void SetHost(const Edge& edge, const HostInfo& info, v1::Host* host) {
   host->set_boot_id(edge.boot_id);
   host->set_agent_version(info.version);
   SetTime(info.start_time, host->mutable_agent_start_time());
+  SetDuration(info.template_dead_man, host->mutable_template_dead_man());
   host->set_slots(info.slots > 0 ? info.slots : host->cores());
   host->mutable_labels()->insert(info.labels.begin(), info.labels.end());
   host->set_agent_pid(getpid());
@@ -95,12 +96,14 @@ grpc::ServerUnaryReactor* HostService::Get(grpc::CallbackServerContext* context,
       [edge = edge_, permit = *permit, info = info_, call, with_checks = request->checks()] {
         int live = edge->supervisor->live_processes();
         int sessions = static_cast<int>(edge->supervisor->Sessions(permit).size());
-        info->helper->Run([edge, info, call, live, sessions, with_checks] {
+        int templates = static_cast<int>(edge->supervisor->Templates(permit).size());
+        info->helper->Run([edge, info, call, live, sessions, templates, with_checks] {
           v1::Host host;
           SetHost(*edge, *info, &host);
           if (with_checks) SetChecks(*info, &host);
           host.set_live_processes(live);
           host.set_open_sessions(sessions);
+          host.set_live_templates(templates);
           call->Answer(
               [&](v1::HostServiceGetResponse* filled) { filled->mutable_host()->Swap(&host); });
         });

@@ -31,6 +31,7 @@ struct HostInfo {
   std::string state_dir;
   std::vector<std::string> capabilities;
   absl::Time start_time;
+  absl::Duration template_dead_man;  // zero: templates end with the agent
   HostCheckInput checks;
   HelperThread* helper = nullptr;  // outlives the service
 };

@@ -33,7 +33,7 @@ void IdleWatch::OnTurnEnd() {}
 void IdleWatch::Touch() { last_busy_ = edge_->clock->BootTime(); }
 
 bool IdleWatch::IsBusy() const {
-  // No agent would end a template that this one left behind.
+  // Templates end with this agent, and those that are not used any more before it.
   return edge_->supervisor->live_processes() > 0 ||
          !edge_->supervisor->Templates(permit_).empty() ||
          !edge_->supervisor->Sessions(permit_).empty() || edge_->calls->count() > 0 ||

@@ -16,7 +16,6 @@
 
 namespace shoal::agent {
 
-inline constexpr int kMaxMessageSizeBytes = 1 << 20;
 inline constexpr int kMaxSelectorTerms = 10'000;
 inline constexpr int kMaxPositions = 20'000;
 

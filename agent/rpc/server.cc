@@ -13,9 +13,9 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "agent/rpc/listen_address.h"
-#include "agent/rpc/request_checks.h"
 #include "common/grpc_deadline.h"
 #include "common/status.h"
+#include "shoal/v1/metadata.h"
 
 namespace shoal::agent {
 namespace {
@@ -35,7 +35,7 @@ constexpr int kKeepAliveMs = 30'000;
 constexpr int kKeepAliveTimeoutMs = 15 * 60'000;
 
 void Configure(grpc::ServerBuilder* builder, bool has_network) {
-  builder->SetMaxReceiveMessageSize(kMaxMessageSizeBytes);
+  builder->SetMaxReceiveMessageSize(v1::kMaxRequestBytes);
   builder->SetResourceQuota(grpc::ResourceQuota("shoald").Resize(kQuotaBytes));
   // No client needs compression, and a megabyte of zeros is a small message.
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);

@@ -95,6 +95,18 @@ bool StopAll(const Fleet& fleet, Invocation& invocation) {
   return all_ended;
 }
 
+// What becomes of the templates of an agent that has ended; empty without any.
+std::string FateOfTemplates(const v1::Host& facts) {
+  if (facts.live_templates() == 0) return "";
+  const absl::Duration dead_man = ToSpan(facts.template_dead_man());
+  return absl::StrCat(
+      " ", Count(facts.live_templates(), "template"),
+      facts.live_templates() == 1 ? " ends " : " end ",
+      dead_man == absl::ZeroDuration()
+          ? "with it."
+          : absl::StrCat("in ", FormatSpan(dead_man), " unless an agent is started."));
+}
+
 int RunStop(bool all, Invocation& invocation) {
   if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
   const std::string socket = LocalAddress().unix_path;
@@ -124,7 +136,8 @@ int RunStop(bool all, Invocation& invocation) {
       absl::StrCat("the agent (PID ", facts.agent_pid(), ") has ended",
                    left ? absl::StrCat("; ", Count(facts.live_processes(), "process", "es"),
                                        " of its keep running, and the next agent finds them again.")
-                        : "; no process is left."));
+                        : "; no process is left.",
+                   all ? "" : FateOfTemplates(facts)));
   return 0;
 }
 

@@ -67,8 +67,9 @@ class Fleet {
   // `hosts` as for ParseHostList; empty means DefaultHosts(). Without a certificate among the
   // options, that of Credentials::FromEnvironment(). INVALID_ARGUMENT: the list is malformed.
   // FAILED_PRECONDITION: credentials are missing, or the socket of this machine's agent, which nobody
-  // named, may be another user's. UNAVAILABLE: see require_all, or no host
-  // answered.
+  // named, may be another user's. UNAVAILABLE: see require_all, or no host answered.
+  // RESOURCE_EXHAUSTED: this program cannot have so many connections. If it can, its soft limit on
+  // descriptors (RLIMIT_NOFILE) is raised where they need it.
   static absl::StatusOr<Fleet> Connect(absl::string_view hosts = "", FleetOptions options = {});
   static absl::StatusOr<Fleet> Connect(std::vector<HostAddress> addresses,
                                        FleetOptions options = {});

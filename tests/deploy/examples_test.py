@@ -11,7 +11,7 @@ import unittest
 
 DEPLOY, SHOALD, SHOAL = pathlib.Path(sys.argv.pop(1)), sys.argv.pop(1), sys.argv.pop(1)
 # Not settings: they say what to do now, or where this file is.
-NOT_SETTINGS = {"help", "help-all", "version", "config"}
+NOT_SETTINGS = {"help", "help-all", "version", "config", "terminate", "grace"}
 SETTING = r"^#([a-z][a-z0-9-]*) = "
 
 

@@ -220,6 +220,18 @@ TEST_P(TemplateTest, TerminatingATemplateSparesWhatItForked) {
   }
 }
 
+TEST_P(TemplateTest, TheDeadManTimeOfATemplateSparesWhatItForked) {
+  for (const char* how : kHow) {
+    SCOPED_TRACE(how);
+    StartTemplate(how, {"pause"});
+    shim().agent.dead_man_ns = 1;  // long ago
+    shim().Tell();
+    EXPECT_EQ(shim().AwaitFinal().end_cause, record::EndCause::kDeadMan);
+    ExpectOnlyTheForkedLives();
+    shim().agent.dead_man_ns = 0;
+  }
+}
+
 TEST_P(TemplateTest, KillingATemplateSparesWhatItForked) {
   for (const char* how : kHow) {
     SCOPED_TRACE(how);

@@ -89,6 +89,17 @@ TEST_F(BadInput, AnArgumentOfTheGreatestLengthIsPassed) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
 }
 
+TEST_F(BadInput, AnEnvironmentAboveAMebibyteIsNamedWithItsSizeAndTheLimit) {
+  StartAgent("ant");
+  std::vector<std::string> words = {"run", "-n", "1"};
+  for (int i = 0; i < 10; ++i) {
+    words.insert(words.end(), {"--env", absl::StrCat("K", i, "=", std::string(120'000, 'x'))});
+  }
+  words.insert(words.end(), {"--", "true"});
+  ExpectRefused(words, {"specs[0].env has 1200", " bytes and the request ", ", limit 1048576"},
+                ::testing::Eq(2));
+}
+
 TEST_F(BadInput, AnUnknownHost) {
   hosts_ = "no-such-host.invalid";
   ExpectRefused({"ps"}, {"no-such-host.invalid", "does not resolve"}, ::testing::Eq(69));

@@ -203,12 +203,16 @@ void StateDiskFull(FaultTest& test) {
   AgentProcess& agent = test.AddAgent("ant");
   MountSmallState(test, agent, 0);
   ASSERT_TRUE(agent.Start());
-  ASSERT_TRUE(test.Spawn(SpecOf({ChildPath(), "sleep"}, "runs")).ok());
+  for (const char* name : {"runs", "stops"}) {
+    ASSERT_TRUE(test.Spawn(SpecOf({ChildPath(), "sleep"}, name)).ok());
+  }
   test.WriteFile(agent.state_dir() + "/filler", std::string(8 << 20, 'f'));
   grpc::Status refused;
   for (int i = 0; i < 2000 && refused.ok(); ++i) refused = test.Spawn(SpecOf({"true"}));
   ExpectStatus(refused, StatusCode::RESOURCE_EXHAUSTED, {});
   EXPECT_EQ(test.stub().Get("runs").state(), v1::STATE_RUNNING);
+  const CommandResult stopped = test.Shoal({"stop", "stops"});  // an end needs no commit
+  EXPECT_EQ(stopped.exit_code, 0) << stopped;
   kill(test.stub().Get("runs").pid(), SIGKILL);  // an exit is still seen
   EXPECT_EQ(test.stub().Wait("runs", v1::WaitRequest::UNTIL_EXITED).exit().signal(), SIGKILL);
   fs::remove(agent.state_dir() + "/filler");

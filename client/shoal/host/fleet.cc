@@ -7,13 +7,18 @@
 #include "absl/strings/str_join.h"
 #include "common/socket_trust.h"
 #include "common/status.h"
+#include "shoal/host/connection_room.h"
 
 namespace shoal {
 namespace {
 
-// One sentence for all hosts that did not answer; the code is that of the first.
+// One sentence for all hosts that did not answer; the code is that of the first. What this program
+// lacks is no trouble of theirs, and said once.
 absl::Status Unreachable(const std::vector<UnreachableHost>& hosts) {
   constexpr size_t kNamed = 4;
+  for (const UnreachableHost& host : hosts) {
+    if (absl::IsResourceExhausted(host.reason)) return host.reason;
+  }
   std::vector<absl::string_view> reasons;
   for (const UnreachableHost& host : hosts) {
     if (reasons.size() < kNamed) reasons.push_back(host.reason.message());
@@ -43,6 +48,8 @@ absl::StatusOr<Fleet> Fleet::Connect(absl::string_view hosts, FleetOptions optio
 
 absl::StatusOr<Fleet> Fleet::Connect(std::vector<HostAddress> addresses, FleetOptions options) {
   if (addresses.empty()) return absl::InvalidArgumentError("hosts: the list is empty");
+  if (absl::Status room = internal::MakeRoomForConnections(addresses.size()); !room.ok())
+    return room;
   Fleet fleet;
   for (HostAddress& address : addresses) {
     absl::StatusOr<std::shared_ptr<Host>> host = Host::Create(std::move(address), options.host);

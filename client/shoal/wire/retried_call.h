@@ -31,6 +31,7 @@
 #include "shoal/wire/attempts.h"
 #include "shoal/wire/host_rep.h"
 #include "shoal/wire/owner.h"
+#include "shoal/wire/request_size.h"
 #include "shoal/wire/wire_status.h"
 
 namespace shoal {
@@ -45,6 +46,7 @@ class RetriedCall final : public Attempts {
   static void Run(Host::Rep* rep, Method method, Request request, const CallOptions& options,
                   Done<Response> done) {
     if (absl::Status ours = internal::CheckNotForked(); !ours.ok()) return std::move(done)(ours);
+    if (absl::Status size = CheckRequestSize(request); !size.ok()) return std::move(done)(size);
     auto* call =
         new RetriedCall(rep, std::move(method), std::move(request), options, std::move(done));
     rep->active.Add(call);

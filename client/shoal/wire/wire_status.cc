@@ -1,5 +1,7 @@
 #include "shoal/wire/wire_status.h"
 
+#include <sys/resource.h>
+
 #include <string>
 #include <vector>
 
@@ -49,6 +51,22 @@ std::string ReasonOf(absl::string_view message) {
   return absl::StrCat(reason, " (", where, ")");
 }
 
+// The kernel's words for EMFILE; those for ENFILE go on.
+bool IsWithoutDescriptor(const grpc::Status& status) {
+  constexpr absl::string_view kReason = "Too many open files";
+  return IsConnectFailure(status) &&
+         (absl::EndsWith(status.error_message(), kReason) ||
+          absl::StrContains(status.error_message(), absl::StrCat(kReason, ":")));
+}
+
+absl::Status NoDescriptor() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return absl::ResourceExhaustedError(
+      absl::StrCat("no descriptor is left for another connection: this program may have ",
+                   limit.rlim_cur, " open (`ulimit -n`)"));
+}
+
 void CopyDetails(const std::string& serialized, absl::Status* status) {
   v1::ErrorDetails details;
   if (serialized.empty() || !details.ParseFromString(serialized)) return;
@@ -71,6 +89,7 @@ bool IsConnectFailure(const grpc::Status& status) {
 
 absl::Status FromWire(const HostAddress& address, const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
+  if (IsWithoutDescriptor(status)) return NoDescriptor();
   auto code = static_cast<absl::StatusCode>(status.error_code());
   std::string message = status.error_message();
   if (code == absl::StatusCode::kUnavailable) {

@@ -311,6 +311,32 @@ TEST_F(AgentStopTest, ProcessesRunOnUnlessAllAreToEnd) {
                                "finds them again.\n")}));
 }
 
+TEST_F(AgentStopTest, SaysWhatBecomesOfItsTemplates) {
+  v1::Host facts;
+  facts.set_agent_pid(child_);
+  facts.set_live_templates(1);
+  facts.mutable_template_dead_man()->set_seconds(600);
+  ant_.SetFacts(facts);
+  EXPECT_EQ(Shoal("agent stop"),
+            (Said{0, "",
+                  absl::StrCat(HasEnded(),
+                               "; no process is left. 1 template ends in 10 min unless an agent is "
+                               "started.\n")}));
+}
+
+TEST_F(AgentStopTest, SaysThatAPrivateOnesTemplatesEndWithIt) {
+  v1::Host facts;
+  facts.set_agent_pid(child_);
+  facts.set_live_processes(1);
+  facts.set_live_templates(2);
+  ant_.SetFacts(facts);
+  EXPECT_EQ(Shoal("agent stop"),
+            (Said{0, "",
+                  absl::StrCat(HasEnded(),
+                               "; 1 process of its keep running, and the next agent finds them "
+                               "again. 2 templates end with it.\n")}));
+}
+
 TEST_F(AgentStopTest, AllEndsEveryProcessFirst) {
   ant_.Put(Running(kWeb, "web"));
   EXPECT_EQ(Shoal("agent stop --all"),

@@ -19,8 +19,8 @@ namespace shoal::testing {
 // A cgroup of the pids controller (v1) that goes at the end.
 class PidsCgroup {
  public:
-  PidsCgroup()
-      : path_(absl::StrCat("/sys/fs/cgroup/pids/shoal-test-", getpid())),
+  explicit PidsCgroup(const std::string& suffix = "")
+      : path_(absl::StrCat("/sys/fs/cgroup/pids/shoal-test-", getpid(), suffix)),
         usable_(mkdir(path_.c_str(), 0755) == 0) {}
   explicit PidsCgroup(pid_t member) : PidsCgroup() {
     if (usable_) Write("cgroup.procs", member);

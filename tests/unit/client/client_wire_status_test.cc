@@ -1,9 +1,11 @@
 // What gRPC says of a call, as a sentence about a host.
 #include <grpcpp/support/status.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "shoal/host_list.h"
 #include "shoal/wire/wire_status.h"
 
@@ -52,6 +54,22 @@ TEST(FromWire, IsASentenceAboutTheHost) {
     EXPECT_EQ(status, absl::Status(static_cast<absl::StatusCode>(row.code), row.message));
   }
   EXPECT_TRUE(FromWire(Node(), grpc::Status::OK).ok());
+}
+
+TEST(FromWire, AProgramWithoutDescriptorsDoesNotBlameTheHost) {
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const absl::Status status =
+      FromWire(Node(), grpc::Status(grpc::StatusCode::UNAVAILABLE,
+                                    "failed to connect to all addresses; last error: UNKNOWN: "
+                                    "ipv4:10.0.0.3:7420: socket: Too many open files"));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(status.message(),
+            absl::StrCat("no descriptor is left for another connection: this program may have ",
+                         limit.rlim_cur, " open (`ulimit -n`)"));
+  EXPECT_EQ(FromWire(Node(), grpc::Status(grpc::StatusCode::UNAVAILABLE,
+                                          "the name does not resolve: Too many open files")),
+            status);
 }
 
 TEST(NameSkew, SaysWhoseClockIsFarOffWhenARequestIdIsRefusedForItsTime) {

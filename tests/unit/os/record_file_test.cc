@@ -86,7 +86,7 @@ TEST_F(RecordFileTest, FileIsForItsUserAlone) {
 TEST_F(RecordFileTest, SecondAgentIsRefused) {
   auto file = Open();
   auto second = RecordFile::Open(scratch_.path(), kBootId, {});
-  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_NE(second.status().message().find("in use by another agent"), std::string::npos);
 }
 

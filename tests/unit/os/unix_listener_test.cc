@@ -2,6 +2,7 @@
 
 #include <linux/securebits.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -61,6 +62,25 @@ TEST_F(UnixListenerTest, PeerIsAcceptedWithItsUidAndPid) {
   ASSERT_EQ(write(accepted_[0].get(), "x", 1), 1);
   char byte = 0;
   EXPECT_EQ(read(client.get(), &byte, 1), 1);
+}
+
+TEST_F(UnixListenerTest, AFewClientsAreAcceptedThoughNoDescriptorIsLeft) {
+  auto listener = Open(scratch_ / "run/shoald.sock");
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < 12; ++i) clients.push_back(Connect(scratch_ / "run/shoald.sock"));
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit tight = {.rlim_cur = 100, .rlim_max = limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &tight);
+  std::vector<UniqueFd> hogs;
+  for (int fd = 0; (fd = fcntl(0, F_DUPFD_CLOEXEC, 0)) >= 0;) hogs.emplace_back(fd);
+  EXPECT_TRUE(RunUntil(loop_.get(), [this] { return !lines_.empty(); }));
+  EXPECT_EQ(accepted_.size(), 8u);
+  // What is closed goes to the clients that wait, then to the spares.
+  hogs.clear();
+  EXPECT_TRUE(RunUntil(loop_.get(), [this] { return accepted_.size() == 12; }));
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 TEST_F(UnixListenerTest, ForeignUidIsClosedAndSaidOnce) {

@@ -1,0 +1,82 @@
+// A running agent that has no descriptor left ends processes all the same.
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/unique_fd.h"
+#include "tests/support/system/pids_cgroup.h"
+#include "tests/support/system/system_test.h"
+
+namespace shoal::testing {
+namespace {
+
+constexpr size_t kLimit = 80;
+
+class AgentScarcity : public SystemTest {
+ protected:
+  // From its next start on the agent may have so many descriptors.
+  void Limit(AgentProcess& agent) {
+    WriteFile(Scratch("tight"),
+              absl::StrCat("#!/bin/sh\nulimit -n ", kLimit, "\nexec ", ShoaldPath(), " \"$@\"\n"),
+              0755);
+    agent.options().program = Scratch("tight");
+  }
+  static size_t OpenDescriptorsOf(const AgentProcess& agent) {
+    const std::filesystem::directory_iterator open(absl::StrCat("/proc/", agent.pid(), "/fd"));
+    return static_cast<size_t>(std::distance(begin(open), end(open)));
+  }
+  static UniqueFd Connect(const AgentProcess& agent) {
+    UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = agent.socket();
+    std::copy(path.begin(), path.end(), address.sun_path);
+    EXPECT_EQ(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    return fd;
+  }
+};
+
+TEST_F(AgentScarcity, ANewClientStopsAProcessOfAnAgentWithoutDescriptors) {
+  AgentProcess& agent = AddAgent("ant");
+  Limit(agent);
+  ASSERT_TRUE(agent.Start());
+  agent.stub().Spawn(SpecOf({ChildPath(), "sleep"}, "web"));
+  // A few more than there is room for, since some may have been open for a moment alone.
+  std::vector<UniqueFd> idle;
+  for (size_t i = OpenDescriptorsOf(agent); i < kLimit + 4; ++i) idle.push_back(Connect(agent));
+  WaitUntil("no descriptor is left", [&] { return OpenDescriptorsOf(agent) == kLimit; });
+  const CommandResult stopped = Shoal({"stop", "web"});
+  EXPECT_EQ(stopped.exit_code, 0) << stopped;
+  EXPECT_TRUE(agent.stub().Get("web").tree_empty());
+}
+
+TEST_F(AgentScarcity, AnAgentThatFindsMoreShimsThanItHasDescriptorsEndsThemAll) {
+  AgentProcess& agent = StartAgent("ant");
+  for (size_t i = 0; i < kLimit; ++i) agent.stub().Spawn(SpecOf({ChildPath(), "sleep"}));
+  agent.Kill();
+  Limit(agent);
+  ASSERT_TRUE(agent.Start());
+  const CommandResult stopped = Shoal({"stop", "*"});
+  EXPECT_EQ(stopped.exit_code, 0) << stopped;
+}
+
+TEST_F(AgentScarcity, ANewClientStopsABombThatHasLeftNoPid) {
+  AgentProcess& agent = StartAgent("ant");
+  PidsCgroup cgroup(agent.pid());
+  if (!cgroup.usable()) GTEST_SKIP() << "no writable pids controller";
+  cgroup.Write("pids.max", cgroup.Current() + 60);
+  agent.stub().Spawn(SpecOf({ChildPath(), "bomb"}, "grows"));
+  WaitUntil("the bomb has filled its limit", [&] { return cgroup.Current() > 40; });
+  const CommandResult stopped = Shoal({"stop", "grows"});
+  EXPECT_EQ(stopped.exit_code, 0) << stopped;
+  agent.Stop();
+  cgroup.WaitEmpty();
+}
+
+}  // namespace
+}  // namespace shoal::testing
