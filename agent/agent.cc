@@ -228,8 +228,10 @@ void Agent::BeginDrain(const std::string& reason) {
   if (std::exchange(is_draining_, true)) return;
   // No other agent may ever come to what a private one was started for.
   const std::string templates = supervisor_->LeaveTemplates(/*end=*/IsPrivate());
-  spdlog::info("stopping: {}; {} processes go on{}{}", reason, supervisor_->live_processes(),
-               templates.empty() ? "" : "; ", templates);
+  const int living = supervisor_->live_processes();
+  spdlog::info("stopping: {}; {} {}{}{}", reason, living,
+               living == 1 ? "process goes on" : "processes go on", templates.empty() ? "" : "; ",
+               templates);
   readiness_->Stopping();
   server_->StopListening();
   loop_->After(kDrainGrace + kDrainSlack, [this] { Leave(); });

@@ -259,6 +259,7 @@ bool RecordReader::ApplyEnds(ProcessEntry* process, const ShimHalf& shim) {
     process->tree_empty = true;
     if (shim.empty_ns != 0) process->empty_time = absl::FromUnixNanos(shim.empty_ns);
     process->survivors.clear();
+    core_->events->OnTreeEmpty(process);
     changed = true;
   }
   return changed;
@@ -334,6 +335,7 @@ void RecordReader::OnTreeOver(const std::string& id, const absl::Status& proven)
     lost->tree_empty = true;
     lost->empty_time = core_->clock->Now();
     lost->survivors.clear();
+    core_->events->OnTreeEmpty(lost);
   } else {
     lost->flags |= kFlagLeaked;
     std::vector<int> orphans = trees_->Orphans(*lost);

@@ -285,7 +285,9 @@ void Sessions::TakeBack(ProcessEntry* process) {
 
 void Sessions::OnProcessOver(const ProcessEntry& process) {
   if (!process.session_id.empty()) MaybeForget(process.session_id);
-  if (!process.tree_empty) return;
+}
+
+void Sessions::OnTreeEmpty(const ProcessEntry& process) {
   for (SessionEntry* session : table_->OpenedFrom(process.id)) EndWithOpener(session, process);
 }
 

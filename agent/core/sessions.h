@@ -53,6 +53,7 @@ class Sessions {
 
   // A process is of its session again: it ends if that is over.
   void TakeBack(ProcessEntry* process);
+  void OnTreeEmpty(const ProcessEntry& process);
   void OnProcessOver(const ProcessEntry& process);
   int LiveProcessesOf(const std::string& session_id) const;
 

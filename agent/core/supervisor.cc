@@ -59,6 +59,8 @@ class Supervisor::Impl final : public ProcessEvents {
     forks.OnStartSettled(*process);
   }
 
+  void OnTreeEmpty(ProcessEntry* process) override { sessions.OnTreeEmpty(*process); }
+
   void OnOver(ProcessEntry* process) override {
     core.table.ReleaseName(*process);
     offers.OnOver(*process);

@@ -88,6 +88,7 @@ LiveUsage UsageOf(int pid, const std::vector<int>& members) {
   if (const std::optional<ProcStat> stat = ReadProcStat(pid)) {
     usage.cpu_time = stat->cpu_time;
     usage.rss_bytes = stat->rss_bytes;
+    usage.stopped = IsStopped(*stat);
   }
   usage.descendants = static_cast<int>(
       std::count_if(members.begin(), members.end(), [pid](int member) { return member != pid; }));

@@ -19,6 +19,7 @@ struct LiveUsage {
   absl::Duration cpu_time;  // of the main process and the children that it has waited for
   int64_t rss_bytes = 0;    // of the main process
   int descendants = 0;      // members of the tree besides the main process
+  bool stopped = false;     // the main process, by a signal or a debugger
 };
 
 // Every living descendant of `root`, itself left out, in no order; children that a shim reaps for a

@@ -29,6 +29,9 @@ struct ProcStat {
   int64_t rss_bytes = 0;
 };
 
+// By a signal or a debugger.
+inline bool IsStopped(const ProcStat& stat) { return stat.state == 'T' || stat.state == 't'; }
+
 // Thread-group leaders with nothing left to run are 'Z'.
 std::optional<ProcStat> ParseProcStat(absl::string_view text);
 std::optional<ProcStat> ReadProcStat(int pid);

@@ -20,8 +20,7 @@ std::shared_ptr<const SocketPeer> ReadPeer(int pid) {
 
 bool SystemPeers::IsStopped(const Opener& opener) {
   const std::optional<ProcStat> stat = ReadProcStat(opener.pid);
-  return stat && stat->start_ticks == opener.start_ticks &&
-         (stat->state == 'T' || stat->state == 't');
+  return stat && stat->start_ticks == opener.start_ticks && agent::IsStopped(*stat);
 }
 
 }  // namespace shoal::agent

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <csignal>
 #include <cstring>
 
 #include "absl/memory/memory.h"
@@ -15,6 +16,7 @@
 #include "agent/os/system_clock.h"
 #include "agent/record/adopting_shim.h"
 #include "common/failpoint.h"
+#include "common/keeper_name.h"
 #include "common/status.h"
 
 namespace shoal::agent {
@@ -302,6 +304,12 @@ std::vector<int> SystemShims::Members(const ProcessEntry& process) {
                        [this](const ProcStat& stat) { return IsAdoptingShim(stat); });
 }
 
+std::vector<int> SystemShims::MembersToStop(const ProcessEntry& process) {
+  std::vector<int> members = Members(process);
+  std::erase_if(members, [](int pid) { return ReadComm(pid) == kKeeperName; });
+  return members;
+}
+
 std::vector<int> SystemShims::Orphans(const ProcessEntry& process) {
   std::vector<int> orphans;
   for (const int pid : ListPids()) {
@@ -328,7 +336,8 @@ absl::Status SystemShims::Signal(const ProcessEntry& process, int signal, Signal
     case SignalScope::kGroup:
       return SignalGroup(process.pid, process.start_ticks, signal);
     case SignalScope::kTree:
-      return SignalMembers([this, &process] { return Members(process); }, signal);
+      return SignalMembers(
+          [&] { return signal == SIGSTOP ? MembersToStop(process) : Members(process); }, signal);
   }
   return absl::InvalidArgumentError(absl::StrCat("unknown signal scope ", static_cast<int>(scope)));
 }

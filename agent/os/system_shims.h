@@ -93,6 +93,8 @@ class SystemShims final : public ShimSlots,
 
   // True if it is an adopting shim, which may seem to be below the shim of the template, but whose
   // tree is another. Its name alone is not believed; its record is.
+  // All but those that keep what the process has elsewhere.
+  std::vector<int> MembersToStop(const ProcessEntry& process);
   bool IsAdoptingShim(const ProcStat& stat) const;
 
   LiveUsage Usage(const ProcessEntry& process) { return UsageOf(process.pid, Members(process)); }

@@ -42,6 +42,7 @@ void SetLiveUsage(const Edge& edge, const ProcessEntry& entry, v1::Process* prot
   SetDuration(usage.cpu_time, proto->mutable_live_usage()->mutable_cpu_time());
   proto->mutable_live_usage()->set_rss_bytes(usage.rss_bytes);
   proto->mutable_live_usage()->set_descendants(usage.descendants);
+  proto->mutable_live_usage()->set_stopped(usage.stopped);
 }
 
 // The selected processes in the order of ids, from the first above `after_id`, until `visit` says

@@ -29,7 +29,7 @@ constexpr int kWriteBufferBytes = 16 << 10;  // a stalled reader holds so much, 
 constexpr int kReadAheadBytes = 1 << 20;
 // Clients ping every 20 s; a server that allows less ends their connections (ENHANCE_YOUR_CALM).
 constexpr int kMinClientPingMs = 5'000;
-// Finds half-open connections, over a network only. As patient as TCP itself is by default: a client
+// Finds half-open connections, once the agent listens on a network. As patient as TCP itself is by default: a client
 // that is stopped answers no ping, and is not to be cut for that.
 constexpr int kKeepAliveMs = 30'000;
 constexpr int kKeepAliveTimeoutMs = 15 * 60'000;

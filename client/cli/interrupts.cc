@@ -40,14 +40,16 @@ bool Interrupts::MeansAnEnd(int signal) {
   return std::find(std::begin(kEnds), std::end(kEnds), signal) != std::end(kEnds);
 }
 
-void Interrupts::StopHere() {
+bool Interrupts::StopHere() {
   const sigset_t stop = Only(SIGTSTP);
   const sigset_t go_on = Only(SIGCONT);
-  pthread_sigmask(SIG_UNBLOCK, &stop, nullptr);
-  raise(SIGTSTP);
-  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
   const timespec at_once = {};
-  sigtimedwait(&go_on, nullptr, &at_once);
+  if (sigtimedwait(&go_on, nullptr, &at_once) == SIGCONT) return true;
+  // Raised before it is let through, so that one that came meanwhile goes with it when this is continued.
+  raise(SIGTSTP);
+  pthread_sigmask(SIG_UNBLOCK, &stop, nullptr);
+  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+  return sigtimedwait(&go_on, nullptr, &at_once) == SIGCONT;
 }
 
 Interrupts::Interrupts(Take take) : handler_(DoAsUsual) {

@@ -32,9 +32,9 @@ class Interrupts {
   Interrupts& operator=(const Interrupts&) = delete;
 
   static bool MeansAnEnd(int signal);
-  // For the handler: stops this program as SIGTSTP does, until it is continued, and takes the SIGCONT that did that. In
-  // a group that nobody could continue the kernel does not stop it.
-  static void StopHere();
+  // For the handler: stops this program as SIGTSTP does, until it is continued, and takes the SIGCONT that did that; at
+  // once if that has come already. False: it was not stopped, as in a group that nobody could continue.
+  static bool StopHere();
   // Calls `handler` with the number of each signal from now on; of those before, messages are lost. It calls nothing of this but AwaitOver().
   void Deliver(std::function<void(int signal)> handler);
   // What a signal could end has ended. Waits for the handler to say what it has to say to earlier signals, so that

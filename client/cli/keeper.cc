@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +19,9 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/command.h"
+#include "common/keeper_name.h"
 #include "common/status.h"
+#include "shoal/fan_out.h"
 #include "shoal/host.h"
 
 namespace shoal::cli {
@@ -35,8 +38,8 @@ std::vector<char*> Pointers(std::vector<std::string>& words) {
   return pointers;
 }
 
-// This program, with stdin from `input` and nothing else of ours.
-absl::StatusOr<pid_t> Spawn(std::vector<std::string> words, int input) {
+// This program, with stdin from `input`, stdout to `output`, and nothing else of ours.
+absl::StatusOr<pid_t> Spawn(std::vector<std::string> words, int input, int output) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
@@ -46,12 +49,11 @@ absl::StatusOr<pid_t> Spawn(std::vector<std::string> words, int input) {
   sigemptyset(&none);
   sigfillset(&all);
   posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  posix_spawnattr_setpgroup(&attributes, 0);
+                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   pid_t pid = 0;
@@ -86,9 +88,15 @@ std::string ReadInput() {
   return text;
 }
 
-bool InputEnds(absl::Duration timeout) {
-  pollfd wait = {STDIN_FILENO, POLLIN, 0};
+bool IsReadable(int fd, absl::Duration timeout) {
+  pollfd wait = {fd, POLLIN, 0};
   return poll(&wait, 1, static_cast<int>(absl::ToInt64Milliseconds(timeout))) > 0;
+}
+
+absl::StatusOr<std::pair<UniqueFd, UniqueFd>> MakePipe() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "cannot start a keeper of the leases");
+  return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
 }
 
 }  // namespace
@@ -142,11 +150,11 @@ Keeper::~Keeper() {
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
 }
 
-absl::Status Keeper::Start(const std::vector<KeptLease>& leases, const TlsFiles& tls) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "cannot start a keeper of the leases");
-  const UniqueFd input(ends[0]);
-  life_ = UniqueFd(ends[1]);
+absl::Status Keeper::Start(const std::vector<KeptLease>& leases, const TlsFiles& tls,
+                           absl::Duration patience) {
+  SHOAL_ASSIGN_OR_RETURN(auto input, MakePipe());
+  SHOAL_ASSIGN_OR_RETURN(auto output, MakePipe());
+  life_ = std::move(input.second);
   std::vector<std::string> words = {"shoal"};
   for (const auto& [option, file] :
        {std::pair("--tls-cert", tls.cert_file), std::pair("--tls-key", tls.key_file),
@@ -154,14 +162,23 @@ absl::Status Keeper::Start(const std::vector<KeptLease>& leases, const TlsFiles&
     if (!file.empty()) words.push_back(absl::StrCat(option, "=", file));
   }
   words.emplace_back("keep");
-  SHOAL_ASSIGN_OR_RETURN(pid_, Spawn(std::move(words), input.get()));
-  return WriteAll(life_.get(), WriteKeptLeases(leases));
+  SHOAL_ASSIGN_OR_RETURN(pid_, Spawn(std::move(words), input.first.get(), output.second.get()));
+  input.first.Reset();
+  output.second.Reset();
+  SHOAL_RETURN_IF_ERROR(WriteAll(life_.get(), WriteKeptLeases(leases)));
+  char kept = 0;
+  if (patience == absl::ZeroDuration() ||
+      (IsReadable(output.first.get(), patience) && read(output.first.get(), &kept, 1) == 1)) {
+    return absl::OkStatus();
+  }
+  return absl::UnavailableError("the keeper has not renewed the leases");
 }
 
 namespace {
 
 // Renews what stdin names until stdin ends.
 int RunKeeper(Invocation& invocation) {
+  prctl(PR_SET_NAME, kKeeperName);
   const absl::StatusOr<std::vector<KeptLease>> leases = ReadKeptLeases(ReadInput());
   if (!leases.ok()) return invocation.Fail(leases.status());
   const absl::StatusOr<HostOptions> options = invocation.OptionsForNetwork();
@@ -174,19 +191,25 @@ int RunKeeper(Invocation& invocation) {
     hosts.push_back(*std::move(host));
     pace = std::min(pace, lease.ttl / 3);
   }
-  do {
+  const auto renew = [&](size_t i, Done<v1::KeepAliveResponse> done) {
+    v1::KeepAliveRequest request;
+    request.set_session_id((*leases)[i].session_id);
+    request.set_token((*leases)[i].token);
+    CallOptions call;
+    call.timeout = pace;
+    hosts[i]->KeepAlive(std::move(request), call, std::move(done));
+  };
+  const auto first = FanOut<v1::KeepAliveResponse>(hosts.size(), renew);
+  const bool are_kept =
+      std::all_of(first.begin(), first.end(), [](const auto& answer) { return answer.ok(); });
+  if (are_kept) static_cast<void>(write(STDOUT_FILENO, "k", 1));
+  while (!IsReadable(STDIN_FILENO, pace)) {
     for (size_t i = 0; i < hosts.size(); ++i) {
-      v1::KeepAliveRequest request;
-      request.set_session_id((*leases)[i].session_id);
-      request.set_token((*leases)[i].token);
-      CallOptions call;
-      call.timeout = pace;
-      hosts[i]->KeepAlive(std::move(request), call,
-                          [](const absl::StatusOr<v1::KeepAliveResponse>&) {
-                            // The one who opened it is told when it goes on.
-                          });
+      renew(i, [](const absl::StatusOr<v1::KeepAliveResponse>&) {
+        // The one who opened it is told when it goes on.
+      });
     }
-  } while (!InputEnds(pace));
+  }
   return 0;
 }
 

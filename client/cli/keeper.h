@@ -3,7 +3,7 @@
 // Ownership:     the keeper ends with this object, and with this program, however that ends: it renews while the pipe
 //                is open whose other end is here.
 // Thread-safety: as a plain object.
-// Blocking:      Start() until the keeper has read what it is given.
+// Blocking:      Start() until the keeper has renewed all, for `patience` at most.
 #ifndef SHOAL_CLIENT_CLI_KEEPER_H_
 #define SHOAL_CLIENT_CLI_KEEPER_H_
 
@@ -44,9 +44,11 @@ class Keeper {
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
 
-  // In a process group of its own, so that what the terminal sends to this one does not reach it; with the certificate
-  // of `tls`. Once.
-  absl::Status Start(const std::vector<KeptLease>& leases, const TlsFiles& tls);
+  // In a session of its own, so that what the terminal sends to this program does not reach it; with the certificate of
+  // `tls`. Its name tells the agent to leave it alone when a tree that it is part of is stopped. Once. UNAVAILABLE: it has
+  // not renewed all of them within `patience` (zero: that is not waited for); it goes on trying.
+  absl::Status Start(const std::vector<KeptLease>& leases, const TlsFiles& tls,
+                     absl::Duration patience);
 
  private:
   pid_t pid_ = 0;

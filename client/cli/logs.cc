@@ -182,7 +182,9 @@ void LogReader::TellFrame(size_t host, const v1::ReadOutputResponse& frame) {
     if (invocation_.json()) return;
     invocation_.Note(absl::StrCat(known.name, ": bytes ", frame.gap().from(), " to ",
                                   frame.gap().to(), " of ", NameOf(frame.stream()),
-                                  " were dropped."));
+                                  frame.gap().reason() == v1::Gap::REASON_ACKNOWLEDGED
+                                      ? " were read before, and let go."
+                                      : " were dropped."));
   } else if (frame.has_end()) {
     open_.erase(key);
     if (invocation_.json()) return;

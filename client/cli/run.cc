@@ -11,6 +11,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <numeric>
 
@@ -19,6 +20,7 @@
 #include "client/cli/exit_status.h"
 #include "client/cli/interrupts.h"
 #include "client/cli/job_options.h"
+#include "client/cli/keeper.h"
 #include "client/cli/leaving.h"
 #include "client/cli/run_report.h"
 #include "client/cli/run_sink.h"
@@ -35,6 +37,8 @@
 namespace shoal::cli {
 namespace {
 
+constexpr char kTtlOfManaged[] = "5s";
+
 struct Arguments {
   JobOptions job;
   std::string tag;
@@ -43,6 +47,7 @@ struct Arguments {
   std::string halt = "now,fail=1";
   bool detach_on_hangup = false;
   std::string session_ttl = "15s";
+  bool has_session_ttl = false;  // it was given
   bool forget = false;
 };
 
@@ -64,6 +69,14 @@ void Rename(const Fleet& fleet, const std::vector<std::string>& names, JobResult
       break;
     }
   }
+}
+
+// A process of Shoal, or one that such a process has started.
+bool IsManaged() { return std::getenv("SHOAL_ID") != nullptr; }
+
+bool HasNetwork(const Fleet& fleet) {
+  return std::any_of(fleet.hosts().begin(), fleet.hosts().end(),
+                     [](const FleetHost& entry) { return !entry.host->address().is_unix(); });
 }
 
 std::string SessionName(const std::string& program) {
@@ -107,7 +120,8 @@ class Run {
         words_(std::move(words)),
         files_(std::move(files)),
         invocation_(invocation),
-        interrupts_(interrupts) {}
+        interrupts_(interrupts),
+        session_ttl_(arguments.session_ttl) {}
 
   absl::StatusOr<int> Go();
 
@@ -116,6 +130,7 @@ class Run {
   absl::Status Ship(const Fleet& fleet, const std::vector<int>& counts, v1::ProcessSpec* spec);
   void OnSignal(int number);
   void OnStop();
+  void OnOpened(const std::vector<JobLease>& leases);
   void OnBrokenOutput();
 
   const Arguments& arguments_;
@@ -123,6 +138,9 @@ class Run {
   const std::vector<ShipFile> files_;
   Invocation& invocation_;
   Interrupts& interrupts_;
+  std::string session_ttl_;
+  Keeper keeper_;
+  std::atomic<bool> has_keeper_ = false;
   std::vector<std::string> host_names_;  // by index; what the thread of signals calls them
   std::unique_ptr<Job> job_;
   std::atomic<int> first_signal_ = 0;
@@ -145,15 +163,26 @@ void Run::OnSignal(int number) {
         absl::StrCat(SignalName(number),
                      ": ending every process; Ctrl-C once more kills them at once, and leaves."));
   } else if (!interrupts_.AwaitOver(kTimeToLeave)) {
-    SayAtOnce(TellLeaving(job_->Left(), host_names_, arguments_.session_ttl));
+    SayAtOnce(TellLeaving(job_->Left(), host_names_, session_ttl_));
     DieBySignal(number);
   }
 }
 
 // What is being ended is not stopped: it would never end.
 void Run::OnStop() {
-  if (first_signal_ != 0) return Interrupts::StopHere();
-  SuspendWith(*job_, host_names_, invocation_.tls, arguments_.session_ttl);
+  if (first_signal_ != 0) {
+    Interrupts::StopHere();
+    return;
+  }
+  SuspendWith(*job_, host_names_, has_keeper_, invocation_.tls, session_ttl_);
+}
+
+// What a managed process has on other hosts is not to outlive it for long, and not to lapse when its tree is stopped.
+void Run::OnOpened(const std::vector<JobLease>& leases) {
+  const std::vector<KeptLease> kept = LeasesToKeep(leases);
+  if (!IsManaged() || kept.empty()) return;
+  const absl::Status started = keeper_.Start(kept, invocation_.tls, absl::ZeroDuration());
+  has_keeper_ = started.ok();
 }
 
 void Run::OnBrokenOutput() {
@@ -187,7 +216,7 @@ absl::StatusOr<JobSpec> Run::MakeSpec(const Fleet& fleet, const std::vector<int>
   spec.counts = counts;
   if (arguments_.forget) spec.keep_for = absl::ZeroDuration();
   spec.session_name = SessionName(words_[0]);
-  SHOAL_ASSIGN_OR_RETURN(spec.session_ttl, ParseSpan(arguments_.session_ttl));
+  SHOAL_ASSIGN_OR_RETURN(spec.session_ttl, ParseSpan(session_ttl_));
   return spec;
 }
 
@@ -198,9 +227,11 @@ absl::StatusOr<int> Run::Go() {
   SHOAL_ASSIGN_OR_RETURN(
       Fleet fleet, invocation_.ConnectForWork(arguments_.job.NeedsFacts() || invocation_.json()));
   SHOAL_ASSIGN_OR_RETURN(std::vector<int> counts, Place(arguments_.job, fleet, invocation_));
+  if (!arguments_.has_session_ttl && IsManaged() && HasNetwork(fleet)) session_ttl_ = kTtlOfManaged;
   SHOAL_ASSIGN_OR_RETURN(JobSpec spec, MakeSpec(fleet, counts));
   SHOAL_ASSIGN_OR_RETURN(RunSinkOptions options,
                          MakeSinkOptions(arguments_, fleet, counts, invocation_));
+  options.on_opened = [this](const std::vector<JobLease>& leases) { OnOpened(leases); };
   options.on_broken_output = [this] { OnBrokenOutput(); };
   RunSink sink(std::move(options));
   RunFacts facts;
@@ -270,13 +301,16 @@ void AddRun(Parser& parser) {
                     "Let the hosts forget everything at the end; else `ps -a` and `why` know the "
                     "exits for an hour, without the output that was shown here");
   command
-      ->add_option("--session-ttl", arguments->session_ttl,
-                   "The processes are ended when this command was not heard of for so long "
-                   "($SHOAL_SESSION_TTL; default: 15s)")
+      ->add_option(
+          "--session-ttl", arguments->session_ttl,
+          "The processes are ended when this command was not heard of for so long "
+          "($SHOAL_SESSION_TTL; default: 15s, or 5s with other hosts from within a process "
+          "of Shoal)")
       ->envname("SHOAL_SESSION_TTL")
       ->check(IsSpan())
       ->type_name("SPAN");
   command->callback([&parser, arguments, command] {
+    arguments->has_session_ttl = command->count("--session-ttl") > 0;
     parser.chosen = [&invocation = parser.invocation, arguments, command] {
       return RunRun(*arguments, *command, invocation);
     };

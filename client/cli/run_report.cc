@@ -22,7 +22,6 @@
 namespace shoal::cli {
 namespace {
 
-constexpr size_t kTailLines = 10;
 constexpr size_t kMaxLineBytes = 400;
 constexpr size_t kMostRanksNamed = 3;
 constexpr size_t kMostRows = 40;  // of the table of failures

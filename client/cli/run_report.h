@@ -30,6 +30,7 @@ std::string ReportRun(const JobResult& result, const RunFacts& facts);
 int RunExitStatus(const JobResult& result, const RunFacts& facts);
 
 // The last `max_lines` lines of `text`, each behind "  │ ", escaped; empty for an empty text.
+inline constexpr size_t kTailLines = 10;  // of stderr, where an end is told
 std::string QuoteTail(const std::string& text, size_t max_lines);
 
 }  // namespace shoal::cli

@@ -145,6 +145,13 @@ void RunSink::OnHostRegained(int host) {
   Write(v1::STREAM_KIND_STDERR, absl::StrCat("shoal: ", HostName(host), ": connected again.\n"));
 }
 
+void RunSink::OnNotContinued(int host, const absl::Status& reason) {
+  Write(v1::STREAM_KIND_STDERR,
+        absl::StrCat("shoal: ", HostName(host), ": what was stopped could not be continued (",
+                     EscapeForMessage(reason.message(), 512),
+                     "); `shoal signal CONT --scope tree` does it.\n"));
+}
+
 void RunSink::OnHostOver(int host, const absl::Status& reason) {
   Write(v1::STREAM_KIND_STDERR, absl::StrCat("shoal: ", HostName(host), ": ",
                                              EscapeForMessage(reason.message(), 512), ".\n"));

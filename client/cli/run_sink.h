@@ -31,12 +31,14 @@ struct RunSinkOptions {
   bool colours = false;
   // stdout cannot be written any more; called once.
   std::function<void()> on_broken_output;
+  std::function<void(const std::vector<JobLease>&)> on_opened = [](const auto&) {};
 };
 
 class RunSink : public JobSink {
  public:
   explicit RunSink(RunSinkOptions options);
 
+  void OnOpened(const std::vector<JobLease>& leases) override { options_.on_opened(leases); }
   void OnStarted(RankId rank, const v1::Process& process) override;
   void OnOutput(RankId rank, v1::StreamKind stream, int64_t offset,
                 absl::string_view data) override;
@@ -47,6 +49,7 @@ class RunSink : public JobSink {
   void OnFailedToStart(RankId rank, const v1::RequestError& error) override;
   void OnHostLost(int host, const absl::Status& reason) override;
   void OnHostRegained(int host) override;
+  void OnNotContinued(int host, const absl::Status& reason) override;
   void OnHostOver(int host, const absl::Status& reason) override;
 
   // The rest of what was begun: lines without an end, and the answers that were gathered.

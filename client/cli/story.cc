@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "client/cli/run_report.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/escape.h"
@@ -31,7 +33,7 @@ class Teller {
     Tree();
     Output();
     Flags();
-    return absl::StrJoin(sentences_, " ");
+    return absl::StrCat(absl::StrJoin(sentences_, " "), EndOfStderr());
   }
 
  private:
@@ -55,6 +57,7 @@ class Teller {
   void Tree();
   void Output();
   absl::string_view Rest() const;
+  std::string EndOfStderr() const;
   void Flags();
   void Stall();
 
@@ -216,9 +219,19 @@ void Teller::Output() {
   }
   if (parts.empty()) return;
   Say(absl::StrJoin(parts, ", "),
-      dropped > 0 ? absl::StrCat(", the first ", FormatBytes(dropped), " dropped")
-                  : ", nothing dropped",
+      dropped == 0 ? ", nothing dropped"
+                   : absl::StrCat(", the first ", FormatBytes(dropped),
+                                  HasFlag(shoal::v1::FLAG_OUTPUT_DROPPED) ? " dropped"
+                                                                          : " read, and let go"),
       Rest(), ".");
+}
+
+// Of one that failed: often that is the reason.
+std::string Teller::EndOfStderr() const {
+  const std::string& tail = process_.exit().stderr_tail();
+  if (!HasEnded(process_) || Succeeded(process_) || tail.empty()) return "";
+  return absl::StrCat("\nThe end of its stderr:\n",
+                      absl::StripSuffix(QuoteTail(tail, kTailLines), "\n"));
 }
 
 // What has become of the output that is not in the files.

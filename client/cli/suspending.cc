@@ -1,28 +1,31 @@
 #include "client/cli/suspending.h"
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "client/cli/interrupts.h"
 #include "client/cli/keeper.h"
 #include "client/cli/leaving.h"
 #include "client/cli/units.h"
+#include "common/escape.h"
 
 namespace shoal::cli {
 namespace {
 
 constexpr absl::Duration kTimeToStop = absl::Seconds(1);
+constexpr absl::Duration kTimeToKeep = absl::Seconds(1);
 
 }  // namespace
 
-void SuspendWith(Job& job, const std::vector<std::string>& host_names, const TlsFiles& tls,
-                 absl::string_view lapse) {
+void SuspendWith(Job& job, const std::vector<std::string>& host_names, bool has_keeper,
+                 const TlsFiles& tls, absl::string_view lapse) {
   const JobSuspension suspension = job.Suspend(kTimeToStop);
   const std::vector<KeptLease> leases = LeasesToKeep(job.Leases());
   Keeper keeper;
-  const absl::Status kept = leases.empty() ? absl::OkStatus() : keeper.Start(leases, tls);
+  const bool is_kept = leases.empty() || has_keeper;
+  const absl::Status kept = is_kept ? absl::OkStatus() : keeper.Start(leases, tls, kTimeToKeep);
   SayAtOnce(TellSuspended(suspension, host_names, kept, lapse));
-  Interrupts::StopHere();
+  if (!Interrupts::StopHere())
+    SayAtOnce("this command cannot be stopped here; its processes go on.");
   job.Resume();
 }
 
@@ -30,14 +33,12 @@ std::string TellSuspended(const JobSuspension& suspension,
                           const std::vector<std::string>& host_names, const absl::Status& kept,
                           absl::string_view lapse) {
   std::string text =
-      absl::StrCat("stopped ", Count(suspension.stopped, "process", "es"),
+      absl::StrCat("stopping ", Count(suspension.signaled, "process", "es"),
                    " with this command; `fg` lets them go on. Time limits do not wait");
-  if (!suspension.silent.empty()) {
-    const auto name = [&](std::string* out, int host) {
-      absl::StrAppend(out, host_names[static_cast<size_t>(host)]);
-    };
-    absl::StrAppend(&text, "; no answer, so not known to be stopped: ",
-                    absl::StrJoin(suspension.silent, ", ", name));
+  for (const JobSuspension::Doubtful& one : suspension.doubtful) {
+    absl::StrAppend(&text, "; not known to be stopped on ",
+                    host_names[static_cast<size_t>(one.host)], ": ",
+                    EscapeForMessage(one.reason.message(), 256));
   }
   if (!kept.ok()) {
     absl::StrAppend(&text, "; ", kept.message(), ": what is behind a network is ended in ", lapse);

@@ -16,9 +16,10 @@
 namespace shoal::cli {
 
 // Stops the ranks of `job`, says so, and stops this program; what it has stopped goes on when it is continued. Leases
-// over a network, of `lapse`, are kept by another program meanwhile, with the certificate of `tls`.
-void SuspendWith(Job& job, const std::vector<std::string>& host_names, const TlsFiles& tls,
-                 absl::string_view lapse);
+// over a network, of `lapse`, are kept by another program meanwhile, with the certificate of `tls`; `has_keeper`: one does
+// so already.
+void SuspendWith(Job& job, const std::vector<std::string>& host_names, bool has_keeper,
+                 const TlsFiles& tls, absl::string_view lapse);
 
 // What SuspendWith() says. `kept`: whether the leases over a network are renewed.
 std::string TellSuspended(const JobSuspension& suspension,

@@ -79,6 +79,7 @@ std::string WhatBecomesOfDescendants(const Process& process) {
 
 std::string StateWord(const Process& process) {
   if (!HasEnded(process) && HasFlag(process, shoal::v1::FLAG_UNMANAGED)) return "unmanaged";
+  if (!HasEnded(process) && process.live_usage().stopped()) return "stopped";
   switch (process.state()) {
     case shoal::v1::STATE_PENDING:
       return "pending";

@@ -61,11 +61,21 @@ struct RankId {
   int host = 0;  // index into Fleet::hosts()
 };
 
+// The lease of a job on one host.
+struct JobLease {
+  std::shared_ptr<Host> host;
+  std::string session_id;
+  std::string token;
+  absl::Duration ttl;
+};
+
 // Hears of everything that happens. Calls come on the thread of Run(), one at a time.
 class JobSink {
  public:
   virtual ~JobSink() = default;
 
+  // Every session is open; nothing is started yet. Once.
+  virtual void OnOpened(const std::vector<JobLease>& /*leases*/) {}
   // execve succeeded; `process` has id, name and PID.
   virtual void OnStarted(RankId rank, const v1::Process& process);
   // Bytes at an absolute offset, without repetition; what lies between two of them is an OnGap.
@@ -88,6 +98,8 @@ class JobSink {
   // The connection to a host broke, and is tried again; it stands again.
   virtual void OnHostLost(int host, const absl::Status& reason);
   virtual void OnHostRegained(int host);
+  // What Suspend() has stopped there could not be continued, and is not tried any more.
+  virtual void OnNotContinued(int /*host*/, const absl::Status& /*reason*/) {}
   // Nothing is tried any more: the host was given up, its session is over, or its output can no
   // longer be read. The message of `reason` says which, and why.
   virtual void OnHostOver(int /*host*/, const absl::Status& /*reason*/) {}
@@ -124,18 +136,14 @@ struct HostLeft {
   bool is_detached = false;
 };
 
-// The lease of a job on one host.
-struct JobLease {
-  std::shared_ptr<Host> host;
-  std::string session_id;
-  std::string token;
-  absl::Duration ttl;
-};
-
 // What became of Job::Suspend().
 struct JobSuspension {
-  int stopped = 0;          // processes, by what the hosts have said
-  std::vector<int> silent;  // hosts that have not; index into Fleet::hosts()
+  struct Doubtful {
+    int host = 0;  // index into Fleet::hosts()
+    absl::Status reason;
+  };
+  int signaled = 0;                // processes that the hosts have sent SIGSTOP, with their trees
+  std::vector<Doubtful> doubtful;  // hosts that have not said so
 };
 
 struct JobResult {
@@ -190,9 +198,10 @@ class Job {
   // Stops every rank with its tree (SIGSTOP), of starts under way when they are answered, and waits
   // for the hosts to say so, for `timeout` at most. Time limits go on counting.
   JobSuspension Suspend(absl::Duration timeout);
-  // Continues what Suspend() has stopped, and only that. Never blocks.
+  // Continues what Suspend() has stopped, and only that. Never blocks; a host that is away is told when
+  // it is back. See JobSink::OnNotContinued.
   void Resume();
-  // Of the hosts on which something may be left: for another program that renews them while this
+  // Of the hosts that have a session: for another program that renews them while this
   // one is stopped.
   std::vector<JobLease> Leases() const;
 

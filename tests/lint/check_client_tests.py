@@ -17,6 +17,8 @@ TESTS = {CLI: ("tests/unit/cli/", "tests/rpc/cli/"),
 # Text that no such test can bring about, and why.
 UNREACHABLE = {
     "cannot tell the keeper of the leases": "wants a keeper that ends at once",
+    "cannot start a keeper of the leases": "wants a program without descriptors or processes",
+    "this command cannot be stopped here; its processes go on.": "wants a process group without a shell",
     "cannot open the lock ": "the directory was just found to be ours",
     "cannot lock ": "flock fails for want of kernel memory only",
     "cannot open ": "the directory was just found to be ours",

@@ -228,13 +228,15 @@ void FakeAgent::Delete(const std::string& id) {
   rep_->Forget(id);
 }
 
-void FakeAgent::WriteAndDrop(const std::string& id, v1::StreamKind stream, int64_t bytes) {
+void FakeAgent::WriteAndDrop(const std::string& id, v1::StreamKind stream, int64_t bytes,
+                             v1::Gap::Reason reason) {
   MutexLock lock(&rep_->mu_);
   FakeProcess& entry = rep_->processes_.at(id);
   std::string& output = entry.output[stream - 1];
   v1::Gap& gap = entry.gaps[stream - 1];
   gap.set_from(static_cast<int64_t>(output.size()));
   gap.set_to(gap.from() + bytes);
+  gap.set_reason(reason);
   output.append(static_cast<size_t>(bytes), '-');
   rep_->Touch(entry);
 }

@@ -80,7 +80,8 @@ class FakeAgent {
   // More output of a process that waits.
   void Write(const std::string& id, v1::StreamKind stream, absl::string_view bytes);
   // As Write, but the bytes are dropped before a client reads them. Once for a stream.
-  void WriteAndDrop(const std::string& id, v1::StreamKind stream, int64_t bytes);
+  void WriteAndDrop(const std::string& id, v1::StreamKind stream, int64_t bytes,
+                    v1::Gap::Reason reason = v1::Gap::REASON_CAP);
   // Ends a process that waits.
   void Exit(const std::string& id, int code);
   // It was deleted by another client.

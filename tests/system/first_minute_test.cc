@@ -129,11 +129,11 @@ TEST_F(FirstMinute, ARunLeavesNothingInPs) {
   StartAgent("ant");
   Shoal({"run", "-n", "3", "--forget", "--", "true"});
   EXPECT_THAT(agents_[0].stub().List(), IsEmpty());
-  Shoal({"run", "-n", "1", "--name", "sim", "--", "sh", "-c", "echo why >&2; exit 3"});
+  Shoal({"run", "-n", "1", "--name", "sim", "--", "sh", "-c", "printf '\\172top\\n' >&2; exit 3"});
   EXPECT_THAT(Shoal({"ps"}).out, ::testing::Not(HasSubstr("sim.0")));
   EXPECT_THAT(Shoal({"ps", "-a"}).out, HasSubstr("exited(3)"));
   EXPECT_THAT(Shoal({"why", "sim.0"}).out, HasSubstr("ended by itself"));
-  EXPECT_THAT(Shoal({"why", "sim.0"}).out, HasSubstr("why")) << "the end of its stderr";
+  EXPECT_THAT(Shoal({"why", "sim.0"}).out, HasSubstr("The end of its stderr:\n  │ ztop\n"));
   EXPECT_EQ(Shoal({"logs", "sim.0"}).out, "") << "its output was read";
 }
 

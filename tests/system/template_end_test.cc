@@ -50,7 +50,7 @@ TEST_F(TemplateEnd, OfAnAgentThatEndsTheyAreNamedAndEndAtTheirDeadManTime) {
   AgentProcess& agent = StartAgent("ant", {"--dead-man", "2s"});
   WarmUp(agent);
   EXPECT_THAT(StopAgent(agent), HasSubstr(" 1 template ends in 2 s unless an agent is started."));
-  EXPECT_THAT(agent.Log(), HasSubstr("; 1 processes go on; 1 template (work.py-template) ends in "
+  EXPECT_THAT(agent.Log(), HasSubstr("; 1 process goes on; 1 template (work.py-template) ends in "
                                      "2s unless an agent is started"));
   AwaitEnd();
   ASSERT_TRUE(agent.Start());
@@ -70,12 +70,12 @@ TEST_F(TemplateEnd, OfAKilledAgentTheyEndAtTheirDeadManTime) {
 }
 
 TEST_F(TemplateEnd, WithTheNextAgentInTimeTheyGoOn) {
-  AgentProcess& agent = StartAgent("ant", {"--dead-man", "2s"});
+  AgentProcess& agent = StartAgent("ant", {"--dead-man", "4s"});
   WarmUp(agent);
   agent.Kill();
   ASSERT_TRUE(agent.Start());
   // More than the dead-man time.
-  EXPECT_EQ(Shoal({"run", "-n", "1", "--", "sleep", "3"}).exit_code, 0);
+  EXPECT_EQ(Shoal({"run", "-n", "1", "--", "sleep", "5"}).exit_code, 0);
   agent.stub().Spawn(Forkserver({"exit", "3"}, "next"));
   const v1::Process next = agent.stub().Wait("next", v1::WaitRequest::UNTIL_EMPTY);
   EXPECT_EQ(next.exit().code(), 3);

@@ -95,6 +95,7 @@ class Job::Rep {
                        JobResult* result);
 
   const JobSpec spec_;
+  JobSink* const sink_;
   const std::vector<std::string> host_names_;
   const std::shared_ptr<Queue> queue_;  // shared with calls that outlive this
   const std::shared_ptr<JobHosts> hosts_;
@@ -109,6 +110,7 @@ class Job::Rep {
 
 Job::Rep::Rep(const Fleet& fleet, JobSpec spec, JobSink* sink)
     : spec_(std::move(spec)),
+      sink_(sink),
       host_names_(NamesOf(fleet)),
       queue_(std::make_shared<Queue>(fleet.hosts().size(), kQueueBytes)),
       hosts_(std::make_shared<JobHosts>(spec_.counts, GraceOf(spec_.process) + kAnswerTime,
@@ -127,6 +129,9 @@ JobHosts::Observer Job::Rep::MakeHostsObserver() {
   JobHosts::Observer observer;
   observer.on_silent = [this, queue = queue_](int host, const absl::Status& reason) {
     queue->Push([this, host, reason] { state_.OnHostGone(host, reason); });
+  };
+  observer.on_not_continued = [this, queue = queue_](int host, const absl::Status& reason) {
+    queue->Push([this, host, reason] { sink_->OnNotContinued(host, reason); });
   };
   observer.on_detached = [this, queue = queue_] { queue->Push([this] { is_detached_ = true; }); };
   return observer;
@@ -148,6 +153,7 @@ absl::StatusOr<JobResult> Job::Rep::Run() {
     CloseUnused();
     return opened;
   }
+  sink_->OnOpened(hosts_->Leases());
   for (Member* member : active_) {
     Subscribe(*member);
     if (spec_.read_output) SubscribeOutput(*member);

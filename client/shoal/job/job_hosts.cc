@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "shoal/duration.h"
@@ -55,7 +56,7 @@ void JobHosts::OnStartAnswered(int host, const absl::StatusOr<v1::SpawnBatchResp
   }
   Send(asks);
   if (is_detached) observer_.on_detached();
-  if (to_stop) SendStop(host, *to_stop);
+  if (to_stop) BeginStop(host, *to_stop);
 }
 
 void JobHosts::OnProcess(int host, const v1::Process& process) {
@@ -141,10 +142,11 @@ JobSuspension JobHosts::Suspend(absl::Duration timeout) {
       Member& member = members_[i];
       if (!member.is_start_begun || member.is_closed) continue;
       member.is_stop_awaited = true;
+      member.stop_status = absl::DeadlineExceededError("no answer");
       hosts.emplace_back(static_cast<int>(i), member.lease);
     }
   }
-  for (const auto& [host, lease] : hosts) SendStop(host, lease);
+  for (const auto& [host, lease] : hosts) BeginStop(host, lease);
   MutexLock lock(&mu_);
   const auto are_answered = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return std::none_of(members_.begin(), members_.end(),
@@ -154,10 +156,33 @@ JobSuspension JobHosts::Suspend(absl::Duration timeout) {
   JobSuspension suspension;
   for (const auto& [host, lease] : hosts) {
     const Member& member = members_[static_cast<size_t>(host)];
-    suspension.stopped += static_cast<int>(member.stopped.size());
-    if (member.is_stop_awaited) suspension.silent.push_back(host);
+    suspension.signaled += static_cast<int>(member.stopped.size());
+    if (member.is_stop_awaited) suspension.doubtful.push_back({host, member.stop_status});
   }
   return suspension;
+}
+
+void JobHosts::BeginStop(int host, const JobLease& lease) {
+  v1::ListRequest request;
+  *request.mutable_selector() = SelectSession(lease.session_id);
+  request.set_live_usage(true);
+  lease.host->List(std::move(request), CallOptions(),
+                   [self = shared_from_this(), host,
+                    lease](const absl::StatusOr<std::vector<v1::Process>>& known) {
+                     if (known.ok()) self->NoteStoppedBefore(host, *known);
+                     self->SendStop(host, lease);
+                   });
+}
+
+void JobHosts::NoteStoppedBefore(int host, const std::vector<v1::Process>& known) {
+  MutexLock lock(&mu_);
+  Member& member = members_[static_cast<size_t>(host)];
+  for (const v1::Process& process : known) {
+    // Not those that this has stopped itself, for a start that was under way.
+    if (process.live_usage().stopped() && member.stopped.count(process.id()) == 0) {
+      member.stopped_before.insert(process.id());
+    }
+  }
 }
 
 void JobHosts::SendStop(int host, const JobLease& lease) {
@@ -184,19 +209,22 @@ void JobHosts::OnStopAnswered(int host, const absl::StatusOr<v1::SignalResponse>
     MutexLock lock(&mu_);
     Member& member = members_[static_cast<size_t>(host)];
     lease = member.lease;
+    for (const std::string& id : member.stopped_before) stopped.erase(id);
     if (is_suspended_) {
       member.stopped.merge(stopped);
       // Either nothing of the session is there, or the host has said what is.
       const bool is_known = answer.ok() || absl::IsNotFound(answer.status());
+      if (!is_known) member.stop_status = answer.status();
       if (is_known && member.is_start_answered) member.is_stop_awaited = false;
       return;
     }
   }
   // Too late: they are to go on already.
-  if (!stopped.empty()) SendContinue(lease, stopped);
+  if (!stopped.empty()) SendContinue(host, lease, stopped);
 }
 
-void JobHosts::SendContinue(const JobLease& lease, const std::set<std::string>& ids) {
+// For as long as it takes: what stays stopped waits for ever.
+void JobHosts::SendContinue(int host, const JobLease& lease, const std::set<std::string>& ids) {
   v1::SignalRequest request;
   if (ids.empty()) {
     *request.mutable_selector() = SelectSession(lease.session_id);
@@ -205,35 +233,42 @@ void JobHosts::SendContinue(const JobLease& lease, const std::set<std::string>& 
   }
   request.set_signal(SIGCONT);
   request.set_scope(v1::SignalRequest::SCOPE_TREE);
-  lease.host->Signal(std::move(request), CallOptions(),
-                     [](const absl::StatusOr<v1::SignalResponse>&) {
-                       // One that has ended cannot have it.
-                     });
+  CallOptions options;
+  options.timeout = absl::InfiniteDuration();
+  options.patience = absl::InfiniteDuration();
+  lease.host->Signal(
+      std::move(request), options,
+      [self = shared_from_this(), host](const absl::StatusOr<v1::SignalResponse>& answer) {
+        // One that has ended cannot have it.
+        if (answer.ok() || absl::IsNotFound(answer.status())) return;
+        self->observer_.on_not_continued(host, answer.status());
+      });
 }
 
 // A host that has not answered may have stopped any of its ranks.
 void JobHosts::Resume() {
-  std::vector<std::pair<JobLease, std::set<std::string>>> hosts;
+  std::vector<std::tuple<int, JobLease, std::set<std::string>>> hosts;
   {
     MutexLock lock(&mu_);
     is_suspended_ = false;
-    for (Member& member : members_) {
+    for (size_t i = 0; i < members_.size(); ++i) {
+      Member& member = members_[i];
       std::set<std::string> stopped = std::exchange(member.stopped, {});
-      if (std::exchange(member.is_stop_awaited, false)) {
-        hosts.emplace_back(member.lease, std::set<std::string>());
-      } else if (!stopped.empty()) {
-        hosts.emplace_back(member.lease, std::move(stopped));
-      }
+      member.stopped_before.clear();
+      const bool is_doubtful = std::exchange(member.is_stop_awaited, false);
+      if (!is_doubtful && stopped.empty()) continue;
+      if (is_doubtful) stopped.clear();
+      hosts.emplace_back(static_cast<int>(i), member.lease, std::move(stopped));
     }
   }
-  for (const auto& [lease, stopped] : hosts) SendContinue(lease, stopped);
+  for (const auto& [host, lease, stopped] : hosts) SendContinue(host, lease, stopped);
 }
 
 std::vector<JobLease> JobHosts::Leases() const {
   MutexLock lock(&mu_);
   std::vector<JobLease> leases;
   for (const Member& member : members_) {
-    if (member.is_start_begun && !member.is_closed) leases.push_back(member.lease);
+    if (member.lease.host != nullptr && !member.is_closed) leases.push_back(member.lease);
   }
   return leases;
 }

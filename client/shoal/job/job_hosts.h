@@ -35,6 +35,8 @@ class JobHosts : public std::enable_shared_from_this<JobHosts> {
   struct Observer {
     // Asked to end its ranks for an interrupt, the host did not answer.
     std::function<void(int host, const absl::Status& reason)> on_silent;
+    // What was stopped there could not be continued.
+    std::function<void(int host, const absl::Status& reason)> on_not_continued;
     // Every host has answered to Detach(), and to its start.
     std::function<void()> on_detached;
   };
@@ -86,11 +88,13 @@ class JobHosts : public std::enable_shared_from_this<JobHosts> {
     bool is_detach_answered = false;
     bool is_closed = false;
     bool is_stop_awaited = false;
+    absl::Status stop_status;
     absl::Status detach_status;
     std::set<std::string> started;   // ids
     std::set<std::string> over;      // ids of those that ended, with an empty tree
     std::set<std::string> outlived;  // of those that ended, and whose descendants live
     std::set<std::string> stopped;   // by Suspend()
+    std::set<std::string> stopped_before;
   };
 
   // A call to one host, made without the lock: its answer may come before it returns.
@@ -111,9 +115,12 @@ class JobHosts : public std::enable_shared_from_this<JobHosts> {
   void SendEnding(const Ask& ask);
   void SendDetach(const Ask& ask);
   void OnDetachAnswered(int host, const absl::Status& status);
+  // Asks first which are stopped already.
+  void BeginStop(int host, const JobLease& lease);
+  void NoteStoppedBefore(int host, const std::vector<v1::Process>& known);
   void SendStop(int host, const JobLease& lease);
   // To all of the session if no ids are given.
-  static void SendContinue(const JobLease& lease, const std::set<std::string>& ids);
+  void SendContinue(int host, const JobLease& lease, const std::set<std::string>& ids);
   void OnStopAnswered(int host, const absl::StatusOr<v1::SignalResponse>& answer);
 
   const absl::Duration patience_;

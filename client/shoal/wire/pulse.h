@@ -54,7 +54,7 @@ inline std::string TellPause(absl::Duration pause) {
   if (pause == absl::ZeroDuration()) return "";
   return absl::StrCat("; this program did not run for ",
                       absl::FormatDuration(absl::Trunc(pause, absl::Seconds(1))),
-                      ": it was stopped, or its machine slept");
+                      ": it was stopped, or had no processor, or its machine slept");
 }
 
 }  // namespace shoal

@@ -107,6 +107,15 @@ TEST_F(LogsTest, AGlobThatIsFollowedIsAskedForAsSuch) {
   EXPECT_EQ(Shoal("logs -f x*"), (Said{0, "", ""})) << "it may still come";
 }
 
+TEST_F(LogsTest, WhatWasReadAndLetGoIsNotSaidToBeDropped) {
+  ant_.Put(Running(kWeb, "web"), "kept\n");
+  ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 7, v1::Gap::REASON_ACKNOWLEDGED);
+  ant_.Exit(kWeb, 0);
+  EXPECT_EQ(
+      Shoal("logs --stdout web"),
+      (Said{0, "kept\n", "shoal: web: bytes 5 to 12 of stdout were read before, and let go.\n"}));
+}
+
 TEST_F(LogsTest, WhatIsMissingIsSaid) {
   ant_.Put(Running(kWeb, "web"), "kept\n");
   ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 7);
@@ -139,15 +148,16 @@ TEST_F(LogsTest, InJsonEachFrameIsALine) {
   ant_.Put(Running(kWeb, "web"), "hi\n");
   ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 2);
   ant_.Exit(kWeb, 0);
-  EXPECT_EQ(Shoal("logs -o json --stdout web"),
-            (Said{0,
-                  "{\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\",\"stream\":\"STREAM_KIND_STDOUT\""
-                  ",\"data\":\"aGkK\"}\n"
-                  "{\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\",\"stream\":\"STREAM_KIND_STDOUT\""
-                  ",\"offset\":\"3\",\"gap\":{\"from\":\"3\",\"to\":\"5\"}}\n"
-                  "{\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\",\"stream\":\"STREAM_KIND_STDOUT\""
-                  ",\"offset\":\"5\",\"end\":{}}\n",
-                  ""}));
+  EXPECT_EQ(
+      Shoal("logs -o json --stdout web"),
+      (Said{0,
+            "{\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\",\"stream\":\"STREAM_KIND_STDOUT\""
+            ",\"data\":\"aGkK\"}\n"
+            "{\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\",\"stream\":\"STREAM_KIND_STDOUT\""
+            ",\"offset\":\"3\",\"gap\":{\"from\":\"3\",\"to\":\"5\",\"reason\":\"REASON_CAP\"}}\n"
+            "{\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\",\"stream\":\"STREAM_KIND_STDOUT\""
+            ",\"offset\":\"5\",\"end\":{}}\n",
+            ""}));
 }
 
 }  // namespace

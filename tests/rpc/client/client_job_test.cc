@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/boot_time.h"
 #include "shoal/job.h"
 #include "tests/support/fake_agent.h"
 
@@ -24,7 +25,8 @@ class Collector : public JobSink {
  public:
   std::map<int, std::string> output;
   int started = 0, lost = 0, regained = 0;
-  std::function<void()> on_started, on_output;
+  absl::Status not_continued;
+  std::function<void()> on_started, on_output, on_not_continued;
 
   void OnStarted(RankId, const v1::Process&) override {
     ++started;
@@ -36,6 +38,10 @@ class Collector : public JobSink {
   }
   void OnHostLost(int, const absl::Status&) override { ++lost; }
   void OnHostRegained(int) override { ++regained; }
+  void OnNotContinued(int, const absl::Status& reason) override {
+    not_continued = reason;
+    if (on_not_continued) on_not_continued();
+  }
 };
 
 class JobTest : public ::testing::Test {
@@ -129,8 +135,8 @@ TEST_F(JobTest, WhatIsSuspendedIsStoppedWithItsTreesAndGoesOnAgain) {
     for (const v1::Process& process : a_.processes()) a_.Exit(process.id(), 0);
   };
   EXPECT_EQ(Run().succeeded, 3);
-  EXPECT_EQ(suspension.stopped, 3);
-  EXPECT_THAT(suspension.silent, ElementsAre());
+  EXPECT_EQ(suspension.signaled, 3);
+  EXPECT_TRUE(suspension.doubtful.empty());
   EXPECT_EQ(a_.last_signal().signal(), SIGCONT);
   EXPECT_EQ(a_.last_signal().selector().terms_size(), 2) << "those that were stopped, no others";
 }
@@ -144,13 +150,47 @@ TEST_F(JobTest, AHostThatDoesNotSayThatItStoppedIsNamedAndContinuedAllTheSame) {
     suspension = job_->Suspend(absl::Milliseconds(20));
     a_.FailNext("Signal", absl::OkStatus(), 0);
     job_->Resume();
-    while (a_.last_signal().signal() != SIGCONT) std::this_thread::yield();
+    const BootTime deadline = BootTime::Now() + absl::Seconds(60);
+    while (a_.last_signal().signal() != SIGCONT && BootTime::Now() < deadline) {
+      std::this_thread::yield();
+    }
     for (FakeAgent* agent : {&a_, &b_}) {
       for (const v1::Process& process : agent->processes()) agent->Exit(process.id(), 0);
     }
   };
   EXPECT_EQ(Run().succeeded, 3);
-  EXPECT_THAT(suspension.silent, ::testing::Contains(0));
+  ASSERT_FALSE(suspension.doubtful.empty());
+  EXPECT_EQ(suspension.doubtful[0].host, 0);
+}
+
+TEST_F(JobTest, WhatCannotBeContinuedIsTold) {
+  Command({"wait"});
+  spec_.counts = {1, 0};
+  sink_.on_started = [&] {
+    job_->Suspend(absl::Seconds(60));
+    a_.FailNext("Signal", absl::ResourceExhaustedError("the disk is full"));
+    job_->Resume();
+  };
+  sink_.on_not_continued = [&] { a_.Exit(a_.processes()[0].id(), 0); };
+  EXPECT_EQ(Run().succeeded, 1);
+  EXPECT_EQ(sink_.not_continued.message(), "the disk is full");
+}
+
+TEST_F(JobTest, AnAgentThatIsAwayForLongIsToldToContinueWhenItIsBack) {
+  Command({"wait"});
+  spec_.counts = {1, 0};
+  sink_.on_started = [&] {
+    job_->Suspend(absl::Seconds(60));
+    a_.FailNext("Signal", absl::UnavailableError("gone"), 4);
+    job_->Resume();
+    const BootTime deadline = BootTime::Now() + absl::Seconds(60);
+    while (a_.last_signal().signal() != SIGCONT && BootTime::Now() < deadline) {
+      std::this_thread::yield();
+    }
+    a_.Exit(a_.processes()[0].id(), 0);
+  };
+  EXPECT_EQ(Run().succeeded, 1);
+  EXPECT_EQ(a_.last_signal().signal(), SIGCONT);
 }
 
 TEST_F(JobTest, AFailedStartIsTheFailure) {

@@ -146,6 +146,14 @@ TEST(RunSink, AConnectionThatIsBackIsSaid) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "shoal: beetle: connected again.\n");
 }
 
+TEST(RunSink, WhatStaysStoppedIsSaid) {
+  testing::internal::CaptureStderr();
+  RunSink(Options()).OnNotContinued(1, absl::ResourceExhaustedError("the disk is full"));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "shoal: beetle: what was stopped could not be continued (the disk is full); `shoal "
+            "signal CONT --scope tree` does it.\n");
+}
+
 TEST(RunSink, AHostThatIsOverIsSaidWithItsReason) {
   testing::internal::CaptureStderr();
   RunSink sink(Options());

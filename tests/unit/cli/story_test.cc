@@ -288,12 +288,24 @@ TEST(Story, SaysWhatBecameOfItsOutput) {
   out->set_begin_offset(312);
   out->set_end_offset(1000);
   EXPECT_THAT(TellStory(process, At(15, 0, 0)),
-              EndsWith("stdout 1.0 KiB, the first 312 bytes dropped; somebody still holds them "
-                       "open."));
+              EndsWith("stdout 1.0 KiB, the first 312 bytes read, and let go; somebody still holds "
+                       "them open."));
+  process.add_flags(v1::FLAG_OUTPUT_DROPPED);
   process.add_flags(v1::FLAG_OUTPUT_TRUNCATED);
   EXPECT_THAT(TellStory(process, At(15, 0, 0)),
               EndsWith("stdout 1.0 KiB, the first 312 bytes dropped; what its shim had not moved "
                        "yet is lost."));
+}
+
+TEST(Story, OfAFailureHasTheEndOfStderr) {
+  v1::Process process = Web();
+  process.set_state(v1::STATE_EXITED);
+  process.mutable_exit()->set_code(3);
+  process.mutable_exit()->set_stderr_tail("first\nno mesh\n");
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)),
+              EndsWith("\nThe end of its stderr:\n  │ first\n  │ no mesh"));
+  process.mutable_exit()->set_code(0);
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)), Not(HasSubstr("stderr:")));
 }
 
 TEST(Story, SaysWhyOutputCannotBeWrittenAndWhatDropsIt) {

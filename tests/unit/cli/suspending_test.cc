@@ -11,17 +11,21 @@ namespace {
 const std::vector<std::string> kNames = {"ant", "beetle", "cicada"};
 
 TEST(Suspending, SaysWhatWasSeenToStop) {
-  EXPECT_EQ(TellSuspended({.stopped = 1, .silent = {}}, kNames, absl::OkStatus(), "15s"),
-            "stopped 1 process with this command; `fg` lets them go on. Time limits do not wait.");
+  EXPECT_EQ(TellSuspended({.signaled = 1, .doubtful = {}}, kNames, absl::OkStatus(), "15s"),
+            "stopping 1 process with this command; `fg` lets them go on. Time limits do not wait.");
 }
 
 TEST(Suspending, SaysWhatIsNotKnownToStopAndWhatIsNotKept) {
-  EXPECT_EQ(
-      TellSuspended({.stopped = 4, .silent = {1, 2}}, kNames,
-                    absl::ResourceExhaustedError("cannot start a keeper of the leases: x"), "15s"),
-      "stopped 4 processes with this command; `fg` lets them go on. Time limits do not wait; "
-      "no answer, so not known to be stopped: beetle, cicada; cannot start a keeper of the "
-      "leases: x: what is behind a network is ended in 15s.");
+  JobSuspension suspension;
+  suspension.signaled = 4;
+  suspension.doubtful = {{1, absl::DeadlineExceededError("no answer")},
+                         {2, absl::ResourceExhaustedError("disk full")}};
+  EXPECT_EQ(TellSuspended(suspension, kNames,
+                          absl::UnavailableError("the keeper has not renewed the leases"), "15s"),
+            "stopping 4 processes with this command; `fg` lets them go on. Time limits do not "
+            "wait; not known to be stopped on beetle: no answer; not known to be stopped on "
+            "cicada: disk full; the keeper has not renewed the leases: what is behind a network "
+            "is ended in 15s.");
 }
 
 TEST(KeptLeases, AreReadAsTheyWereWritten) {

@@ -18,6 +18,8 @@ TEST(StateWord, IsOneWord) {
   v1::Process process;
   process.set_state(v1::STATE_RUNNING);
   EXPECT_EQ(StateWord(process), "running");
+  process.mutable_live_usage()->set_stopped(true);
+  EXPECT_EQ(StateWord(process), "stopped");
   process = Ended();
   process.mutable_exit()->set_code(3);
   EXPECT_EQ(StateWord(process), "exited(3)");

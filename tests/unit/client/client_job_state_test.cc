@@ -288,7 +288,8 @@ TEST_F(JobStateTest, ALapseIsToldOnceWithWhatKeptTheProgramFromRenewing) {
   state().OnSessionOver(1, absl::NotFoundError("session lapsed"), std::vector<v1::Process>());
   EXPECT_THAT(Heard(),
               Contains("host 1 its session is over: it lapsed, not being renewed in time; this "
-                       "program did not run for 22s: it was stopped, or its machine slept"));
+                       "program did not run for 22s: it was stopped, or had no processor, or its "
+                       "machine slept"));
   state().OnLapse(0, absl::ZeroDuration());
   EXPECT_THAT(Heard(),
               Contains("host 0 its session is over: it lapsed, not being renewed in time"));
