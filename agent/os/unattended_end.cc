@@ -117,7 +117,9 @@ absl::Status Ending::Select(absl::string_view which) {
   }
   for (int slot = 1; slot <= records_->slot_count(); ++slot) {
     const RecordFile::Halves halves = records_->Read(slot);
-    Target target{.slot = slot, .id = halves.Id()};
+    Target target;
+    target.slot = slot;
+    target.id = halves.Id();
     if (halves.IsFree() || !absl::StartsWith(target.id, prefix)) continue;
     const std::optional<ShimHalf> half = ShimOf(target);
     if (which == kAll && half && IsOver(*half)) continue;

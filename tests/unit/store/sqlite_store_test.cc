@@ -35,6 +35,7 @@ ProcessEntry FullEntry() {
   p.start_time = At(2);
   p.exit_time = At(3);
   p.empty_time = At(4);
+  p.forget_time = At(99);
   p.exit = Exit{.code = 0,
                 .signal = 9,
                 .core_dumped = true,
@@ -108,6 +109,7 @@ void ExpectSameEvents(const ProcessEntry& a, const ProcessEntry& b) {
   EXPECT_EQ(a.start_time, b.start_time);
   EXPECT_EQ(a.exit_time, b.exit_time);
   EXPECT_EQ(a.empty_time, b.empty_time);
+  EXPECT_EQ(a.forget_time, b.forget_time);
   ASSERT_EQ(a.exit.has_value(), b.exit.has_value());
   if (a.exit) ExpectSameExit(*a.exit, *b.exit);
   ASSERT_EQ(a.start_failure.has_value(), b.start_failure.has_value());
@@ -267,6 +269,7 @@ TEST_F(StoreTest, SessionsAndRevisionComeBack) {
                        .owner = "uid:1",
                        .token = "token",
                        .request_id = "r",
+                       .opener = Opener{7, 4711, "boot", "PARENT"},
                        .ttl = absl::Seconds(15),
                        .create_time = At(1),
                        .renew_time = At(2),
@@ -286,6 +289,11 @@ TEST_F(StoreTest, SessionsAndRevisionComeBack) {
   EXPECT_EQ(loaded.owner, "uid:1");
   EXPECT_EQ(loaded.token, "token");
   EXPECT_EQ(loaded.request_id, "r");
+  ASSERT_TRUE(loaded.opener.has_value());
+  EXPECT_EQ(loaded.opener->pid, 7);
+  EXPECT_EQ(loaded.opener->start_ticks, 4711u);
+  EXPECT_EQ(loaded.opener->boot_id, "boot");
+  EXPECT_EQ(loaded.opener->process_id, "PARENT");
   EXPECT_EQ(loaded.ttl, absl::Seconds(15));
   EXPECT_EQ(loaded.create_time, At(1));
   EXPECT_EQ(loaded.renew_time, At(2));
