@@ -1,6 +1,7 @@
 // Clients that are stopped for a while: Ctrl-Z, SIGSTOP, and who renews their leases meanwhile.
 #include <signal.h>
 
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,7 +58,9 @@ class Stopped : public SystemTest {
   // Of the test, which would wait for them for ever.
   static bool HasKeeper() {
     for (pid_t pid : DescendantsWith("keep")) {
-      if (DescribeProcess(pid).find("shoal keep") != std::string::npos) return true;
+      std::string name;
+      std::getline(std::ifstream(absl::StrCat("/proc/", pid, "/comm")), name);
+      if (name == "shoal-keeper") return true;
     }
     return false;
   }
