@@ -48,6 +48,24 @@ timespec SealOf(const std::string& boot_id) {
   return {.tv_sec = kSealBegin + static_cast<time_t>(offset), .tv_nsec = 0};
 }
 
+bool AreEqual(const timespec& a, const timespec& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+// Empty if it cannot be read.
+std::string DigestOf(int fd) {
+  Sha256 hash;
+  std::string block(size_t{256} << 10, '\0');
+  for (off_t at = 0;;) {
+    const ssize_t got = pread(fd, block.data(), block.size(), at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return {};
+    if (got == 0) return hash.Finish();
+    hash.Update({block.data(), static_cast<size_t>(got)});
+    at += got;
+  }
+}
+
 // Of this boot or of another.
 bool HasSomeSeal(const struct stat& facts) {
   return facts.st_mtim.tv_nsec == 0 && facts.st_mtim.tv_sec >= kSealBegin &&
@@ -89,7 +107,7 @@ void BlobStore::ScanComplete() {
     if (sha256.empty() || !S_ISREG(facts.st_mode)) {
       RemoveTree(complete_directory_.get(), name);
     } else if (IsSealed(facts)) {
-      complete_[sha256] = {facts.st_size, absl::TimeFromTimespec(facts.st_atim)};
+      complete_[sha256] = {facts.st_size, absl::TimeFromTimespec(facts.st_atim), std::nullopt};
     } else {
       Demote(sha256, facts);
     }
@@ -126,8 +144,30 @@ void BlobStore::MakePartial(const std::string& name, struct stat* facts) const {
 }
 
 bool BlobStore::IsSealed(const struct stat& facts) const {
-  return S_ISREG(facts.st_mode) && facts.st_mtim.tv_sec == seal_.tv_sec &&
-         facts.st_mtim.tv_nsec == seal_.tv_nsec;
+  return S_ISREG(facts.st_mode) && AreEqual(facts.st_mtim, seal_);
+}
+
+bool BlobStore::IsUnchanged(const std::string& sha256, int fd, const struct stat& facts) {
+  std::optional<timespec> change_time;
+  {
+    MutexLock lock(&mu_);
+    const auto blob = complete_.find(sha256);
+    if (blob == complete_.end()) return false;
+    change_time = blob->second.change_time;
+  }
+  if (change_time) return AreEqual(*change_time, facts.st_ctim);
+  struct stat after {};
+  if (DigestOf(fd) != sha256 || fstat(fd, &after) != 0) return false;
+  if (!AreEqual(after.st_ctim, facts.st_ctim)) return false;
+  NoteChange(sha256, after);
+  return true;
+}
+
+void BlobStore::NoteChange(const std::string& sha256, const struct stat& facts) {
+  if (!IsSealed(facts)) return;
+  MutexLock lock(&mu_);
+  const auto blob = complete_.find(sha256);
+  if (blob != complete_.end()) blob->second.change_time = facts.st_ctim;
 }
 
 void BlobStore::Seal(int fd) const {
@@ -149,15 +189,18 @@ void BlobStore::Demote(const std::string& sha256, const struct stat& facts) {
   partial_[sha256] = {facts.st_size, clock_->Now(), {}};
 }
 
-void BlobStore::NoteUse(const std::string& sha256) {
+// On the disk only while nobody else has the file: what a process does to it in that moment would not be noticed.
+void BlobStore::NoteUse(const std::string& sha256, int fd, const struct stat& facts) {
   {
     MutexLock lock(&mu_);
     auto blob = complete_.find(sha256);
     if (blob == complete_.end()) return;
     blob->second.last_use = clock_->Now();
   }
+  if (facts.st_nlink > 1) return;
   const timespec times[2] = {absl::ToTimespec(clock_->Now()), {.tv_sec = 0, .tv_nsec = UTIME_OMIT}};
-  utimensat(complete_directory_.get(), DigestToHex(sha256).c_str(), times, AT_SYMLINK_NOFOLLOW);
+  struct stat after {};
+  if (futimens(fd, times) == 0 && fstat(fd, &after) == 0) NoteChange(sha256, after);
 }
 
 bool BlobStore::IsComplete(const std::string& sha256) const {
@@ -188,8 +231,8 @@ absl::StatusOr<BlobStore::Opened> BlobStore::OpenBlob(const std::string& sha256)
       OpenAt(complete_directory_.get(), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   struct stat facts {};
   const bool there = fd.ok() && fstat(fd->get(), &facts) == 0;
-  if (there && IsSealed(facts)) {
-    NoteUse(sha256);
+  if (there && IsSealed(facts) && IsUnchanged(sha256, fd->get(), facts)) {
+    NoteUse(sha256, fd->get(), facts);
     return Opened{*std::move(fd), facts.st_size};
   }
   if (!fd.ok() && !absl::IsNotFound(fd.status())) return fd.status();
@@ -205,8 +248,35 @@ int BlobStore::Link(const std::string& sha256, const Opened& blob, bool executab
                     const std::string& name) {
   if (executable && fchmod(blob.fd.get(), kReadAndRun) != 0) return errno;
   const std::string own = DigestToHex(sha256);
-  return linkat(complete_directory_.get(), own.c_str(), directory, name.c_str(), 0) == 0 ? 0
-                                                                                         : errno;
+  const int error =
+      linkat(complete_directory_.get(), own.c_str(), directory, name.c_str(), 0) == 0 ? 0 : errno;
+  struct stat after {};
+  if (fstat(blob.fd.get(), &after) == 0) NoteChange(sha256, after);
+  return error;
+}
+
+void BlobStore::WhileLinksGo(absl::FunctionRef<void()> remove) {
+  std::vector<std::pair<std::string, timespec>> known;
+  {
+    MutexLock lock(&mu_);
+    for (const auto& [sha256, blob] : complete_) {
+      if (blob.change_time) known.emplace_back(sha256, *blob.change_time);
+    }
+  }
+  const auto look = [this](const std::string& sha256, struct stat* facts) {
+    return fstatat(complete_directory_.get(), DigestToHex(sha256).c_str(), facts,
+                   AT_SYMLINK_NOFOLLOW) == 0;
+  };
+  std::vector<std::string> unchanged;
+  struct stat facts {};
+  for (const auto& [sha256, change_time] : known) {
+    const bool is_linked = look(sha256, &facts) && facts.st_nlink > 1;
+    if (is_linked && AreEqual(facts.st_ctim, change_time)) unchanged.push_back(sha256);
+  }
+  remove();
+  for (const std::string& sha256 : unchanged) {
+    if (look(sha256, &facts)) NoteChange(sha256, facts);
+  }
 }
 
 int64_t BlobStore::UsedBytes() const {
@@ -346,8 +416,13 @@ absl::Status BlobStore::Promote(const std::string& sha256, UniqueFd fd, int64_t 
   }
   SHOAL_FAILPOINT("blob:after-rename");
   partial_.erase(sha256);
-  MutexLock lock(&mu_);
-  complete_[sha256] = {size_bytes, clock_->Now()};
+  struct stat facts {};
+  const int there = fstatat(complete_directory_.get(), name.c_str(), &facts, AT_SYMLINK_NOFOLLOW);
+  {
+    MutexLock lock(&mu_);
+    complete_[sha256] = {size_bytes, clock_->Now(), std::nullopt};
+  }
+  if (there == 0) NoteChange(sha256, facts);
   return absl::OkStatus();
 }
 

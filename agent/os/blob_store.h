@@ -1,10 +1,12 @@
 // Files by what is in them: <state>/blobs/complete/HEX and <state>/blobs/partial/HEX, where HEX is
 // the SHA-256 of the bytes.
 //
-// The seal: a complete blob has as its modification time one that belongs to this boot. A write to
-// the file (a hard link of it stands beside a process) breaks the seal, and so does a boot, before
-// which a power failure may have emptied it. A blob without a seal is a partial blob again:
-// it is hashed once more when a client says that it has it, and never served before.
+// The seal: a complete blob has as its modification time one that belongs to this boot, and was last
+// changed (ctime, which nobody can set) when this store did that itself. A write to the file (a hard
+// link of it stands beside a process) breaks the seal, also if the process puts the times back, and
+// so does a boot, before which a power failure may have emptied it. A blob without a seal is a
+// partial blob again: it is hashed once more when a client says that it has it, and never served
+// before. What a store finds when it is opened it hashes before it serves it.
 //
 // Eviction: beyond the cap the blob goes whose last use is longest ago (its access time, written
 // here). One that was used, or said to be there, less than `keep_after_use` ago stays, since a
@@ -28,6 +30,7 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -67,6 +70,9 @@ class BlobStore {
   // For reading; counts as a use. NOT_FOUND: it is not there, or has lost its seal.
   absl::StatusOr<Opened> OpenBlob(const std::string& sha256);
 
+  // Calls `remove`, which removes hard links of blobs: that changes them, too.
+  void WhileLinksGo(absl::FunctionRef<void()> remove);
+
   // A hard link of an opened blob, executable or not. The errno of what failed, or 0.
   int Link(const std::string& sha256, const Opened& blob, bool executable, int directory,
            const std::string& name);
@@ -82,6 +88,7 @@ class BlobStore {
   struct Blob {
     int64_t size_bytes = 0;
     absl::Time last_use;
+    std::optional<timespec> change_time;  // as left by this store; absent: not looked into yet
   };
   struct Partial {
     int64_t received_bytes = 0;
@@ -94,7 +101,12 @@ class BlobStore {
   void ScanComplete();
   void ScanPartial();
 
+  // By its modification time.
   bool IsSealed(const struct stat& facts) const;
+  // By the time of its last change; hashes it the first time.
+  bool IsUnchanged(const std::string& sha256, int fd, const struct stat& facts);
+  // This store has changed it: takes the time of that, unless somebody has written to it.
+  void NoteChange(const std::string& sha256, const struct stat& facts);
   // Writes the last use, and the seal.
   void Seal(int fd) const;
   // The file in the directory of partial blobs becomes one that can be written to, with a time that
@@ -103,7 +115,7 @@ class BlobStore {
   absl::StatusOr<UniqueFd> OpenPartial(const std::string& name) const;
   // What was complete is a partial blob again.
   void Demote(const std::string& sha256, const struct stat& facts);
-  void NoteUse(const std::string& sha256);
+  void NoteUse(const std::string& sha256, int fd, const struct stat& facts);
   bool IsComplete(const std::string& sha256) const;
 
   int64_t UsedBytes() const;

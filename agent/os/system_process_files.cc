@@ -161,7 +161,7 @@ MaybeFailed MakeDirectory(BlobStore* blobs, int files, const std::string& id, co
   UniqueFd root(OpenBeneath(files, id, O_RDONLY | O_DIRECTORY, 0));
   MaybeFailed failed = root ? PlaceAll(blobs, root.get(), spec, contents)
                             : MaybeFailed(Failed{errno, "the directory"});
-  if (failed) RemoveTree(files, id);
+  if (failed) blobs->WhileLinksGo([&] { RemoveTree(files, id); });
   SHOAL_FAILPOINT("files:prepared");
   return failed;
 }
@@ -221,17 +221,21 @@ std::string SystemProcessFiles::DirectoryOf(const std::string& id) const {
 }
 
 void SystemProcessFiles::Remove(const std::string& id) {
-  helper_->Run([directory = directory_, id] { RemoveTree(directory->get(), id); });
+  helper_->Run([directory = directory_, blobs = blobs_, id] {
+    blobs->WhileLinksGo([&] { RemoveTree(directory->get(), id); });
+  });
 }
 
 void SystemProcessFiles::RemoveAllBut(const std::vector<std::string>& keep) {
   absl::flat_hash_set<std::string> kept(keep.begin(), keep.end());
-  helper_->Run([directory = directory_, kept = std::move(kept)] {
+  helper_->Run([directory = directory_, blobs = blobs_, kept = std::move(kept)] {
     std::vector<std::string> gone;
     ForEachName(directory->get(), [&](const char* name, bool) {
       if (!kept.contains(name)) gone.emplace_back(name);
     });
-    for (const std::string& name : gone) RemoveTree(directory->get(), name);
+    blobs->WhileLinksGo([&] {
+      for (const std::string& name : gone) RemoveTree(directory->get(), name);
+    });
   });
 }
 

@@ -107,6 +107,21 @@ TEST_F(Shipping, AnAgentThatIsKilledInMidUploadIsGoneOnWith) {
   EXPECT_THAT(uploads.back(), HasSubstr(" bytes from 1572864")) << "three pieces were there";
 }
 
+// It is large enough to share its file with the blob, where the file system has no other way. The times are as they were.
+TEST_F(Shipping, WhatAProcessMakesOfItsProgramIsNotTheNextOnes) {
+  StartAgent("ant");
+  const std::string commands =
+      "touch -r \"$0\" times; chmod u+w \"$0\"; echo honest; "
+      "(printf '#!/bin/sh\\necho evil\\nexit 0\\n' | dd of=\"$0\" conv=notrunc) 2>&-; "
+      "touch -r times \"$0\"";
+  WriteFile(Scratch("program"), Script(commands, 2 << 20), 0700);
+  for (int i = 0; i < 3; ++i) {
+    const CommandResult run =
+        Shoal({"run", "-n", "1", "--ship", Scratch("program"), "--", Scratch("program")});
+    EXPECT_EQ(run.out, "honest\n") << i << run;
+  }
+}
+
 TEST_F(Shipping, CtrlCEndsAnUploadThatStandsStill) {
   AgentProcess& agent = AddAgent("ant");
   auto run = RunUntilTheAgentIsKilledInMidUpload(agent);

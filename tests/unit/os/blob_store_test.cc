@@ -7,6 +7,7 @@
 
 #include <filesystem>
 
+#include "absl/time/clock.h"
 #include "agent/os/blob_upload.h"
 #include "agent/os/remove_tree.h"
 #include "common/sha256.h"
@@ -52,6 +53,24 @@ class BlobStoreTest : public ::testing::Test {
   bool Has(const std::string& bytes) { return store_->Has(Sha256Of(bytes)); }
   std::optional<int64_t> Missing(const std::string& bytes) {
     return store_->FindMissing(Sha256Of(bytes));
+  }
+
+  void LinkBeside(const std::string& bytes) {
+    const absl::StatusOr<BlobStore::Opened> opened = store_->OpenBlob(Sha256Of(bytes));
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    ASSERT_EQ(
+        store_->Link(Sha256Of(bytes), *opened, /*executable=*/true, AT_FDCWD, scratch_ / "beside"),
+        0);
+  }
+  static void WriteWithoutATrace(const std::string& path, const std::string& bytes) {
+    struct stat before {};
+    ASSERT_EQ(stat(path.c_str(), &before), 0);
+    // The clock of the file system may tick every 4 ms only.
+    absl::SleepFor(absl::Milliseconds(20));
+    chmod(path.c_str(), 0600);
+    WriteFile(path, bytes, before.st_mode & 07777);
+    const timespec times[2] = {before.st_atim, before.st_mtim};
+    ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
   }
 
   ScratchDirectory scratch_;
@@ -141,6 +160,43 @@ TEST_F(BlobStoreTest, AWriteToTheFileBreaksItsSeal) {
   EXPECT_EQ(Begin(bytes)->Write(9, "").code(), absl::StatusCode::kDataLoss);
   ASSERT_TRUE(Put(bytes).ok());
   EXPECT_EQ(ReadFile(PathOf("complete", bytes)), bytes);
+}
+
+// Beside a process, which puts the times back that it has found.
+TEST_F(BlobStoreTest, AWriteThatRestoresTheTimesBreaksTheSealToo) {
+  const std::string bytes = "a program";
+  ASSERT_TRUE(Put(bytes).ok());
+  LinkBeside(bytes);
+  ASSERT_TRUE(store_->OpenBlob(Sha256Of(bytes)).ok()) << "a link of the store's own";
+  WriteWithoutATrace(scratch_ / "beside", "A program");
+  EXPECT_EQ(store_->OpenBlob(Sha256Of(bytes)).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Missing(bytes), 0) << "it is another's file now";
+  ASSERT_TRUE(Put(bytes).ok());
+  EXPECT_EQ(ReadFile(PathOf("complete", bytes)), bytes);
+}
+
+TEST_F(BlobStoreTest, ALinkThatGoesLeavesTheSeal) {
+  const std::string bytes = "a program";
+  ASSERT_TRUE(Put(bytes).ok());
+  LinkBeside(bytes);
+  store_->WhileLinksGo([&] { unlink((scratch_ / "beside").c_str()); });
+  EXPECT_TRUE(store_->OpenBlob(Sha256Of(bytes)).ok());
+  LinkBeside(bytes);
+  WriteWithoutATrace(scratch_ / "beside", "A program");
+  store_->WhileLinksGo([&] { unlink((scratch_ / "beside").c_str()); });
+  EXPECT_EQ(store_->OpenBlob(Sha256Of(bytes)).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(BlobStoreTest, AfterARestartABlobIsLookedIntoOnce) {
+  for (const char* now : {"a program", "A program"}) {
+    const std::string bytes = "a program";
+    ASSERT_TRUE(Put(bytes).ok());
+    WriteWithoutATrace(PathOf("complete", bytes), now);
+    Open();
+    EXPECT_TRUE(Has(bytes)) << "as far as is known without the disk";
+    EXPECT_EQ(store_->OpenBlob(Sha256Of(bytes)).ok(), now == bytes) << now;
+    EXPECT_EQ(Has(bytes), now == bytes);
+  }
 }
 
 TEST_F(BlobStoreTest, AfterABootABlobIsHashedBeforeItIsServed) {
