@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/table.h"
+#include "common/escape.h"
 #include "common/ids.h"
 
 namespace shoal::cli {
@@ -21,7 +22,9 @@ int Report(const std::vector<BulkAnswer>& answers,
   std::set<std::string> hosts;
   for (const BulkAnswer& answer : answers) hosts.insert(answer.result.process().host());
   auto label = [&](const v1::Process& process) {
-    return hosts.size() > 1 ? absl::StrCat(process.host(), "/", process.name()) : process.name();
+    const std::string name =
+        hosts.size() > 1 ? absl::StrCat(process.host(), "/", process.name()) : process.name();
+    return EscapeForMessage(name, name.size());
   };
   size_t width = 0;
   for (const BulkAnswer& answer : answers) {

@@ -23,6 +23,7 @@
 #include "client/cli/units.h"
 #include "client/cli/waiting_input.h"
 #include "common/cpu_count.h"
+#include "common/escape.h"
 #include "common/status.h"
 
 namespace shoal::cli {
@@ -255,7 +256,8 @@ void Invocation::LearnAgents(const Fleet& fleet) {
 }
 
 void Invocation::LearnName(const Host& host, const std::string& own_name) {
-  if (!own_name.empty() && IsWrittenAsAddress(host.address())) own_names_[&host] = own_name;
+  if (own_name.empty() || !IsWrittenAsAddress(host.address())) return;
+  own_names_[&host] = EscapeForMessage(own_name);
 }
 
 void Invocation::LearnNames(const Fleet& fleet) {

@@ -14,6 +14,7 @@
 #include "client/cli/lookup.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/units.h"
+#include "common/escape.h"
 #include "common/ids.h"
 #include "common/span.h"
 #include "shoal/fan_out.h"
@@ -100,7 +101,7 @@ LogReader::LogReader(const Arguments& arguments, const Selection& selection, Loo
   for (size_t host = 0; host < shares_.size(); ++host) {
     for (const Found* member : shares_[host].members) {
       Known& known = Find(host, member->process.id());
-      known.name = member->process.name();
+      known.name = EscapeForMessage(member->process.name());
       tags_[static_cast<size_t>(known.number)] =
           shares_.size() > 1 ? absl::StrCat(known.host, "/", known.name, " │ ")
                              : absl::StrCat(known.name, " │ ");

@@ -33,7 +33,8 @@ class Teller {
     Tree();
     Output();
     Flags();
-    return absl::StrCat(absl::StrJoin(sentences_, " "), EndOfStderr());
+    const std::string story = absl::StrJoin(sentences_, " ");
+    return absl::StrCat(EscapeForMessage(story, story.size()), EndOfStderr());
   }
 
  private:

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/escape.h"
 #include "common/utf8.h"
 
 namespace shoal::cli {
@@ -44,6 +46,11 @@ std::string Pad(absl::string_view text, size_t width) {
 std::string PadLeft(absl::string_view text, size_t width) {
   size_t has = DisplayWidth(text);
   return absl::StrCat(std::string(width > has ? width - has : 0, ' '), text);
+}
+
+void Table::Add(std::vector<std::string> row) {
+  for (std::string& cell : row) cell = EscapeForMessage(cell, cell.size());
+  rows_.push_back(std::move(row));
 }
 
 std::string Table::Render(bool colours) const {

@@ -24,8 +24,9 @@ class Table {
  public:
   explicit Table(std::vector<std::string> heading) { rows_.push_back(std::move(heading)); }
 
-  // A row may be shorter than the heading.
-  void Add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  // A row may be shorter than the heading. Control characters are shown, not obeyed: names and versions are what an
+  // agent says they are.
+  void Add(std::vector<std::string> row);
   bool empty() const { return rows_.size() == 1; }
 
   // One line per row without spaces at its end; the heading in bold if `colours`.

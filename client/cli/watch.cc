@@ -12,6 +12,7 @@
 #include "client/cli/standard_output.h"
 #include "client/cli/table.h"
 #include "client/cli/wording.h"
+#include "common/escape.h"
 #include "common/ids.h"
 #include "shoal/host/event_queue.h"
 #include "shoal/outcome.h"
@@ -92,10 +93,10 @@ void Watcher::TellProcess(size_t host, const v1::Process& process) {
   bool over = HasEnded(process) && process.tree_empty();
   if (over && !synced_[host]) return;
   std::string line =
-      absl::StrCat(Pad(process.name(), kNameWidth), "  ", process.id().substr(0, kShortIdLength),
-                   "  ", Pad(NameOf(host), kHostWidth), "  ",
-                   Pad(process.pid() == 0 ? "–" : absl::StrCat(process.pid()), kPidWidth), "  ",
-                   StateWord(process), over ? ", tree empty" : "");
+      absl::StrCat(Pad(EscapeForMessage(process.name()), kNameWidth), "  ",
+                   process.id().substr(0, kShortIdLength), "  ", Pad(NameOf(host), kHostWidth),
+                   "  ", Pad(process.pid() == 0 ? "–" : absl::StrCat(process.pid()), kPidWidth),
+                   "  ", StateWord(process), over ? ", tree empty" : "");
   std::string& last = told_[process.id()];
   if (line == last) return;
   last = line;

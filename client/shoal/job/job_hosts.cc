@@ -131,10 +131,10 @@ void JobHosts::Signal(int signal) {
   }
 }
 
-// A start that is under way is stopped behind its answer, which is waited for; what it has brought by now is stopped
-// at once.
+// Once for each host: at once, or behind the answer to a start that is under way, which is waited for.
 JobSuspension JobHosts::Suspend(absl::Duration timeout) {
   std::vector<std::pair<int, JobLease>> hosts;
+  std::vector<std::pair<int, JobLease>> to_stop;
   {
     MutexLock lock(&mu_);
     is_suspended_ = true;
@@ -144,9 +144,10 @@ JobSuspension JobHosts::Suspend(absl::Duration timeout) {
       member.is_stop_awaited = true;
       member.stop_status = absl::DeadlineExceededError("no answer");
       hosts.emplace_back(static_cast<int>(i), member.lease);
+      if (member.is_start_answered) to_stop.emplace_back(hosts.back());
     }
   }
-  for (const auto& [host, lease] : hosts) BeginStop(host, lease);
+  for (const auto& [host, lease] : to_stop) BeginStop(host, lease);
   MutexLock lock(&mu_);
   const auto are_answered = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return std::none_of(members_.begin(), members_.end(),
@@ -169,20 +170,20 @@ void JobHosts::BeginStop(int host, const JobLease& lease) {
   lease.host->List(std::move(request), CallOptions(),
                    [self = shared_from_this(), host,
                     lease](const absl::StatusOr<std::vector<v1::Process>>& known) {
-                     if (known.ok()) self->NoteStoppedBefore(host, *known);
-                     self->SendStop(host, lease);
+                     const bool is_wanted = self->NoteStoppedBefore(host, known);
+                     if (is_wanted) self->SendStop(host, lease);
                    });
 }
 
-void JobHosts::NoteStoppedBefore(int host, const std::vector<v1::Process>& known) {
+bool JobHosts::NoteStoppedBefore(int host, const absl::StatusOr<std::vector<v1::Process>>& known) {
   MutexLock lock(&mu_);
-  Member& member = members_[static_cast<size_t>(host)];
-  for (const v1::Process& process : known) {
-    // Not those that this has stopped itself, for a start that was under way.
-    if (process.live_usage().stopped() && member.stopped.count(process.id()) == 0) {
-      member.stopped_before.insert(process.id());
-    }
+  if (!is_suspended_) return false;
+  if (!known.ok()) return true;
+  for (const v1::Process& process : *known) {
+    if (!process.live_usage().stopped()) continue;
+    members_[static_cast<size_t>(host)].stopped_before.insert(process.id());
   }
+  return true;
 }
 
 void JobHosts::SendStop(int host, const JobLease& lease) {
@@ -215,7 +216,7 @@ void JobHosts::OnStopAnswered(int host, const absl::StatusOr<v1::SignalResponse>
       // Either nothing of the session is there, or the host has said what is.
       const bool is_known = answer.ok() || absl::IsNotFound(answer.status());
       if (!is_known) member.stop_status = answer.status();
-      if (is_known && member.is_start_answered) member.is_stop_awaited = false;
+      if (is_known) member.is_stop_awaited = false;
       return;
     }
   }

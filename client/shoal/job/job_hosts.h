@@ -117,7 +117,8 @@ class JobHosts : public std::enable_shared_from_this<JobHosts> {
   void OnDetachAnswered(int host, const absl::Status& status);
   // Asks first which are stopped already.
   void BeginStop(int host, const JobLease& lease);
-  void NoteStoppedBefore(int host, const std::vector<v1::Process>& known);
+  // False: they are to go on again already.
+  bool NoteStoppedBefore(int host, const absl::StatusOr<std::vector<v1::Process>>& known);
   void SendStop(int host, const JobLease& lease);
   // To all of the session if no ids are given.
   void SendContinue(int host, const JobLease& lease, const std::set<std::string>& ids);

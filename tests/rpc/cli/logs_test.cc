@@ -107,6 +107,15 @@ TEST_F(LogsTest, AGlobThatIsFollowedIsAskedForAsSuch) {
   EXPECT_EQ(Shoal("logs -f x*"), (Said{0, "", ""})) << "it may still come";
 }
 
+TEST_F(LogsTest, ANameIsShownAndNotObeyed) {
+  ant_.Put(Exited(kWeb, "w\x1b[2Jb", 0), "one\n");
+  EXPECT_EQ(Shoal("logs -f w*"), (Said{0, "w\\x1b[2Jb │ one\n", ""}));
+  for (const char* line : {"ps -a", "wait w*", "rm w*"}) {
+    const std::string out = Shoal(line).out;
+    EXPECT_EQ(out.find('\x1b'), std::string::npos) << line;
+  }
+}
+
 TEST_F(LogsTest, WhatWasReadAndLetGoIsNotSaidToBeDropped) {
   ant_.Put(Running(kWeb, "web"), "kept\n");
   ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 7, v1::Gap::REASON_ACKNOWLEDGED);

@@ -66,6 +66,14 @@ class JobTest : public ::testing::Test {
     return result.ok() ? *std::move(result) : JobResult();
   }
 
+  // Until the ranks on the first host were told to go on.
+  void AwaitContinue() {
+    const BootTime deadline = BootTime::Now() + absl::Seconds(60);
+    while (a_.last_signal().signal() != SIGCONT && BootTime::Now() < deadline) {
+      std::this_thread::yield();
+    }
+  }
+
   FakeAgent a_, b_;
   std::unique_ptr<Fleet> fleet_;
   JobSpec spec_;
@@ -131,7 +139,7 @@ TEST_F(JobTest, WhatIsSuspendedIsStoppedWithItsTreesAndGoesOnAgain) {
     EXPECT_EQ(job_->Leases().size(), 2u);
     b_.Exit(b_.processes()[0].id(), 0);
     job_->Resume();
-    a_.AwaitCalls("Signal", 2);
+    AwaitContinue();
     for (const v1::Process& process : a_.processes()) a_.Exit(process.id(), 0);
   };
   EXPECT_EQ(Run().succeeded, 3);
@@ -150,10 +158,7 @@ TEST_F(JobTest, AHostThatDoesNotSayThatItStoppedIsNamedAndContinuedAllTheSame) {
     suspension = job_->Suspend(absl::Milliseconds(20));
     a_.FailNext("Signal", absl::OkStatus(), 0);
     job_->Resume();
-    const BootTime deadline = BootTime::Now() + absl::Seconds(60);
-    while (a_.last_signal().signal() != SIGCONT && BootTime::Now() < deadline) {
-      std::this_thread::yield();
-    }
+    AwaitContinue();
     for (FakeAgent* agent : {&a_, &b_}) {
       for (const v1::Process& process : agent->processes()) agent->Exit(process.id(), 0);
     }
@@ -183,10 +188,7 @@ TEST_F(JobTest, AnAgentThatIsAwayForLongIsToldToContinueWhenItIsBack) {
     job_->Suspend(absl::Seconds(60));
     a_.FailNext("Signal", absl::UnavailableError("gone"), 4);
     job_->Resume();
-    const BootTime deadline = BootTime::Now() + absl::Seconds(60);
-    while (a_.last_signal().signal() != SIGCONT && BootTime::Now() < deadline) {
-      std::this_thread::yield();
-    }
+    AwaitContinue();
     a_.Exit(a_.processes()[0].id(), 0);
   };
   EXPECT_EQ(Run().succeeded, 1);

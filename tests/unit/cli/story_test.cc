@@ -297,6 +297,12 @@ TEST(Story, SaysWhatBecameOfItsOutput) {
                        "yet is lost."));
 }
 
+TEST(Story, ShowsControlCharactersAndObeysNone) {
+  v1::Process process = Web();
+  process.set_name("w\x1b[2Jb");
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)), HasSubstr("w\\x1b[2Jb ("));
+}
+
 TEST(Story, OfAFailureHasTheEndOfStderr) {
   v1::Process process = Web();
   process.set_state(v1::STATE_EXITED);

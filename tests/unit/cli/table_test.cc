@@ -24,6 +24,14 @@ TEST(Table, AlignsColumnsAndLeavesNoSpacesAtTheEnd) {
             "a-longer-name  –\n");
 }
 
+TEST(Table, ShowsControlCharactersAndObeysNone) {
+  Table table({"NAME", "VERSION"});
+  table.Add({"w\x1b[2Jb\r", "0.1\n"});
+  EXPECT_EQ(table.Render(false),
+            "NAME           VERSION\n"
+            "w\\x1b[2Jb\\r  0.1\\n\n");
+}
+
 TEST(Table, AcceptsRowsShorterThanTheHeading) {
   Table table({"HOST", "SLOTS", "AGENT"});
   table.Add({"node3"});
