@@ -28,7 +28,7 @@ TEST(Table, ShowsControlCharactersAndObeysNone) {
   Table table({"NAME", "VERSION"});
   table.Add({"w\x1b[2Jb\r", "0.1\n"});
   EXPECT_EQ(table.Render(false),
-            "NAME           VERSION\n"
+            "NAME         VERSION\n"
             "w\\x1b[2Jb\\r  0.1\\n\n");
 }
 
