@@ -156,8 +156,10 @@ void Run::OnSignal(int number) {
     job_->Detach();
     return;
   }
+  // Seen before, too: what ends at once is still to be told of.
+  const bool is_nothing_started = job_->Left().empty();
   job_->Interrupt(number);
-  if (job_->Left().empty()) DieBySignal(number);
+  if (is_nothing_started && job_->Left().empty()) DieBySignal(number);
   if (is_first) {
     SayAtOnce(
         absl::StrCat(SignalName(number),
