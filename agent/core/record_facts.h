@@ -26,7 +26,7 @@ std::optional<Termination> AskedEndOf(const record::AgentHalf& half);
 // What outlived the main process; absent if nothing was seen.
 std::optional<Descendants> DescendantsOf(const record::ShimHalf& shim);
 
-// What a shim is told whose process has no session any more: nobody reads its output for it, so that it must not wait
+// Tells the shim of a process that has no session any more: no client reads the output, so that the shim must not wait
 // for that, and no client is missed.
 void BecomeDetached(record::AgentHalf& half);
 

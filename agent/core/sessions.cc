@@ -254,7 +254,7 @@ void Sessions::Close(const CloseSessionCommand& command, CloseCallback done) {
       });
 }
 
-// In the commit that closes the session: between the two a kept process would be of nobody, or ended. A name that is
+// Processes are kept in the commit that closes the session: between two, the agent could lose or end them. A name that is
 // held by another DETACHED process stays that one's; this one is found by its id.
 std::vector<std::string> Sessions::Keep(const std::string& session_id) {
   std::vector<std::string> kept;

@@ -189,7 +189,8 @@ void BlobStore::Demote(const std::string& sha256, const struct stat& facts) {
   partial_[sha256] = {facts.st_size, clock_->Now(), {}};
 }
 
-// On the disk only while nobody else has the file: what a process does to it in that moment would not be noticed.
+// The store writes the time to the disk only while no process has a link of the blob: what a process does to the file in
+// that moment would not be noticed.
 void BlobStore::NoteUse(const std::string& sha256, int fd, const struct stat& facts) {
   {
     MutexLock lock(&mu_);

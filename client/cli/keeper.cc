@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/command.h"
+#include "client/cli/spawn_apart.h"
 #include "common/keeper_name.h"
 #include "common/status.h"
 #include "shoal/fan_out.h"
@@ -28,42 +28,8 @@ namespace shoal::cli {
 namespace {
 
 constexpr size_t kFields = 6;
+constexpr char kCannotStart[] = "cannot start a keeper of the leases";
 constexpr char kEnd[] = "\n\n";
-
-std::vector<char*> Pointers(std::vector<std::string>& words) {
-  std::vector<char*> pointers;
-  pointers.reserve(words.size() + 1);
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
-// This program, with stdin from `input`, stdout to `output`, and nothing else of ours.
-absl::StatusOr<pid_t> Spawn(std::vector<std::string> words, int input, int output) {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-  pid_t pid = 0;
-  const int error =
-      posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, Pointers(words).data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) return ErrnoStatus(error, "cannot start a keeper of the leases");
-  return pid;
-}
 
 absl::Status WriteAll(int fd, absl::string_view bytes) {
   while (!bytes.empty()) {
@@ -95,7 +61,7 @@ bool IsReadable(int fd, absl::Duration timeout) {
 
 absl::StatusOr<std::pair<UniqueFd, UniqueFd>> MakePipe() {
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "cannot start a keeper of the leases");
+  if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, kCannotStart);
   return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
 }
 
@@ -162,7 +128,18 @@ absl::Status Keeper::Start(const std::vector<KeptLease>& leases, const TlsFiles&
     if (!file.empty()) words.push_back(absl::StrCat(option, "=", file));
   }
   words.emplace_back("keep");
-  SHOAL_ASSIGN_OR_RETURN(pid_, Spawn(std::move(words), input.first.get(), output.second.get()));
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
+  const absl::StatusOr<pid_t> started =
+      SpawnApart({.path = "/proc/self/exe",
+                  .words = std::move(words),
+                  .environment = std::move(environment),
+                  .descriptors = {input.first.get(), output.second.get(), -1}});
+  if (!started.ok()) {
+    return absl::Status(started.status().code(),
+                        absl::StrCat(kCannotStart, ": ", started.status().message()));
+  }
+  pid_ = *started;
   input.first.Reset();
   output.second.Reset();
   SHOAL_RETURN_IF_ERROR(WriteAll(life_.get(), WriteKeptLeases(leases)));

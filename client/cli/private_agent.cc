@@ -2,14 +2,13 @@
 //   1. an agent answers: done                                    IsAnswering
 //   2. the directory of the socket exists and is ours alone      MakePrivateDirectory
 //   3. the lock beside the socket is taken; a command that waited for it does step 1 again
-//   4. shoald is started in a session of its own                 Spawn
+//   4. shoald is started in a session of its own                 SpawnApart
 //   5. its one line on the readiness descriptor is waited for    AwaitReady
 #include "client/cli/private_agent.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -32,6 +31,7 @@ extern "C" {
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "client/cli/spawn_apart.h"
 #include "common/boot_time.h"
 #include "common/escape.h"
 #include "common/private_directory.h"
@@ -83,47 +83,7 @@ std::vector<std::string> AgentEnvironment() {
   return kept;
 }
 
-std::vector<char*> Pointers(std::vector<std::string>& words) {
-  std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
-// shoald with cwd /, stdin /dev/null, stdout and stderr in `log`, and kReadyFd. It leads a session,
-// and has no signal blocked or ignored that we have.
-absl::StatusOr<pid_t> Spawn(const std::string& program, std::vector<std::string> arguments, int log,
-                            int ready) {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  // `log` and `ready` are above kReadyFd, so that neither is overwritten before it is used.
-  posix_spawn_file_actions_adddup2(&actions, log, 1);
-  posix_spawn_file_actions_adddup2(&actions, log, 2);
-  posix_spawn_file_actions_adddup2(&actions, ready, kReadyFd);
-  posix_spawn_file_actions_addclosefrom_np(&actions, kReadyFd + 1);
-  posix_spawn_file_actions_addchdir_np(&actions, "/");
-  std::vector<std::string> environment = AgentEnvironment();
-  pid_t pid = 0;
-  int error = posix_spawn(&pid, program.c_str(), &actions, &attributes, Pointers(arguments).data(),
-                          Pointers(environment).data());
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) return ErrnoStatus(error, absl::StrCat("cannot start the agent ", program));
-  return pid;
-}
-
-// A descriptor above those that Spawn gives away, closed on exec.
+// A descriptor above those that the agent is given, closed on exec.
 UniqueFd Lift(UniqueFd fd) { return UniqueFd(fcntl(fd.get(), F_DUPFD_CLOEXEC, 16)); }
 
 // The last line that shoald wrote into its log from `begin` on; it says why it ended.
@@ -184,7 +144,17 @@ absl::Status StartAgent(const std::string& socket_path,
   std::vector<std::string> arguments = {program, "--socket",   socket_path,           "--idle-exit",
                                         "10m",   "--ready-fd", absl::StrCat(kReadyFd)};
   arguments.insert(arguments.end(), extra_flags.begin(), extra_flags.end());
-  SHOAL_RETURN_IF_ERROR(Spawn(program, std::move(arguments), log.get(), ready_out.get()).status());
+  static_assert(kReadyFd == 3);  // behind stdin, stdout and stderr
+  const absl::StatusOr<pid_t> agent =
+      SpawnApart({.path = program,
+                  .words = std::move(arguments),
+                  .environment = AgentEnvironment(),
+                  .descriptors = {-1, log.get(), log.get(), ready_out.get()},
+                  .is_at_root = true});
+  if (!agent.ok()) {
+    return absl::Status(agent.status().code(),
+                        absl::StrCat("cannot start the agent ", agent.status().message()));
+  }
   ready_out.Reset();
   return AwaitReady(ready_in.get(), log_path, log_begin);
 }

@@ -20,7 +20,7 @@
 
 namespace shoal::cli {
 
-// Whether an agent accepts connections on the Unix socket, which nobody has named. FAILED_PRECONDITION:
+// Whether an agent accepts connections on a Unix socket that the user has not named. FAILED_PRECONDITION:
 // it may be another user's; see common/socket_trust.h.
 absl::StatusOr<bool> IsAnswering(const std::string& socket_path);
 
