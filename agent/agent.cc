@@ -1,7 +1,9 @@
 #include "agent/agent.h"
 
+#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -78,9 +80,7 @@ RecordFile::Format RecordFormat() {
 }  // namespace
 
 Agent::Agent(Settings settings)
-    : settings_(std::move(settings)),
-      host_name_(HostNameOf(settings_)),
-      callers_(AllowedIdentities(settings_.allow_identity), host_name_) {}
+    : settings_(std::move(settings)), host_name_(HostNameOf(settings_)) {}
 
 absl::Status Agent::OpenDirectories() {
   SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(settings_.state_dir, "state directory"));
@@ -123,6 +123,9 @@ absl::Status Agent::OpenState() {
 
 absl::Status Agent::Prepare(int signal_fd) {
   nofile_soft_ = RaiseDescriptorLimit();
+  rlimit descriptors{};
+  getrlimit(RLIMIT_NOFILE, &descriptors);
+  callers_.emplace(settings_.allow_identity, host_name_, TcpLimitsFor(descriptors.rlim_cur));
   SHOAL_ASSIGN_OR_RETURN(boot_id_, ReadBootId());
   SHOAL_RETURN_IF_ERROR(OpenDirectories());
   SHOAL_ASSIGN_OR_RETURN(loop_, EventLoop::Create());
@@ -133,7 +136,26 @@ absl::Status Agent::Prepare(int signal_fd) {
   return loop_->Watch(signal_fd, EPOLLIN, [this, signal_fd](uint32_t) {
     signalfd_siginfo info{};
     if (read(signal_fd, &info, sizeof(info)) != sizeof(info)) return;
-    BeginDrain(absl::StrCat("signal ", info.ssi_signo, " from pid ", info.ssi_pid));
+    OnSignal(static_cast<int>(info.ssi_signo), static_cast<int>(info.ssi_pid));
+  });
+}
+
+void Agent::OnSignal(int signal, int pid) {
+  if (signal == SIGHUP && server_ != nullptr && !is_draining_) return Reload();
+  BeginDrain(absl::StrCat("signal ", signal, " from pid ", pid));
+}
+
+void Agent::Reload() {
+  if (settings_.listen.empty()) {
+    spdlog::info("SIGHUP: there are no certificates to be read again");
+    return;
+  }
+  server_->Reload([](const absl::Status& status) {
+    if (status.ok()) {
+      spdlog::info("SIGHUP: certificates and revocation lists were read again");
+    } else {
+      spdlog::error("SIGHUP: {}; what was read before is used on", std::string(status.message()));
+    }
   });
 }
 
@@ -176,7 +198,7 @@ void Agent::FillEdge() {
   edge_.output = {loop_.get(), supervisor_.get(), output_thread_.get(), output_files_->directory()};
   edge_.blobs = blobs_.get();
   edge_.blob_thread = blob_thread_.get();
-  edge_.callers = &callers_;
+  edge_.callers = &*callers_;
   edge_.calls = &calls_;
   edge_.host_name = host_name_;
   edge_.agent_id = supervisor_->agent_id();
@@ -194,8 +216,8 @@ HostInfo Agent::MakeHostInfo() const {
   info.capabilities.push_back("forkserver");
   info.start_time = absl::Now();
   info.template_dead_man = IsPrivate() ? absl::ZeroDuration() : settings_.dead_man;
-  info.checks = {settings_.run_dir, settings_.state_dir, shims_->cgroups(),
-                 shims_->cgroup_status()};
+  info.checks = {settings_.run_dir, settings_.state_dir, shims_->cgroups(), shims_->cgroup_status(),
+                 settings_.insecure_loopback};
   info.helper = helper_.get();
   return info;
 }
@@ -205,9 +227,15 @@ absl::Status Agent::Serve() {
   FillEdge();
   ServerOptions options;
   options.socket_path = settings_.socket;
-  options.listen = settings_.listen;
-  options.insecure_loopback = settings_.insecure_loopback;
-  options.tls = {settings_.tls_cert, settings_.tls_key, settings_.tls_ca};
+  options.tcp.listen = settings_.listen;
+  options.tcp.insecure_loopback = settings_.insecure_loopback;
+  options.tcp.tls = {settings_.tls_cert, settings_.tls_key, settings_.tls_ca};
+  options.tcp.crl_directory = settings_.tls_crl_dir;
+  options.tcp.run_directory = settings_.run_dir;
+  options.max_connection_age = settings_.max_connection_age;
+  if (settings_.insecure_loopback) {
+    spdlog::warn("--insecure-loopback: any local user may run commands as uid {}", geteuid());
+  }
   SHOAL_ASSIGN_OR_RETURN(server_, Server::Start(options, &edge_, MakeHostInfo()));
   if (IsPrivate()) {
     idle_watch_ = std::make_unique<IdleWatch>(&edge_, settings_.idle_exit,

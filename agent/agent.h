@@ -60,6 +60,9 @@ class Agent {
   absl::Status OpenState();
   void FillEdge();
   HostInfo MakeHostInfo() const;
+  void OnSignal(int signal, int pid);
+  // SIGHUP: what TCP stands on is read again; processes and clients notice nothing.
+  void Reload();
   void BeginDrain(const std::string& reason);
   [[noreturn]] void Leave();
 
@@ -74,7 +77,7 @@ class Agent {
   SystemPeers peers_;
   std::optional<LoopScheduler> scheduler_;
   OpenCalls calls_;
-  Callers callers_;
+  std::optional<Callers> callers_;
   Edge edge_;
   std::unique_ptr<HelperThread> helper_;
   std::unique_ptr<SystemOutputFiles> output_files_;

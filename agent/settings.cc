@@ -21,7 +21,12 @@ constexpr char kFooter[] =
     "  shoald --listen 0.0.0.0:7420 --tls-cert host.pem --tls-key host.key --tls-ca ca.pem \\\n"
     "         --allow-identity spiffe://example.org/ops\n"
     "SIGTERM ends the agent and leaves its processes running; the next agent finds them again.\n"
+    "SIGHUP reads certificates and revocation lists again.\n"
     "Where no agent can run, `shoald --terminate all` ends them.";
+
+void DropEmpty(std::vector<std::string>* words) {
+  words->erase(std::remove(words->begin(), words->end(), ""), words->end());
+}
 
 void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* target,
                  const std::string& help) {
@@ -65,17 +70,33 @@ void AddPathsAndAccess(CLI::App* app, Settings* settings) {
   app->add_option("--listen", settings->listen, "Serve TCP here, with mutual TLS")
       ->type_name("HOST:PORT");
 
-  app->add_flag("--insecure-loopback", settings->insecure_loopback,
-                "Serve --listen on loopback addresses in plain text, to every local user");
+  app->add_flag(
+      "--insecure-loopback", settings->insecure_loopback,
+      "Serve --listen on loopback addresses in plain text, to every local user; not as root");
   app->add_option("--tls-cert", settings->tls_cert, "Certificate of this agent, PEM")
       ->type_name("FILE");
   app->add_option("--tls-key", settings->tls_key, "Its private key, PEM")->type_name("FILE");
   app->add_option("--tls-ca", settings->tls_ca, "The CA that signs the clients', PEM")
       ->type_name("FILE");
-  app->add_option("--allow-identity", settings->allow_identity,
-                  "Identity that TCP serves: a URI (or DNS name) of its certificate, exact or with "
-                  "a '*' at its end")
+  app->add_option("--tls-crl-dir", settings->tls_crl_dir,
+                  "Revocation lists of that CA, PEM; read again when they change")
+      ->type_name("DIR");
+  app->add_option_function<std::vector<std::string>>(
+         "--allow-identity",
+         [settings](std::vector<std::string> patterns) {
+           DropEmpty(&patterns);
+           absl::StatusOr<AllowedIdentities> allowed = AllowedIdentities::Parse(patterns);
+           if (!allowed.ok()) {
+             throw CLI::ValidationError(std::string(allowed.status().message()));
+           }
+           settings->allow_identity = *std::move(allowed);
+         },
+         "Identity that TCP serves: the URI (a SPIFFE id) or DNS name of its certificate; all "
+         "below "
+         "…/* or *.…")
       ->type_name("URI");
+  AddDuration(app, "--max-connection-age", &settings->max_connection_age,
+              "TCP connections are made anew after this [24h]");
 }
 
 void AddHostAndSelf(CLI::App* app, Settings* settings) {
@@ -133,10 +154,6 @@ void AddTerminate(CLI::App* app, Settings* settings) {
       ->configurable(false);
 }
 
-void DropEmpty(std::vector<std::string>* words) {
-  words->erase(std::remove(words->begin(), words->end(), ""), words->end());
-}
-
 void FillInPaths(Settings* settings) {
   if (settings->state_dir.empty()) settings->state_dir = StateDirectory();
   if (settings->run_dir.empty() && !settings->socket.empty()) {
@@ -170,8 +187,19 @@ std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code) {
     return std::nullopt;
   }
   DropEmpty(&settings.listen);
-  DropEmpty(&settings.allow_identity);
   FillInPaths(&settings);
+  if (settings.insecure_loopback && geteuid() == 0) {
+    std::cerr << "shoald: --insecure-loopback is refused for root: every local user could run "
+                 "commands as root; give --tls-cert, --tls-key, --tls-ca and --allow-identity, or "
+                 "start this agent as another user\n";
+    *exit_code = 2;
+    return std::nullopt;
+  }
+  if (settings.max_connection_age <= absl::ZeroDuration()) {
+    std::cerr << "shoald: --max-connection-age is a span of time above zero\n";
+    *exit_code = 2;
+    return std::nullopt;
+  }
   return settings;
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "agent/net/allowed_identities.h"
 
 namespace shoal::agent {
 
@@ -22,7 +23,9 @@ struct Settings {
   std::vector<std::string> listen;
   bool insecure_loopback = false;
   std::string tls_cert, tls_key, tls_ca;
-  std::vector<std::string> allow_identity;
+  std::string tls_crl_dir;  // empty: none
+  AllowedIdentities allow_identity;
+  absl::Duration max_connection_age = absl::Hours(24);
   int slots = 0;  // 0: the usable cores
   std::map<std::string, std::string> labels;
   std::string host_name;    // empty: the hostname

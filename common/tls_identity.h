@@ -1,11 +1,11 @@
-// Certificate, private key and CA of one side of mutual TLS: read, and checked to belong together
-// before gRPC has them.
+// Certificate, private key and CA of one side of mutual TLS: read, and checked to be of use before
+// gRPC has them.
 //
 // Ownership:     values.
 // Thread-safety: thread-safe.
 // Blocking:      on the file system.
 // Errors:        name the file, and for a mismatch both: NOT_FOUND and others of open(2) and
-//                read(2); FAILED_PRECONDITION: what is in it is of no use.
+//                read(2); FAILED_PRECONDITION: what is in it is of no use, or others can read a key.
 #ifndef SHOAL_COMMON_TLS_IDENTITY_H_
 #define SHOAL_COMMON_TLS_IDENTITY_H_
 
@@ -35,7 +35,13 @@ struct TlsIdentity {
   std::string ca;           // PEM
 };
 
-absl::StatusOr<TlsIdentity> ReadTlsIdentity(const TlsPaths& paths, const TlsNames& names);
+enum class TlsRole { kServer, kClient };
+
+// All three are PEM; the key is its owner's alone, and that of the certificate; the certificate and
+// those of its chain are valid now, each signed by the next, and the first one is for `role`; a
+// certificate of the CA is valid now.
+absl::StatusOr<TlsIdentity> ReadTlsIdentity(const TlsPaths& paths, const TlsNames& names,
+                                            TlsRole role);
 
 }  // namespace shoal
 

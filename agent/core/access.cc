@@ -79,6 +79,10 @@ absl::string_view NameOf(Verb verb) {
 }
 
 absl::StatusOr<Permit> Authorize(const Caller& caller, Verb verb, const Target& target) {
+  if (caller.kind == CallerKind::kUnknown) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("a caller that is not known may not ", NameOf(verb)));
+  }
   if (target.session() != nullptr) {
     if (absl::Status may = CheckSession(caller, verb, target); !may.ok()) return may;
   }

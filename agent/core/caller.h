@@ -8,6 +8,7 @@
 #ifndef SHOAL_AGENT_CORE_CALLER_H_
 #define SHOAL_AGENT_CORE_CALLER_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -18,26 +19,28 @@ namespace shoal::agent {
 enum class CallerKind {
   kUnknown,           // the connection came in by no way that this agent opened
   kUnixUser,          // "uid:1000", over the Unix socket
-  kTlsIdentity,       // a name of the certificate that --allow-identity allows
+  kSpiffe,            // "spiffe://…", the one URI of a verified certificate
+  kDnsName,           // "dns:…", the one DNS name of a verified certificate without URIs
   kInsecureLoopback,  // "loopback": any local user, in plain text
   kAgent,             // this agent, for what it watches itself
 };
 
 enum class Evidence {
   kNone,
-  kPeerCredentials,        // SO_PEERCRED of the connection
-  kCertificateUri,         // of a verified certificate
-  kCertificateDnsName,     // the same, without URIs
-  kCertificateCommonName,  // the same, without URIs and DNS names
-  kLoopbackAddress,        // of the peer
+  kPeerCredentials,     // SO_PEERCRED of the connection
+  kCertificateUri,      // of a verified certificate
+  kCertificateDnsName,  // the same, without URIs
+  kLoopbackAddress,     // of the peer
 };
 
 struct Caller {
   CallerKind kind = CallerKind::kUnknown;
   std::string name = "unknown";  // what is made on request of the caller has this owner
   Evidence evidence = Evidence::kNone;
-  std::shared_ptr<const SocketPeer> peer =
-      nullptr;  // null: not over the Unix socket, or it is gone
+  // Null: not over the Unix socket, or it is gone.
+  std::shared_ptr<const SocketPeer> peer = nullptr;
+  std::string serial = "";      // of the certificate, in hexadecimal digits
+  uint64_t tcp_connection = 0;  // of TcpConnections; 0: over the Unix socket
 };
 
 }  // namespace shoal::agent

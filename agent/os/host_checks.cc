@@ -93,6 +93,7 @@ std::vector<HostCheck> CheckHost(const HostCheckInput& input) {
                                    CheckPidLimit(ReadPidLimit()),
                                    CheckRunDir(input.run_dir),
                                    CheckStateDir(input.state_dir)};
+  if (input.insecure_loopback) checks.push_back(CheckInsecureLoopback());
   static const std::optional<SystemdUnit> unit = ReadSystemdUnit();  // Asks the bus once.
   if (unit) checks.push_back(CheckSystemd(*unit));
   return checks;
@@ -178,6 +179,12 @@ HostCheck CheckSubreaper() {
   if (prctl(PR_GET_CHILD_SUBREAPER, &value) == 0) return Good("subreaper", "supported");
   return {"subreaper", Result::kFailed, "PR_SET_CHILD_SUBREAPER is refused",
           "Allow prctl(2) in the container's seccomp profile."};
+}
+
+HostCheck CheckInsecureLoopback() {
+  return {"access", Result::kDegraded,
+          absl::StrCat("--insecure-loopback: any local user may run commands as uid ", geteuid()),
+          "Give --tls-cert, --tls-key, --tls-ca and --allow-identity instead."};
 }
 
 HostCheck CheckSystemd(const SystemdUnit& unit) {

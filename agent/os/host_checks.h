@@ -28,6 +28,7 @@ struct HostCheckInput {
   std::string state_dir;
   const CgroupBase* cgroups = nullptr;  // null: none; `cgroup_status` says why
   absl::Status cgroup_status;
+  bool insecure_loopback = false;
 };
 
 // All checks, in the order in which a person should read them.
@@ -41,6 +42,7 @@ HostCheck CheckPidLimit(int64_t limit);  // negative: none
 HostCheck CheckRunDir(const std::string& run_dir);
 HostCheck CheckStateDir(const std::string& state_dir);
 HostCheck CheckSubreaper();
+HostCheck CheckInsecureLoopback();  // of an agent that has it
 HostCheck CheckSystemd(const SystemdUnit& unit);
 
 }  // namespace shoal::agent

@@ -1,6 +1,5 @@
 #include "agent/os/unix_listener.h"
 
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -14,7 +13,6 @@
 #include "absl/strings/str_cat.h"
 #include "agent/os/descriptor.h"
 #include "agent/os/system_peers.h"
-#include "common/boot_time.h"
 #include "common/private_directory.h"
 #include "common/status.h"
 
@@ -22,10 +20,7 @@ namespace shoal::agent {
 namespace {
 
 constexpr int kBacklog = 1024;
-constexpr int kAcceptsPerTurn = 64;
-constexpr size_t kSpares = 8;
-constexpr absl::Duration kPause = absl::Milliseconds(100);
-constexpr absl::Duration kComplaintInterval = absl::Seconds(10);
+constexpr size_t kSpares = 8;  // for clients that come when no descriptor is left
 
 absl::Status CheckLength(const std::string& path) {
   constexpr size_t kMaxPath = sizeof(sockaddr_un::sun_path) - 1;
@@ -72,82 +67,31 @@ absl::StatusOr<std::unique_ptr<UnixListener>> UnixListener::Open(EventLoop* loop
   SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, Bind(path));
   auto listener = absl::WrapUnique(new UnixListener(loop, path, std::move(lock), std::move(fd),
                                                     std::move(on_accept), std::move(on_trouble)));
-  SHOAL_RETURN_IF_ERROR(listener->Watch());
+  SHOAL_RETURN_IF_ERROR(listener->accept_loop_.Start());
   return listener;
 }
 
 UnixListener::UnixListener(EventLoop* loop, std::string path, LockFile lock, UniqueFd fd,
                            OnAccept on_accept, OnTrouble on_trouble)
-    : loop_(loop),
-      path_(std::move(path)),
+    : path_(std::move(path)),
       lock_(std::move(lock)),
-      fd_(std::move(fd)),
       on_accept_(std::move(on_accept)),
-      on_trouble_(std::move(on_trouble)),
-      spares_(kSpares) {}
+      accept_loop_(
+          loop, std::move(fd), path_, kSpares, [this](UniqueFd peer) { Admit(std::move(peer)); },
+          std::move(on_trouble)) {}
 
-UnixListener::~UnixListener() {
-  if (resume_ != 0) {
-    loop_->Cancel(resume_);
-  } else {
-    loop_->Unwatch(fd_.get());
-  }
-  unlink(path_.c_str());
-}
-
-absl::Status UnixListener::Watch() {
-  return loop_->Watch(fd_.get(), EPOLLIN, [this](uint32_t) { OnReadable(); });
-}
-
-void UnixListener::OnReadable() {
-  spares_.Refill();
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
-    UniqueFd fd(accept4(fd_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (fd) {
-      Admit(std::move(fd));
-    } else if (errno == EMFILE && spares_.GiveUp()) {
-      continue;
-    } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-      PauseForWantOfDescriptors();
-      return;
-    } else if (errno != EINTR && errno != ECONNABORTED) {
-      return;  // EAGAIN: none is left.
-    }
-  }
-}
+UnixListener::~UnixListener() { unlink(path_.c_str()); }
 
 void UnixListener::Admit(UniqueFd fd) {
   ucred peer{};
   socklen_t size = sizeof(peer);
   if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
   if (peer.uid != geteuid() && peer.uid != 0) {
-    Complain(absl::StrCat("refused PID ", peer.pid, " of uid ", peer.uid, " on ", path_,
-                          ": only uid ", geteuid(), " and root may connect"));
+    accept_loop_.Complain(absl::StrCat("refused PID ", peer.pid, " of uid ", peer.uid, " on ",
+                                       path_, ": only uid ", geteuid(), " and root may connect"));
     return;
   }
   on_accept_(std::move(fd), peer.uid, ReadPeer(peer.pid));
-}
-
-// The socket stays readable, so watching on would spin.
-void UnixListener::PauseForWantOfDescriptors() {
-  Complain(absl::StrCat("cannot accept on ", path_, ": ", ErrnoStatus(errno, "accept4").message(),
-                        "; trying again"));
-  loop_->Unwatch(fd_.get());
-  resume_ = loop_->After(kPause, [this] {
-    resume_ = 0;
-    if (!Watch().ok()) PauseForWantOfDescriptors();
-  });
-}
-
-void UnixListener::Complain(const std::string& line) {
-  const BootTime now = BootTime::Now();
-  if (now < next_complaint_) {
-    ++unsaid_;
-    return;
-  }
-  next_complaint_ = now + kComplaintInterval;
-  on_trouble_(unsaid_ == 0 ? line : absl::StrCat(line, " (", unsaid_, " more since the last)"));
-  unsaid_ = 0;
 }
 
 }  // namespace shoal::agent

@@ -18,9 +18,8 @@
 #include "absl/status/statusor.h"
 #include "agent/core/model.h"
 #include "agent/loop/event_loop.h"
+#include "agent/os/accept_loop.h"
 #include "agent/os/lock_file.h"
-#include "agent/os/spare_descriptors.h"
-#include "common/boot_time.h"
 #include "common/unique_fd.h"
 
 namespace shoal::agent {
@@ -31,7 +30,7 @@ class UnixListener {
   using OnAccept =
       absl::AnyInvocable<void(UniqueFd fd, uid_t uid, std::shared_ptr<const SocketPeer> peer)>;
   // One line for the log: a refused peer, or want of descriptors; at most one every 10 s.
-  using OnTrouble = absl::AnyInvocable<void(const std::string& line)>;
+  using OnTrouble = AcceptLoop::OnTrouble;
 
   // Binds `path`; a socket left by an agent that is gone is replaced.
   static absl::StatusOr<std::unique_ptr<UnixListener>> Open(EventLoop* loop,
@@ -45,22 +44,12 @@ class UnixListener {
  private:
   UnixListener(EventLoop* loop, std::string path, LockFile lock, UniqueFd fd, OnAccept on_accept,
                OnTrouble on_trouble);
-  absl::Status Watch();
-  void OnReadable();
   void Admit(UniqueFd fd);
-  void PauseForWantOfDescriptors();
-  void Complain(const std::string& line);
 
-  EventLoop* const loop_;
   const std::string path_;
   const LockFile lock_;
-  const UniqueFd fd_;
   OnAccept on_accept_;
-  OnTrouble on_trouble_;
-  SpareDescriptors spares_;        // for clients that come when no descriptor is left
-  EventLoop::TimerId resume_ = 0;  // 0: not paused
-  BootTime next_complaint_;
-  int unsaid_ = 0;
+  AcceptLoop accept_loop_;
 };
 
 }  // namespace shoal::agent

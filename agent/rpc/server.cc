@@ -3,16 +3,17 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
-#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_posix.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <climits>
+#include <cstdint>
 #include <utility>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "agent/rpc/listen_address.h"
 #include "common/grpc_deadline.h"
 #include "common/status.h"
 #include "shoal/v1/metadata.h"
@@ -33,8 +34,15 @@ constexpr int kMinClientPingMs = 5'000;
 // that is stopped answers no ping, and is not to be cut for that.
 constexpr int kKeepAliveMs = 30'000;
 constexpr int kKeepAliveTimeoutMs = 15 * 60'000;
+constexpr int kHandshakeTimeoutMs = 5'000;
+constexpr int kMaxIdleMs = 10 * 60'000;  // without an open call
+constexpr int kAgeGraceMs = 60'000;      // for the calls of a connection that is too old
 
-void Configure(grpc::ServerBuilder* builder, bool has_network) {
+int Milliseconds(absl::Duration span) {
+  return static_cast<int>(std::min<int64_t>(absl::ToInt64Milliseconds(span), INT_MAX));
+}
+
+void Configure(grpc::ServerBuilder* builder, const ServerOptions& options) {
   builder->SetMaxReceiveMessageSize(v1::kMaxRequestBytes);
   builder->SetResourceQuota(grpc::ResourceQuota("shoald").Resize(kQuotaBytes));
   // No client needs compression, and a megabyte of zeros is a small message.
@@ -47,59 +55,17 @@ void Configure(grpc::ServerBuilder* builder, bool has_network) {
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                               kMinClientPingMs);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  if (!has_network) return;
+  if (options.tcp.listen.empty()) return;
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMs);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepAliveTimeoutMs);
+  builder->AddChannelArgument("grpc.server_handshake_timeout_ms", kHandshakeTimeoutMs);
+  // What follows ends connections with notice (GOAWAY): a client goes on over a new one.
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kMaxIdleMs);
+  if (options.max_connection_age == absl::InfiniteDuration()) return;
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                              Milliseconds(options.max_connection_age));
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, kAgeGraceMs);
 }
-
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> PlaintextFor(
-    const ListenAddress& address) {
-  if (address.IsLoopback()) return grpc::InsecureServerCredentials();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "plaintext on ", address.text,
-      " is refused: --insecure-loopback is for loopback addresses; give --tls-cert, --tls-key, "
-      "--tls-ca and --allow-identity"));
-}
-
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> TlsFor(const TlsPaths& paths,
-                                                                const Callers* callers) {
-  constexpr TlsNames kFlags = {"--tls-cert", "--tls-key", "--tls-ca"};
-  for (const auto& [flag, path] :
-       {std::pair(kFlags.certificate, paths.certificate), std::pair(kFlags.key, paths.key),
-        std::pair(kFlags.ca, paths.ca)}) {
-    if (!path.empty()) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "--listen speaks TLS and needs --tls-cert, --tls-key and --tls-ca; ", flag, " is missing"));
-  }
-  SHOAL_ASSIGN_OR_RETURN(TlsIdentity identity, ReadTlsIdentity(paths, kFlags));
-  grpc::SslServerCredentialsOptions options(
-      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  options.pem_root_certs = identity.ca;
-  options.pem_key_cert_pairs.push_back({identity.key, identity.certificate});
-  std::shared_ptr<grpc::ServerCredentials> credentials = grpc::SslServerCredentials(options);
-  credentials->SetAuthMetadataProcessor(std::make_shared<TlsGate>(callers));
-  return credentials;
-}
-
-// A loopback address with --insecure-loopback and no certificate is in plain text, all else TLS.
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> CredentialsFor(
-    const ServerOptions& options, const ListenAddress& address, const Callers* callers) {
-  bool has_tls =
-      !options.tls.certificate.empty() || !options.tls.key.empty() || !options.tls.ca.empty();
-  if (options.insecure_loopback && (address.IsLoopback() || !has_tls)) return PlaintextFor(address);
-  if (!has_tls) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "--listen ", address.text, " needs --tls-cert, --tls-key and --tls-ca",
-        address.IsLoopback() ? ", or --insecure-loopback to serve every local user in plain text"
-                             : ": plaintext is for loopback addresses only"));
-  }
-  return TlsFor(options.tls, callers);
-}
-
-struct Port {
-  ListenAddress address;
-  int number = 0;  // filled in by BuildAndStart
-};
 
 }  // namespace
 
@@ -118,6 +84,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   auto server = absl::WrapUnique(new Server(edge, std::move(host)));
   absl::Status status = server->Open(options);
   if (status.ok()) return server;
+  server->StopListening();
   server->Drain(absl::ZeroDuration());
   return status;
 }
@@ -127,14 +94,10 @@ absl::Status Server::Open(const ServerOptions& options) {
   // Called by name: in a static link nothing else would pull the plugin in.
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
-  Configure(&builder, !options.listen.empty());
-  std::vector<Port> ports(options.listen.size());
-  for (size_t i = 0; i < ports.size(); ++i) {
-    SHOAL_ASSIGN_OR_RETURN(ports[i].address, ParseListenAddress(options.listen[i]));
-    SHOAL_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials,
-                           CredentialsFor(options, ports[i].address, edge_->callers));
-    SHOAL_RETURN_IF_ERROR(TryBind(ports[i].address));
-    builder.AddListeningPort(ports[i].address.text, std::move(credentials), &ports[i].number);
+  Configure(&builder, options);
+  if (!options.tcp.listen.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(door_, TcpDoor::Open(options.tcp, edge_->callers));
+    door_->AddTo(&builder);
   }
   builder.RegisterService(&process_service_);
   builder.RegisterService(&session_service_);
@@ -150,18 +113,25 @@ absl::Status Server::Open(const ServerOptions& options) {
   SHOAL_ASSIGN_OR_RETURN(
       listener_, UnixListener::Open(edge_->loop, options.socket_path, on_accept, on_trouble));
   server_ = builder.BuildAndStart();
-  if (server_ == nullptr) {
-    return absl::UnavailableError(absl::StrCat(
-        "gRPC cannot listen on ", options.listen.empty() ? "any address" : options.listen.front(),
-        ": its log has the reason"));
-  }
+  if (server_ == nullptr)
+    return absl::UnavailableError("gRPC cannot start: its log has the reason");
   addresses_.push_back(absl::StrCat("unix:", options.socket_path));
-  for (const Port& port : ports) {
-    absl::string_view text = port.address.text;
-    addresses_.push_back(absl::StrCat(text.substr(0, text.rfind(':') + 1), port.number));
+  if (door_ != nullptr) {
+    SHOAL_RETURN_IF_ERROR(door_->Start());
+    addresses_.insert(addresses_.end(), door_->addresses().begin(), door_->addresses().end());
   }
   server_->GetHealthCheckService()->SetServingStatus(true);
   return absl::OkStatus();
+}
+
+void Server::StopListening() {
+  listener_.reset();
+  if (door_ != nullptr) door_->Stop();
+}
+
+void Server::Reload(absl::AnyInvocable<void(absl::Status)> done) {
+  if (door_ == nullptr) return done(absl::OkStatus());
+  door_->Reload(std::move(done));
 }
 
 void Server::Drain(absl::Duration grace) {

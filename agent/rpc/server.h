@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -24,16 +25,15 @@
 #include "agent/rpc/host_service.h"
 #include "agent/rpc/process_service.h"
 #include "agent/rpc/session_service.h"
+#include "agent/rpc/tcp_door.h"
 #include "agent/rpc/template_service.h"
-#include "common/tls_identity.h"
 
 namespace shoal::agent {
 
 struct ServerOptions {
   std::string socket_path;
-  std::vector<std::string> listen;  // HOST:PORT
-  bool insecure_loopback = false;
-  TlsPaths tls;
+  TcpOptions tcp;
+  absl::Duration max_connection_age = absl::Hours(24);  // over TCP
 };
 
 class Server {
@@ -45,8 +45,11 @@ class Server {
   // "unix:/run/shoal/shoald.sock", "127.0.0.1:7420", …
   const std::vector<std::string>& addresses() const { return addresses_; }
 
-  // No new connection over the Unix socket, whose file goes.
-  void StopListening() { listener_.reset(); }
+  // No new connection; the file of the Unix socket goes.
+  void StopListening();
+
+  // Certificates and revocation lists, see TcpDoor. `done` may run on another thread.
+  void Reload(absl::AnyInvocable<void(absl::Status)> done);
 
   // Health says NOT_SERVING, streams and waiting calls end with UNAVAILABLE, the rest has `grace`.
   void Drain(absl::Duration grace);
@@ -64,6 +67,7 @@ class Server {
   std::vector<std::string> addresses_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<UnixListener> listener_;
+  std::unique_ptr<TcpDoor> door_;  // null: no TCP
 };
 
 }  // namespace shoal::agent

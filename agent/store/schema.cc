@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "agent/store/owner_names.h"
 #include "common/ids.h"
 #include "common/status.h"
 
@@ -51,9 +52,12 @@ constexpr char kVersion2[] = R"(
     VALUES('', '', (CAST(strftime('%s', 'now') AS INTEGER) - 86400) * 1000000000);
 )";
 
+// Version 3: owners have a kind (GiveOwnersKinds). An older agent would give new ones none.
+constexpr char kVersion3[] = "";
+
 // kSteps[i] makes version i + 1 of version i; version 0 is an empty file. A step that has been
 // released never changes.
-constexpr const char* kSteps[] = {kVersion1, kVersion2};
+constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3};
 static_assert(std::size(kSteps) == kSchemaVersion);
 
 absl::StatusOr<int> VersionOf(Database* database) {
@@ -74,6 +78,7 @@ absl::Status RunSteps(Database* database, int version, absl::Duration retention)
                      absl::ToInt64Nanoseconds(absl::Hours(24) - retention), " WHERE owner = ''")
             .c_str()));
   }
+  if (version < 3) SHOAL_RETURN_IF_ERROR(GiveOwnersKinds(database));
   if (version == 0) {
     SHOAL_RETURN_IF_ERROR(database->Execute(
         absl::StrCat("INSERT INTO meta VALUES('agent_id', '", NewId(), "')").c_str()));

@@ -24,6 +24,8 @@ WALL_CLOCK = {
     "client/shoal/shipping/digest_cache.cc": "compared with the times of files",
     "client/shoal/wire/agent_clock.h": "the clock of an agent starts as this machine's",
     "common/ids.cc": "stored: in a request_id",
+    "common/tls_identity.cc": "compared with the dates of a certificate",
+    "agent/net/client_certificate.cc": "compared with the dates of a certificate",
 }
 WALL_NOW = re.compile(r"\babsl::Now\(|\bsystem_clock::now\(|\bCLOCK_REALTIME\b|\bgettimeofday\(|"
                       r"\btime\((?:nullptr|NULL|0)\)")

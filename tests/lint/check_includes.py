@@ -30,10 +30,12 @@ SPEC_MESSAGES = ["agent/spec/file_checks.h", "agent/spec/ranks.h", "agent/spec/s
 # What of the system the gRPC edge uses past the core: files that are transferred, facts of the host, the listener
 # and its certificates.
 OS_FOR_RPC = [
-    "agent/os/blob_store.h", "agent/os/blob_upload.h", "agent/os/descriptor.h", "agent/os/helper_thread.h",
+    "agent/os/accept_loop.h", "agent/os/blob_store.h", "agent/os/blob_upload.h", "agent/os/descriptor.h", "agent/os/helper_thread.h",
     "agent/os/host_checks.h", "agent/os/host_facts.h", "agent/os/library_search.h", "agent/os/process_tree.h",
     "agent/os/unix_listener.h",
 ]
+# What TCP without gRPC stands on.
+NET_STANDS_ON = ["agent/core/caller.h", "agent/net/*", "agent/os/descriptor.h"]
 BELOW_OUTPUT = ["agent/core/*", "agent/loop/*", "agent/os/*", "agent/record/*", "agent/spec/*", "agent/store/*"]
 # What of the system the room of output stands on.
 OS_FOR_OUTPUT = ["agent/os/descriptor.h", "agent/os/directory.h", "agent/os/helper_thread.h"]
@@ -83,6 +85,8 @@ def reason_against(path, bracket, target):
     if in_rooms(path, ["agent/rpc/*"]) and target.startswith(("agent/os/", "agent/store/")):
         if target not in OS_FOR_RPC:
             return "a service asks the core; of the system it sees " + ", ".join(OS_FOR_RPC)
+    if in_rooms(path, ["agent/net/*"]) and target.startswith("agent/") and not in_rooms(target, NET_STANDS_ON):
+        return "connections and certificates know nothing of processes; of the agent they see " + ", ".join(NET_STANDS_ON)
     if in_rooms(path, ["agent/output/*"]):
         if target.startswith("agent/os/") and target not in OS_FOR_OUTPUT:
             return "output knows its files; of the system it sees " + ", ".join(OS_FOR_OUTPUT)

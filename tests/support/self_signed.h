@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -32,11 +33,31 @@ inline std::string TextOf(BIO* bio) {
   return std::string(data, static_cast<size_t>(size));
 }
 
-inline SelfSigned MakeSelfSigned() {
+// Of a certificate; times in seconds from now. `names` and `use` as openssl.cnf has them: "DNS:a,URI:b",
+// "serverAuth"; empty: no such extension.
+struct CertificateForm {
+  long begin = 0;
+  long end = 3600;
+  std::string names = "";
+  std::string use = "";
+};
+
+inline void AddExtension(X509* certificate, int nid, const std::string& value) {
+  if (value.empty()) return;
+  X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value.c_str());
+  ASSERT_NE(extension, nullptr) << value;
+  X509_add_ext(certificate, extension, -1);
+  X509_EXTENSION_free(extension);
+}
+
+inline SelfSigned MakeSelfSigned(const CertificateForm& form = {}) {
   std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), &EVP_PKEY_free);
   std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), &X509_free);
-  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), 0);
-  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
+  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), form.begin);
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), form.end);
+  X509_set_version(certificate.get(), X509_VERSION_3);
+  AddExtension(certificate.get(), NID_subject_alt_name, form.names);
+  AddExtension(certificate.get(), NID_ext_key_usage, form.use);
   X509_set_pubkey(certificate.get(), key.get());
   EXPECT_GT(X509_sign(certificate.get(), key.get(), EVP_sha256()), 0);
   std::unique_ptr<BIO, decltype(&BIO_free)> certificate_text(BIO_new(BIO_s_mem()), &BIO_free);

@@ -178,12 +178,16 @@ TEST_F(TwoAgents, OnOneSocket) {
 TEST_F(TwoAgents, OnOnePort) {
   TestNetwork network;
   const int host = network.AddHost();
-  const std::string listen = absl::StrCat("127.0.0.1:", 7420);
-  AgentProcess& first = AddAgent("ant", {"--listen", listen, "--insecure-loopback"});
-  AgentProcess& second = AddAgent("bee", {"--listen", listen, "--insecure-loopback"});
+  const CertificateAuthority authority(Scratch("config"), "ca");
+  const Credential own = authority.ForHost("both", "127.0.0.1");
+  const std::vector<std::string> flags = {
+      "--listen", "127.0.0.1:7420", "--tls-cert",     own.cert,           "--tls-key",
+      own.key,    "--tls-ca",       authority.cert(), "--allow-identity", "spiffe://shoal.test/a"};
+  AgentProcess& first = AddAgent("ant", flags);
+  AgentProcess& second = AddAgent("bee", flags);
   first.options().namespaces = second.options().namespaces = network.Namespaces(host);
   ASSERT_TRUE(first.Start());
-  ExpectRefused(second, {listen});
+  ExpectRefused(second, {"127.0.0.1:7420", "Address already in use"});
 }
 
 TEST_F(TwoAgents, ASocketPathThatIsTooLongIsSaidSo) {
@@ -199,11 +203,19 @@ TEST_F(TwoAgents, ASocketPathThatIsTooLongIsSaidSo) {
   EXPECT_THAT(result.err, HasSubstr("107"));
 }
 
-TEST_F(TwoAgents, PlaintextOnAnyOtherAddressThanLoopbackIsRefused) {
-  AgentProcess& agent = AddAgent("ant", {"--listen", "0.0.0.0:7420", "--insecure-loopback"});
-  ExpectRefused(agent, {"0.0.0.0:7420"});
+TEST_F(TwoAgents, PlaintextNeedsItsFlagAndIsRefusedForRoot) {
   AgentProcess& without_flag = AddAgent("bee", {"--listen", "127.0.0.1:7420"});
   ExpectRefused(without_flag, {"--insecure-loopback"});
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to be refused";
+  AgentProcess& agent = AddAgent("ant", {"--listen", "127.0.0.1:0", "--insecure-loopback"});
+  ExpectRefused(agent, {"--insecure-loopback is refused for root: every local user could run"});
+  EXPECT_EQ(agent.StartRefused().exit_code, 2);
+}
+
+TEST_F(TwoAgents, AnIdentityThatNoCallerCanHaveIsRefused) {
+  AgentProcess& agent = AddAgent("ant", {"--allow-identity", "spiffe://shoal.test/ops*"});
+  ExpectRefused(agent, {"'spiffe://shoal.test/ops*'", "no whole segment at the end"});
+  EXPECT_EQ(agent.StartRefused().exit_code, 2);
 }
 
 }  // namespace

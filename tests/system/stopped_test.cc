@@ -32,7 +32,15 @@ class Stopped : public SystemTest {
   }
   // An agent that is spoken to over loopback, as if it were on another machine.
   AgentProcess& StartRemote() {
-    AgentProcess& agent = StartAgent("ant", {"--listen", "127.0.0.1:0", "--insecure-loopback"});
+    authority_ = std::make_unique<CertificateAuthority>(Scratch("config"), "ca");
+    const Credential own = authority_->ForHost("ant", "127.0.0.1");
+    const Credential client = authority_->ForClient("alice", "spiffe://shoal.test/alice");
+    extra_env_["SHOAL_TLS_CERT"] = client.cert;
+    extra_env_["SHOAL_TLS_KEY"] = client.key;
+    extra_env_["SHOAL_TLS_CA"] = authority_->cert();
+    AgentProcess& agent = StartAgent(
+        "ant", {"--listen", "127.0.0.1:0", "--tls-cert", own.cert, "--tls-key", own.key, "--tls-ca",
+                authority_->cert(), "--allow-identity", "spiffe://shoal.test/alice"});
     const std::string log = agent.Log();
     const size_t begin = log.find("127.0.0.1:");
     remote_ = log.substr(begin, log.find_first_of(" ,", begin) - begin);
@@ -40,6 +48,7 @@ class Stopped : public SystemTest {
     return agent;
   }
   std::string remote_;
+  std::unique_ptr<CertificateAuthority> authority_;
   // The ranks and their children.
   static std::vector<pid_t> TreesOf(AgentProcess& agent) {
     std::vector<pid_t> pids;

@@ -32,7 +32,8 @@ absl::StatusOr<Credentials> Credentials::Load(const TlsFiles& files) {
   SHOAL_ASSIGN_OR_RETURN(
       TlsIdentity identity,
       ReadTlsIdentity({files.cert_file, files.key_file, files.ca_file},
-                      {"the certificate", "the private key", "the certificate authority"}));
+                      {"the certificate", "the private key", "the certificate authority"},
+                      TlsRole::kClient));
   Credentials credentials;
   credentials.cert_pem_ = std::move(identity.certificate);
   credentials.key_pem_ = std::move(identity.key);

@@ -4,9 +4,15 @@
 #include <grpc/impl/codegen/grpc_types.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+
+#include <memory>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "shoal/wire/agent_certificate.h"
 
 namespace shoal {
 namespace {
@@ -27,11 +33,15 @@ std::shared_ptr<grpc::ChannelCredentials> CredentialsFor(const HostAddress& addr
   if (address.is_unix() || !credentials.has_certificate()) {
     return grpc::InsecureChannelCredentials();
   }
-  grpc::SslCredentialsOptions options;
-  options.pem_root_certs = credentials.ca_pem();
-  options.pem_private_key = credentials.key_pem();
-  options.pem_cert_chain = credentials.cert_pem();
-  return grpc::SslCredentials(options);
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(
+      std::make_shared<grpc::experimental::StaticDataCertificateProvider>(
+          credentials.ca_pem(), std::vector<grpc::experimental::IdentityKeyCertPair>{
+                                    {credentials.key_pem(), credentials.cert_pem()}}));
+  options.watch_root_certs();
+  options.watch_identity_key_cert_pairs();
+  options.set_certificate_verifier(MakeAgentVerifier());
+  return grpc::experimental::TlsCredentials(options);
 }
 
 // gRPC shuts itself down with its last channel, and may wait 10 s there for a thread of its own

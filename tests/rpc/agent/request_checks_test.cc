@@ -6,7 +6,6 @@
 
 #include "absl/time/clock.h"
 #include "agent/rpc/commands.h"
-#include "agent/rpc/listen_address.h"
 #include "agent/rpc/process_conversion.h"
 #include "common/ids.h"
 #include "tests/support/permits.h"
@@ -98,21 +97,6 @@ TEST(Signals, OutOfRangeAreInvalid) {
     request.set_scope(static_cast<v1::SignalRequest::Scope>(99));
     EXPECT_THAT(std::string(ToCommand(request, PermitOf("uid:1")).status().message()),
                 HasSubstr("unknown Scope 99"));
-  }
-}
-
-TEST(ListenAddresses, AreHostAndPort) {
-  EXPECT_EQ(ParseListenAddress("[::1]:7420")->host, "::1");
-  EXPECT_TRUE(ParseListenAddress("[::1]:7420")->IsLoopback());
-  EXPECT_TRUE(ParseListenAddress("127.0.0.9:1")->IsLoopback());
-  EXPECT_TRUE(ParseListenAddress("localhost:1")->IsLoopback());
-  // Names that only look like it.
-  for (const char* text : {"127.evil.example:1", "0.0.0.0:1", "[::]:1", "10.0.0.3:7420"}) {
-    ASSERT_TRUE(ParseListenAddress(text).ok()) << text;
-    EXPECT_FALSE(ParseListenAddress(text)->IsLoopback()) << text;
-  }
-  for (const char* text : {"", "foo", ":1", "::1:7420", "h:99999", "h:-1", "h:x"}) {
-    EXPECT_FALSE(ParseListenAddress(text).ok()) << text;
   }
 }
 

@@ -17,8 +17,9 @@
 
 namespace shoal::agent {
 
-RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, BlobStoreOptions blobs)
-    : callers_(AllowedIdentities(std::move(allowed)), "testhost") {
+RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, BlobStoreOptions blobs,
+                   TcpLimits limits)
+    : callers_(AllowedIdentities::Parse(allowed).value(), "testhost", limits) {
   char name[] = "/tmp/shoal-rpc-XXXXXX";
   directory_ = mkdtemp(name);
   output_directory_ = UniqueFd(open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -61,6 +62,7 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
   edge_.boot_id = supervisor_options.boot_id;
   HostInfo host;
   host.helper = &helper_;
+  options.tcp.run_directory = directory_;
   if (options.socket_path.empty()) options.socket_path = directory_ + "/agent.sock";
   auto server = Server::Start(options, &edge_, std::move(host));
   status_ = server.status();

@@ -39,7 +39,7 @@ namespace shoal::agent {
 class RpcAgent {
  public:
   explicit RpcAgent(ServerOptions options = {}, std::vector<std::string> allowed = {},
-                    BlobStoreOptions blobs = {});
+                    BlobStoreOptions blobs = {}, TcpLimits limits = {});
   ~RpcAgent();
 
   // Why it could not start; OK if it did.
@@ -55,6 +55,7 @@ class RpcAgent {
 
   FakeShims& shims() { return shims_; }
   Supervisor& supervisor() { return *supervisor_; }
+  Server& server() { return *server_; }
   const Edge& edge() const { return edge_; }
   OpenCalls& calls() { return calls_; }
 

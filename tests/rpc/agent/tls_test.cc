@@ -1,100 +1,51 @@
-// Which callers are served over TCP: faults 31, 105, 140, 141 and 146 of tests/README.md.
-// Certificates are made here, by openssl.
+// Which callers are served over TCP: faults 31, 105, 140, 141, 146 and 173 of tests/README.md.
 #include <grpcpp/security/credentials.h>
-#include <spawn.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <memory>
+#include <set>
+#include <string>
 
 #include "absl/strings/str_cat.h"
+#include "tests/rpc/agent/authority.h"
 #include "tests/rpc/agent/rpc_test.h"
-
-extern char** environ;
 
 namespace shoal::agent {
 namespace {
 
 using ::testing::HasSubstr;
 
-std::string ReadFile(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-// A directory of CAs and certificates, once for all tests.
-class Authority {
- public:
-  Authority() {
-    char name[] = "/tmp/shoal-tls-XXXXXX";
-    directory_ = mkdtemp(name);
-    for (const char* ca : {"ca", "other"}) {
-      Run(absl::StrCat(
-          "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
-          "-keyout ",
-          Path(ca, "key"), " -out ", Path(ca, "pem"), " -subj /CN=", ca));
-    }
-    Issue("ca", "server", "DNS:localhost,IP:127.0.0.1");
-    Issue("ca", "ops", "URI:spiffe://test/ops");
-    Issue("ca", "ops-west", "URI:spiffe://test/ops-west,DNS:spiffe");
-    Issue("ca", "dev", "URI:spiffe://test/dev");
-    Issue("ca", "dns", "DNS:ops.test");
-    Issue("ca", "plain", "");
-    Issue("other", "stranger", "URI:spiffe://test/ops");
-  }
-  ~Authority() { std::filesystem::remove_all(directory_); }
-
-  std::string Path(const std::string& name, const std::string& suffix) const {
-    return absl::StrCat(directory_, "/", name, ".", suffix);
-  }
-  std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const std::string& name) const {
-    grpc::SslCredentialsOptions options;
-    options.pem_root_certs = ReadFile(Path("ca", "pem"));
-    if (!name.empty()) {
-      options.pem_cert_chain = ReadFile(Path(name, "pem"));
-      options.pem_private_key = ReadFile(Path(name, "key"));
-    }
-    return grpc::SslCredentials(options);
-  }
-
- private:
-  void Run(const std::string& command) const {
-    ASSERT_EQ(system(absl::StrCat(command, " 2>/dev/null").c_str()), 0) << command;
-  }
-  void Issue(const std::string& ca, const std::string& name, const std::string& san) {
-    Run(absl::StrCat("openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ",
-                     Path(name, "key"), " -out ", Path(name, "csr"), " -subj /CN=", name));
-    std::ofstream(Path(name, "ext"))
-        << (san.empty() ? "basicConstraints=CA:FALSE" : absl::StrCat("subjectAltName=", san))
-        << "\n";
-    Run(absl::StrCat("openssl x509 -req -days 2 -in ", Path(name, "csr"), " -CA ", Path(ca, "pem"),
-                     " -CAkey ", Path(ca, "key"), " -CAcreateserial -extfile ", Path(name, "ext"),
-                     " -out ", Path(name, "pem")));
-  }
-
-  std::string directory_;
-};
-
 class TlsTest : public ::testing::Test {
  protected:
   static Authority& authority() {
-    static auto* one = new std::unique_ptr<Authority>(new Authority);
+    static auto* one = new std::unique_ptr<Authority>(MakeAuthority());
     return **one;
+  }
+  static Authority* MakeAuthority() {
+    auto* made = new Authority;
+    made->Issue("ops", "URI:spiffe://test/ops");
+    made->Issue("west", "URI:spiffe://test/ops/west,DNS:spiffe");
+    made->Issue("evil", "URI:spiffe://test/ops-evil");
+    made->Issue("dev", "URI:spiffe://test/dev");
+    made->Issue("dns", "DNS:ops.test");
+    made->Issue("plain", "");
+    made->Issue("spiffe://test/ops", "");  // a common name that looks like an identity
+    made->Issue("uid:0", "");
+    made->Issue("dns-uri", "DNS:spiffe://test/ops");
+    made->Issue("two", "URI:spiffe://test/ops,URI:spiffe://test/dev");
+    made->Issue("two-dns", "DNS:ops.test,DNS:dev.test");
+    made->Issue("url", "URI:https://test/ops");
+    made->Issue("stranger", "URI:spiffe://test/ops", 2, "other");
+    made->Issue("expired", "URI:spiffe://test/ops", -1);
+    made->Issue("server-only", "URI:spiffe://test/ops", 2, "ca", "extendedKeyUsage=serverAuth");
+    return made;
   }
   static void TearDownTestSuite() {
     std::filesystem::remove_all(std::filesystem::path(authority().Path("ca", "pem")).parent_path());
   }
 
-  static ServerOptions TlsOptions() {
-    ServerOptions options;
-    options.listen = {"127.0.0.1:0"};
-    options.tls = {authority().Path("server", "pem"), authority().Path("server", "key"),
-                   authority().Path("ca", "pem")};
-    return options;
-  }
+  static ServerOptions TlsOptions() { return authority().Options(); }
   static grpc::Status SpawnAt(const std::string& address,
                               std::shared_ptr<grpc::ChannelCredentials> credentials) {
     auto stub = v1::ProcessService::NewStub(grpc::CreateChannel(address, credentials));
@@ -106,28 +57,62 @@ class TlsTest : public ::testing::Test {
 };
 
 TEST_F(TlsTest, OnlyAllowedIdentitiesAreServed) {
-  RpcAgent agent(TlsOptions(), {"spiffe://test/ops", "spiffe://test/ops-w*", "ops.test"});
+  RpcAgent agent(TlsOptions(), {"spiffe://test/ops", "spiffe://test/ops/*", "ops.test"});
   ASSERT_TRUE(agent.status().ok()) << agent.status();
+  constexpr grpc::StatusCode kServed = grpc::StatusCode::INVALID_ARGUMENT;
+  constexpr grpc::StatusCode kDenied = grpc::StatusCode::PERMISSION_DENIED;
+  constexpr grpc::StatusCode kNoConnection = grpc::StatusCode::UNAVAILABLE;
   struct Row {
     const char* certificate;
     grpc::StatusCode code;
+    const char* words;
   } rows[] = {
-      {"ops", grpc::StatusCode::INVALID_ARGUMENT},       // exact
-      {"ops-west", grpc::StatusCode::INVALID_ARGUMENT},  // by prefix
-      {"dns", grpc::StatusCode::INVALID_ARGUMENT},       // no URI: the DNS name
-      {"dev", grpc::StatusCode::PERMISSION_DENIED},
-      {"plain", grpc::StatusCode::PERMISSION_DENIED},
-      {"stranger", grpc::StatusCode::UNAVAILABLE},  // of another CA
-      {"", grpc::StatusCode::UNAVAILABLE},          // none at all
+      {"ops", kServed, ""},   // exact
+      {"west", kServed, ""},  // below ops/*
+      {"dns", kServed, ""},   // no URI: the DNS name
+      {"dev", kDenied, "identity spiffe://test/dev may not Spawn on host testhost: no --allow-id"},
+      {"evil", kDenied, "no --allow-identity names it"},
+      {"plain", kDenied, "its common name (CN) is no identity"},
+      {"spiffe://test/ops", kDenied, "its common name (CN) is no identity"},
+      {"dns-uri", kDenied, "has the DNS name 'spiffe://test/ops', which is none"},
+      {"two", kDenied, "has 2 URIs; an identity is exactly one"},
+      {"two-dns", kDenied, "has 2 DNS names"},
+      {"url", kDenied, "has the URI 'https://test/ops', which is no SPIFFE id"},
+      {"stranger", kNoConnection, ""},     // of another CA
+      {"expired", kNoConnection, ""},      //
+      {"server-only", kNoConnection, ""},  // its use is another one
+      {"", kNoConnection, ""},             // none at all
   };
   for (const Row& row : rows) {
-    grpc::Status status = SpawnAt(agent.addresses()[1], authority().CredentialsOf(row.certificate));
+    const grpc::Status status =
+        SpawnAt(agent.addresses()[1], authority().CredentialsOf(row.certificate));
     EXPECT_EQ(status.error_code(), row.code)
         << "'" << row.certificate << "': " << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(row.words)) << row.certificate;
   }
-  grpc::Status denied = SpawnAt(agent.addresses()[1], authority().CredentialsOf("dev"));
-  EXPECT_THAT(denied.error_message(),
-              HasSubstr("identity spiffe://test/dev may not Spawn on host testhost"));
+}
+
+TEST_F(TlsTest, NoNameOfACertificateIsAUser) {
+  RpcAgent agent(TlsOptions(), {"*"});
+  const grpc::Status status = SpawnAt(agent.addresses()[1], authority().CredentialsOf("uid:0"));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED) << status.error_message();
+}
+
+TEST_F(TlsTest, LongIdentitiesThatDifferAtTheEndAreTwo) {
+  const std::string common = "spiffe://test/" + std::string(300, 'a');
+  RpcAgent agent(TlsOptions(), {"spiffe://test/*"});
+  v1::OpenRequest open;
+  open.set_request_id(NewRequestId());
+  std::set<std::string> owners;
+  for (const char* end : {"/one", "/two"}) {
+    authority().Issue("long", absl::StrCat("URI:", common, end));
+    auto stub = v1::SessionService::NewStub(
+        grpc::CreateChannel(agent.addresses()[1], authority().CredentialsOf("long")));
+    v1::OpenResponse opened;
+    ASSERT_TRUE(stub->Open(NewContext().get(), open, &opened).ok());
+    owners.insert(opened.session().owner());
+  }
+  EXPECT_THAT(owners, ::testing::ElementsAre(common + "/one", common + "/two"));
 }
 
 TEST_F(TlsTest, APlaintextClientOnTheTlsPortGetsNothing) {
@@ -150,9 +135,9 @@ TEST_F(TlsTest, ProcessesBelongToTheMatchedIdentity) {
 
 TEST_F(TlsTest, PlaintextOnLoopbackNeedsItsFlagAndHasItsIdentity) {
   ServerOptions options;
-  options.listen = {"127.0.0.1:0"};
+  options.tcp.listen = {"127.0.0.1:0"};
   EXPECT_THAT(std::string(RpcAgent(options).status().message()), HasSubstr("--insecure-loopback"));
-  options.insecure_loopback = true;
+  options.tcp.insecure_loopback = true;
   RpcAgent agent(options);
   ASSERT_TRUE(agent.status().ok()) << agent.status();
   auto stub = v1::SessionService::NewStub(
@@ -166,8 +151,8 @@ TEST_F(TlsTest, PlaintextOnLoopbackNeedsItsFlagAndHasItsIdentity) {
 
 TEST_F(TlsTest, ASessionIsServedByItsTokenAndStartsProcessesOfItsOwnerAlone) {
   ServerOptions options;
-  options.listen = {"127.0.0.1:0"};
-  options.insecure_loopback = true;
+  options.tcp.listen = {"127.0.0.1:0"};
+  options.tcp.insecure_loopback = true;
   RpcAgent agent(options);
   const auto local = v1::SessionService::NewStub(agent.Connect());
   const auto channel =
@@ -208,8 +193,8 @@ TEST_F(TlsTest, ASessionIsServedByItsTokenAndStartsProcessesOfItsOwnerAlone) {
 TEST_F(TlsTest, PlaintextAnywhereElseIsRefused) {
   for (const char* address : {"0.0.0.0:0", "[::]:0", "10.0.0.3:7420"}) {
     ServerOptions options;
-    options.listen = {address};
-    options.insecure_loopback = true;
+    options.tcp.listen = {address};
+    options.tcp.insecure_loopback = true;
     absl::Status status = RpcAgent(options).status();
     EXPECT_FALSE(status.ok());
     EXPECT_THAT(std::string(status.message()),
@@ -219,26 +204,27 @@ TEST_F(TlsTest, PlaintextAnywhereElseIsRefused) {
 
 TEST_F(TlsTest, ACertificateAndKeyThatDoNotMatchAreNamed) {
   ServerOptions options = TlsOptions();
-  options.tls.key = authority().Path("ops", "key");
+  options.tcp.tls.key = authority().Path("ops", "key");
   std::string message(RpcAgent(options).status().message());
-  EXPECT_THAT(message, HasSubstr(options.tls.certificate));
-  EXPECT_THAT(message, HasSubstr(options.tls.key));
+  EXPECT_THAT(message, HasSubstr(options.tcp.tls.certificate));
+  EXPECT_THAT(message, HasSubstr(options.tcp.tls.key));
   EXPECT_THAT(message, HasSubstr("do not belong together"));
-  options.tls.key = options.tls.certificate;
+  options.tcp.tls.key = authority().Path("server", "csr");
+  ASSERT_EQ(chmod(options.tcp.tls.key.c_str(), 0600), 0);
   EXPECT_THAT(std::string(RpcAgent(options).status().message()), HasSubstr("no PEM private key"));
-  options.tls.key = "/nonexistent";
+  options.tcp.tls.key = "/nonexistent";
   EXPECT_THAT(std::string(RpcAgent(options).status().message()), HasSubstr("/nonexistent"));
 }
 
 TEST_F(TlsTest, ATakenPortIsRefusedWithItsReason) {
   ServerOptions options;
-  options.listen = {"127.0.0.1:0"};
-  options.insecure_loopback = true;
+  options.tcp.listen = {"127.0.0.1:0"};
+  options.tcp.insecure_loopback = true;
   RpcAgent first(options);
-  options.listen = {first.addresses()[1]};
+  options.tcp.listen = {first.addresses()[1]};
   RpcAgent second(options);
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("Address already in use"));
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr(options.listen[0]));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(options.tcp.listen[0]));
 }
 
 TEST_F(TlsTest, ASecondAgentOnOneSocketIsRefused) {

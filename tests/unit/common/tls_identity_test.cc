@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <string>
 
@@ -11,6 +12,7 @@
 namespace shoal {
 namespace {
 
+using ::shoal::testing::CertificateForm;
 using ::shoal::testing::FileWith;
 using ::shoal::testing::MakeSelfSigned;
 using ::shoal::testing::SelfSigned;
@@ -27,7 +29,7 @@ class TlsIdentityTest : public ::testing::Test {
   }
 
   std::string Refusal() const {
-    absl::Status status = ReadTlsIdentity(paths_, kNames).status();
+    absl::Status status = ReadTlsIdentity(paths_, kNames, TlsRole::kServer).status();
     EXPECT_FALSE(status.ok());
     return std::string(status.message());
   }
@@ -37,7 +39,7 @@ class TlsIdentityTest : public ::testing::Test {
 };
 
 TEST_F(TlsIdentityTest, WhatBelongsTogetherIsReadAsItIs) {
-  absl::StatusOr<TlsIdentity> identity = ReadTlsIdentity(paths_, kNames);
+  absl::StatusOr<TlsIdentity> identity = ReadTlsIdentity(paths_, kNames, TlsRole::kServer);
   ASSERT_TRUE(identity.ok()) << identity.status();
   EXPECT_EQ(identity->certificate, own_.certificate);
   EXPECT_EQ(identity->key, own_.key);
@@ -76,6 +78,58 @@ TEST_F(TlsIdentityTest, AFileThatIsMissingOrTooLargeIsNamed) {
   EXPECT_THAT(Refusal(), HasSubstr("read --ca /nonexistent: No such file"));
   paths_ = good;
   unlink(large.c_str());
+}
+
+TEST_F(TlsIdentityTest, AKeyThatOthersCanReadIsRefused) {
+  ASSERT_EQ(chmod(paths_.key.c_str(), 0640), 0);
+  EXPECT_EQ(Refusal(),
+            absl::StrCat("--key ", paths_.key, " is not private (mode 0640): chmod 600"));
+  ASSERT_EQ(chmod(paths_.key.c_str(), 0400), 0);
+  EXPECT_TRUE(ReadTlsIdentity(paths_, kNames, TlsRole::kServer).ok());
+}
+
+class TlsIdentityFormTest : public TlsIdentityTest {
+ protected:
+  // Of a certificate of this form, that is its own authority.
+  std::string RefusalOf(const CertificateForm& form, TlsRole role = TlsRole::kServer) {
+    Use(MakeSelfSigned(form));
+    return std::string(ReadTlsIdentity(paths_, kNames, role).status().message());
+  }
+  void Use(const SelfSigned& own) {
+    for (const std::string& path : {paths_.certificate, paths_.key, paths_.ca}) {
+      unlink(path.c_str());
+    }
+    paths_ = {FileWith(own.certificate), FileWith(own.key), FileWith(own.certificate)};
+  }
+};
+
+TEST_F(TlsIdentityFormTest, OneThatIsNotValidNowIsRefused) {
+  const std::string late = RefusalOf({.begin = -200, .end = -100});
+  EXPECT_THAT(late, HasSubstr(absl::StrCat("--cert ", paths_.certificate,
+                                           " has expired: it was valid until 20")));
+  const std::string early = RefusalOf({.begin = 100, .end = 200});
+  EXPECT_THAT(early,
+              HasSubstr(absl::StrCat("--cert ", paths_.certificate, " is not valid before 20")));
+}
+
+TEST_F(TlsIdentityFormTest, OneForAnotherUseIsRefused) {
+  EXPECT_THAT(RefusalOf({.use = "clientAuth"}), HasSubstr("is not for a server"));
+  EXPECT_THAT(RefusalOf({.use = "serverAuth"}, TlsRole::kClient), HasSubstr("not for a client"));
+  EXPECT_EQ(RefusalOf({.use = "serverAuth"}), "");
+  EXPECT_EQ(RefusalOf({.use = "serverAuth,clientAuth"}, TlsRole::kClient), "");
+}
+
+TEST_F(TlsIdentityFormTest, ABrokenChainIsRefused) {
+  SelfSigned own = MakeSelfSigned();
+  own.certificate += MakeSelfSigned().certificate;
+  Use(own);
+  EXPECT_THAT(Refusal(), HasSubstr("certificate 2 has not signed the one before it"));
+}
+
+TEST_F(TlsIdentityFormTest, AnAuthorityThatHasExpiredIsRefused) {
+  unlink(paths_.ca.c_str());
+  paths_.ca = FileWith(MakeSelfSigned({.begin = -200, .end = -100}).certificate);
+  EXPECT_THAT(Refusal(), HasSubstr(absl::StrCat("--ca ", paths_.ca, " has expired")));
 }
 
 }  // namespace

@@ -27,12 +27,10 @@ static_assert(!std::is_default_constructible_v<CreateTemplateCommand>);
 static_assert(!std::is_default_constructible_v<DeleteTemplatesCommand>);
 
 const Caller kCallers[] = {
-    {CallerKind::kUnknown, "unknown", Evidence::kNone},
     {CallerKind::kUnixUser, "uid:0", Evidence::kPeerCredentials},
     {CallerKind::kUnixUser, "uid:1000", Evidence::kPeerCredentials},
-    {CallerKind::kTlsIdentity, "spiffe://test/ops", Evidence::kCertificateUri},
-    {CallerKind::kTlsIdentity, "ops.test", Evidence::kCertificateDnsName},
-    {CallerKind::kTlsIdentity, "ops", Evidence::kCertificateCommonName},
+    {CallerKind::kSpiffe, "spiffe://test/ops", Evidence::kCertificateUri},
+    {CallerKind::kDnsName, "dns:ops.test", Evidence::kCertificateDnsName},
     {CallerKind::kInsecureLoopback, "loopback", Evidence::kLoopbackAddress},
     {CallerKind::kAgent, "shoald", Evidence::kNone},
 };
@@ -105,6 +103,13 @@ TEST(Access, EveryVerbOfEveryCallerOnEveryTarget) {
         EXPECT_EQ(permit->caller().evidence, caller.evidence);
       }
     }
+  }
+}
+
+TEST(Access, ACallerThatIsNotKnownMayNothing) {
+  for (const Row& row : kRows) {
+    const absl::StatusOr<Permit> permit = Authorize(Caller(), row.verb, Target::Host());
+    EXPECT_EQ(permit.status().code(), absl::StatusCode::kPermissionDenied) << NameOf(row.verb);
   }
 }
 

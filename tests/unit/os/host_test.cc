@@ -68,6 +68,7 @@ TEST(HostChecks, EachSaysWhatItStandsOn) {
   EXPECT_EQ(CheckRunDir("/dev/shm").result, Result::kOk);
   EXPECT_EQ(CheckStateDir("/nowhere").result, Result::kFailed);
   EXPECT_EQ(CheckSubreaper().result, Result::kOk);
+  EXPECT_EQ(CheckInsecureLoopback().result, Result::kDegraded);
   EXPECT_EQ(CheckSystemd({"shoald.service", "control-group"}).result, Result::kFailed);
   EXPECT_EQ(CheckSystemd({"shoald.service", "process"}).result, Result::kOk);
   EXPECT_EQ(CheckSystemd({"shoald.service", ""}).result, Result::kDegraded);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -116,6 +117,41 @@ TEST_F(SchemaTest, WhatAnAgentOf01ForgotEarlierIsTooOldForGood) {
   EXPECT_GT(content.horizons[0].time, absl::Now() - absl::Hours(2));
 }
 
+TEST_F(SchemaTest, OwnersWithoutAKindAreGivenOne) {
+  MakeDatabaseOf01();
+  Tamper(
+      "INSERT INTO tombstones VALUES('spiffe://test/a', '1', 1), ('CI.example.org', '2', 1),"
+      "('Jane Doe', '3', 1), ('loopback', '4', 1), ('uid:0x', '5', 1);"
+      "UPDATE processes SET owner='Jane Doe'");
+  SessionEntry entry;
+  entry.id = "OLDSESSIONAAAAAA";
+  entry.owner = "Jane Doe";
+  entry.token = "token";
+  const std::string blob = EncodeSession(entry);
+  {
+    auto database = Database::Open(dir_.file());
+    ASSERT_TRUE(database.ok());
+    auto update = Statement::Prepare(database->get(), "UPDATE sessions SET checksum=?1, blob=?2");
+    ASSERT_TRUE(update.ok());
+    update->BindInt(1, record::ChecksumOf(blob.data(), blob.size()));
+    update->BindBlob(2, blob);
+    ASSERT_TRUE(update->Run().ok());
+  }
+  const Store::Content content = Reload();
+  std::map<std::string, std::string> owners;  // by request_id
+  for (const LoggedRequest& request : content.requests) owners[request.request_id] = request.owner;
+  EXPECT_EQ(owners["request-gone"], "uid:1000");
+  EXPECT_EQ(owners["1"], "spiffe://test/a");
+  EXPECT_EQ(owners["2"], "dns:ci.example.org");
+  EXPECT_EQ(owners["3"], "cn:Jane Doe");
+  EXPECT_EQ(owners["4"], "loopback");
+  EXPECT_EQ(owners["5"], "cn:uid:0x");
+  EXPECT_EQ(content.processes.at(0).owner, "cn:Jane Doe");
+  EXPECT_EQ(content.sessions.at(0).owner, "cn:Jane Doe");
+  EXPECT_EQ(content.sessions.at(0).token, "token");
+  EXPECT_THAT(store_->damaged(), SizeIs(0));
+}
+
 TEST_F(SchemaTest, AMigrationThatFailsLeavesTheFileAsItWas) {
   MakeDatabaseOf01();
   Tamper("INSERT INTO meta VALUES('oldest_reader', 'in the way')");
@@ -134,7 +170,7 @@ TEST_F(SchemaTest, ANewerDatabaseThatAllowsItIsReadAndKeepsItsVersion) {
   Tamper(
       "ALTER TABLE processes ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';"
       "ALTER TABLE sessions ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';"
-      "CREATE TABLE later(x INTEGER); PRAGMA user_version=3");
+      "CREATE TABLE later(x INTEGER); PRAGMA user_version=4");
   const Store::Content content = Reload();
   EXPECT_THAT(content.processes, SizeIs(1));
   store_->PutProcess(EntryOf("B"));
@@ -144,7 +180,7 @@ TEST_F(SchemaTest, ANewerDatabaseThatAllowsItIsReadAndKeepsItsVersion) {
   EXPECT_TRUE(store_->Commit().ok());
   EXPECT_THAT(Reload().processes, SizeIs(2));
   store_.reset();
-  EXPECT_EQ(Ask("PRAGMA user_version"), "3");
+  EXPECT_EQ(Ask("PRAGMA user_version"), "4");
 }
 
 TEST_F(SchemaTest, ANewerDatabaseThatDoesNotAllowItIsRefusedAndSaysWhatGoesOn) {
@@ -153,14 +189,14 @@ TEST_F(SchemaTest, ANewerDatabaseThatDoesNotAllowItIsRefusedAndSaysWhatGoesOn) {
   const absl::Status refused = TryOpen();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(refused.message(),
-              AllOf(HasSubstr("newer agent (schema 7, this one knows 2)"),
+              AllOf(HasSubstr("newer agent (schema 7, this one knows 3)"),
                     HasSubstr("detached processes go on"), HasSubstr("dead-man time")));
   EXPECT_EQ(Ask("PRAGMA user_version"), "7");
 }
 
 TEST_F(SchemaTest, ANewerDatabaseWithoutThatMarkIsRefused) {
   Open();
-  Tamper("DELETE FROM meta WHERE key='oldest_reader'; PRAGMA user_version=3");
+  Tamper("DELETE FROM meta WHERE key='oldest_reader'; PRAGMA user_version=4");
   EXPECT_EQ(TryOpen().code(), absl::StatusCode::kFailedPrecondition);
 }
 

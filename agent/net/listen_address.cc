@@ -1,14 +1,20 @@
-#include "agent/rpc/listen_address.h"
+#include "agent/net/listen_address.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <cstring>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "agent/os/descriptor.h"
 #include "common/escape.h"
 #include "common/status.h"
 #include "common/unique_fd.h"
@@ -16,13 +22,41 @@
 namespace shoal::agent {
 namespace {
 
-absl::Status TryBindOne(const addrinfo& info, const std::string& text) {
-  UniqueFd fd(socket(info.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd) return ErrnoStatus(errno, absl::StrCat("cannot listen on ", text, ": socket"));
-  int on = 1;
+constexpr int kBacklog = 4096;  // the kernel has its own limit (net.core.somaxconn)
+
+void SetPort(sockaddr* address, int port) {
+  const auto number = htons(static_cast<uint16_t>(port));
+  if (address->sa_family == AF_INET6) {
+    reinterpret_cast<sockaddr_in6*>(address)->sin6_port = number;
+  } else {
+    reinterpret_cast<sockaddr_in*>(address)->sin_port = number;
+  }
+}
+
+int PortOf(const sockaddr_storage& address) {
+  return ntohs(address.ss_family == AF_INET6
+                   ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                   : reinterpret_cast<const sockaddr_in&>(address).sin_port);
+}
+
+// `port`: 0 for any; the one that it became.
+absl::StatusOr<UniqueFd> ListenOn(const addrinfo& info, const std::string& text, int* port) {
+  const std::string attempt = absl::StrCat("cannot listen on ", text);
+  UniqueFd born(socket(info.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!born) return ErrnoStatus(errno, absl::StrCat(attempt, ": socket"));
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, MoveUp(std::move(born), text));
+  const int on = 1;
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  if (bind(fd.get(), info.ai_addr, info.ai_addrlen) == 0) return absl::OkStatus();
-  return ErrnoStatus(errno, absl::StrCat("cannot listen on ", text));
+  sockaddr_storage address{};
+  std::memcpy(&address, info.ai_addr, info.ai_addrlen);
+  auto* wanted = reinterpret_cast<sockaddr*>(&address);
+  if (*port != 0) SetPort(wanted, *port);
+  if (bind(fd.get(), wanted, info.ai_addrlen) != 0) return ErrnoStatus(errno, attempt);
+  if (listen(fd.get(), kBacklog) != 0) return ErrnoStatus(errno, attempt);
+  socklen_t size = sizeof(address);
+  if (getsockname(fd.get(), wanted, &size) != 0) return ErrnoStatus(errno, attempt);
+  *port = PortOf(address);
+  return fd;
 }
 
 }  // namespace
@@ -52,7 +86,7 @@ absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text) {
                    "' is not HOST:PORT, such as 10.0.0.3:7420 or [::1]:7420"));
 }
 
-absl::Status TryBind(const ListenAddress& address) {
+absl::StatusOr<TcpSockets> Listen(const ListenAddress& address) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -64,10 +98,12 @@ absl::Status TryBind(const ListenAddress& address) {
         absl::StrCat("cannot listen on ", address.text, ": ", gai_strerror(error)));
   }
   std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owned(found, &freeaddrinfo);
+  TcpSockets sockets;
   for (const addrinfo* info = found; info != nullptr; info = info->ai_next) {
-    SHOAL_RETURN_IF_ERROR(TryBindOne(*info, address.text));
+    SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, ListenOn(*info, address.text, &sockets.port));
+    sockets.fds.push_back(std::move(fd));
   }
-  return absl::OkStatus();
+  return sockets;
 }
 
 }  // namespace shoal::agent
