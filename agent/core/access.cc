@@ -1,5 +1,7 @@
 #include "agent/core/access.h"
 
+#include <unistd.h>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/ids.h"
@@ -12,7 +14,7 @@ absl::Status CheckSession(const Caller& caller, Verb verb, const Target& target)
   const std::string id = session.id.substr(0, kShortIdLength);
   switch (verb) {
     case Verb::kSpawn:
-      if (session.owner == caller.name) return absl::OkStatus();
+      if (MayActFor(caller, session.owner)) return absl::OkStatus();
       return absl::PermissionDeniedError(
           absl::StrCat("session ", id, " belongs to another identity"));
     case Verb::kKeepAlive:
@@ -24,7 +26,26 @@ absl::Status CheckSession(const Caller& caller, Verb verb, const Target& target)
   }
 }
 
+absl::Status CheckProcess(const Caller& caller, Verb verb, const Target& target) {
+  const ProcessEntry& process = *target.process();
+  const bool is_owners =
+      verb == Verb::kSpawn || verb == Verb::kUpdate || verb == Verb::kAcknowledgeOutput;
+  if (!is_owners || MayActFor(caller, process.owner)) return absl::OkStatus();
+  const absl::string_view what = verb == Verb::kSpawn    ? "forked"
+                                 : verb == Verb::kUpdate ? "detached"
+                                                         : "acknowledged";
+  return absl::PermissionDeniedError(
+      absl::StrCat("process ", process.name, " (", process.id.substr(0, kShortIdLength),
+                   ") belongs to another identity: it cannot be ", what, " by this one"));
+}
+
 }  // namespace
+
+bool MayActFor(const Caller& caller, absl::string_view owner) {
+  if (caller.name == owner) return true;
+  if (caller.kind != CallerKind::kUnixUser) return false;
+  return caller.name == "uid:0" || caller.name == absl::StrCat("uid:", geteuid());
+}
 
 absl::string_view NameOf(Verb verb) {
   switch (verb) {
@@ -85,6 +106,9 @@ absl::StatusOr<Permit> Authorize(const Caller& caller, Verb verb, const Target& 
   }
   if (target.session() != nullptr) {
     if (absl::Status may = CheckSession(caller, verb, target); !may.ok()) return may;
+  }
+  if (target.process() != nullptr) {
+    if (absl::Status may = CheckProcess(caller, verb, target); !may.ok()) return may;
   }
   return Permit(caller, verb);
 }

@@ -1,9 +1,10 @@
 // The rules of access: Authorize is asked for every request, and makes the Permit that handlers
 // demand.
 //
-// Every caller may do everything on this host, but for sessions: only the owner of a session may
-// start processes in it, and a session is renewed and closed by its token, whichever caller shows it.
-// A request_id needs no rule: RequestLog keeps it by the owner of the Permit, so that the same
+// Every caller may see, signal and end everything on this host. What belongs to an owner stays his
+// (see MayActFor): he alone starts processes in his session, and forks, detaches and acknowledges the
+// output of his process. A session is renewed and closed by its token, whichever caller shows it. A
+// request_id needs no rule: RequestLog keeps it by the owner of the Permit, so that the same
 // request_id of another caller is another request.
 //
 // Ownership:     plain data.
@@ -55,24 +56,39 @@ enum class Verb {
 // As requests and audit lines name it: "Spawn", "TemplateService.Create".
 absl::string_view NameOf(Verb verb);
 
-// What a verb is about: the host with everything on it, or one session.
+// Whether the caller may do what only this owner may: it is the owner, or has, on the Unix socket, the
+// uid of root or of this agent. The one place where owners are compared.
+bool MayActFor(const Caller& caller, absl::string_view owner);
+
+// What a verb is about: the host with everything on it, one session, or what only the owner of one
+// process may do with it: fork it (kSpawn), detach it (kUpdate), let its output go
+// (kAcknowledgeOutput).
 class Target {
  public:
-  static Target Host() { return Target(nullptr, std::nullopt); }
-  static Target Session(const SessionEntry& session) { return Target(&session, std::nullopt); }
+  static Target Host() { return Target(nullptr, nullptr, std::nullopt); }
+  static Target Session(const SessionEntry& session) {
+    return Target(&session, nullptr, std::nullopt);
+  }
   // Of a caller that shows a token.
   static Target Session(const SessionEntry& session, absl::string_view token) {
-    return Target(&session, token);
+    return Target(&session, nullptr, token);
+  }
+  static Target Process(const ProcessEntry& process) {
+    return Target(nullptr, &process, std::nullopt);
   }
 
-  const SessionEntry* session() const { return session_; }  // null: the host
+  // Null: it is not about one.
+  const SessionEntry* session() const { return session_; }
+  const ProcessEntry* process() const { return process_; }
   const std::optional<absl::string_view>& token() const { return token_; }
 
  private:
-  Target(const SessionEntry* session, std::optional<absl::string_view> token)
-      : session_(session), token_(token) {}
+  Target(const SessionEntry* session, const ProcessEntry* process,
+         std::optional<absl::string_view> token)
+      : session_(session), process_(process), token_(token) {}
 
   const SessionEntry* session_;
+  const ProcessEntry* process_;
   std::optional<absl::string_view> token_;
 };
 

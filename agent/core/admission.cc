@@ -164,7 +164,8 @@ absl::Status Admission::Check(const SpawnCommand& command, const std::vector<std
     if (!detached && command.session_id.empty()) {
       return absl::InvalidArgumentError("session_id is required for LIFETIME_SESSION");
     }
-    if (absl::Status parent = ParentOf(*command.items[i].spec).status(); !parent.ok()) {
+    if (absl::Status parent = ParentOf(command.permit, *command.items[i].spec).status();
+        !parent.ok()) {
       return parent;
     }
     std::string scope = detached ? "" : command.session_id;
@@ -217,7 +218,7 @@ std::vector<ProcessEntry*> Admission::Admit(const Permit& permit, const SpawnCom
       asked = &item;
       process->forked_from = current;
     } else {
-      process->forked_from = ParentOf(*item.spec).value_or("");
+      process->forked_from = ParentOf(permit, *item.spec).value_or("");
     }
     ProcessEntry* entry = core_->table.Add(std::move(process));
     core_->requests.AddProcess(*entry);
@@ -228,7 +229,7 @@ std::vector<ProcessEntry*> Admission::Admit(const Permit& permit, const SpawnCom
   return admitted;
 }
 
-absl::StatusOr<std::string> Admission::ParentOf(const Spec& spec) const {
+absl::StatusOr<std::string> Admission::ParentOf(const Permit& permit, const Spec& spec) const {
   if (spec.start_method != StartMethod::kFork) return std::string();
   Selector selector;
   selector.terms = {spec.fork_of};
@@ -242,6 +243,9 @@ absl::StatusOr<std::string> Admission::ParentOf(const Spec& spec) const {
                                                    selected->size(), " processes: name one"));
   }
   const ProcessEntry& parent = *selected->front();
+  const absl::StatusOr<Permit> may =
+      Authorize(permit.caller(), Verb::kSpawn, Target::Process(parent));
+  if (!may.ok()) return may.status();
   if (parent.IsLive()) return parent.id;
   return absl::FailedPreconditionError(
       absl::StrCat("fork_of: ", Describe(parent), " has ended and cannot be forked"));

@@ -64,8 +64,8 @@ class Admission {
                                    const std::vector<ProcessEntry*>& known);
   // Durable intents.
   void Queue(const std::vector<std::string>& ids);
-  // Where a FORK comes from; empty if it is no FORK.
-  absl::StatusOr<std::string> ParentOf(const Spec& spec) const;
+  // Where a FORK comes from; empty if it is no FORK. PERMISSION_DENIED: from another owner's process.
+  absl::StatusOr<std::string> ParentOf(const Permit& permit, const Spec& spec) const;
   void ReplyWhenStarted(const std::vector<ProcessEntry*>& processes, bool replayed,
                         SpawnCallback done);
   void Reply(const std::vector<std::string>& ids, bool replayed, SpawnCallback& done);

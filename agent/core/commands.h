@@ -117,6 +117,13 @@ struct CloseSessionCommand {
   bool keep_descendants = false;
 };
 
+// Up to where the owner has read a stream.
+struct Acknowledgement {
+  std::string id;
+  int stream = 0;
+  int64_t offset = 0;
+};
+
 struct SessionEnd {
   int terminated = 0;
   std::vector<std::string> survivor_ids;

@@ -23,6 +23,7 @@
 #include "agent/core/terminator.h"
 #include "agent/core/unmanaged.h"
 #include "agent/core/updater.h"
+#include "common/status.h"
 
 namespace shoal::agent {
 
@@ -57,6 +58,21 @@ class Supervisor::Impl final : public ProcessEvents {
   void OnStartSettled(ProcessEntry* process) override {
     if (process->IsLive()) offers.OnStarted(*process);
     forks.OnStartSettled(*process);
+  }
+
+  void Acknowledge(const Acknowledgement& position) {
+    const ProcessEntry* process = core.table.Find(position.id);
+    const bool is_stream = position.stream >= 0 && position.stream < record::kStreams;
+    if (process == nullptr || process->slot == 0 || !is_stream) return;
+    const auto index = static_cast<size_t>(position.stream);
+    const bool stalled = (process->flags & kFlagOutputStalled) != 0;
+    const int64_t offset = std::min(position.offset, process->streams[index].end);
+    ports.slots->Tell(
+        process->slot, process->id,
+        [&](record::AgentHalf& half) {
+          half.acknowledged[index] = std::max(half.acknowledged[index], offset);
+        },
+        /*wake=*/stalled);
   }
 
   void OnTreeEmpty(ProcessEntry* process) override { sessions.OnTreeEmpty(*process); }
@@ -193,19 +209,16 @@ absl::StatusOr<Changes> Supervisor::ChangesSince(const Permit& /*permit*/, int64
 int64_t Supervisor::revision() const { return impl_->core.ledger.ring().revision(); }
 Observers& Supervisor::observers(const Permit& /*permit*/) { return impl_->core.observers; }
 
-void Supervisor::Acknowledge(const Permit& /*permit*/, const std::string& id, int stream,
-                             int64_t offset) {
-  const ProcessEntry* process = impl_->core.table.Find(id);
-  if (process == nullptr || process->slot == 0 || stream < 0 || stream >= record::kStreams) return;
-  auto index = static_cast<size_t>(stream);
-  bool stalled = (process->flags & kFlagOutputStalled) != 0;
-  int64_t known_end = process->streams[index].end;
-  impl_->ports.slots->Tell(
-      process->slot, id,
-      [&](record::AgentHalf& half) {
-        half.acknowledged[index] = std::max(half.acknowledged[index], std::min(offset, known_end));
-      },
-      /*wake=*/stalled);
+absl::Status Supervisor::Acknowledge(const Permit& permit,
+                                     const std::vector<Acknowledgement>& positions) {
+  for (const Acknowledgement& position : positions) {
+    const ProcessEntry* process = impl_->core.table.Find(position.id);
+    if (process == nullptr) continue;
+    SHOAL_RETURN_IF_ERROR(
+        Authorize(permit.caller(), Verb::kAcknowledgeOutput, Target::Process(*process)).status());
+  }
+  for (const Acknowledgement& position : positions) impl_->Acknowledge(position);
+  return absl::OkStatus();
 }
 
 void Supervisor::OpenSession(OpenSessionCommand command, OpenCallback done) {

@@ -77,7 +77,8 @@ class Supervisor {
   Observers& observers(const Permit& permit);
 
   // The owning reader has these bytes. Unknown or ended processes are passed over.
-  void Acknowledge(const Permit& permit, const std::string& id, int stream, int64_t offset);
+  // PERMISSION_DENIED: one of them is another owner's; nothing is acknowledged then.
+  absl::Status Acknowledge(const Permit& permit, const std::vector<Acknowledgement>& positions);
 
   void OpenSession(OpenSessionCommand command, OpenCallback done);
   // NOT_FOUND: over or unknown, PERMISSION_DENIED: wrong token. The answer is the TTL.

@@ -134,7 +134,8 @@ absl::Status Terminator::EndStatus(const ProcessEntry& process) const {
   if (!process.IsTreeOver()) return SurvivorStatus(process);
   if (process.tree_empty) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
-      "the tree of ", Describe(process), " is unproven: its shim is gone and there is no cgroup",
+      "the tree of ", Describe(process),
+      " is unproven: its shim is gone, and no cgroup proves it empty",
       process.survivors.empty() ? "" : "; left of it was ", NamesOf(process.survivors)));
 }
 

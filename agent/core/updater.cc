@@ -59,6 +59,9 @@ absl::Status Updater::Apply(const UpdateCommand& command, ProcessEntry* process)
         absl::StrCat(Describe(*process), ": the process has ended"));
   }
   if (detaches) {
+    const absl::StatusOr<Permit> may =
+        Authorize(command.permit.caller(), Verb::kUpdate, Target::Process(*process));
+    if (!may.ok()) return may.status();
     absl::Status free = core_->table.CheckNameIsFree("", process->name);
     if (!free.ok()) return free;
     core_->table.SetSession(process, "");

@@ -207,6 +207,16 @@ void CgroupBase::RemoveBase() const {
   if (ours_) rmdir(path_.c_str());
 }
 
+bool CanBeLeft(const std::string& base) {
+  if (geteuid() == 0) return true;
+  // The kernel asks for the common ancestor of both cgroups, and for the one that is entered.
+  for (const std::string& ancestor : {base, absl::StrCat(base, "/", kProcesses)}) {
+    const std::string members = absl::StrCat(ancestor, "/cgroup.procs");
+    if (faccessat(AT_FDCWD, members.c_str(), W_OK, AT_EACCESS) == 0) return true;
+  }
+  return false;
+}
+
 absl::Status KillCgroup(int directory) { return WriteControlFile(directory, "cgroup.kill", "1"); }
 
 bool IsCgroupPopulated(int directory) {

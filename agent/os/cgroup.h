@@ -72,6 +72,11 @@ class CgroupBase {
 // process. NOT_FOUND: there is none.
 absl::StatusOr<UniqueFd> OpenCgroupOf(const std::string& base, const std::string& id);
 
+// Whether what runs in a cgroup of a process below this base may leave it, so that an empty one
+// proves nothing of its tree: as root, or since it can write to a cgroup outside, as every process
+// can that has the uid of the agent which made them.
+bool CanBeLeft(const std::string& base);
+
 // One directory, by its descriptor. Files that are not there count as empty, so that a tree can be
 // followed while it goes away.
 absl::Status KillCgroup(int directory);         // cgroup.kill

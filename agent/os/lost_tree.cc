@@ -48,7 +48,12 @@ void Look(std::shared_ptr<Ending> ending) {
     ending->directory.Reset();
     // It is empty also if it cannot be removed at once; the next start of an agent tries again.
     ending->cgroups->Remove(ending->id).IgnoreError();
-    ending->done(absl::OkStatus());
+    // Without a shim, to which every descendant falls that loses its parent, the cgroup is all there is.
+    ending->done(
+        CanBeLeft(ending->cgroups->path())
+            ? absl::FailedPreconditionError("its cgroup is empty, but what ran in it could "
+                                            "leave it, and its shim is gone")
+            : absl::OkStatus());
     return;
   }
   if (ending->kill && ending->waited >= kPatience) {

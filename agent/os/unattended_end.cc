@@ -192,6 +192,11 @@ std::optional<Result> Ending::EndLost(const Target& target,
     return Result{false, "its shim is gone, and without a cgroup nothing proves its tree empty"};
   }
   if (!IsCgroupPopulated(cgroup->get())) {
+    if (CanBeLeft(records_->cgroup_base())) {
+      return Result{false,
+                    "its shim is gone and its cgroup is empty, but what ran in it could leave it: "
+                    "its tree is unproven"};
+    }
     return Result{true, "its shim was gone: the exit is unknown, its tree is empty"};
   }
   KillCgroup(cgroup->get()).IgnoreError();

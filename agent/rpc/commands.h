@@ -52,11 +52,6 @@ struct StartedWait {
 };
 absl::StatusOr<StartedWait> ToStartedWait(const v1::SpawnRequest& request);
 
-struct Acknowledgement {
-  std::string id;
-  int stream = record::kStdout;
-  int64_t offset = 0;
-};
 absl::StatusOr<std::vector<Acknowledgement>> ToAcknowledgements(
     const v1::AcknowledgeOutputRequest& request);
 

@@ -267,9 +267,8 @@ grpc::ServerUnaryReactor* ProcessService::AcknowledgeOutput(
   absl::StatusOr<std::vector<Acknowledgement>> positions = ToAcknowledgements(*request);
   if (!positions.ok()) return call->Failed(positions.status());
   edge_->loop->Post([edge = edge_, permit = *permit, positions = *std::move(positions), call] {
-    for (const Acknowledgement& one : positions) {
-      edge->supervisor->Acknowledge(permit, one.id, one.stream, one.offset);
-    }
+    absl::Status done = edge->supervisor->Acknowledge(permit, positions);
+    if (!done.ok()) return call->Fail(done);
     call->Answer([](v1::AcknowledgeOutputResponse*) {});
   });
   return call.get();

@@ -15,6 +15,7 @@
 namespace shoal::testing {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
@@ -145,6 +146,9 @@ TEST_F(Restart, AKilledShimCostsItsOwnProcessOnly) {
            process.exit().unknown().reason() == v1::CAUSE_SHIM_LOST;
   }));
   EXPECT_TRUE(WaitUntil("its tree is ended", [&] { return HasEnded(lost.pid()); }));
+  const v1::Process after = agent.stub().Wait("lost", v1::WaitRequest::UNTIL_EMPTY);
+  EXPECT_FALSE(after.tree_empty()) << "it could have left its cgroup";
+  EXPECT_THAT(after.flags(), Contains(v1::FLAG_LEAKED));
   EXPECT_EQ(agent.stub().Get("other").state(), v1::STATE_RUNNING);
 }
 

@@ -40,13 +40,12 @@ class ProcessTrees {
   virtual bool WasOutOfMemory(const std::string& id) = 0;
 
   // Kills what is left of the tree of a lost shim by its cgroup. OK: the cgroup was seen empty
-  // within 2 s and is removed (`done` runs later on the loop); FAILED_PRECONDITION: no cgroup,
-  // nothing is proven.
+  // within 2 s and is removed (`done` runs later on the loop); FAILED_PRECONDITION: nothing is
+  // proven, since there is no cgroup, or since what ran in it could leave it.
   virtual void EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) = 0;
 
   // Waits until the cgroup of a process whose shim is gone is seen empty; ends nothing. OK: it was,
-  // and is removed (`done` runs later on the loop); FAILED_PRECONDITION: no cgroup, nothing is
-  // proven.
+  // and is removed (`done` runs later on the loop); FAILED_PRECONDITION as EndLostTree.
   virtual void AwaitEmptyTree(const std::string& id,
                               absl::AnyInvocable<void(absl::Status)> done) = 0;
 };

@@ -3,10 +3,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <string>
 #include <type_traits>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "agent/core/commands.h"
 
 namespace shoal::agent {
@@ -35,6 +38,14 @@ const Caller kCallers[] = {
     {CallerKind::kAgent, "shoald", Evidence::kNone},
 };
 
+ProcessEntry ProcessOf(const std::string& owner) {
+  ProcessEntry process;
+  process.id = "PROCESSOF" + owner;
+  process.name = "web";
+  process.owner = owner;
+  return process;
+}
+
 SessionEntry SessionOf(const std::string& owner) {
   SessionEntry session;
   session.id = "SESSIONOF" + owner;
@@ -44,43 +55,47 @@ SessionEntry SessionOf(const std::string& owner) {
 }
 
 // What a verb is allowed on: 'h' the host, 'o' a session of the caller's own, 'f' a foreign one, 't' a
-// foreign one by its token, 'w' the caller's own with a wrong token.
+// foreign one by its token, 'w' the caller's own with a wrong token; 'p' what is for the owner of a
+// process alone, on the caller's own, 'q' the same on a foreign one.
 struct Row {
   Verb verb;
   const char* allowed;
 };
 
 constexpr Row kRows[] = {
-    {Verb::kSpawn, "how"},
-    {Verb::kGet, "hoftw"},
-    {Verb::kList, "hoftw"},
-    {Verb::kWatch, "hoftw"},
-    {Verb::kWait, "hoftw"},
-    {Verb::kSignal, "hoftw"},
-    {Verb::kTerminate, "hoftw"},
-    {Verb::kUpdate, "hoftw"},
-    {Verb::kDelete, "hoftw"},
-    {Verb::kReadOutput, "hoftw"},
-    {Verb::kAcknowledgeOutput, "hoftw"},
-    {Verb::kOpenSession, "hoftw"},
-    {Verb::kKeepAlive, "ht"},
-    {Verb::kCloseSession, "ht"},
-    {Verb::kListSessions, "hoftw"},
-    {Verb::kCreateTemplate, "hoftw"},
-    {Verb::kListTemplates, "hoftw"},
-    {Verb::kDeleteTemplates, "hoftw"},
-    {Verb::kGetHost, "hoftw"},
-    {Verb::kFindMissingLibraries, "hoftw"},
-    {Verb::kFindMissingBlobs, "hoftw"},
-    {Verb::kWriteBlob, "hoftw"},
-    {Verb::kReadBlob, "hoftw"},
+    {Verb::kSpawn, "howp"},
+    {Verb::kGet, "hoftwpq"},
+    {Verb::kList, "hoftwpq"},
+    {Verb::kWatch, "hoftwpq"},
+    {Verb::kWait, "hoftwpq"},
+    {Verb::kSignal, "hoftwpq"},
+    {Verb::kTerminate, "hoftwpq"},
+    {Verb::kUpdate, "hoftwp"},
+    {Verb::kDelete, "hoftwpq"},
+    {Verb::kReadOutput, "hoftwpq"},
+    {Verb::kAcknowledgeOutput, "hoftwp"},
+    {Verb::kOpenSession, "hoftwpq"},
+    {Verb::kKeepAlive, "htpq"},
+    {Verb::kCloseSession, "htpq"},
+    {Verb::kListSessions, "hoftwpq"},
+    {Verb::kCreateTemplate, "hoftwpq"},
+    {Verb::kListTemplates, "hoftwpq"},
+    {Verb::kDeleteTemplates, "hoftwpq"},
+    {Verb::kGetHost, "hoftwpq"},
+    {Verb::kFindMissingLibraries, "hoftwpq"},
+    {Verb::kFindMissingBlobs, "hoftwpq"},
+    {Verb::kWriteBlob, "hoftwpq"},
+    {Verb::kReadBlob, "hoftwpq"},
 };
 static_assert(std::size(kRows) == static_cast<size_t>(Verb::kLast) + 1, "a row for each verb");
 
 TEST(Access, EveryVerbOfEveryCallerOnEveryTarget) {
   const SessionEntry foreign = SessionOf("another");
+  const ProcessEntry foreign_process = ProcessOf("another");
   for (const Row& row : kRows) {
     for (const Caller& caller : kCallers) {
+      const bool acts_for_all = MayActFor(caller, "another");
+      const ProcessEntry own_process = ProcessOf(caller.name);
       const SessionEntry own = SessionOf(caller.name);
       const std::pair<char, Target> targets[] = {
           {'h', Target::Host()},
@@ -88,11 +103,17 @@ TEST(Access, EveryVerbOfEveryCallerOnEveryTarget) {
           {'f', Target::Session(foreign)},
           {'t', Target::Session(foreign, foreign.token)},
           {'w', Target::Session(own, "wrong")},
+          {'p', Target::Process(own_process)},
+          {'q', Target::Process(foreign_process)},
       };
       for (const auto& [letter, target] : targets) {
         SCOPED_TRACE(std::string(NameOf(row.verb)) + " by " + caller.name + " on " + letter);
         const absl::StatusOr<Permit> permit = Authorize(caller, row.verb, target);
-        if (std::string(row.allowed).find(letter) == std::string::npos) {
+        std::string allowed = row.allowed;
+        // Whoever acts for every owner may what an owner may.
+        if (acts_for_all && absl::StrContains(allowed, 'p')) allowed += 'q';
+        if (acts_for_all && row.verb == Verb::kSpawn) allowed += "ft";
+        if (!absl::StrContains(allowed, letter)) {
           EXPECT_EQ(permit.status().code(), absl::StatusCode::kPermissionDenied);
           continue;
         }
@@ -113,16 +134,29 @@ TEST(Access, ACallerThatIsNotKnownMayNothing) {
   }
 }
 
+TEST(Access, RootAndTheUidOfTheAgentActForEveryOwnerOverTheUnixSocketAlone) {
+  const std::string own = absl::StrCat("uid:", geteuid());
+  EXPECT_TRUE(MayActFor({CallerKind::kUnixUser, "uid:0", Evidence::kPeerCredentials}, "another"));
+  EXPECT_TRUE(MayActFor({CallerKind::kUnixUser, own, Evidence::kPeerCredentials}, "another"));
+  EXPECT_FALSE(
+      MayActFor({CallerKind::kUnixUser, own + "1", Evidence::kPeerCredentials}, "another"));
+  EXPECT_FALSE(MayActFor({CallerKind::kSpiffe, "uid:0", Evidence::kCertificateUri}, "another"));
+}
+
 TEST(Access, ARefusalSaysWhatIsMissing) {
   const SessionEntry foreign = SessionOf("another");
   EXPECT_THAT(
       std::string(
-          Authorize(kCallers[1], Verb::kSpawn, Target::Session(foreign)).status().message()),
+          Authorize(kCallers[3], Verb::kSpawn, Target::Session(foreign)).status().message()),
       HasSubstr("belongs to another identity"));
   EXPECT_THAT(std::string(Authorize(kCallers[1], Verb::kKeepAlive, Target::Session(foreign, "no"))
                               .status()
                               .message()),
               HasSubstr("token is not that of session"));
+  const ProcessEntry process = ProcessOf("another");
+  EXPECT_EQ(std::string(
+                Authorize(kCallers[3], Verb::kUpdate, Target::Process(process)).status().message()),
+            "process web (PROCES) belongs to another identity: it cannot be detached by this one");
 }
 
 }  // namespace

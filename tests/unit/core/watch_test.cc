@@ -301,22 +301,25 @@ TEST_F(WatchTest, RetentionByAgeForgetsWhatIsOldAlsoAfterARestart) {
 
 TEST_F(WatchTest, AcknowledgedBytesAreToldAndNeverBeyondTheEnd) {
   std::string id = RunNamed("a");
+  const auto acknowledge = [this](const std::string& of, int stream, int64_t offset) {
+    EXPECT_TRUE(world_.supervisor->Acknowledge(PermitOf(), {{of, stream, offset}}).ok());
+  };
   world_.shims.Write(id, 0, 100);
   world_.Turn();
-  world_.supervisor->Acknowledge(PermitOf(), id, 0, 60);
+  acknowledge(id, 0, 60);
   EXPECT_EQ(world_.shims.SlotOf(id).agent.acknowledged[0], 60);
-  world_.supervisor->Acknowledge(PermitOf(), id, 0, 40);
+  acknowledge(id, 0, 40);
   EXPECT_EQ(world_.shims.SlotOf(id).agent.acknowledged[0], 60);
-  world_.supervisor->Acknowledge(PermitOf(), id, 0, 1000);
+  acknowledge(id, 0, 1000);
   EXPECT_EQ(world_.shims.SlotOf(id).agent.acknowledged[0], 100);
   EXPECT_EQ(world_.shims.SlotOf(id).wakes, 0);
   world_.shims.Set(id, record::kOutputStalled);
   world_.Turn();
   int wakes = world_.shims.SlotOf(id).wakes;
-  world_.supervisor->Acknowledge(PermitOf(), id, 0, 100);
+  acknowledge(id, 0, 100);
   EXPECT_EQ(world_.shims.SlotOf(id).wakes, wakes + 1);
-  world_.supervisor->Acknowledge(PermitOf(), "unknown", 0, 1);
-  world_.supervisor->Acknowledge(PermitOf(), id, 7, 1);
+  acknowledge("unknown", 0, 1);
+  acknowledge(id, 7, 1);
 }
 
 TEST_F(WatchTest, ATermMeansTheLiveHolderElseTheLatestElseAnIdPrefix) {
