@@ -74,6 +74,9 @@ class Fleet {
   static absl::StatusOr<Fleet> Connect(std::vector<HostAddress> addresses,
                                        FleetOptions options = {});
 
+  // Of hosts that are there already, in this order, with what is known of them.
+  static Fleet Of(std::vector<FleetHost> hosts);
+
   // In the order named.
   const std::vector<FleetHost>& hosts() const { return hosts_; }
   const std::vector<UnreachableHost>& unreachable() const { return unreachable_; }

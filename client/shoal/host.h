@@ -110,6 +110,8 @@ struct ClockReading {
   absl::Duration uncertainty;  // either way; infinite: nothing has told yet
 };
 
+class Link;
+
 class Host {
  public:
   // FAILED_PRECONDITION: the credentials do not allow to speak to `address`. INVALID_ARGUMENT: the
@@ -208,7 +210,8 @@ class Host {
   void FindMissingLibraries(v1::FindMissingLibrariesRequest request, CallOptions options,
                             Done<v1::FindMissingLibrariesResponse> done);
 
-  // The channel and its stubs, for the other files of this library; nothing for users.
+  // For the other files of this library, and its tests; nothing for users.
+  static std::shared_ptr<Host> Over(std::shared_ptr<Link> link);
   struct Rep;
   const std::shared_ptr<Rep>& rep() const { return rep_; }
 
@@ -216,7 +219,7 @@ class Host {
   explicit Host(std::shared_ptr<Rep> rep);
   void GetFacts(v1::HostServiceGetRequest request, CallOptions options, Done<v1::Host> done);
 
-  // Shared with every call under way, so that the channel outlives them.
+  // Shared with what ends every call that is under way, so that it outlives them.
   const std::shared_ptr<Rep> rep_;
 };
 

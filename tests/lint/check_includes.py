@@ -41,9 +41,13 @@ BELOW_OUTPUT = ["agent/core/*", "agent/loop/*", "agent/os/*", "agent/record/*", 
 OS_FOR_OUTPUT = ["agent/os/descriptor.h", "agent/os/directory.h", "agent/os/helper_thread.h"]
 
 
-# The folders behind the client's public headers; all but the first stand on it.
-CLIENT_ROOMS = ("shoal/wire/", "shoal/host/", "shoal/process/", "shoal/job/", "shoal/shipping/", "shoal/child/",
-                "shoal/fork/")
+# The folders behind the client's public headers: the interface between the library and gRPC; what implements it;
+# and what stands on it.
+CLIENT_LINK = "shoal/link/"
+CLIENT_WIRE = "shoal/wire/"
+CLIENT_ROOMS = ("shoal/host/", "shoal/process/", "shoal/job/", "shoal/shipping/", "shoal/child/", "shoal/fork/")
+# Where the library is given its gRPC, and the header for it, which knows none.
+WIRE_FOR_HOST = ("client/shoal/host/host.cc", "shoal/wire/make_link.h")
 
 
 def is_grpc(target):
@@ -69,10 +73,15 @@ def reason_against(path, bracket, target):
         return "agent and client meet only in proto/"
     if in_rooms(path, ["client/*"]) and target.startswith("agent/"):
         return "agent and client meet only in proto/"
-    if re.fullmatch(r"client/shoal/[^/]*\.h", path) and target.startswith(CLIENT_ROOMS):
+    if re.fullmatch(r"client/shoal/[^/]*\.h", path) and target.startswith((CLIENT_LINK, CLIENT_WIRE, *CLIENT_ROOMS)):
         return "a public header is installed without the folders behind it"
-    if in_rooms(path, ["client/shoal/wire/*"]) and target.startswith(CLIENT_ROOMS[1:]):
-        return "host and calls stand below the rest of the library"
+    if in_rooms(path, ["client/shoal/link/*", "client/shoal/wire/*"]) and target.startswith(CLIENT_ROOMS):
+        return "the link, and gRPC behind it, stand below the rest of the library"
+    if in_rooms(path, ["client/*", "tests/unit/client/client_job_*", "tests/unit/client/client_process_test.cc",
+                       "tests/support/fake_link.*"]):
+        is_inside = in_rooms(path, ["client/shoal/wire/*"]) or (path, target) == WIRE_FOR_HOST
+        if target.startswith(CLIENT_WIRE) and not is_inside:
+            return "gRPC is behind shoal/link/link.h, so that what stands on it is tested without a server"
     if in_rooms(path, ["agent/shim/*"]):
         if bracket == '"' and target not in SHIM_HEADERS and not target.startswith("agent/shim/"):
             return "the shim includes nothing of Shoal but itself and " + ", ".join(SHIM_HEADERS)

@@ -45,6 +45,13 @@ FORBIDDEN = [
     ("client/shoal/job/a.cc", "<grpcpp/channel.h>", "only in agent/rpc/"),
     ("client/shoal/job.h", '"shoal/job/job_state.h"', "installed without the folders"),
     ("client/shoal/wire/a.cc", '"shoal/process/program.h"', "stand below the rest of the library"),
+    ("client/shoal/wire/a.cc", '"shoal/host/host_rep.h"', "stand below the rest of the library"),
+    ("client/shoal/link/a.h", '"shoal/host/host_rep.h"', "stand below the rest of the library"),
+    ("client/shoal/link/a.h", '"shoal/wire/grpc_link.h"', "gRPC is behind shoal/link/link.h"),
+    ("client/shoal/job/a.cc", '"shoal/wire/grpc_link.h"', "gRPC is behind shoal/link/link.h"),
+    ("client/shoal/host/session.cc", '"shoal/wire/make_link.h"', "gRPC is behind shoal/link/link.h"),
+    ("tests/support/fake_link.h", '"shoal/wire/grpc_link.h"', "gRPC is behind shoal/link/link.h"),
+    ("client/shoal/host.h", '"shoal/link/link.h"', "installed without the folders"),
 ]
 ALLOWED = [
     ("agent/shim/a.cc", "<sys/wait.h>"),
@@ -63,7 +70,9 @@ ALLOWED = [
     ("agent/agent.cc", '"agent/rpc/server.h"'),
     ("client/shoal/wire/a.cc", "<grpcpp/grpcpp.h>"),
     ("client/cli/a.cc", '"shoal/fleet.h"'),
-    ("client/shoal/job/a.cc", '"shoal/wire/retry.h"'),
+    ("client/shoal/job/a.cc", '"shoal/link/retry.h"'),
+    ("client/shoal/host/host.cc", '"shoal/wire/make_link.h"'),
+    ("client/shoal/wire/a.cc", '"shoal/link/link.h"'),
     ("tests/rpc/a.cc", '"agent/rpc/server.h"'),
 ]
 

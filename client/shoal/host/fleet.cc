@@ -75,6 +75,12 @@ absl::StatusOr<Fleet> Fleet::Connect(std::vector<HostAddress> addresses, FleetOp
   return fleet;
 }
 
+Fleet Fleet::Of(std::vector<FleetHost> hosts) {
+  Fleet fleet;
+  fleet.hosts_ = std::move(hosts);
+  return fleet;
+}
+
 std::vector<int> Fleet::slot_counts() const {
   std::vector<int> counts;
   for (const FleetHost& host : hosts_) counts.push_back(std::max(0, host.facts.slots()));

@@ -2,66 +2,13 @@
 
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "common/mutex.h"
 #include "common/status.h"
 #include "shoal/duration.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/lease_keeper.h"
-#include "shoal/wire/owner.h"
-#include "shoal/wire/retried_call.h"
+#include "shoal/host/host_rep.h"
+#include "shoal/link/await.h"
+#include "shoal/link/owner.h"
 
 namespace shoal {
-
-namespace {
-
-// The lease, wherever the host is found.
-class MovingLease final : public Mover {
- public:
-  explicit MovingLease(LeaseKeeper::Terms terms)
-      : terms_(std::move(terms)), lease_(keeper_->Keep(terms_)) {}
-
-  void MoveTo(const std::shared_ptr<grpc::Channel>& channel) override {
-    std::shared_ptr<LeaseKeeper::Lease> former;
-    {
-      MutexLock lock(&mu_);
-      absl::Status status = keeper_->StatusOf(*lease_);
-      if (is_dropped_ || !(status.ok() || absl::IsUnavailable(status))) return;
-      terms_.channel = channel;
-      former = std::exchange(lease_, keeper_->Keep(terms_));
-    }
-    keeper_->Drop(former);
-  }
-
-  void Drop() {
-    std::shared_ptr<LeaseKeeper::Lease> lease;
-    {
-      MutexLock lock(&mu_);
-      is_dropped_ = true;
-      lease = lease_;
-    }
-    keeper_->Drop(lease);
-  }
-
-  absl::Status status() const {
-    MutexLock lock(&mu_);
-    return keeper_->StatusOf(*lease_);
-  }
-
-  absl::Duration pause() const {
-    MutexLock lock(&mu_);
-    return keeper_->PauseOf(*lease_);
-  }
-
- private:
-  const std::shared_ptr<LeaseKeeper> keeper_ = LeaseKeeper::Get();
-  mutable Mutex mu_;  // before the keeper's
-  LeaseKeeper::Terms terms_ ABSL_GUARDED_BY(mu_);
-  std::shared_ptr<LeaseKeeper::Lease> lease_ ABSL_GUARDED_BY(mu_);
-  bool is_dropped_ ABSL_GUARDED_BY(mu_) = false;
-};
-
-}  // namespace
 
 struct Session::Rep {
   Rep(std::shared_ptr<Host> session_host, const v1::OpenResponse& opened,
@@ -70,16 +17,13 @@ struct Session::Rep {
         id(opened.session().id()),
         token(opened.token()),
         ttl(opened.session().has_ttl() ? FromProto(opened.session().ttl()) : options.ttl),
-        lease(std::make_shared<MovingLease>(LeaseKeeper::Terms{
-            host->rep()->stubs()->channel, host->address(), id, token, ttl, options.on_lost})) {
-    host->rep()->connection.Add(lease);
-  }
+        lease(host->rep()->link->KeepLease({id, token, ttl, options.on_lost})) {}
 
   const std::shared_ptr<Host> host;
   const std::string id;
   const std::string token;
   const absl::Duration ttl;
-  const std::shared_ptr<MovingLease> lease;
+  const std::shared_ptr<Lease> lease;
 };
 
 Session::Session(std::shared_ptr<Rep> rep) : rep_(std::move(rep)) {}

@@ -16,9 +16,9 @@
 #include "shoal/host/event_queue.h"
 #include "shoal/job/job_hosts.h"
 #include "shoal/job/job_state.h"
+#include "shoal/link/owner.h"
 #include "shoal/placement.h"
 #include "shoal/session.h"
-#include "shoal/wire/owner.h"
 
 namespace shoal {
 namespace {

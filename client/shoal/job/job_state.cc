@@ -7,8 +7,8 @@
 
 #include "absl/time/time.h"
 #include "shoal/duration.h"
+#include "shoal/link/pulse.h"
 #include "shoal/outcome.h"
-#include "shoal/wire/pulse.h"
 
 namespace shoal {
 namespace {

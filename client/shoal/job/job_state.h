@@ -22,8 +22,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "shoal/host/output_positions.h"
 #include "shoal/job.h"
-#include "shoal/wire/output_positions.h"
 
 namespace shoal {
 

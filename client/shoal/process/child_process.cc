@@ -12,14 +12,14 @@
 #include "common/ids.h"
 #include "common/status.h"
 #include "shoal/duration.h"
+#include "shoal/host/host_rep.h"
+#include "shoal/host/shared_state.h"
+#include "shoal/link/owner.h"
 #include "shoal/outcome.h"
 #include "shoal/process/child_program.h"
 #include "shoal/process/empty_tree.h"
 #include "shoal/process/inherited.h"
 #include "shoal/process_info.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/owner.h"
-#include "shoal/wire/shared_state.h"
 
 namespace shoal::internal {
 namespace {

@@ -8,12 +8,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
+#include "shoal/link/owner.h"
 #include "shoal/outcome.h"
 #include "shoal/process/child_process.h"
 #include "shoal/process/program.h"
 #include "shoal/process_info.h"
 #include "shoal/registry.h"
-#include "shoal/wire/owner.h"
 
 namespace shoal {
 namespace {

@@ -14,8 +14,8 @@
 #include "absl/time/time.h"
 #include "common/mutex.h"
 #include "common/unique_fd.h"
+#include "shoal/host/shared_state.h"
 #include "shoal/v1/process.pb.h"
-#include "shoal/wire/shared_state.h"
 
 namespace shoal::internal {
 

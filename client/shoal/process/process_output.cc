@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
 #include "shoal/child/function_call.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/output_positions.h"
-#include "shoal/wire/shared_output.h"
+#include "shoal/host/host_rep.h"
+#include "shoal/host/output_positions.h"
+#include "shoal/host/shared_output.h"
 
 namespace shoal::internal {
 

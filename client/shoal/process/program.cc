@@ -10,9 +10,10 @@
 #include "common/socket_trust.h"
 #include "common/status.h"
 #include "shoal/fan_out.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/owner.h"
-#include "shoal/wire/shared_state.h"
+#include "shoal/host/host_rep.h"
+#include "shoal/host/shared_state.h"
+#include "shoal/link/callback_scope.h"
+#include "shoal/link/owner.h"
 
 namespace shoal {
 namespace {

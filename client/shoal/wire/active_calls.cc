@@ -1,12 +1,6 @@
 #include "shoal/wire/active_calls.h"
 
 namespace shoal {
-namespace {
-
-thread_local int callback_depth = 0;
-
-}  // namespace
-
 void ActiveCalls::Add(Cancellable* call) {
   MutexLock lock(&mu_);
   calls_.insert(call);
@@ -37,9 +31,5 @@ void ActiveCalls::CancelAllAndWait() {
   auto is_empty = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return calls_.empty(); };
   mu_.Await(is_empty);
 }
-
-CallbackScope::CallbackScope() { ++callback_depth; }
-CallbackScope::~CallbackScope() { --callback_depth; }
-bool CallbackScope::IsInside() { return callback_depth > 0; }
 
 }  // namespace shoal

@@ -46,14 +46,6 @@ class ActiveCalls {
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
 };
 
-// Marks this thread as being inside a user's callback.
-class CallbackScope {
- public:
-  CallbackScope();
-  ~CallbackScope();
-  static bool IsInside();
-};
-
 }  // namespace shoal
 
 #endif  // SHOAL_CLIENT_SHOAL_WIRE_ACTIVE_CALLS_H_

@@ -23,9 +23,9 @@
 #include "common/grpc_deadline.h"
 #include "common/mutex.h"
 #include "common/tsan.h"
+#include "shoal/link/retry.h"
 #include "shoal/wire/active_calls.h"
 #include "shoal/wire/connection.h"
-#include "shoal/wire/retry.h"
 
 namespace shoal {
 

@@ -9,7 +9,7 @@
 // The name stays authority and TLS name of each channel: certificates are checked against what the
 // user wrote. A host that is given as an address, or behind a Unix socket, has one channel.
 //
-// Ownership:     the Host's Rep, of which it is the last member: nothing is told once it is
+// Ownership:     its GrpcLink, of which it is the last member: nothing is told once it is
 //                destroyed, and its channels are never destroyed on a thread of gRPC.
 // Thread-safety: thread-safe.
 // Blocking:      never blocks, but for AwaitStubs() and the destructor, which waits for Finish().

@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/grpc_deadline.h"
+#include "shoal/link/callback_scope.h"
 #include "shoal/v1/session_service.grpc.pb.h"
-#include "shoal/wire/active_calls.h"
 #include "shoal/wire/wire_status.h"
 
 namespace shoal {
@@ -28,11 +28,14 @@ bool SaysNothing(const grpc::Status& status) {
 
 }  // namespace
 
-struct LeaseKeeper::Lease {
-  explicit Lease(Terms lease_terms)
-      : terms(std::move(lease_terms)), stub(v1::SessionService::NewStub(terms.channel)) {}
+struct LeaseKeeper::Entry {
+  Entry(std::shared_ptr<grpc::Channel> through, HostAddress host_address, LeaseTerms lease_terms)
+      : address(std::move(host_address)),
+        terms(std::move(lease_terms)),
+        stub(v1::SessionService::NewStub(through)) {}
 
-  const Terms terms;
+  const HostAddress address;
+  const LeaseTerms terms;
   const std::unique_ptr<v1::SessionService::Stub> stub;
 
   // Guarded by LeaseKeeper::mu_.
@@ -45,7 +48,7 @@ struct LeaseKeeper::Lease {
 };
 
 struct LeaseKeeper::Call {
-  std::shared_ptr<Lease> lease;
+  std::shared_ptr<Entry> entry;
   BootTime start = BootTime::Now();
   grpc::ClientContext context;
   v1::KeepAliveResponse response;
@@ -81,29 +84,40 @@ LeaseKeeper::~LeaseKeeper() {
   }
 }
 
-std::shared_ptr<LeaseKeeper::Lease> LeaseKeeper::Keep(Terms terms) {
-  auto lease = std::make_shared<Lease>(std::move(terms));
+std::shared_ptr<LeaseKeeper::Entry> LeaseKeeper::Keep(std::shared_ptr<grpc::Channel> channel,
+                                                      HostAddress address, LeaseTerms terms) {
+  auto entry = std::make_shared<Entry>(std::move(channel), std::move(address), std::move(terms));
   MutexLock lock(&mu_);
-  leases_.push_back(lease);
-  return lease;
+  entries_.push_back(entry);
+  return entry;
 }
 
-void LeaseKeeper::Drop(const std::shared_ptr<Lease>& lease) {
+std::shared_ptr<LeaseKeeper::Entry> LeaseKeeper::KeepThrough(std::shared_ptr<grpc::Channel> channel,
+                                                             const Entry& former) {
+  auto entry = std::make_shared<Entry>(std::move(channel), former.address, former.terms);
   MutexLock lock(&mu_);
-  lease->is_dropped = true;
-  if (lease->call != nullptr) lease->call->context.TryCancel();
-  leases_.erase(std::remove(leases_.begin(), leases_.end(), lease), leases_.end());
+  entry->renewed = former.renewed;
+  entry->due = BootTime::Now();
+  entries_.push_back(entry);
+  return entry;
+}
+
+void LeaseKeeper::Drop(const std::shared_ptr<Entry>& entry) {
+  MutexLock lock(&mu_);
+  entry->is_dropped = true;
+  if (entry->call != nullptr) entry->call->context.TryCancel();
+  entries_.erase(std::remove(entries_.begin(), entries_.end(), entry), entries_.end());
   if (std::this_thread::get_id() == thread_.get_id()) return;
-  mu_.Await([&] { return !lease->is_telling; });
+  mu_.Await([&] { return !entry->is_telling; });
 }
 
-absl::Status LeaseKeeper::StatusOf(const Lease& lease) const {
+absl::Status LeaseKeeper::StatusOf(const Entry& entry) const {
   MutexLock lock(&mu_);
-  if (!lease.over.ok()) return lease.over;
-  absl::Duration silence = BootTime::Now() - lease.renewed;
-  if (silence <= lease.terms.ttl) return absl::OkStatus();
+  if (!entry.over.ok()) return entry.over;
+  absl::Duration silence = BootTime::Now() - entry.renewed;
+  if (silence <= entry.terms.ttl) return absl::OkStatus();
   return absl::UnavailableError(
-      absl::StrCat("host \"", lease.terms.address.name, "\" has not renewed the session for ",
+      absl::StrCat("host \"", entry.address.name, "\" has not renewed the session for ",
                    absl::FormatDuration(absl::Trunc(silence, absl::Seconds(1)))));
 }
 
@@ -136,76 +150,76 @@ void LeaseKeeper::Loop() {
 
 BootTime LeaseKeeper::NextDue() const {
   BootTime next = BootTime::InfiniteFuture();
-  for (const std::shared_ptr<Lease>& lease : leases_) {
-    if (lease->call == nullptr && lease->over.ok()) next = std::min(next, lease->due);
+  for (const std::shared_ptr<Entry>& entry : entries_) {
+    if (entry->call == nullptr && entry->over.ok()) next = std::min(next, entry->due);
   }
   return next;
 }
 
 void LeaseKeeper::StartDue(BootTime now) {
   if (is_stopping_) return;
-  for (const std::shared_ptr<Lease>& lease : leases_) {
-    if (lease->call == nullptr && lease->over.ok() && lease->due <= now) Start(lease);
+  for (const std::shared_ptr<Entry>& entry : entries_) {
+    if (entry->call == nullptr && entry->over.ok() && entry->due <= now) Start(entry);
   }
 }
 
-void LeaseKeeper::Start(const std::shared_ptr<Lease>& lease) {
+void LeaseKeeper::Start(const std::shared_ptr<Entry>& entry) {
   v1::KeepAliveRequest request;
-  request.set_session_id(lease->terms.session_id);
-  request.set_token(lease->terms.token);
+  request.set_session_id(entry->terms.session_id);
+  request.set_token(entry->terms.token);
   auto* call = new Call;
-  call->lease = lease;
-  call->context.set_deadline(GrpcDeadline(call->start + lease->terms.ttl / 3));
-  lease->call = call;
+  call->entry = entry;
+  call->context.set_deadline(GrpcDeadline(call->start + entry->terms.ttl / 3));
+  entry->call = call;
   ++calls_;
-  call->reader = lease->stub->AsyncKeepAlive(&call->context, request, &queue_);
+  call->reader = entry->stub->AsyncKeepAlive(&call->context, request, &queue_);
   call->reader->Finish(&call->response, &call->status, call);
 }
 
 void LeaseKeeper::CancelOverdue(BootTime due_before) {
   MutexLock lock(&mu_);
   pulse_.Beat(BootTime::Now());
-  for (const std::shared_ptr<Lease>& lease : leases_) {
-    if (lease->call == nullptr) continue;
-    if (lease->call->start + lease->terms.ttl / 3 < due_before) lease->call->context.TryCancel();
+  for (const std::shared_ptr<Entry>& entry : entries_) {
+    if (entry->call == nullptr) continue;
+    if (entry->call->start + entry->terms.ttl / 3 < due_before) entry->call->context.TryCancel();
   }
 }
 
-absl::Duration LeaseKeeper::PauseOf(const Lease& lease) const {
+absl::Duration LeaseKeeper::PauseOf(const Entry& entry) const {
   MutexLock lock(&mu_);
-  return pulse_.PauseSince(lease.renewed, BootTime::Now());
+  return pulse_.PauseSince(entry.renewed, BootTime::Now());
 }
 
 void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
-  const std::shared_ptr<Lease>& lease = call->lease;
+  const std::shared_ptr<Entry>& entry = call->entry;
   {
     MutexLock lock(&mu_);
     --calls_;
-    lease->call = nullptr;
-    absl::Duration third = lease->terms.ttl / 3;
+    entry->call = nullptr;
+    absl::Duration third = entry->terms.ttl / 3;
     if (call->status.ok()) {
       // From when it was asked: the agent counts from some moment after that.
-      lease->renewed = call->start;
-      lease->due = call->start + third;
+      entry->renewed = call->start;
+      entry->due = call->start + third;
       return;
     }
     if (SaysNothing(call->status)) {
-      lease->due = BootTime::Now() + std::min(third / 3, absl::Seconds(1));
+      entry->due = BootTime::Now() + std::min(third / 3, absl::Seconds(1));
       return;
     }
-    if (lease->is_dropped) return;
-    const absl::Status over = FromWire(lease->terms.address, call->status);
-    const absl::Duration pause = pulse_.PauseSince(lease->renewed, BootTime::Now());
-    lease->over = absl::Status(over.code(), absl::StrCat(over.message(), TellPause(pause)));
-    if (!lease->terms.on_lost) return;
-    lease->is_telling = true;
+    if (entry->is_dropped) return;
+    const absl::Status over = FromWire(entry->address, call->status);
+    const absl::Duration pause = pulse_.PauseSince(entry->renewed, BootTime::Now());
+    entry->over = absl::Status(over.code(), absl::StrCat(over.message(), TellPause(pause)));
+    if (!entry->terms.on_lost) return;
+    entry->is_telling = true;
   }
   {
     CallbackScope scope;
-    lease->terms.on_lost(lease->over);
+    entry->terms.on_lost(entry->over);
   }
   MutexLock lock(&mu_);
-  lease->is_telling = false;
+  entry->is_telling = false;
 }
 
 }  // namespace shoal

@@ -16,9 +16,7 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/completion_queue.h>
 
-#include <functional>
 #include <memory>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -28,34 +26,31 @@
 #include "common/boot_time.h"
 #include "common/mutex.h"
 #include "shoal/host_list.h"
+#include "shoal/link/lease.h"
+#include "shoal/link/pulse.h"
 #include "shoal/wire/overdue_watch.h"
-#include "shoal/wire/pulse.h"
 
 namespace shoal {
 
 class LeaseKeeper {
  public:
-  // What is to be renewed.
-  struct Terms {
-    std::shared_ptr<grpc::Channel> channel;
-    HostAddress address;
-    std::string session_id;
-    std::string token;
-    absl::Duration ttl;
-    std::function<void(const absl::Status&)> on_lost;
-  };
-  struct Lease;
+  // A lease, by the channel that it is renewed through.
+  struct Entry;
 
   // The one of this program; made when there is none.
   static std::shared_ptr<LeaseKeeper> Get();
   ~LeaseKeeper();
 
-  std::shared_ptr<Lease> Keep(Terms terms);
+  std::shared_ptr<Entry> Keep(std::shared_ptr<grpc::Channel> channel, HostAddress address,
+                              LeaseTerms terms);
+  // The same lease through another channel, at once: since its last renewal it may have been silent
+  // for long. `former` is to be dropped.
+  std::shared_ptr<Entry> KeepThrough(std::shared_ptr<grpc::Channel> channel, const Entry& former);
   // No longer renewed; on_lost is not called after this.
-  void Drop(const std::shared_ptr<Lease>& lease);
-  absl::Status StatusOf(const Lease& lease) const;
+  void Drop(const std::shared_ptr<Entry>& entry);
+  absl::Status StatusOf(const Entry& entry) const;
   // How long this program did not run since the last renewal, if it did not.
-  absl::Duration PauseOf(const Lease& lease) const;
+  absl::Duration PauseOf(const Entry& entry) const;
 
  private:
   struct Call;
@@ -63,7 +58,7 @@ class LeaseKeeper {
   LeaseKeeper();
   void Loop();
   void StartDue(BootTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Start(const std::shared_ptr<Lease>& lease) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Start(const std::shared_ptr<Entry>& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   BootTime NextDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnAnswer(std::unique_ptr<Call> call);
   void CancelOverdue(BootTime due_before);
@@ -72,7 +67,7 @@ class LeaseKeeper {
   mutable Mutex mu_;
   bool is_stopping_ ABSL_GUARDED_BY(mu_) = false;
   int calls_ ABSL_GUARDED_BY(mu_) = 0;
-  std::vector<std::shared_ptr<Lease>> leases_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::shared_ptr<Entry>> entries_ ABSL_GUARDED_BY(mu_);
   Pulse pulse_ ABSL_GUARDED_BY(mu_) = Pulse(BootTime::Now());
   const std::shared_ptr<OverdueWatch> overdue_ = OverdueWatch::Get();
   const int overdue_id_ = overdue_->Add([this](BootTime due) { CancelOverdue(due); });

@@ -5,9 +5,9 @@
 //   3. OnAttemptDone: an attempt ends: cancelled, complete or hopeless → Finish; else an alarm,
 //      then Try again. Restart() ends an attempt so that the next one, prepared anew, begins at
 //      once.
-//   4. Finish: on_end, once; then the stream is no longer counted and its Subscription may go.
+//   4. Finish: on_end, once; then the stream is no longer counted and its reader may go.
 //
-// Ownership:     shared by the Subscription and, until Finish(), by itself.
+// Ownership:     shared by its reader and, until Finish(), by itself.
 // Thread-safety: thread-safe. Hooks are called one at a time, without a mutex held.
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_RESUMABLE_STREAM_H_
 #define SHOAL_CLIENT_SHOAL_WIRE_RESUMABLE_STREAM_H_
@@ -28,9 +28,11 @@
 #include "common/notification.h"
 #include "common/tsan.h"
 #include "shoal/call.h"
+#include "shoal/link/callback_scope.h"
+#include "shoal/link/owner.h"
+#include "shoal/link/stream.h"
 #include "shoal/wire/attempts.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/owner.h"
+#include "shoal/wire/grpc_link.h"
 #include "shoal/wire/wire_status.h"
 
 namespace shoal {
@@ -42,50 +44,48 @@ inline constexpr absl::Duration kStreamDeadline = absl::Hours(1);
 inline constexpr absl::Duration kHeartbeatDeadline = absl::Minutes(1);
 
 template <typename Request, typename Response>
-struct StreamHooks {
-  std::function<void(grpc::ClientContext*, const Request*, grpc::ClientReadReactor<Response>*)>
-      method;
-  // Writes into the request where to go on. Before each attempt.
-  std::function<void(Request*)> prepare;
-  absl::AnyInvocable<Flow(Response&&)> on_message;  // may take it
-  // True: this error is one that another attempt, prepared anew, gets over.
-  std::function<bool(const grpc::Status&)> recover;
-  absl::AnyInvocable<void(const absl::Status&)> on_connection;
-  absl::AnyInvocable<void(const absl::Status&)> on_end;
-  // Of a stream with heartbeats: an attempt that hears nothing within kHeartbeatDeadline is the
-  // last one.
-  bool has_heartbeat = false;
-};
-
-template <typename Request, typename Response>
 class ResumableStream final
     : public Attempts,
+      public Stream,
       public std::enable_shared_from_this<ResumableStream<Request, Response>> {
  public:
   using Hooks = StreamHooks<Request, Response>;
+  // Calls the method of the stub.
+  using Method =
+      std::function<void(grpc::ClientContext*, const Request*, grpc::ClientReadReactor<Response>*)>;
 
-  ResumableStream(Host::Rep* rep, Request request, Hooks hooks, absl::Duration patience)
-      : rep_(rep), patience_(patience), request_(std::move(request)), hooks_(std::move(hooks)) {}
+  ResumableStream(GrpcLink* link, Method method, Request request, Hooks hooks,
+                  absl::Duration patience)
+      : link_(link),
+        method_(std::move(method)),
+        patience_(patience),
+        request_(std::move(request)),
+        hooks_(std::move(hooks)) {}
 
-  void Start() {
+  void Start() override {
+    if (absl::Status ours = internal::CheckNotForked(); !ours.ok()) {
+      if (hooks_.on_end) hooks_.on_end(ours);
+      return ended_.Notify();
+    }
     self_ = this->shared_from_this();
-    rep_->active.Add(this);
+    link_->active().Add(this);
     Try();
   }
 
-  void Resume() {
+  void Cancel() override { CancelNow(); }
+
+  void Resume() override {
     MutexLock lock(&mu_);
     if (reader_ != nullptr) reader_->Resume();
   }
 
-  // What `prepare` writes has changed: asks anew. A stream that ends meanwhile stays ended.
-  void Restart() {
+  void Restart() override {
     MutexLock lock(&mu_);
     is_restart_wanted_ = true;
     if (reader_ != nullptr) reader_->Cancel();
   }
 
-  void WaitForEnd() { ended_.WaitForNotification(); }
+  void WaitForEnd() override { ended_.WaitForNotification(); }
 
  private:
   // One attempt; deleted when gRPC is done with it.
@@ -96,7 +96,7 @@ class ResumableStream final
     }
 
     void Begin() {
-      stream_->hooks_.method(&context_, &stream_->request_, this);
+      stream_->method_(&context_, &stream_->request_, this);
       this->AddHold();  // Resume() reads from outside a reaction
       Read();
       this->StartCall();
@@ -186,7 +186,7 @@ class ResumableStream final
 
   void Try() override {
     grpc::Status unconnected;
-    if (!HasConnection(&rep_->connection, BootTime::InfiniteFuture(), &unconnected)) return;
+    if (!HasConnection(&link_->connection(), BootTime::InfiniteFuture(), &unconnected)) return;
     if (!unconnected.ok()) return OnAttemptDone(unconnected, /*is_silent=*/true);
     TakeRestart();  // this attempt is one
     if (hooks_.prepare) hooks_.prepare(&request_);
@@ -218,7 +218,7 @@ class ResumableStream final
   }
 
   void NoteConnected() {
-    rep_->NoteReached();
+    link_->NoteReached();
     {
       MutexLock lock(&mu_);
       if (!broken_since_.has_value()) return;
@@ -230,19 +230,20 @@ class ResumableStream final
 
   void TellConnection(const grpc::Status& status) noexcept {
     CallbackScope scope;
-    if (hooks_.on_connection) hooks_.on_connection(FromWire(rep_->address, status));
+    if (hooks_.on_connection) hooks_.on_connection(FromWire(link_->address(), status));
   }
 
   void OnAttemptDone(const grpc::Status& told, bool is_silent) {
     const grpc::Status status = EndOf(told);
-    rep_->NoteAnswer(status);
+    link_->NoteAnswer(status);
     if (IsCancelled()) return Finish(grpc::Status(grpc::StatusCode::CANCELLED, "cancelled"));
     if (TakeRestart()) return Try();
     if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
       return hooks_.has_heartbeat && is_silent ? Finish(status) : Try();
     }
     if (!IsBroken(status)) {
-      if (hooks_.recover && hooks_.recover(status)) return Try();
+      if (hooks_.recover && hooks_.recover(static_cast<absl::StatusCode>(status.error_code())))
+        return Try();
       return Finish(status);
     }
     if (!ScheduleRetry(status)) Finish(status);
@@ -250,7 +251,7 @@ class ResumableStream final
 
   bool ScheduleRetry(const grpc::Status& status) {
     const BootTime now = BootTime::Now();
-    rep_->BrokenSince(now);  // calls count from here, too
+    link_->BrokenSince(now);  // calls count from here, too
     bool is_news = false;
     BootTime end;
     {
@@ -260,7 +261,7 @@ class ResumableStream final
       end = *broken_since_ + patience_;
     }
     const std::optional<absl::Duration> pause =
-        PauseAfter(rep_->AttemptUntil(end, /*retry_wanted=*/true));
+        PauseAfter(link_->AttemptUntil(end, /*retry_wanted=*/true));
     if (!pause.has_value()) return false;
     if (is_news) TellConnection(status);
     TryAfter(*pause);
@@ -271,14 +272,15 @@ class ResumableStream final
     std::shared_ptr<ResumableStream> self = std::move(self_);
     {
       CallbackScope scope;
-      if (hooks_.on_end) hooks_.on_end(FromWire(rep_->address, status));
+      if (hooks_.on_end) hooks_.on_end(FromWire(link_->address(), status));
     }
-    rep_->active.Remove(this);
+    link_->active().Remove(this);
     ended_.Notify();
   }
 
   // Constant after construction.
-  Host::Rep* const rep_;
+  GrpcLink* const link_;
+  const Method method_;
   const absl::Duration patience_;
 
   // Of the attempt under way, of which there is one at a time.
@@ -292,45 +294,6 @@ class ResumableStream final
   Reader* reader_ ABSL_GUARDED_BY(mu_) = nullptr;
   std::optional<BootTime> broken_since_ ABSL_GUARDED_BY(mu_);
 };
-
-// The Subscription that a caller holds.
-template <typename Stream>
-class StreamSubscription final : public Subscription {
- public:
-  explicit StreamSubscription(std::shared_ptr<Stream> stream) : stream_(std::move(stream)) {}
-  ~StreamSubscription() override {
-    internal::KeepInFork(stream_);
-    if (internal::IsForked()) return;
-    stream_->CancelNow();
-    stream_->WaitForEnd();
-  }
-  void Cancel() override { stream_->CancelNow(); }
-  void Resume() override { stream_->Resume(); }
-
- private:
-  const std::shared_ptr<Stream> stream_;
-};
-
-// One that was over before it began.
-class NoSubscription final : public Subscription {
- public:
-  void Cancel() override {}
-  void Resume() override {}
-};
-
-template <typename Request, typename Response>
-std::unique_ptr<Subscription> StartStream(Host::Rep* rep, Request request,
-                                          StreamHooks<Request, Response> hooks,
-                                          absl::Duration patience) {
-  using Stream = ResumableStream<Request, Response>;
-  if (absl::Status ours = internal::CheckNotForked(); !ours.ok()) {
-    if (hooks.on_end) hooks.on_end(ours);
-    return std::make_unique<NoSubscription>();
-  }
-  auto stream = std::make_shared<Stream>(rep, std::move(request), std::move(hooks), patience);
-  stream->Start();
-  return std::make_unique<StreamSubscription<Stream>>(std::move(stream));
-}
 
 }  // namespace shoal
 

@@ -5,7 +5,7 @@
 //   3. UNAVAILABLE and there is time: an alarm, then the next attempt   TryAfter → Try
 //   4. anything else goes to the caller, once, and the call is gone     Finish
 //
-// Ownership:     its own; deleted at the end of Finish(). Counted in rep->active until then.
+// Ownership:     its own; deleted at the end of Finish(). Counted in link->active until then.
 // Thread-safety: Run() from any thread.
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_RETRIED_CALL_H_
 #define SHOAL_CLIENT_SHOAL_WIRE_RETRIED_CALL_H_
@@ -24,13 +24,13 @@
 #include "common/boot_time.h"
 #include "common/grpc_deadline.h"
 #include "common/mutex.h"
-#include "common/notification.h"
 #include "common/tsan.h"
 #include "shoal/call.h"
+#include "shoal/link/callback_scope.h"
+#include "shoal/link/owner.h"
 #include "shoal/v1/metadata.h"
 #include "shoal/wire/attempts.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/owner.h"
+#include "shoal/wire/grpc_link.h"
 #include "shoal/wire/request_size.h"
 #include "shoal/wire/wire_status.h"
 
@@ -43,20 +43,20 @@ class RetriedCall final : public Attempts {
   using Method = std::function<void(grpc::ClientContext*, const Request*, Response*,
                                     std::function<void(grpc::Status)>)>;
 
-  static void Run(Host::Rep* rep, Method method, Request request, const CallOptions& options,
+  static void Run(GrpcLink* link, Method method, Request request, const CallOptions& options,
                   Done<Response> done) {
     if (absl::Status ours = internal::CheckNotForked(); !ours.ok()) return std::move(done)(ours);
     if (absl::Status size = CheckRequestSize(request); !size.ok()) return std::move(done)(size);
     auto* call =
-        new RetriedCall(rep, std::move(method), std::move(request), options, std::move(done));
-    rep->active.Add(call);
+        new RetriedCall(link, std::move(method), std::move(request), options, std::move(done));
+    link->active().Add(call);
     call->Try();
   }
 
  private:
-  RetriedCall(Host::Rep* rep, Method method, Request request, const CallOptions& options,
+  RetriedCall(GrpcLink* link, Method method, Request request, const CallOptions& options,
               Done<Response> done)
-      : rep_(rep),
+      : link_(link),
         method_(std::move(method)),
         request_(std::move(request)),
         retry_wanted_(options.retry),
@@ -71,7 +71,7 @@ class RetriedCall final : public Attempts {
 
   void Try() override {
     grpc::Status unconnected;
-    if (!HasConnection(&rep_->connection, deadline_, &unconnected)) return;
+    if (!HasConnection(&link_->connection(), deadline_, &unconnected)) return;
     if (!unconnected.ok()) return OnAnswer(unconnected);
     SetDeadline(deadline_);
     grpc::ClientContext* context = nullptr;
@@ -93,15 +93,15 @@ class RetriedCall final : public Attempts {
   void OnAnswer(const grpc::Status& told) {
     TakeOver(this);
     const grpc::Status status = EndOf(told);
-    rep_->NoteAnswer(status);
+    link_->NoteAnswer(status);
     {
       MutexLock lock(&mu_);
       if (context_ != nullptr) NoteAgentTime();
       context_ = nullptr;
     }
     if (IsBroken(status) && !IsCancelled()) {
-      BootTime end = std::min(deadline_, rep_->BrokenSince(BootTime::Now()) + patience_);
-      std::optional<absl::Duration> pause = PauseAfter(rep_->AttemptUntil(end, retry_wanted_));
+      BootTime end = std::min(deadline_, link_->BrokenSince(BootTime::Now()) + patience_);
+      std::optional<absl::Duration> pause = PauseAfter(link_->AttemptUntil(end, retry_wanted_));
       if (pause.has_value()) {
         last_failure_ = status;
         return TryAfter(*pause);
@@ -120,7 +120,7 @@ class RetriedCall final : public Attempts {
     if (!absl::SimpleAtoi(absl::string_view(told->second.data(), told->second.size()), &millis)) {
       return;
     }
-    rep_->clock.Note(absl::FromUnixMillis(millis), sent_, BootTime::Now());
+    link_->clock().Note(absl::FromUnixMillis(millis), sent_, BootTime::Now());
   }
 
   // An exception of the callback ends the program: gRPC would swallow it, and this call would never
@@ -132,16 +132,16 @@ class RetriedCall final : public Attempts {
         std::move(done_)(std::move(response_));
       } else {
         std::move(done_)(
-            NameSkew(rep_->address, rep_->clock.Lead(), FromWire(rep_->address, status)));
+            NameSkew(link_->address(), link_->clock().Lead(), FromWire(link_->address(), status)));
       }
       done_ = nullptr;
     }
-    rep_->active.Remove(this);
+    link_->active().Remove(this);
     delete this;
   }
 
   // Constant after construction.
-  Host::Rep* const rep_;
+  GrpcLink* const link_;
   const Method method_;
   const Request request_;
   const bool retry_wanted_;
@@ -157,19 +157,6 @@ class RetriedCall final : public Attempts {
   std::unique_ptr<grpc::ClientContext> context_ ABSL_GUARDED_BY(mu_);
   BootTime sent_ ABSL_GUARDED_BY(mu_);
 };
-
-// Turns an asynchronous call into one that blocks. REQUIRES: not on a thread of gRPC.
-template <typename T>
-absl::StatusOr<T> Await(absl::AnyInvocable<void(Done<T>)> start) {
-  Notification answered;
-  absl::StatusOr<T> answer = absl::UnknownError("no answer");
-  start([&](absl::StatusOr<T> result) {
-    answer = std::move(result);
-    answered.Notify();
-  });
-  answered.WaitForNotification();
-  return answer;
-}
 
 }  // namespace shoal
 

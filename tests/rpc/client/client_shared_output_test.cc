@@ -12,9 +12,9 @@
 #include "common/mutex.h"
 #include "common/notification.h"
 #include "shoal/host.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/output_positions.h"
-#include "shoal/wire/shared_output.h"
+#include "shoal/host/host_rep.h"
+#include "shoal/host/output_positions.h"
+#include "shoal/host/shared_output.h"
 #include "tests/support/fake_agent.h"
 
 namespace shoal {

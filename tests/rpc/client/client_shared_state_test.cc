@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "shoal/host.h"
+#include "shoal/host/host_rep.h"
+#include "shoal/host/shared_state.h"
 #include "shoal/process/child_process.h"
 #include "shoal/process/program.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/shared_state.h"
 #include "tests/support/fake_agent.h"
 
 namespace shoal {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "shoal/wire/output_positions.h"
+#include "shoal/host/output_positions.h"
 
 namespace shoal {
 namespace {

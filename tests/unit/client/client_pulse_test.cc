@@ -1,7 +1,7 @@
 // What a program says that was stopped for a while.
 #include <gtest/gtest.h>
 
-#include "shoal/wire/pulse.h"
+#include "shoal/link/pulse.h"
 
 namespace shoal {
 namespace {

@@ -15,8 +15,8 @@
 // Thread-safety: thread-safe.
 // Blocking:      never blocks.
 // Errors:        go to StateObserver::OnLost().
-#ifndef SHOAL_CLIENT_SHOAL_WIRE_SHARED_STATE_H_
-#define SHOAL_CLIENT_SHOAL_WIRE_SHARED_STATE_H_
+#ifndef SHOAL_CLIENT_SHOAL_HOST_SHARED_STATE_H_
+#define SHOAL_CLIENT_SHOAL_HOST_SHARED_STATE_H_
 
 #include <cstdint>
 #include <map>
@@ -29,6 +29,7 @@
 #include "absl/status/status.h"
 #include "common/mutex.h"
 #include "shoal/host.h"
+#include "shoal/link/link.h"
 
 namespace shoal {
 
@@ -46,7 +47,7 @@ class StateObserver {
 
 class SharedState final : public std::enable_shared_from_this<SharedState> {
  public:
-  explicit SharedState(Host::Rep* rep) : rep_(rep) {}
+  explicit SharedState(Link* link) : link_(link) {}
 
   // REQUIRES: the process was started, and is not followed. One without a session has a call of its
   // own.
@@ -90,7 +91,7 @@ class SharedState final : public std::enable_shared_from_this<SharedState> {
   void OnEnd(const std::shared_ptr<Session>& session, const absl::Status& status);
   void AskAlone(const std::string& id, std::shared_ptr<StateObserver> observer);
 
-  Host::Rep* const rep_;
+  Link* const link_;
   mutable Mutex mu_;  // before those of the streams
   std::map<std::string, std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mu_);
   int waiting_ ABSL_GUARDED_BY(mu_) = 0;
@@ -98,4 +99,4 @@ class SharedState final : public std::enable_shared_from_this<SharedState> {
 
 }  // namespace shoal
 
-#endif  // SHOAL_CLIENT_SHOAL_WIRE_SHARED_STATE_H_
+#endif  // SHOAL_CLIENT_SHOAL_HOST_SHARED_STATE_H_

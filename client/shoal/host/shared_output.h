@@ -26,8 +26,8 @@
 //                acknowledged, and stays with the agent. Observers that pause, since they pass on
 //                to a terminal that may stop, are therefore kept from the others: they have a
 //                SharedOutput of their own.
-#ifndef SHOAL_CLIENT_SHOAL_WIRE_SHARED_OUTPUT_H_
-#define SHOAL_CLIENT_SHOAL_WIRE_SHARED_OUTPUT_H_
+#ifndef SHOAL_CLIENT_SHOAL_HOST_SHARED_OUTPUT_H_
+#define SHOAL_CLIENT_SHOAL_HOST_SHARED_OUTPUT_H_
 
 #include <cstdint>
 #include <map>
@@ -40,12 +40,13 @@
 #include "common/mutex.h"
 #include "shoal/call.h"
 #include "shoal/host.h"
+#include "shoal/link/link.h"
 
 namespace shoal {
 
 class SharedOutput final : public std::enable_shared_from_this<SharedOutput> {
  public:
-  explicit SharedOutput(Host::Rep* rep) : rep_(rep) {}
+  explicit SharedOutput(Link* link) : link_(link) {}
 
   // Every stream of the process, from its first byte to the ends of all. `acknowledge_bytes`: as
   // ReadOutputOptions says. The Subscription's Cancel() may call on_end on this thread.
@@ -77,11 +78,11 @@ class SharedOutput final : public std::enable_shared_from_this<SharedOutput> {
   void End(Member* member, const absl::Status& status);
   void Finish(Member* member);
 
-  Host::Rep* const rep_;
+  Link* const link_;
   Mutex mu_;  // before those of the streams
   std::vector<std::shared_ptr<Carrier>> carriers_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace shoal
 
-#endif  // SHOAL_CLIENT_SHOAL_WIRE_SHARED_OUTPUT_H_
+#endif  // SHOAL_CLIENT_SHOAL_HOST_SHARED_OUTPUT_H_

@@ -1,57 +1,21 @@
 // The calls of a Host that move blobs.
-#include <grpcpp/client_context.h>
-#include <grpcpp/support/sync_stream.h>
-
 #include <algorithm>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/boot_time.h"
-#include "common/grpc_deadline.h"
 #include "common/mutex.h"
 #include "common/status.h"
 #include "shoal/host.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/owner.h"
-#include "shoal/wire/resumable_stream.h"
-#include "shoal/wire/retried_call.h"
-#include "shoal/wire/retry.h"
-#include "shoal/wire/wire_status.h"
+#include "shoal/host/host_rep.h"
+#include "shoal/host/stream_subscription.h"
+#include "shoal/link/retry.h"
 
 namespace shoal {
 namespace {
-
-// One attempt. What the host has had of it is with FindMissingBlobs.
-absl::Status WriteOnce(Host::Rep* rep, const BlobSource& source, int64_t begin, BootTime deadline) {
-  SHOAL_RETURN_IF_ERROR(internal::CheckNotForked());
-  SHOAL_RETURN_IF_ERROR(FromWire(rep->address, rep->connection.AwaitStubs(deadline)));
-  grpc::ClientContext context;
-  context.set_deadline(GrpcDeadline(std::min(deadline, BootTime::Now() + kStreamDeadline)));
-  v1::WriteResponse response;
-  std::unique_ptr<grpc::ClientWriter<v1::WriteRequest>> writer =
-      rep->stubs()->blobs.Write(&context, &response);
-  v1::WriteRequest request;
-  request.set_sha256(source.sha256);
-  request.set_size_bytes(source.size_bytes);
-  request.set_offset(begin);
-  for (int64_t offset = begin; writer->Write(request) && offset < source.size_bytes;
-       offset += static_cast<int64_t>(request.data().size())) {
-    absl::StatusOr<std::string> piece = source.read(offset);
-    if (!piece.ok()) {
-      context.TryCancel();
-      writer->Finish();
-      return piece.status();
-    }
-    request.Clear();
-    request.set_data(*std::move(piece));
-  }
-  writer->WritesDone();
-  const grpc::Status status = writer->Finish();
-  rep->NoteAnswer(status);
-  return FromWire(rep->address, status);
-}
 
 // Hands the pieces of a blob from the stream to the thread of ReadBlob, one at a time.
 class PieceSlot {
@@ -77,8 +41,8 @@ class PieceSlot {
   absl::Status status(const HostAddress& address) {
     MutexLock lock(&mu_);
     if (end_.has_value()) return *end_;
-    return FromWire(address,
-                    grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "Deadline Exceeded"));
+    return absl::DeadlineExceededError(
+        absl::StrCat("host \"", address.name, "\" did not answer in time"));
   }
 
  private:
@@ -96,7 +60,7 @@ absl::Status Host::WriteBlob(const BlobSource& source, CallOptions options) {
   Backoff backoff;
   absl::Duration waited;
   for (int64_t offset = source.offset;;) {
-    absl::Status sent = WriteOnce(rep_.get(), source, offset, deadline);
+    absl::Status sent = rep_->link->WriteBlob(source, offset, deadline);
     const bool is_worth_another =
         absl::IsUnavailable(sent) || absl::IsOutOfRange(sent) || absl::IsDeadlineExceeded(sent);
     if (!is_worth_another || !options.retry) return sent;
@@ -122,14 +86,10 @@ absl::Status Host::WriteBlob(const BlobSource& source, CallOptions options) {
 absl::Status Host::ReadBlob(absl::string_view sha256, int64_t offset, const BlobSink& sink,
                             CallOptions options) {
   const BootTime deadline = BootTime::Now() + options.timeout;
-  Rep* rep = rep_.get();
   PieceSlot slot;
   v1::ReadRequest request;
   request.set_sha256(std::string(sha256));
-  StreamHooks<v1::ReadRequest, v1::ReadResponse> hooks;
-  hooks.method = [rep](auto* context, auto* message, auto* reactor) {
-    rep->stubs()->blobs.async()->Read(context, message, reactor);
-  };
+  Link::BlobHooks hooks;
   int64_t next = offset;  // of the stream's callbacks, which come one at a time
   hooks.prepare = [&next](v1::ReadRequest* message) { message->set_offset(next); };
   hooks.on_message = [&next, &slot](v1::ReadResponse&& piece) {
@@ -139,11 +99,11 @@ absl::Status Host::ReadBlob(absl::string_view sha256, int64_t offset, const Blob
   };
   hooks.on_end = [&slot](const absl::Status& status) { slot.End(status); };
   const std::unique_ptr<Subscription> stream =
-      StartStream(rep, std::move(request), std::move(hooks),
-                  options.retry ? options.patience : absl::ZeroDuration());
+      HoldStream(rep_->link->ReadBlob(std::move(request), std::move(hooks),
+                                      options.retry ? options.patience : absl::ZeroDuration()));
   for (;;) {
     std::optional<v1::ReadResponse> piece = slot.Take(deadline - BootTime::Now());
-    if (!piece.has_value()) return slot.status(rep->address);
+    if (!piece.has_value()) return slot.status(address());
     SHOAL_RETURN_IF_ERROR(sink(piece->offset(), piece->data()));
     stream->Resume();
   }

@@ -6,8 +6,8 @@
 //
 // Thread-safety: thread-safe; no mutex is taken, since a fork may have been made while it was held.
 // Blocking:      never blocks.
-#ifndef SHOAL_CLIENT_SHOAL_WIRE_OWNER_H_
-#define SHOAL_CLIENT_SHOAL_WIRE_OWNER_H_
+#ifndef SHOAL_CLIENT_SHOAL_LINK_OWNER_H_
+#define SHOAL_CLIENT_SHOAL_LINK_OWNER_H_
 
 #include <memory>
 #include <utility>
@@ -32,4 +32,4 @@ void KeepInFork(std::shared_ptr<T> what) {
 
 }  // namespace shoal::internal
 
-#endif  // SHOAL_CLIENT_SHOAL_WIRE_OWNER_H_
+#endif  // SHOAL_CLIENT_SHOAL_LINK_OWNER_H_

@@ -3,15 +3,14 @@
 #include <memory>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/boot_time.h"
 #include "common/end_times.h"
 #include "common/ids.h"
 #include "shoal/duration.h"
 #include "shoal/host.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/retried_call.h"
-#include "shoal/wire/wait_call.h"
+#include "shoal/host/host_rep.h"
+#include "shoal/host/wait_call.h"
+#include "shoal/link/await.h"
 
 namespace shoal {
 namespace {
@@ -23,7 +22,7 @@ constexpr absl::Duration kLongestEnding = absl::Minutes(10);
 template <typename Request>
 void FillRequestId(const Host::Rep& rep, Request* request) {
   if (!request->request_id().empty()) return;
-  request->set_request_id(NewRequestIdAt(rep.clock.Now()));
+  request->set_request_id(NewRequestIdAt(rep.link->AgentTime()));
 }
 
 template <typename Request>
@@ -49,9 +48,9 @@ CallOptions TimeForEnding(const Request& request, CallOptions options) {
 // All pages of one List.
 class Lister : public std::enable_shared_from_this<Lister> {
  public:
-  Lister(Host::Rep* rep, v1::ListRequest request, CallOptions options,
+  Lister(Link* link, v1::ListRequest request, CallOptions options,
          Done<std::vector<v1::Process>> done)
-      : rep_(rep),
+      : link_(link),
         request_(std::move(request)),
         options_(options),
         deadline_(BootTime::Now() + options.timeout),
@@ -59,15 +58,10 @@ class Lister : public std::enable_shared_from_this<Lister> {
 
   void Next() {
     options_.timeout = deadline_ - BootTime::Now();
-    RetriedCall<v1::ListRequest, v1::ListResponse>::Run(
-        rep_,
-        [rep = rep_](auto* context, auto* request, auto* response, auto callback) {
-          rep->stubs()->processes.async()->List(context, request, response, std::move(callback));
-        },
-        request_, options_,
-        [self = shared_from_this()](absl::StatusOr<v1::ListResponse> page) {
-          self->OnPage(std::move(page));
-        });
+    link_->List(request_, options_,
+                [self = shared_from_this()](absl::StatusOr<v1::ListResponse> page) {
+                  self->OnPage(std::move(page));
+                });
   }
 
  private:
@@ -81,7 +75,7 @@ class Lister : public std::enable_shared_from_this<Lister> {
     Next();
   }
 
-  Host::Rep* const rep_;
+  Link* const link_;
   v1::ListRequest request_;
   CallOptions options_;
   const BootTime deadline_;
@@ -92,57 +86,45 @@ class Lister : public std::enable_shared_from_this<Lister> {
 }  // namespace
 
 // One blocking and one asynchronous form of a call whose answer is the response as it is.
-#define SHOAL_DEFINE_CALL(Name, stub, Method, Request, Response, adjust)                       \
+#define SHOAL_DEFINE_CALL(Name, Request, Response, adjust)                                     \
   void Host::Name(v1::Request request, CallOptions options, Done<v1::Response> done) {         \
     Rep* rep = rep_.get();                                                                     \
     adjust;                                                                                    \
-    RetriedCall<v1::Request, v1::Response>::Run(                                               \
-        rep,                                                                                   \
-        [rep](auto* context, auto* message, auto* response, auto callback) {                   \
-          rep->stubs()->stub.async()->Method(context, message, response, std::move(callback)); \
-        },                                                                                     \
-        std::move(request), options, std::move(done));                                         \
+    rep->link->Name(std::move(request), options, std::move(done));                             \
   }                                                                                            \
   absl::StatusOr<v1::Response> Host::Name(v1::Request request, CallOptions options) {          \
     return Await<v1::Response>(                                                                \
         [&](Done<v1::Response> done) { Name(std::move(request), options, std::move(done)); }); \
   }
 
-SHOAL_DEFINE_CALL(Spawn, processes, Spawn, SpawnRequest, SpawnResponse, {
+SHOAL_DEFINE_CALL(Spawn, SpawnRequest, SpawnResponse, {
   FillRequestId(*rep, &request);
   FillIdentity(*rep, &request);
 })
-SHOAL_DEFINE_CALL(SpawnBatch, processes, SpawnBatch, SpawnBatchRequest, SpawnBatchResponse, {
+SHOAL_DEFINE_CALL(SpawnBatch, SpawnBatchRequest, SpawnBatchResponse, {
   FillRequestId(*rep, &request);
   FillIdentity(*rep, &request);
 })
-SHOAL_DEFINE_CALL(Signal, processes, Signal, SignalRequest, SignalResponse,
-                  FillRequestId(*rep, &request))
-SHOAL_DEFINE_CALL(Terminate, processes, Terminate, TerminateRequest, TerminateResponse, {
+SHOAL_DEFINE_CALL(Signal, SignalRequest, SignalResponse, FillRequestId(*rep, &request))
+SHOAL_DEFINE_CALL(Terminate, TerminateRequest, TerminateResponse, {
   FillRequestId(*rep, &request);
   options = TimeForEnding(request, options);
 })
-SHOAL_DEFINE_CALL(Update, processes, Update, UpdateRequest, UpdateResponse,
-                  FillRequestId(*rep, &request))
-SHOAL_DEFINE_CALL(Delete, processes, Delete, DeleteRequest, DeleteResponse,
-                  FillRequestId(*rep, &request))
-SHOAL_DEFINE_CALL(KeepAlive, sessions, KeepAlive, KeepAliveRequest, KeepAliveResponse, {})
-SHOAL_DEFINE_CALL(CloseSession, sessions, Close, CloseRequest, CloseResponse,
+SHOAL_DEFINE_CALL(Update, UpdateRequest, UpdateResponse, FillRequestId(*rep, &request))
+SHOAL_DEFINE_CALL(Delete, DeleteRequest, DeleteResponse, FillRequestId(*rep, &request))
+SHOAL_DEFINE_CALL(KeepAlive, KeepAliveRequest, KeepAliveResponse, {})
+SHOAL_DEFINE_CALL(CloseSession, CloseRequest, CloseResponse,
                   options = TimeForEnding(request, options))
-SHOAL_DEFINE_CALL(FindMissingBlobs, blobs, FindMissing, FindMissingRequest, FindMissingResponse, {})
-SHOAL_DEFINE_CALL(FindMissingLibraries, hosts, FindMissingLibraries, FindMissingLibrariesRequest,
-                  FindMissingLibrariesResponse, {})
+SHOAL_DEFINE_CALL(FindMissingBlobs, FindMissingRequest, FindMissingResponse, {})
+SHOAL_DEFINE_CALL(FindMissingLibraries, FindMissingLibrariesRequest, FindMissingLibrariesResponse,
+                  {})
 
 #undef SHOAL_DEFINE_CALL
 
 void Host::OpenSession(v1::OpenRequest request, CallOptions options, Done<v1::OpenResponse> done) {
   Rep* rep = rep_.get();
   FillRequestId(*rep, &request);
-  RetriedCall<v1::OpenRequest, v1::OpenResponse>::Run(
-      rep,
-      [rep](auto* context, auto* message, auto* response, auto callback) {
-        rep->stubs()->sessions.async()->Open(context, message, response, std::move(callback));
-      },
+  rep->link->OpenSession(
       std::move(request), options,
       [rep, done = std::move(done)](absl::StatusOr<v1::OpenResponse> answer) mutable {
         if (answer.ok()) rep->Pin(answer->agent_id(), answer->boot_id());
@@ -168,11 +150,7 @@ void Host::Check(CallOptions options, Done<v1::Host> done) {
 
 void Host::GetFacts(v1::HostServiceGetRequest request, CallOptions options, Done<v1::Host> done) {
   Rep* rep = rep_.get();
-  RetriedCall<v1::HostServiceGetRequest, v1::HostServiceGetResponse>::Run(
-      rep,
-      [rep](auto* context, auto* message, auto* response, auto callback) {
-        rep->stubs()->hosts.async()->Get(context, message, response, std::move(callback));
-      },
+  rep->link->GetFacts(
       std::move(request), options,
       [rep, done = std::move(done)](absl::StatusOr<v1::HostServiceGetResponse> answer) mutable {
         if (!answer.ok()) return std::move(done)(answer.status());
@@ -191,16 +169,11 @@ void Host::Get(absl::string_view selector, bool live_usage, CallOptions options,
   v1::GetRequest request;
   request.set_selector(std::string(selector));
   request.set_live_usage(live_usage);
-  RetriedCall<v1::GetRequest, v1::GetResponse>::Run(
-      rep,
-      [rep](auto* context, auto* message, auto* response, auto callback) {
-        rep->stubs()->processes.async()->Get(context, message, response, std::move(callback));
-      },
-      std::move(request), options,
-      [done = std::move(done)](absl::StatusOr<v1::GetResponse> answer) mutable {
-        if (!answer.ok()) return std::move(done)(answer.status());
-        std::move(done)(std::move(*answer->mutable_process()));
-      });
+  rep->link->Get(std::move(request), options,
+                 [done = std::move(done)](absl::StatusOr<v1::GetResponse> answer) mutable {
+                   if (!answer.ok()) return std::move(done)(answer.status());
+                   std::move(done)(std::move(*answer->mutable_process()));
+                 });
 }
 
 absl::StatusOr<v1::Process> Host::Get(absl::string_view selector, bool live_usage,
@@ -211,7 +184,7 @@ absl::StatusOr<v1::Process> Host::Get(absl::string_view selector, bool live_usag
 
 void Host::List(v1::ListRequest request, CallOptions options, Done<std::vector<v1::Process>> done) {
   request.clear_page_token();
-  std::make_shared<Lister>(rep_.get(), std::move(request), options, std::move(done))->Next();
+  std::make_shared<Lister>(rep_->link.get(), std::move(request), options, std::move(done))->Next();
 }
 
 absl::StatusOr<std::vector<v1::Process>> Host::List(v1::ListRequest request, CallOptions options) {
@@ -221,7 +194,7 @@ absl::StatusOr<std::vector<v1::Process>> Host::List(v1::ListRequest request, Cal
 }
 
 void Host::Wait(v1::WaitRequest request, CallOptions options, Done<v1::WaitResponse> done) {
-  WaitCall::Run(rep_.get(), std::move(request), options, std::move(done));
+  WaitCall::Run(rep_->link.get(), std::move(request), options, std::move(done));
 }
 
 absl::StatusOr<v1::WaitResponse> Host::Wait(v1::WaitRequest request, CallOptions options) {
@@ -232,13 +205,7 @@ absl::StatusOr<v1::WaitResponse> Host::Wait(v1::WaitRequest request, CallOptions
 void Host::AcknowledgeOutput(v1::AcknowledgeOutputRequest request, CallOptions options,
                              Done<v1::AcknowledgeOutputResponse> done) {
   Rep* rep = rep_.get();
-  RetriedCall<v1::AcknowledgeOutputRequest, v1::AcknowledgeOutputResponse>::Run(
-      rep,
-      [rep](auto* context, auto* message, auto* response, auto callback) {
-        rep->stubs()->processes.async()->AcknowledgeOutput(context, message, response,
-                                                           std::move(callback));
-      },
-      std::move(request), options, std::move(done));
+  rep->link->AcknowledgeOutput(std::move(request), options, std::move(done));
 }
 
 absl::Status Host::AcknowledgeOutput(v1::AcknowledgeOutputRequest request, CallOptions options) {
@@ -250,11 +217,7 @@ absl::Status Host::AcknowledgeOutput(v1::AcknowledgeOutputRequest request, CallO
 
 void Host::ListSessions(CallOptions options, Done<std::vector<v1::Session>> done) {
   Rep* rep = rep_.get();
-  RetriedCall<v1::SessionServiceListRequest, v1::SessionServiceListResponse>::Run(
-      rep,
-      [rep](auto* context, auto* message, auto* response, auto callback) {
-        rep->stubs()->sessions.async()->List(context, message, response, std::move(callback));
-      },
+  rep->link->ListSessions(
       {}, options,
       [done = std::move(done)](absl::StatusOr<v1::SessionServiceListResponse> answer) mutable {
         if (!answer.ok()) return std::move(done)(answer.status());

@@ -2,8 +2,8 @@
 //
 // Ownership:     part of one call.
 // Thread-safety: one caller at a time.
-#ifndef SHOAL_CLIENT_SHOAL_WIRE_RETRY_H_
-#define SHOAL_CLIENT_SHOAL_WIRE_RETRY_H_
+#ifndef SHOAL_CLIENT_SHOAL_LINK_RETRY_H_
+#define SHOAL_CLIENT_SHOAL_LINK_RETRY_H_
 
 #include <optional>
 
@@ -39,4 +39,4 @@ std::optional<absl::Duration> PauseBeforeRetry(const Attempt& attempt, BootTime 
 
 }  // namespace shoal
 
-#endif  // SHOAL_CLIENT_SHOAL_WIRE_RETRY_H_
+#endif  // SHOAL_CLIENT_SHOAL_LINK_RETRY_H_

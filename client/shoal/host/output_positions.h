@@ -3,8 +3,8 @@
 //
 // Ownership:     a value, part of one reader.
 // Thread-safety: one caller at a time.
-#ifndef SHOAL_CLIENT_SHOAL_WIRE_OUTPUT_POSITIONS_H_
-#define SHOAL_CLIENT_SHOAL_WIRE_OUTPUT_POSITIONS_H_
+#ifndef SHOAL_CLIENT_SHOAL_HOST_OUTPUT_POSITIONS_H_
+#define SHOAL_CLIENT_SHOAL_HOST_OUTPUT_POSITIONS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -58,4 +58,4 @@ class OutputPositions {
 
 }  // namespace shoal
 
-#endif  // SHOAL_CLIENT_SHOAL_WIRE_OUTPUT_POSITIONS_H_
+#endif  // SHOAL_CLIENT_SHOAL_HOST_OUTPUT_POSITIONS_H_

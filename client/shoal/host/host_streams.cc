@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "shoal/host.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/output_cursor.h"
-#include "shoal/wire/resumable_stream.h"
-#include "shoal/wire/watch_cursor.h"
+#include "shoal/host/host_rep.h"
+#include "shoal/host/output_cursor.h"
+#include "shoal/host/stream_subscription.h"
+#include "shoal/host/watch_cursor.h"
 
 namespace shoal {
 namespace {
@@ -30,8 +30,8 @@ struct WatchState {
 };
 
 struct OutputState {
-  OutputState(Host::Rep* rep, const ReadOutputOptions& options)
-      : cursor(rep, options.acknowledge_bytes) {}
+  OutputState(Link* link, const ReadOutputOptions& options)
+      : cursor(link, options.acknowledge_bytes) {}
 
   Flow OnFrame(v1::ReadOutputResponse&& frame) {
     return cursor.Take(std::move(frame), [this](v1::ReadOutputResponse&& news) {
@@ -48,37 +48,29 @@ struct OutputState {
 std::unique_ptr<Subscription> Host::Watch(v1::WatchRequest request, WatchObserver observer,
                                           WatchOptions options) {
   auto state = std::make_shared<WatchState>(std::move(observer), request.from_revision());
-  Rep* rep = rep_.get();
-  StreamHooks<v1::WatchRequest, v1::WatchResponse> hooks;
-  hooks.method = [rep](auto* context, auto* message, auto* reactor) {
-    rep->stubs()->processes.async()->Watch(context, message, reactor);
-  };
+  Link::WatchHooks hooks;
   hooks.prepare = [state](v1::WatchRequest* message) { state->Prepare(message); };
   hooks.on_message = [state](v1::WatchResponse&& event) {
     return state->OnEvent(std::move(event));
   };
-  hooks.recover = [state](const grpc::Status& status) { return state->cursor.Recover(status); };
+  hooks.recover = [state](absl::StatusCode code) { return state->cursor.Recover(code); };
   hooks.on_connection = std::move(state->observer.on_connection);
   hooks.on_end = std::move(state->observer.on_end);
-  return StartStream(rep, std::move(request), std::move(hooks), options.patience);
+  return HoldStream(rep_->link->Watch(std::move(request), std::move(hooks), options.patience));
 }
 
 std::unique_ptr<Subscription> Host::ReadOutput(v1::ReadOutputRequest request,
                                                OutputObserver observer, ReadOutputOptions options) {
-  Rep* rep = rep_.get();
-  auto state = std::make_shared<OutputState>(rep, options);
+  auto state = std::make_shared<OutputState>(rep_->link.get(), options);
   state->observer = std::move(observer);
-  StreamHooks<v1::ReadOutputRequest, v1::ReadOutputResponse> hooks;
-  hooks.method = [rep](auto* context, auto* message, auto* reactor) {
-    rep->stubs()->processes.async()->ReadOutput(context, message, reactor);
-  };
+  Link::OutputHooks hooks;
   hooks.prepare = [state](v1::ReadOutputRequest* message) { state->cursor.WriteResume(message); };
   hooks.on_message = [state](v1::ReadOutputResponse&& frame) {
     return state->OnFrame(std::move(frame));
   };
   hooks.on_connection = std::move(state->observer.on_connection);
   hooks.on_end = std::move(state->observer.on_end);
-  return StartStream(rep, std::move(request), std::move(hooks), options.patience);
+  return HoldStream(rep_->link->ReadOutput(std::move(request), std::move(hooks), options.patience));
 }
 
 }  // namespace shoal

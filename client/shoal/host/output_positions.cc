@@ -1,4 +1,4 @@
-#include "shoal/wire/output_positions.h"
+#include "shoal/host/output_positions.h"
 
 #include <algorithm>
 

@@ -1,18 +1,14 @@
-#include "shoal/wire/shared_state.h"
+#include "shoal/host/shared_state.h"
 
 #include <utility>
 
 #include "absl/time/time.h"
+#include "shoal/host/wait_call.h"
+#include "shoal/host/watch_cursor.h"
 #include "shoal/outcome.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/resumable_stream.h"
-#include "shoal/wire/wait_call.h"
-#include "shoal/wire/watch_cursor.h"
 
 namespace shoal {
 namespace {
-
-using Stream = ResumableStream<v1::WatchRequest, v1::WatchResponse>;
 
 // That of a call: see CallOptions.
 constexpr absl::Duration kPatience = absl::Minutes(1);
@@ -99,7 +95,7 @@ bool SharedState::IsOpen(const std::string& session_id) const {
 void SharedState::Forget(const std::string& session_id) {
   MutexLock lock(&mu_);
   auto found = sessions_.find(session_id);
-  if (found != sessions_.end()) found->second->stream->CancelNow();
+  if (found != sessions_.end()) found->second->stream->Cancel();
 }
 
 std::shared_ptr<SharedState::Session> SharedState::Open(const std::string& id) {
@@ -107,10 +103,7 @@ std::shared_ptr<SharedState::Session> SharedState::Open(const std::string& id) {
   session->id = id;
   v1::WatchRequest request;
   request.mutable_selector()->set_session_id(id);
-  StreamHooks<v1::WatchRequest, v1::WatchResponse> hooks;
-  hooks.method = [rep = rep_](auto* context, auto* message, auto* reactor) {
-    rep->stubs()->processes.async()->Watch(context, message, reactor);
-  };
+  Link::WatchHooks hooks;
   hooks.prepare = [self = shared_from_this(), session](v1::WatchRequest* message) {
     MutexLock lock(&self->mu_);
     if (session->cursor.Prepare(message)) self->OnReset(session.get());
@@ -120,15 +113,15 @@ std::shared_ptr<SharedState::Session> SharedState::Open(const std::string& id) {
     self->OnEvent(session.get(), event);
     return Flow::kGoOn;
   };
-  hooks.recover = [self = shared_from_this(), session](const grpc::Status& status) {
+  hooks.recover = [self = shared_from_this(), session](absl::StatusCode code) {
     MutexLock lock(&self->mu_);
-    return session->cursor.Recover(status);
+    return session->cursor.Recover(code);
   };
   hooks.on_end = [self = shared_from_this(), session](const absl::Status& status) {
     self->OnEnd(session, status);
   };
   hooks.has_heartbeat = true;
-  session->stream = std::make_shared<Stream>(rep_, std::move(request), std::move(hooks), kPatience);
+  session->stream = link_->Watch(std::move(request), std::move(hooks), kPatience);
   sessions_[id] = session;
   return session;
 }
@@ -218,7 +211,7 @@ void SharedState::AskAlone(const std::string& id, std::shared_ptr<StateObserver>
   request.set_until(v1::WaitRequest::UNTIL_EXITED);
   CallOptions options;
   options.timeout = absl::InfiniteDuration();
-  WaitCall::Run(rep_, std::move(request), options,
+  WaitCall::Run(link_, std::move(request), options,
                 [observer = std::move(observer)](absl::StatusOr<v1::WaitResponse> response) {
                   if (response.ok()) {
                     for (const v1::Process& process : response->processes()) {

@@ -5,8 +5,8 @@
 // Thread-safety: thread-safe.
 // Blocking:      never blocks.
 // Errors:        those of the calls; UNAVAILABLE after CallOptions.patience without the host.
-#ifndef SHOAL_CLIENT_SHOAL_WIRE_WAIT_CALL_H_
-#define SHOAL_CLIENT_SHOAL_WIRE_WAIT_CALL_H_
+#ifndef SHOAL_CLIENT_SHOAL_HOST_WAIT_CALL_H_
+#define SHOAL_CLIENT_SHOAL_HOST_WAIT_CALL_H_
 
 #include <memory>
 
@@ -14,7 +14,7 @@
 #include "absl/time/time.h"
 #include "common/boot_time.h"
 #include "shoal/call.h"
-#include "shoal/host.h"
+#include "shoal/link/link.h"
 
 namespace shoal {
 
@@ -22,16 +22,16 @@ class WaitCall : public std::enable_shared_from_this<WaitCall> {
  public:
   // Waits until options.timeout, which may be infinite; then `timed_out` is set. request.timeout is
   // overwritten.
-  static void Run(Host::Rep* rep, v1::WaitRequest request, const CallOptions& options,
+  static void Run(Link* link, v1::WaitRequest request, const CallOptions& options,
                   Done<v1::WaitResponse> done);
 
  private:
-  WaitCall(Host::Rep* rep, v1::WaitRequest request, const CallOptions& options,
+  WaitCall(Link* link, v1::WaitRequest request, const CallOptions& options,
            Done<v1::WaitResponse> done);
   void Next();
   void OnAnswer(absl::StatusOr<v1::WaitResponse> answer);
 
-  Host::Rep* const rep_;
+  Link* const link_;
   v1::WaitRequest request_;
   CallOptions options_;
   const BootTime deadline_;
@@ -40,4 +40,4 @@ class WaitCall : public std::enable_shared_from_this<WaitCall> {
 
 }  // namespace shoal
 
-#endif  // SHOAL_CLIENT_SHOAL_WIRE_WAIT_CALL_H_
+#endif  // SHOAL_CLIENT_SHOAL_HOST_WAIT_CALL_H_

@@ -1,4 +1,4 @@
-#include "shoal/wire/owner.h"
+#include "shoal/link/owner.h"
 
 #include <sys/types.h>
 #include <unistd.h>

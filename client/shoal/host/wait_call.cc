@@ -1,11 +1,9 @@
-#include "shoal/wire/wait_call.h"
+#include "shoal/host/wait_call.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "shoal/duration.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/retried_call.h"
 
 namespace shoal {
 namespace {
@@ -18,15 +16,15 @@ constexpr absl::Duration kAnswerMargin = absl::Seconds(5);
 
 }  // namespace
 
-void WaitCall::Run(Host::Rep* rep, v1::WaitRequest request, const CallOptions& options,
+void WaitCall::Run(Link* link, v1::WaitRequest request, const CallOptions& options,
                    Done<v1::WaitResponse> done) {
-  std::shared_ptr<WaitCall>(new WaitCall(rep, std::move(request), options, std::move(done)))
+  std::shared_ptr<WaitCall>(new WaitCall(link, std::move(request), options, std::move(done)))
       ->Next();
 }
 
-WaitCall::WaitCall(Host::Rep* rep, v1::WaitRequest request, const CallOptions& options,
+WaitCall::WaitCall(Link* link, v1::WaitRequest request, const CallOptions& options,
                    Done<v1::WaitResponse> done)
-    : rep_(rep),
+    : link_(link),
       request_(std::move(request)),
       options_(options),
       deadline_(BootTime::Now() + options.timeout),
@@ -37,15 +35,10 @@ void WaitCall::Next() {
   absl::Duration piece = std::min(left, kLongestPiece);
   *request_.mutable_timeout() = ToProto(piece);
   options_.timeout = piece + (piece < left ? kAnswerMargin : kLastMargin);
-  RetriedCall<v1::WaitRequest, v1::WaitResponse>::Run(
-      rep_,
-      [rep = rep_](auto* context, auto* request, auto* response, auto callback) {
-        rep->stubs()->processes.async()->Wait(context, request, response, std::move(callback));
-      },
-      request_, options_,
-      [self = shared_from_this()](absl::StatusOr<v1::WaitResponse> answer) {
-        self->OnAnswer(std::move(answer));
-      });
+  link_->Wait(request_, options_,
+              [self = shared_from_this()](absl::StatusOr<v1::WaitResponse> answer) {
+                self->OnAnswer(std::move(answer));
+              });
 }
 
 void WaitCall::OnAnswer(absl::StatusOr<v1::WaitResponse> answer) {

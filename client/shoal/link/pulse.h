@@ -5,8 +5,8 @@
 // Thread-safety: as a plain value.
 // Blocking:      never blocks.
 // Errors:        none.
-#ifndef SHOAL_CLIENT_SHOAL_WIRE_PULSE_H_
-#define SHOAL_CLIENT_SHOAL_WIRE_PULSE_H_
+#ifndef SHOAL_CLIENT_SHOAL_LINK_PULSE_H_
+#define SHOAL_CLIENT_SHOAL_LINK_PULSE_H_
 
 #include <string>
 
@@ -59,4 +59,4 @@ inline std::string TellPause(absl::Duration pause) {
 
 }  // namespace shoal
 
-#endif  // SHOAL_CLIENT_SHOAL_WIRE_PULSE_H_
+#endif  // SHOAL_CLIENT_SHOAL_LINK_PULSE_H_

@@ -1,4 +1,4 @@
-#include "shoal/wire/retry.h"
+#include "shoal/link/retry.h"
 
 #include <algorithm>
 

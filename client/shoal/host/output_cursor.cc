@@ -1,13 +1,11 @@
-#include "shoal/wire/output_cursor.h"
+#include "shoal/host/output_cursor.h"
 
 #include <cstddef>
 #include <optional>
 #include <utility>
 
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/retried_call.h"
-
 namespace shoal {
+
 Flow OutputCursor::Take(v1::ReadOutputResponse&& frame,
                         absl::FunctionRef<Flow(v1::ReadOutputResponse&&)> tell) {
   std::optional<size_t> had = positions_.Advance(frame);  // before the connection broke
@@ -24,16 +22,10 @@ Flow OutputCursor::Take(v1::ReadOutputResponse&& frame,
 }
 
 void OutputCursor::Acknowledge(v1::AcknowledgeOutputRequest request) {
-  RetriedCall<v1::AcknowledgeOutputRequest, v1::AcknowledgeOutputResponse>::Run(
-      rep_,
-      [rep = rep_](auto* context, auto* message, auto* response, auto callback) {
-        rep->stubs()->processes.async()->AcknowledgeOutput(context, message, response,
-                                                           std::move(callback));
-      },
-      std::move(request), CallOptions(),
-      [](absl::StatusOr<v1::AcknowledgeOutputResponse>) {
-        // What is not acknowledged now is with the next.
-      });
+  link_->AcknowledgeOutput(std::move(request), CallOptions(),
+                           [](absl::StatusOr<v1::AcknowledgeOutputResponse>) {
+                             // What is not acknowledged now is with the next.
+                           });
 }
 
 }  // namespace shoal

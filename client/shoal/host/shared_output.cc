@@ -1,4 +1,4 @@
-#include "shoal/wire/shared_output.h"
+#include "shoal/host/shared_output.h"
 
 #include <algorithm>
 #include <optional>
@@ -6,14 +6,10 @@
 #include <utility>
 
 #include "absl/time/time.h"
-#include "shoal/wire/host_rep.h"
-#include "shoal/wire/output_cursor.h"
-#include "shoal/wire/resumable_stream.h"
+#include "shoal/host/output_cursor.h"
 
 namespace shoal {
 namespace {
-
-using Stream = ResumableStream<v1::ReadOutputRequest, v1::ReadOutputResponse>;
 
 constexpr size_t kMerged = 8;  // streams of one level become one of the next
 constexpr int kTopLevel = 3;   // up to 512 processes: some 50 KiB of a request
@@ -36,11 +32,11 @@ int LevelOf(size_t processes) {
 
 // A process whose output is followed.
 struct SharedOutput::Member {
-  Member(Host::Rep* rep, const v1::Process& process, OutputObserver the_observer,
+  Member(Link* link, const v1::Process& process, OutputObserver the_observer,
          int64_t acknowledge_bytes)
       : id(process.id()),
         observer(std::move(the_observer)),
-        cursor(rep, acknowledge_bytes),
+        cursor(link, acknowledge_bytes),
         open(StreamsOf(process.spec())) {}
 
   const std::string id;
@@ -103,7 +99,7 @@ class SharedOutput::Reading final : public Subscription {
 std::unique_ptr<Subscription> SharedOutput::Read(const v1::Process& process,
                                                  OutputObserver observer,
                                                  int64_t acknowledge_bytes) {
-  auto member = std::make_shared<Member>(rep_, process, std::move(observer), acknowledge_bytes);
+  auto member = std::make_shared<Member>(link_, process, std::move(observer), acknowledge_bytes);
   Work work;
   {
     MutexLock lock(&mu_);
@@ -128,10 +124,7 @@ void SharedOutput::Remove(const Carrier* carrier) {
 
 // Gives a carrier without one a stream.
 void SharedOutput::Renew(const std::shared_ptr<Carrier>& carrier, Work* work) {
-  StreamHooks<v1::ReadOutputRequest, v1::ReadOutputResponse> hooks;
-  hooks.method = [rep = rep_](auto* context, auto* message, auto* reactor) {
-    rep->stubs()->processes.async()->ReadOutput(context, message, reactor);
-  };
+  Link::OutputHooks hooks;
   hooks.prepare = [self = shared_from_this(), carrier](v1::ReadOutputRequest* request) {
     self->Prepare(carrier.get(), request);
   };
@@ -144,8 +137,8 @@ void SharedOutput::Renew(const std::shared_ptr<Carrier>& carrier, Work* work) {
   hooks.on_end = [self = shared_from_this(), carrier](const absl::Status& status) {
     self->OnEnd(carrier, status);
   };
-  carrier->stream = std::make_shared<Stream>(rep_, v1::ReadOutputRequest(), std::move(hooks),
-                                             absl::InfiniteDuration());
+  carrier->stream =
+      link_->ReadOutput(v1::ReadOutputRequest(), std::move(hooks), absl::InfiniteDuration());
   work->start.push_back(carrier->stream);
 }
 
@@ -163,7 +156,7 @@ void SharedOutput::Merge() {
       target->awaited = kMerged - 1;
       for (size_t i = same.size() - kMerged; i + 1 < same.size(); ++i) {
         same[i]->target = target;
-        same[i]->stream->CancelNow();
+        same[i]->stream->Cancel();
       }
     }
   }
@@ -248,7 +241,7 @@ void SharedOutput::Leave(Member* member) {
   if (member->open.empty() || carrier->stream == nullptr) return;
   if (carrier->members.empty()) {
     carrier->is_emptied = true;
-    carrier->stream->CancelNow();
+    carrier->stream->Cancel();
   } else {
     carrier->stream->Restart();
   }
@@ -303,7 +296,7 @@ void SharedOutput::HandOver(Carrier* carrier, Work* work) {
   if (target->members.empty()) {
     if (target->stream == nullptr) return Remove(target.get());
     target->is_emptied = true;
-    return target->stream->CancelNow();
+    return target->stream->Cancel();
   }
   // It has ended by itself meanwhile, or is asked anew.
   if (target->stream == nullptr) return Renew(target, work);

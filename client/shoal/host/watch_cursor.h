@@ -4,15 +4,14 @@
 // Thread-safety: one caller at a time.
 // Blocking:      never blocks.
 // Errors:        OUT_OF_RANGE of an attempt is for Recover(); all others are the reader's.
-#ifndef SHOAL_CLIENT_SHOAL_WIRE_WATCH_CURSOR_H_
-#define SHOAL_CLIENT_SHOAL_WIRE_WATCH_CURSOR_H_
-
-#include <grpcpp/support/status.h>
+#ifndef SHOAL_CLIENT_SHOAL_HOST_WATCH_CURSOR_H_
+#define SHOAL_CLIENT_SHOAL_HOST_WATCH_CURSOR_H_
 
 #include <algorithm>
 #include <cstdint>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "shoal/v1/process_service.pb.h"
 
 namespace shoal {
@@ -38,8 +37,8 @@ class WatchCursor {
   }
 
   // True: the agent does not keep events that old, and the next attempt begins with a snapshot.
-  bool Recover(const grpc::Status& status) {
-    if (status.error_code() != grpc::StatusCode::OUT_OF_RANGE) return false;
+  bool Recover(absl::StatusCode code) {
+    if (code != absl::StatusCode::kOutOfRange) return false;
     return std::exchange(is_synced_, false);
   }
 
@@ -56,4 +55,4 @@ class WatchCursor {
 
 }  // namespace shoal
 
-#endif  // SHOAL_CLIENT_SHOAL_WIRE_WATCH_CURSOR_H_
+#endif  // SHOAL_CLIENT_SHOAL_HOST_WATCH_CURSOR_H_
