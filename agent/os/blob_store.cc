@@ -13,6 +13,7 @@
 #include "agent/os/blob_upload.h"
 #include "agent/os/descriptor.h"
 #include "agent/os/directory.h"
+#include "agent/os/disk_reserve.h"
 #include "agent/os/remove_tree.h"
 #include "agent/record/checksum.h"
 #include "common/failpoint.h"
@@ -283,8 +284,7 @@ void BlobStore::WhileLinksGo(absl::FunctionRef<void()> remove) {
 int64_t BlobStore::UsedBytes() const {
   int64_t used = 0;
   for (const auto& [sha256, partial] : partial_) {
-    const std::shared_ptr<BlobUpload> upload = partial.upload.lock();
-    used += upload ? upload->size_bytes() : partial.received_bytes;
+    used += partial.received_bytes;
   }
   MutexLock lock(&mu_);
   for (const auto& [sha256, blob] : complete_) used += blob.size_bytes;
@@ -297,10 +297,16 @@ bool BlobStore::EvictPartial(const std::string& but) {
   const std::pair<const std::string, Partial>* oldest = nullptr;
   for (const auto& entry : partial_) {
     const auto& [sha256, partial] = entry;
-    if (sha256 == but || partial.received_bytes == 0 || !partial.upload.expired()) continue;
+    const bool is_idle = clock_->Now() - partial.last_write >= options_.keep_idle;
+    if (sha256 == but || partial.received_bytes == 0) continue;
+    if (!partial.upload.expired() && !is_idle) continue;
     if (oldest == nullptr || partial.last_write < oldest->second.last_write) oldest = &entry;
   }
   if (oldest == nullptr) return false;
+  if (const std::shared_ptr<BlobUpload> upload = oldest->second.upload.lock()) {
+    upload->End(absl::ResourceExhaustedError(
+        "no room for a blob that nothing was received of for long: others needed it"));
+  }
   Discard(std::string(oldest->first));
   return true;
 }
@@ -335,13 +341,16 @@ bool BlobStore::EvictBlob() {
 }
 
 absl::Status BlobStore::MakeRoom(const std::string& sha256, int64_t bytes) {
-  const auto own = partial_.find(sha256);
-  const int64_t counted = own == partial_.end() ? 0 : own->second.received_bytes;
-  while (UsedBytes() - counted > options_.cap_bytes - bytes) {
+  while (UsedBytes() > options_.cap_bytes - bytes) {
     if (EvictOne(sha256)) continue;
     return absl::ResourceExhaustedError(
-        absl::StrCat("no room for a blob of ", bytes, " bytes: the blobs of this host are in use (",
-                     UsedBytes() - counted, " of ", options_.cap_bytes, " bytes)"));
+        absl::StrCat("no room for ", bytes, " bytes more: the blobs of this host are in use (",
+                     UsedBytes(), " of ", options_.cap_bytes, " bytes)"));
+  }
+  while (!HasReserve(partial_directory_.get(), bytes)) {
+    if (EvictOne(sha256)) continue;
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "no room for ", bytes, " bytes more: the rest of the disk is reserved for the agent"));
   }
   return absl::OkStatus();
 }
@@ -375,7 +384,7 @@ absl::StatusOr<std::shared_ptr<BlobUpload>> BlobStore::BeginUpload(const std::st
     }
     if (partial->second.received_bytes > size_bytes) Discard(sha256);  // one of the sizes is wrong
   }
-  SHOAL_RETURN_IF_ERROR(MakeRoom(sha256, size_bytes));
+  // Room is made as the bytes come: what was declared and never sent takes none from others.
   SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, OpenPartial(DigestToHex(sha256)));
   struct stat facts {};
   if (fstat(fd.get(), &facts) != 0) return ErrnoStatus(errno, "fstat of a partial blob");

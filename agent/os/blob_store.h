@@ -11,7 +11,8 @@
 // Eviction: beyond the cap the blob goes whose last use is longest ago (its access time, written
 // here). One that was used, or said to be there, less than `keep_after_use` ago stays, since a
 // process is about to be started with it; so does one that has hard links beside processes, which
-// would free nothing. When no blob may go, a partial blob without a writer does.
+// would free nothing. When no blob may go, a partial blob does that has no writer, or an idle one. Room
+// is made for what is received, not for what is declared.
 //
 // Ownership:     owns the directories' descriptors; uploads belong to their writers.
 // Thread-safety: Has on any thread; everything else on the one thread of disk work.
@@ -47,6 +48,8 @@ struct BlobStoreOptions {
   std::string boot_id;
   absl::Duration keep_after_use = absl::Minutes(1);
   absl::Duration keep_partial = absl::Hours(24);
+  // An upload of which nothing was received for so long may be ended to make room.
+  absl::Duration keep_idle = absl::Minutes(1);
 };
 
 class BlobStore {
@@ -78,7 +81,7 @@ class BlobStore {
            const std::string& name);
 
   // Joins the upload of this blob, or begins one; nullptr: the blob is complete.
-  // RESOURCE_EXHAUSTED: larger than the store may become, or than what can be made free.
+  // RESOURCE_EXHAUSTED: larger than the store may become.
   // INVALID_ARGUMENT: another writer uploads it with another size.
   absl::StatusOr<std::shared_ptr<BlobUpload>> BeginUpload(const std::string& sha256,
                                                           int64_t size_bytes);
@@ -124,6 +127,7 @@ class BlobStore {
   bool EvictOne(const std::string& sha256);
   bool EvictBlob();
   bool EvictPartial(const std::string& but);
+  // For so many bytes more of that blob.
   absl::Status MakeRoom(const std::string& sha256, int64_t bytes);
   void DropOldPartials();
 

@@ -64,6 +64,7 @@ absl::Status BlobUpload::Write(int64_t offset, absl::string_view data) {
 }
 
 absl::Status BlobUpload::Append(absl::string_view data) {
+  SHOAL_RETURN_IF_ERROR(store_->MakeRoom(sha256_, static_cast<int64_t>(data.size())));
   SHOAL_FAILPOINT("blob:before-write");
   while (!data.empty()) {
     const ssize_t put = pwrite(fd_.get(), data.data(), data.size(), received_bytes_);

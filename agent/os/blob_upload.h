@@ -39,8 +39,11 @@ class BlobUpload {
 
   // OUT_OF_RANGE: `offset` lies beyond what was received. INVALID_ARGUMENT: more than the size.
   // DATA_LOSS: that was the last byte, and the digest is another; what was written is gone.
-  // RESOURCE_EXHAUSTED: the disk is full; what was written stays.
+  // RESOURCE_EXHAUSTED: the store or the disk is full; what was written stays.
   absl::Status Write(int64_t offset, absl::string_view data);
+
+  // Every further Write answers so.
+  void End(const absl::Status& status) { ending_ = status; }
 
  private:
   absl::Status Append(absl::string_view data);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 namespace shoal::shim {
@@ -12,6 +13,8 @@ namespace {
 
 constexpr int64_t kRetryPause = 100 * kMillisecond;
 constexpr int64_t kRowPause = 10 * kMillisecond;
+constexpr int64_t kReservePart = 8;  // of the disk
+constexpr int64_t kMaxReserve = int64_t{64} << 20;
 // The pause between rows doubles with each of these many (6 MiB): a daemon that writes for a year
 // has an index of 80 MiB, not of a gigabyte.
 constexpr int kRowsPerPauseLog2 = 18;
@@ -65,7 +68,11 @@ bool Collector::Move(const OutputLimits& limits) {
   }
   const int64_t read_ns = WallNow();
   ssize_t moved = -1;
-  if (OpenSegment(limits.segment_bytes)) {
+  if (!OpenSegment(limits.segment_bytes)) {
+    // errno tells why.
+  } else if (!HasReserve()) {
+    errno = ENOSPC;
+  } else {
     loff_t at = before - file_start_;
     moved = splice(pipe_, nullptr, file_, &at, static_cast<size_t>(room),
                    SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
@@ -124,6 +131,16 @@ bool Collector::OpenSegment(int64_t segment_bytes) {
                  0600);
   file_start_ = start;
   return file_ >= 0;
+}
+
+// The last of the disk is for the agent: it must be able to note starts, ends and what was asked for
+// when output has filled the rest.
+bool Collector::HasReserve() const {
+  struct statfs disk {};
+  if (fstatfs(file_, &disk) != 0) return true;
+  const auto block = static_cast<int64_t>(disk.f_bsize);
+  const int64_t part = static_cast<int64_t>(disk.f_blocks) * block / kReservePart;
+  return static_cast<int64_t>(disk.f_bavail) * block >= Earlier(part, kMaxReserve);
 }
 
 void Collector::CloseSegment() {

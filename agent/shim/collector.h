@@ -84,6 +84,7 @@ class Collector {
   int64_t Room(const OutputLimits& limits);
   bool FreeOldest(const OutputLimits& limits);
   bool OpenSegment(int64_t segment_bytes);
+  bool HasReserve() const;  // the disk has more room than its reserve
   void CloseSegment();
   const char* SegmentName(int64_t start);
 

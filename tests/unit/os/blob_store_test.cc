@@ -252,7 +252,7 @@ TEST_F(BlobStoreTest, WhatIsInUseIsNotEvicted) {
   EXPECT_EQ(facts.st_mode & 07777, 0500u);
   clock_.Advance(absl::Minutes(2));
   ASSERT_TRUE(Put("just used").ok());
-  const absl::Status status = store_->BeginUpload(Sha256Of("no room for it"), 14).status();
+  const absl::Status status = Put("no room for it");
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(status.message(), HasSubstr("15 of 20 bytes"));
   EXPECT_TRUE(Has("linked"));
@@ -267,14 +267,23 @@ TEST_F(BlobStoreTest, ABlobLargerThanTheStoreIsRefusedAtOnce) {
   EXPECT_THAT(status.message(), HasSubstr("blob-cap"));
 }
 
-TEST_F(BlobStoreTest, RoomIsKeptForWhatIsBeingWrittenAndGivenBackWhenItFails) {
+TEST_F(BlobStoreTest, WhatIsDeclaredAndNeverSentTakesNoRoomFromOthers) {
   options_.cap_bytes = 20;
   Open();
   std::shared_ptr<BlobUpload> upload = Begin("fifteen bytes..");
-  EXPECT_EQ(store_->BeginUpload(Sha256Of("ten bytes."), 10).status().code(),
-            absl::StatusCode::kResourceExhausted);
-  upload.reset();
   EXPECT_TRUE(Put("ten bytes.").ok());
+}
+
+TEST_F(BlobStoreTest, WhatWasReceivedTakesRoomUntilItsUploadIsIdleForLong) {
+  options_.cap_bytes = 20;
+  Open();
+  std::shared_ptr<BlobUpload> upload = Begin("fifteen bytes..");
+  ASSERT_TRUE(upload->Write(0, "fifteen bytes.").ok());
+  EXPECT_EQ(Put("ten bytes.").code(), absl::StatusCode::kResourceExhausted);
+  clock_.Advance(absl::Minutes(2));
+  EXPECT_TRUE(Put("ten bytes.").ok());
+  EXPECT_EQ(upload->Write(14, ".").code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(Missing("fifteen bytes.."), 0);
 }
 
 TEST_F(BlobStoreTest, PartialBlobsGoAfterADayAndForeignNamesAtOnce) {
@@ -331,10 +340,11 @@ TEST_F(BlobStoreTest, WhenNoBlobMayGoThePartialOneWrittenLongestAgoDoes) {
   }
   std::shared_ptr<BlobUpload> written = Begin("three 789");
   ASSERT_NE(written, nullptr);
+  ASSERT_TRUE(written->Write(0, "three 78").ok());
   EXPECT_EQ(Missing("one 123 and more"), 0);
   EXPECT_FALSE(std::filesystem::exists(PathOf("partial", "one 123 and more")));
   EXPECT_EQ(Missing("two 123 and more"), 7);
-  EXPECT_EQ(store_->BeginUpload(Sha256Of("two 123 and more"), 16).status().code(),
+  EXPECT_EQ(Begin("two 123 and more")->Write(7, " and more").code(),
             absl::StatusCode::kResourceExhausted)
       << "neither itself nor what is being written makes room for it";
   EXPECT_EQ(Missing("two 123 and more"), 7);
