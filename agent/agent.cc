@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -65,6 +66,13 @@ std::string TagOf(const std::string& directory) {
   return absl::StrFormat("%08x%08x", low, record::ChecksumOf(salted.data(), salted.size()));
 }
 
+// What the output of one identity may take up; the rest is for that of others.
+int64_t HalfOfDisk(const std::string& directory) {
+  struct statvfs disk {};
+  if (statvfs(directory.c_str(), &disk) != 0) return Quotas().output_bytes;
+  return static_cast<int64_t>(disk.f_blocks) / 2 * static_cast<int64_t>(disk.f_frsize);
+}
+
 // Tests play agents of other versions: "VERSION SIZE OLDEST_READER" of the records of new
 // processes.
 RecordFile::Format RecordFormat() {
@@ -95,6 +103,9 @@ absl::Status Agent::OpenState() {
   SHOAL_ASSIGN_OR_RETURN(output_files_,
                          SystemOutputFiles::Open(settings_.state_dir, helper_.get()));
   blob_thread_ = std::make_unique<HelperThread>();
+  blob_turns_.emplace([thread = blob_thread_.get()](FairQueue::Closure closure) {
+    thread->Run(std::move(closure));
+  });
   BlobStoreOptions blob_options;
   blob_options.cap_bytes = settings_.blob_cap_bytes;
   blob_options.boot_id = boot_id_;
@@ -129,7 +140,9 @@ absl::Status Agent::Prepare(int signal_fd) {
   SHOAL_ASSIGN_OR_RETURN(boot_id_, ReadBootId());
   SHOAL_RETURN_IF_ERROR(OpenDirectories());
   SHOAL_ASSIGN_OR_RETURN(loop_, EventLoop::Create());
-  scheduler_.emplace(loop_.get());
+  turns_.emplace(loop_.get());
+  scheduler_.emplace(loop_.get(), &*turns_);
+  slices_.emplace(&clock_, &*scheduler_);
   helper_ = std::make_unique<HelperThread>();
   drainer_ = std::make_unique<HelperThread>();
   SHOAL_RETURN_IF_ERROR(OpenState());
@@ -172,6 +185,7 @@ absl::Status Agent::Recover() {
   options.retention_count = settings_.retention_count;
   options.dead_man = settings_.dead_man;
   options.has_cgroup = shims_->has_cgroup();
+  options.quotas.output_bytes = HalfOfDisk(settings_.state_dir);
   supervisor_ = std::make_unique<Supervisor>(options, Ports{.clock = &clock_,
                                                             .scheduler = &*scheduler_,
                                                             .store = store_.get(),
@@ -186,20 +200,29 @@ absl::Status Agent::Recover() {
   for (const std::string& line : store_->damaged()) spdlog::warn("{}", line);
   for (const std::string& line : supervisor_->unmanaged()) spdlog::warn("{}", line);
   supervisor_->FinishTurn();
-  loop_->SetTurnEnd([this] { supervisor_->FinishTurn(); });
+  loop_->SetTurnEnd([this] {
+    const absl::Duration before = FairQueue::ThreadCpuTime();
+    supervisor_->FinishTurn();
+    turns_->ChargeTurnEnd(FairQueue::ThreadCpuTime() - before);
+  });
   return absl::OkStatus();
 }
 
 void Agent::FillEdge() {
   edge_.loop = loop_.get();
+  edge_.turns = &*turns_;
+  edge_.slices = &*slices_;
   edge_.supervisor = supervisor_.get();
   edge_.clock = &clock_;
   edge_.trees = shims_.get();
-  edge_.output = {loop_.get(), supervisor_.get(), output_thread_.get(), output_files_->directory()};
+  edge_.output = {loop_.get(), &*turns_, supervisor_.get(), output_thread_.get(),
+                  output_files_->directory()};
   edge_.blobs = blobs_.get();
   edge_.blob_thread = blob_thread_.get();
+  edge_.blob_turns = &*blob_turns_;
   edge_.callers = &*callers_;
   edge_.calls = &calls_;
+  edge_.quota = &quota_;
   edge_.host_name = host_name_;
   edge_.agent_id = supervisor_->agent_id();
   edge_.boot_id = boot_id_;

@@ -72,16 +72,20 @@ class Agent {
   std::string boot_id_;
   rlim_t nofile_soft_ = 0;
   std::optional<LockFile> state_lock_;
+  CallQuota quota_{Quotas()};  // outlives what closures of the loop give back
   std::unique_ptr<EventLoop> loop_;
   SystemClock clock_;
   SystemPeers peers_;
+  std::optional<FairQueue> turns_;
   std::optional<LoopScheduler> scheduler_;
+  std::optional<Slices> slices_;
   OpenCalls calls_;
   std::optional<Callers> callers_;
   Edge edge_;
   std::unique_ptr<HelperThread> helper_;
   std::unique_ptr<SystemOutputFiles> output_files_;
   std::unique_ptr<BlobStore> blobs_;
+  std::optional<FairQueue> blob_turns_;  // outlives the thread, which may still run it
   std::unique_ptr<HelperThread> blob_thread_;
   std::unique_ptr<SystemProcessFiles> process_files_;
   std::unique_ptr<SystemShims> shims_;

@@ -7,13 +7,17 @@
 //                state of its process, too.
 // Story:         1 Spawn: a request seen before (RequestLog) is answered with what it did; else, or
 //                for ranks that were never started, session and names are checked and the intents
-//                saved (Admit) → 2 after the commit (ReplyAfterCommit): into the start queue
-//                (Queue), by which they are launched (Launcher) or forked (Forks); a failed commit
-//                undoes the intents → 3 the record says that execve succeeded or failed
-//                (RecordReader) → 4 Reply, when that is so for every process of the request.
+//                saved, in slices (Step: Check, Admit), each with its commit; until the last one the
+//                row of the request is undecided, and repeats wait (RunningCalls) → 2 after the last
+//                commit (OnCommitted): into the start queue (Queue), by which they are launched
+//                (Launcher) or forked (Forks); a failed commit undoes the intents → 3 the record
+//                says that execve succeeded or failed (RecordReader) → 4 Reply, when that is so for
+//                every process of the request.
 #ifndef SHOAL_AGENT_CORE_ADMISSION_H_
 #define SHOAL_AGENT_CORE_ADMISSION_H_
 
+#include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -42,33 +46,44 @@ class Admission {
   void Spawn(SpawnCommand command, SpawnCallback done);
 
  private:
+  struct Batch;
+
   void Repeat(SpawnCommand command, const LoggedRequest& first, SpawnCallback done);
-  // Starts what is not `known`. `permit`: in the session, if there is one.
+  // Every item has its process already.
+  void Replay(const SpawnCommand& command, const std::vector<ProcessEntry*>& known,
+              SpawnCallback done);
+  // Starts what is not `known`, processes of an earlier try. `permit`: in the session, if there is one.
   void SpawnRest(const Permit& permit, SpawnCommand command,
                  const std::vector<ProcessEntry*>& known, SpawnCallback done);
+  bool Step(const std::shared_ptr<Batch>& batch);  // the next item; false: that was the last slice
+  void OpenSlice(const std::shared_ptr<Batch>& batch);
+  void OnCommitted(Batch* batch, const absl::Status& committed);
+  void Abandon(Batch* batch);
   // The command is refused, and each repeat of it will be.
   void RefuseForGood(const SpawnCommand& command, const absl::Status& status, SpawnCallback done);
   // The process was not started: a repeat of its request starts it.
   void Undo(const std::string& id);
-  // Answers with `known` and `admitted`, once the latter are durable and all have started.
-  void ReplyAfterCommit(SpawnCommand command, const std::vector<ProcessEntry*>& known,
-                        const std::vector<ProcessEntry*>& admitted, SpawnCallback done);
+  // Answers with these processes, by index, once all have started.
+  void Answer(const SpawnCommand& command, const std::vector<std::string>& ids, bool replayed,
+              SpawnCallback done);
   absl::StatusOr<Permit> AuthorizeInSession(const SpawnCommand& command) const;
-  // `known` are the processes of an earlier try; what has one is passed over.
-  absl::Status Check(const SpawnCommand& command, const std::vector<std::string>& names,
-                     const std::vector<ProcessEntry*>& known) const;
-  std::vector<std::string> NamesFor(const SpawnCommand& command,
-                                    const std::vector<ProcessEntry*>& known);
-  std::vector<ProcessEntry*> Admit(const Permit& permit, const SpawnCommand& command,
-                                   const std::vector<std::string>& names,
-                                   const std::vector<ProcessEntry*>& known);
+  std::string NameFor(Batch* batch, size_t index);
+  // RESOURCE_EXHAUSTED: the owner has too much already.
+  absl::Status CheckQuotas(const Batch& batch) const;
+  absl::Status Check(Batch* batch, size_t index) const;
+  absl::Status CheckAgain(const Batch& batch, size_t index) const;
+  void Admit(Batch* batch, size_t index);
+  // Where it would be forked from; empty if it is no fork, or that is not known yet.
+  std::string ParentFor(Batch* batch, const SpawnItem& item);
   // Durable intents.
-  void Queue(const std::vector<std::string>& ids);
+  void Queue(const Caller& caller, const std::vector<std::string>& ids);
   // Where a FORK comes from; empty if it is no FORK. PERMISSION_DENIED: from another owner's process.
   absl::StatusOr<std::string> ParentOf(const Permit& permit, const Spec& spec) const;
-  void ReplyWhenStarted(const std::vector<ProcessEntry*>& processes, bool replayed,
-                        SpawnCallback done);
-  void Reply(const std::vector<std::string>& ids, bool replayed, SpawnCallback& done);
+  void ReplyWhenStarted(const LoggedCall& call, const std::vector<ProcessEntry*>& processes,
+                        bool replayed, SpawnCallback done);
+  void Reply(const LoggedCall& call, const std::vector<std::string>& ids, bool replayed,
+             SpawnCallback& done);
+  void ForgetTransient(const LoggedCall& call, std::vector<std::string> ids);
   static void Refuse(const SpawnCommand& command, const absl::Status& status, SpawnCallback& done);
 
   Core* const core_;

@@ -41,6 +41,7 @@ struct Caller {
   std::shared_ptr<const SocketPeer> peer = nullptr;
   std::string serial = "";      // of the certificate, in hexadecimal digits
   uint64_t tcp_connection = 0;  // of TcpConnections; 0: over the Unix socket
+  std::string connection = "";  // tells connections of one caller apart, which take turns
 };
 
 }  // namespace shoal::agent

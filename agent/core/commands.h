@@ -32,7 +32,7 @@ namespace shoal::agent {
 struct SpawnItem {
   std::shared_ptr<const Spec> spec;
   std::optional<int> rank;
-  std::vector<std::string> rank_env;
+  std::shared_ptr<const RankSet> ranks = nullptr;  // with `rank`
   std::shared_ptr<const InlineFiles> inline_files = nullptr;
 };
 
@@ -54,7 +54,8 @@ enum class Until { kStarted, kExited, kOutputComplete, kEmpty };  // kStarted: o
 struct Outcome {
   const ProcessEntry* process = nullptr;  // null: deleted, or unknown since
   absl::Status status;
-  std::string id = {};  // of the process, set if there is none
+  std::string id = {};                                 // of the process, set if there is none
+  std::shared_ptr<const ProcessEntry> gone = nullptr;  // `process`, if this call has deleted it
 };
 
 // A template that is wanted: its owner, and its program.
@@ -68,6 +69,7 @@ struct TemplateWish {
 struct TerminateCommand {
   Permit permit;
   Selector selector = {};
+  IsWanted is_wanted = {};  // while it selects, as below
   int signal = 15;
   std::optional<absl::Duration> grace = {};
   std::optional<absl::Duration> timeout = {};
@@ -75,12 +77,14 @@ struct TerminateCommand {
 
 struct SignalCommand : LoggedCall {
   Selector selector = {};
+  IsWanted is_wanted = {};
   int signal = 0;
   SignalScope scope = SignalScope::kProcess;
 };
 
 struct DeleteCommand : LoggedCall {
   Selector selector = {};
+  IsWanted is_wanted = {};
 };
 
 struct CreateTemplateCommand : LoggedCall {
@@ -93,6 +97,7 @@ struct DeleteTemplatesCommand : LoggedCall {
 
 struct UpdateCommand : LoggedCall {
   Selector selector = {};
+  IsWanted is_wanted = {};
   Labels set_labels = {};
   std::vector<std::string> remove_labels = {};
   bool detach = false;
@@ -139,6 +144,13 @@ struct Changes {
 
 using WaitId = uint64_t;
 
+// One wait of a caller, from before it is begun, so that it can be given up at any time.
+struct WaitTicket {
+  WaitId id = 0;
+  bool is_cancelled = false;
+};
+
+using SelectCallback = absl::AnyInvocable<void(absl::StatusOr<std::vector<const ProcessEntry*>>)>;
 using SpawnCallback = absl::AnyInvocable<void(const std::vector<SpawnOutcome>&, bool replayed)>;
 using OutcomesCallback = absl::AnyInvocable<void(absl::StatusOr<std::vector<Outcome>>)>;
 using WaitCallback =

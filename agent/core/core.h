@@ -19,6 +19,9 @@
 #include "agent/core/process_events.h"
 #include "agent/core/process_table.h"
 #include "agent/core/request_log.h"
+#include "agent/core/running_calls.h"
+#include "agent/core/selecting.h"
+#include "agent/core/slices.h"
 #include "agent/core/waits.h"
 
 namespace shoal::agent {
@@ -31,7 +34,10 @@ struct Core {
         events(the_events),
         waits(ports.scheduler),
         requests(ports.store, ports.clock, options.requests),
-        ledger(ports.store, ports.scheduler, &table, &waits, &observers, &requests) {}
+        ledger(ports.store, ports.scheduler, &table, &waits, &observers, &requests),
+        slices(ports.clock, ports.scheduler),
+        selecting(&table, &slices),
+        running(ports.scheduler) {}
 
   const SupervisorOptions options;
   Clock* const clock;
@@ -42,6 +48,9 @@ struct Core {
   Observers observers;
   RequestLog requests;
   Ledger ledger;
+  Slices slices;
+  Selecting selecting;
+  RunningCalls running;
   std::string newest_agent;  // version of the newest that has used the store; set by recovery
 };
 

@@ -14,7 +14,11 @@ std::vector<std::string> EnvironmentOf(const SupervisorOptions& options,
   std::vector<std::string> variables = options.base_env;
   const std::vector<std::string>& given = process.spec->env;
   variables.insert(variables.end(), given.begin(), given.end());
-  variables.insert(variables.end(), process.rank_env.begin(), process.rank_env.end());
+  if (process.ranks != nullptr && process.rank) {
+    for (std::string& variable : RankEnvironment(*process.ranks, *process.rank)) {
+      variables.push_back(std::move(variable));
+    }
+  }
   const std::vector<std::string>& own = options.own_env;
   variables.insert(variables.end(), own.begin(), own.end());
   variables.push_back(absl::StrCat("SHOAL_NAME=", process.name));

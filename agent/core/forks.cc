@@ -61,7 +61,7 @@ void Forks::Ask(const std::string& parent_id, const std::string& id) {
   const std::optional<ForkParent> parent = offers_->Of(parent_id);
   if (!parent) return Fail(id, absl::UnavailableError("the process to fork has just ended"));
   Parent& asked_of = parents_[parent_id];
-  if (asked_of.asked.size() >= kForksAsked) {
+  if (asked_of.asked.size() >= MostAskedFor(process->owner)) {
     asked_of.waiting.push_back(id);
     return;
   }
@@ -115,10 +115,17 @@ void Forks::OnStartSettled(const ProcessEntry& process) {
                           [this, parent_id = process.forked_from] { AskWaiting(parent_id); });
 }
 
+size_t Forks::MostAskedFor(const std::string& owner) const {
+  return queue_->HasOthers(owner) ? StartQueue::kStartingBesideOthers : kForksAsked;
+}
+
 void Forks::AskWaiting(const std::string& parent_id) {
   auto found = parents_.find(parent_id);
-  while (found != parents_.end() && !found->second.waiting.empty() &&
-         found->second.asked.size() < kForksAsked) {
+  while (found != parents_.end() && !found->second.waiting.empty()) {
+    const ProcessEntry* first = core_->table.Find(found->second.waiting.front());
+    const bool has_room =
+        first == nullptr || found->second.asked.size() < MostAskedFor(first->owner);
+    if (!has_room) break;
     const std::string next = std::move(found->second.waiting.front());
     found->second.waiting.pop_front();
     Ask(parent_id, next);

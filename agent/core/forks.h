@@ -24,6 +24,7 @@
 #include "agent/core/launcher.h"
 #include "agent/core/offers.h"
 #include "agent/core/ports/programs.h"
+#include "agent/core/start_queue.h"
 #include "agent/core/starter.h"
 #include "agent/core/templates.h"
 
@@ -31,9 +32,11 @@ namespace shoal::agent {
 
 class Forks final : public Starter {
  public:
-  Forks(Core* core, Programs* programs, Launcher* launcher, Offers* offers, Templates* templates)
+  Forks(Core* core, Programs* programs, const StartQueue* queue, Launcher* launcher, Offers* offers,
+        Templates* templates)
       : core_(core),
         programs_(programs),
+        queue_(queue),
         launcher_(launcher),
         offers_(offers),
         templates_(templates) {}
@@ -56,12 +59,15 @@ class Forks final : public Starter {
 
   void Ask(const std::string& parent_id, const std::string& id);
   void LaunchAsked(const std::string& parent_id, const std::string& id);
+  // How many of this owner a parent is asked for at a time.
+  size_t MostAskedFor(const std::string& owner) const;
   void AskWaiting(const std::string& parent_id);
   void Watch(const std::string& parent_id, absl::Duration delay);
   void Fail(const std::string& id, const absl::Status& why);
 
   Core* const core_;
   Programs* const programs_;
+  const StartQueue* const queue_;
   Launcher* const launcher_;
   Offers* const offers_;
   Templates* const templates_;

@@ -35,8 +35,7 @@ void Launcher::Launch(ProcessEntry* process, std::optional<ForkParent> parent) {
   }
   core_->table.SetSlot(process, *slot);
   Advance(process, State::kStarting);
-  process->rank_env.clear();
-  process->rank_env.shrink_to_fit();
+  process->ranks.reset();
   process->inline_files.reset();
   core_->ledger.Changed(process);
 }

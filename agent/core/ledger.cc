@@ -75,6 +75,7 @@ void Ledger::Deleted(const std::string& process_id) {
 }
 
 void Ledger::OutputMoved(const ProcessEntry& process) {
+  table_->usage().NoteOutput(process);
   if (moved_.empty() || moved_.back() != process.id) moved_.push_back(process.id);
 }
 

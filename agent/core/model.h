@@ -17,6 +17,7 @@
 
 #include "absl/time/time.h"
 #include "agent/record/record_layout.h"
+#include "agent/spec/rank_set.h"
 #include "agent/spec/spec.h"
 
 namespace shoal::agent {
@@ -119,8 +120,8 @@ struct ProcessEntry {
   std::string name;
   std::shared_ptr<const Spec> spec;  // shared by the ranks of one batch
   std::optional<int> rank;
-  // Not stored, needed only to start: SHOAL_RANK=… of this rank, and what came with the request.
-  std::vector<std::string> rank_env;
+  // Not stored, needed only to start: what its rank is one of, and what came with the request.
+  std::shared_ptr<const RankSet> ranks;
   std::shared_ptr<const InlineFiles> inline_files;
   // Not stored either: what Update made of the spec's time limit before the start. CLOCK_BOOTTIME in
   // ns, 0 for no limit.

@@ -13,6 +13,7 @@
 
 #include "absl/time/time.h"
 #include "agent/core/logged_request.h"
+#include "agent/core/quotas.h"
 
 namespace shoal::agent {
 
@@ -27,6 +28,7 @@ struct SupervisorOptions {
   absl::Duration dead_man = absl::Minutes(10);  // beyond a session's TTL
   bool has_cgroup = false;
   RequestLimits requests;
+  Quotas quotas;  // of each identity
 };
 
 }  // namespace shoal::agent

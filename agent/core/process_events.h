@@ -21,6 +21,8 @@ class ProcessEvents {
   virtual void OnTreeEmpty(ProcessEntry* process) = 0;
   // The process became over: its name is free, its session or the retention may let it go.
   virtual void OnOver(ProcessEntry* process) = 0;
+  // It was taken out of the table, and is about to be destroyed, as if it had never been.
+  virtual void OnUndone(const ProcessEntry& process) = 0;
 };
 
 }  // namespace shoal::agent

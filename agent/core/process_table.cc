@@ -1,7 +1,5 @@
 #include "agent/core/process_table.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
@@ -64,6 +62,8 @@ ProcessEntry* ProcessTable::Add(std::unique_ptr<ProcessEntry> process) {
     by_request_[{entry->owner, entry->request_id}][entry->request_index] = entry;
   }
   if (!entry->session_id.empty()) by_session_[entry->session_id].insert(entry);
+  usage_.Enter(*entry);
+  usage_.NoteOutput(*entry);
   return entry;
 }
 
@@ -88,6 +88,7 @@ std::unique_ptr<ProcessEntry> ProcessTable::Remove(const std::string& id) {
     if (ranks->second.empty()) by_request_.erase(ranks);
   }
   EraseFrom(&by_session_, process->session_id, process.get());
+  usage_.Forget(*process);
   return process;
 }
 
@@ -167,6 +168,13 @@ std::vector<ProcessEntry*> ProcessTable::OfSession(const std::string& session_id
   return {found->second.begin(), found->second.end()};
 }
 
+bool ProcessTable::IsAliveOf(const std::string& session_id) const {
+  auto found = by_session_.find(session_id);
+  if (found == by_session_.end()) return false;
+  return std::any_of(found->second.begin(), found->second.end(),
+                     [](const ProcessEntry* process) { return !process->IsTreeOver(); });
+}
+
 absl::Status ProcessTable::SelectById(const std::string& term, std::set<ProcessEntry*>* out) const {
   std::string prefix = absl::AsciiStrToUpper(term);
   auto first = entries_.lower_bound(prefix);
@@ -184,60 +192,23 @@ absl::Status ProcessTable::SelectById(const std::string& term, std::set<ProcessE
   return absl::OkStatus();
 }
 
-absl::Status ProcessTable::SelectTerm(const std::string& term, std::set<ProcessEntry*>* out) const {
+absl::Status ProcessTable::SelectExact(const std::string& term,
+                                       std::set<ProcessEntry*>* out) const {
   auto [first, last] = by_name_.equal_range(term);
-  if (first != last) {
-    ProcessEntry* newest = nullptr;
-    bool held = false;
-    for (auto it = first; it != last; ++it) {
-      ProcessEntry* process = it->second;
-      if (HolderOf(ScopeOf(*process), process->name) == process) {
-        out->insert(process);  // one for each session that has a holder
-        held = true;
-      } else if (newest == nullptr || IsNewer(process, newest)) {
-        newest = process;
-      }
+  if (first == last) return SelectById(term, out);
+  ProcessEntry* newest = nullptr;
+  bool held = false;
+  for (auto it = first; it != last; ++it) {
+    ProcessEntry* process = it->second;
+    if (HolderOf(ScopeOf(*process), process->name) == process) {
+      out->insert(process);  // one for each session that has a holder
+      held = true;
+    } else if (newest == nullptr || IsNewer(process, newest)) {
+      newest = process;
     }
-    if (!held) out->insert(newest);
-    return absl::OkStatus();
   }
-  if (!IsGlob(term)) return SelectById(term, out);
-  bool any = false;
-  for (const auto& [name, process] : by_name_) {
-    if (fnmatch(term.c_str(), name.c_str(), 0) != 0) continue;
-    out->insert(process);
-    any = true;
-  }
-  if (any) return absl::OkStatus();
-  return absl::NotFoundError(
-      absl::StrCat("no process has a name like \"", EscapeForMessage(term), "\""));
-}
-
-absl::StatusOr<std::vector<ProcessEntry*>> ProcessTable::Select(const Selector& selector) const {
-  if (selector.IsEmpty()) {
-    return absl::InvalidArgumentError("selector is empty: give a name, an id, a label or all");
-  }
-  std::set<ProcessEntry*> chosen;
-  for (const std::string& term : selector.terms) {
-    if (absl::Status status = SelectTerm(term, &chosen); !status.ok()) return status;
-  }
-  Selector rest = selector;
-  rest.terms.clear();
-  rest.all = rest.all || !selector.terms.empty();
-  std::vector<ProcessEntry*> result;
-  auto consider = [&](ProcessEntry* process) {
-    if (Matches(rest, *process)) result.push_back(process);
-  };
-  if (!selector.terms.empty()) {
-    std::for_each(chosen.begin(), chosen.end(), consider);
-  } else if (!selector.session_id.empty()) {
-    for (ProcessEntry* process : OfSession(selector.session_id)) consider(process);
-  } else {
-    for (const auto& [id, process] : entries_) consider(process.get());
-  }
-  std::sort(result.begin(), result.end(),
-            [](const ProcessEntry* a, const ProcessEntry* b) { return a->id < b->id; });
-  return result;
+  if (!held) out->insert(newest);
+  return absl::OkStatus();
 }
 
 }  // namespace shoal::agent

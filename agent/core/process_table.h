@@ -23,6 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "agent/core/model.h"
 #include "agent/core/selector.h"
+#include "agent/core/usage.h"
 
 namespace shoal::agent {
 
@@ -38,6 +39,9 @@ class ProcessTable {
   ProcessEntry* Find(absl::string_view id) const;
   ProcessEntry* FindBySlot(int slot) const;
   const Entries& entries() const { return entries_; }
+  // What owners have: entered and forgotten with the entries; told by others when one is over.
+  Usage& usage() { return usage_; }
+  const Usage& usage() const { return usage_; }
 
   // Slot 0 takes the entry out of the slot index.
   void SetSlot(ProcessEntry* process, int slot);
@@ -60,18 +64,20 @@ class ProcessTable {
   std::vector<ProcessEntry*> OfRequest(const std::string& owner,
                                        const std::string& request_id) const;
   std::vector<ProcessEntry*> OfSession(const std::string& session_id) const;
+  // Whether the tree of one of them is not over.
+  bool IsAliveOf(const std::string& session_id) const;
 
-  // NOT_FOUND for a term that fits nothing, INVALID_ARGUMENT for an id prefix that fits several.
-  // Each once, by id.
-  absl::StatusOr<std::vector<ProcessEntry*>> Select(const Selector& selector) const;
+  // What a term that is no glob fits; see Selecting for whole selectors. NOT_FOUND: nothing;
+  // INVALID_ARGUMENT: an id prefix that fits several.
+  absl::Status SelectExact(const std::string& term, std::set<ProcessEntry*>* out) const;
 
   // The scope in which a process holds its name.
   static std::string ScopeOf(const ProcessEntry& process);
 
  private:
-  absl::Status SelectTerm(const std::string& term, std::set<ProcessEntry*>* out) const;
   absl::Status SelectById(const std::string& term, std::set<ProcessEntry*>* out) const;
 
+  Usage usage_;
   Entries entries_;
   absl::flat_hash_map<absl::string_view, ProcessEntry*> by_id_;  // keys are in the entries
   absl::flat_hash_map<std::pair<std::string, std::string>, ProcessEntry*> holders_;

@@ -305,6 +305,7 @@ void RecordReader::LoseExit(ProcessEntry* process, Cause cause, const std::strin
   process->stall_errno = 0;
   if (!process->output_complete) {
     process->streams = output_->Measure(process->id, process->segment_bytes);
+    core_->table.usage().NoteOutput(*process);
     process->output_complete = true;
     TakeStderrTail(process);
   }

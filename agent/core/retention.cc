@@ -25,8 +25,29 @@ absl::Time Retention::DueOf(const ProcessEntry& process) const {
 }
 
 void Retention::OnOver(const ProcessEntry& process) {
-  over_.insert({DueOf(process), process.id});
+  Keep(process);
   EnforceSoon();
+}
+
+void Retention::Keep(const ProcessEntry& process) {
+  Kept& kept = kept_[process.owner];
+  const Due due(DueOf(process), process.id);
+  if (!kept.due.insert(due).second) return;
+  due_.insert(due);
+  spec_bytes_ -= kept.specs.bytes();
+  kept.specs.Add(process.spec);
+  spec_bytes_ += kept.specs.bytes();
+}
+
+void Retention::Drop(const ProcessEntry& process) {
+  const auto kept = kept_.find(process.owner);
+  const Due due(DueOf(process), process.id);
+  if (kept == kept_.end() || kept->second.due.erase(due) == 0) return;
+  due_.erase(due);
+  spec_bytes_ -= kept->second.specs.bytes();
+  kept->second.specs.Remove(process.spec);
+  spec_bytes_ += kept->second.specs.bytes();
+  if (kept->second.due.empty()) kept_.erase(kept);
 }
 
 // Not at once: the caller may hold pointers to other entries, which must not be deleted under it.
@@ -38,20 +59,32 @@ void Retention::EnforceSoon() {
   });
 }
 
+// An owner who has many, or large ones, does not shorten the time of what others have.
+std::optional<std::string> Retention::NextToGo() const {
+  if (due_.empty()) return std::nullopt;
+  if (due_.begin()->first <= core_->clock->Now()) return due_.begin()->second;
+  const bool are_too_many = due_.size() > core_->options.retention_count;
+  if (!are_too_many && spec_bytes_ <= core_->options.quotas.kept_spec_bytes) return std::nullopt;
+  const auto most =
+      std::max_element(kept_.begin(), kept_.end(), [are_too_many](const auto& a, const auto& b) {
+        return are_too_many ? a.second.due.size() < b.second.due.size()
+                            : a.second.specs.bytes() < b.second.specs.bytes();
+      });
+  return most->second.due.begin()->second;
+}
+
 void Retention::Enforce() {
-  absl::Time now = core_->clock->Now();
-  for (int i = 0; i < kMostPerTurn && !over_.empty(); ++i) {
-    auto [due, id] = *over_.begin();
-    if (over_.size() <= core_->options.retention_count && due > now) break;
-    over_.erase(over_.begin());
-    Delete(id).IgnoreError();
+  std::optional<std::string> next = NextToGo();
+  for (int i = 0; i < kMostPerTurn && next; ++i, next = NextToGo()) {
+    if (Delete(*next).ok()) continue;
+    next.reset();  // what is over may always go; not tried again at once
+    break;
   }
   if (timer_ != 0) core_->scheduler->Cancel(std::exchange(timer_, 0));
-  if (over_.empty()) return;
+  if (due_.empty()) return;
   // A second at least, but for what is left of this turn.
-  const bool is_more = over_.size() > core_->options.retention_count || over_.begin()->first <= now;
-  const absl::Duration wait = std::max(over_.begin()->first - now, absl::Seconds(1));
-  timer_ = core_->scheduler->After(is_more ? absl::ZeroDuration() : wait, [this] {
+  const absl::Duration wait = std::max(due_.begin()->first - core_->clock->Now(), absl::Seconds(1));
+  timer_ = core_->scheduler->After(next ? absl::ZeroDuration() : wait, [this] {
     timer_ = 0;
     Enforce();
   });
@@ -62,10 +95,11 @@ void Retention::Forget(const std::string& id, absl::Duration after) {
   if (process == nullptr) return;
   // One whose output waits for room, which it never gets, is let go as a whole.
   if (after <= absl::ZeroDuration() || process->slot != 0) return Delete(id).status().IgnoreError();
-  over_.erase({DueOf(*process), id});
+  Drop(*process);
   process->forget_time = core_->clock->Now() + after;
-  over_.insert({DueOf(*process), id});
+  Keep(*process);
   for (record::StreamState& stream : process->streams) stream.begin = stream.end;
+  core_->table.usage().NoteOutput(*process);
   core_->ledger.Save(*process);
   core_->ledger.Changed(process);
   output_->Remove(id);
@@ -99,7 +133,7 @@ std::unique_ptr<ProcessEntry> Retention::Remove(const std::string& id) {
     reader_->Orphan(process->slot, id);
     core_->events->OnOver(process);
   }
-  over_.erase({DueOf(*process), id});
+  Drop(*process);
   std::unique_ptr<ProcessEntry> gone = core_->table.Remove(id);
   core_->requests.RemoveProcess(*gone, /*unstarted=*/false);
   core_->ledger.Deleted(id);
@@ -108,29 +142,100 @@ std::unique_ptr<ProcessEntry> Retention::Remove(const std::string& id) {
   return gone;
 }
 
+struct Retention::Job {
+  DeleteCommand command;
+  std::vector<std::string> ids;
+  OutcomesCallback done;
+  Decision decision = {};
+  std::vector<std::shared_ptr<const ProcessEntry>> gone =
+      {};                       // parallel to its outcomes; null: not
+  bool has_slice_open = false;  // what was let go in this turn awaits its commit
+  bool is_last = false;
+  absl::Status failure = {};
+};
+
 void Retention::Delete(DeleteCommand command, OutcomesCallback done) {
+  const Caller caller = command.permit.caller();
+  const Selector selector = command.selector;
+  const IsWanted is_wanted = command.is_wanted;
+  core_->selecting.Run(caller, selector, is_wanted,
+                       [this, command = std::move(command), done = std::move(done)](
+                           absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
+                         Begin(std::move(command), selected, std::move(done));
+                       });
+}
+
+void Retention::Begin(DeleteCommand command,
+                      const absl::StatusOr<std::vector<ProcessEntry*>>& selected,
+                      OutcomesCallback done) {
   absl::StatusOr<const LoggedRequest*> first = core_->requests.Begin(RequestKind::kDelete, command);
   if (!first.ok()) return done(first.status());
-  if (*first != nullptr) return AnswerRepeat(core_, command, std::move(done));
-  absl::StatusOr<std::vector<ProcessEntry*>> selected = core_->table.Select(command.selector);
-  Decision decision{.status = selected.status()};
-  if (selected.ok()) {
-    for (const ProcessEntry* process : *selected) {
-      decision.outcomes.push_back({process->id, CheckMayGo(process->id)});
-      if (decision.outcomes.back().status.ok()) core_->ledger.Forget(process->id);
-    }
+  if (*first != nullptr && core_->running.IsRunning(command)) {
+    return core_->running.Await(command, [this, command, done = std::move(done)]() mutable {
+      Delete(std::move(command), std::move(done));
+    });
   }
-  core_->requests.Decide(command, decision);
-  core_->ledger.Then([this, decision = std::move(decision),
-                      done = std::move(done)](const absl::Status& committed) mutable {
-    if (!committed.ok()) return done(committed);
-    std::vector<std::unique_ptr<ProcessEntry>> gone;  // kept until the reply
-    absl::StatusOr<std::vector<Outcome>> outcomes = OutcomesOf(*core_, decision);
-    for (const LoggedOutcome& one : decision.outcomes) {
-      if (one.status.ok()) gone.push_back(Remove(one.process_id));
-    }
-    done(std::move(outcomes));
-  });
+  if (*first != nullptr) return AnswerRepeat(core_, command, std::move(done));
+  if (!selected.ok()) {
+    core_->requests.Decide(command, {.status = selected.status()});
+    return AnswerRepeat(core_, command, std::move(done));
+  }
+  core_->running.Begin(command);
+  const Caller caller = command.permit.caller();
+  // Shared by the slices, and by the commits of what they have done.
+  auto job =
+      std::make_shared<Job>(Job{.command = std::move(command), .ids = {}, .done = std::move(done)});
+  for (const ProcessEntry* process : *selected) job->ids.push_back(process->id);
+  core_->slices.Run(caller, [this, job] { return Step(job); });
+}
+
+bool Retention::Step(const std::shared_ptr<Job>& job) {
+  if (!job->failure.ok()) {
+    Fail(job.get());
+    return false;
+  }
+  if (!std::exchange(job->has_slice_open, true)) {
+    core_->ledger.Then(
+        [this, job](const absl::Status& committed) { OnCommitted(job.get(), committed); });
+  }
+  std::vector<LoggedOutcome>& outcomes = job->decision.outcomes;
+  if (outcomes.size() == job->ids.size()) {
+    job->is_last = true;
+    core_->requests.Decide(job->command, job->decision);
+    return false;
+  }
+  const std::string& id = job->ids[outcomes.size()];
+  outcomes.push_back({id, CheckMayGo(id)});
+  if (outcomes.back().status.ok()) core_->ledger.Forget(id);
+  return true;
+}
+
+void Retention::OnCommitted(Job* job, const absl::Status& committed) {
+  job->has_slice_open = false;
+  if (!committed.ok()) {
+    job->failure = committed;
+    if (job->is_last) Fail(job);
+    return;
+  }
+  std::vector<LoggedOutcome>& outcomes = job->decision.outcomes;
+  for (size_t i = job->gone.size(); i < outcomes.size(); ++i) {
+    job->gone.push_back(outcomes[i].status.ok() ? Remove(outcomes[i].process_id) : nullptr);
+  }
+  if (!job->is_last) return;
+  core_->running.End(job->command);
+  std::vector<Outcome> answer;
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const std::string& id = outcomes[i].process_id;
+    const ProcessEntry* process = job->gone[i] ? job->gone[i].get() : core_->table.Find(id);
+    answer.push_back({process, outcomes[i].status, id, job->gone[i]});
+  }
+  job->done(std::move(answer));
+}
+
+void Retention::Fail(Job* job) {
+  core_->requests.Forget(job->command);  // what is left is deleted by a repeat
+  core_->running.End(job->command);
+  job->done(job->failure);
 }
 
 }  // namespace shoal::agent

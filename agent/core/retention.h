@@ -1,4 +1,5 @@
-// Lets ended processes go: by request, by age, by number.
+// Lets ended processes go: by request, by age, by number, and by what their specs take up. Beyond the
+// last two those of the owner go who has the most.
 //
 // Ownership:     owned by the supervisor; does not own the processes.
 // Thread-safety: loop thread only.
@@ -7,10 +8,14 @@
 #ifndef SHOAL_AGENT_CORE_RETENTION_H_
 #define SHOAL_AGENT_CORE_RETENTION_H_
 
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "agent/core/core.h"
 #include "agent/core/ports/output_files.h"
@@ -27,6 +32,9 @@ class Retention {
   // The process is over: its time begins, and the oldest may have to go.
   void OnOver(const ProcessEntry& process);
 
+  // The process is gone by another way. Harmless if it was not over.
+  void Drop(const ProcessEntry& process);
+
   // Forgets a process that is over, with its output. FAILED_PRECONDITION: it is not. The entry, for
   // the reply.
   absl::StatusOr<std::unique_ptr<ProcessEntry>> Delete(const std::string& id);
@@ -38,11 +46,20 @@ class Retention {
   void Delete(DeleteCommand command, OutcomesCallback done);
 
  private:
+  struct Job;
+  void Begin(DeleteCommand command, const absl::StatusOr<std::vector<ProcessEntry*>>& selected,
+             OutcomesCallback done);
+  bool Step(const std::shared_ptr<Job>& job);  // the next process; false: that was the last slice
+  void OnCommitted(Job* job, const absl::Status& committed);
+  void Fail(Job* job);
+
   absl::Status CheckMayGo(const std::string& id) const;
   // Everything but its row in the store.
   std::unique_ptr<ProcessEntry> Remove(const std::string& id);
+  void Keep(const ProcessEntry& process);  // from now on, until it is due
   void EnforceSoon();
   void Enforce();
+  std::optional<std::string> NextToGo() const;
 
   Core* const core_;
   OutputFiles* const output_;
@@ -50,8 +67,16 @@ class Retention {
   RecordReader* const reader_;
   absl::Time DueOf(const ProcessEntry& process) const;
 
-  std::set<std::pair<absl::Time, std::string>> over_;  // by when they are to go
-  Scheduler::TimerId timer_ = 0;                       // 0: none
+  using Due = std::pair<absl::Time, std::string>;  // when it is to go, id
+  struct Kept {
+    std::set<Due> due;
+    SpecSum specs;
+  };
+
+  std::map<std::string, Kept> kept_;  // by owner
+  std::set<Due> due_;                 // of all
+  int64_t spec_bytes_ = 0;            // of all
+  Scheduler::TimerId timer_ = 0;      // 0: none
   bool enforce_set_ = false;
 };
 

@@ -9,12 +9,16 @@
 #define SHOAL_AGENT_CORE_SELECTOR_H_
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "agent/core/model.h"
 
 namespace shoal::agent {
+
+// Whether the caller still waits for the answer; null: it does.
+using IsWanted = std::function<bool()>;
 
 struct Selector {
   std::vector<std::string> terms;

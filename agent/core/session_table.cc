@@ -17,6 +17,7 @@ SessionEntry* SessionTable::Add(SessionEntry session) {
   auto entry = std::make_unique<SessionEntry>(std::move(session));
   SessionEntry* added = entry.get();
   sessions_[added->id] = std::move(entry);
+  ++by_owner_[added->owner];
   if (added->opener && !added->opener->process_id.empty()) {
     opened_from_.emplace(added->opener->process_id, added);
   }
@@ -33,6 +34,9 @@ void SessionTable::Remove(const std::string& session_id) {
         std::find_if(begin, end, [&](const auto& one) { return one.second == session; });
     if (own != end) opened_from_.erase(own);
   }
+  if (const auto owner = by_owner_.find(session->owner); --owner->second == 0) {
+    by_owner_.erase(owner);
+  }
   sessions_.erase(found);
 }
 
@@ -47,6 +51,23 @@ std::vector<const SessionEntry*> SessionTable::Living() const {
     if (!session->over) living.push_back(session.get());
   }
   return living;
+}
+
+size_t SessionTable::CountOf(const std::string& owner) const {
+  const auto found = by_owner_.find(owner);
+  return found == by_owner_.end() ? 0 : found->second;
+}
+
+int SessionTable::living() const {
+  return static_cast<int>(std::count_if(sessions_.begin(), sessions_.end(),
+                                        [](const auto& one) { return !one.second->over; }));
+}
+
+void SessionTable::ForEachLivingFrom(const std::string& after_id,
+                                     absl::FunctionRef<bool(const SessionEntry&)> visit) const {
+  for (auto it = sessions_.upper_bound(after_id); it != sessions_.end(); ++it) {
+    if (!it->second->over && !visit(*it->second)) return;
+  }
 }
 
 std::vector<SessionEntry*> SessionTable::OpenedFrom(const std::string& process_id) const {

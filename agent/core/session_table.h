@@ -8,6 +8,7 @@
 #ifndef SHOAL_AGENT_CORE_SESSION_TABLE_H_
 #define SHOAL_AGENT_CORE_SESSION_TABLE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -15,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -33,6 +36,11 @@ class SessionTable {
   // Null if it is unknown, or forgotten.
   SessionEntry* Find(const std::string& session_id) const;
   std::vector<const SessionEntry*> Living() const;  // not over
+  int living() const;
+  size_t CountOf(const std::string& owner) const;  // not forgotten yet
+  // The same in the order of ids, from the first above `after_id`.
+  void ForEachLivingFrom(const std::string& after_id,
+                         absl::FunctionRef<bool(const SessionEntry&)> visit) const;
   // Those not over that were opened from the tree of this process.
   std::vector<SessionEntry*> OpenedFrom(const std::string& process_id) const;
 
@@ -58,6 +66,7 @@ class SessionTable {
 
   Core* const core_;
   std::map<std::string, std::unique_ptr<SessionEntry>> sessions_;
+  absl::flat_hash_map<std::string, size_t> by_owner_;
   std::multimap<std::string, SessionEntry*> opened_from_;  // by id of a process
   std::map<std::string, Ended> ended_;  // the last kEndedKept, to tell why a token no longer works
   std::deque<std::string> ended_order_;

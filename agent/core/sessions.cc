@@ -17,6 +17,13 @@ constexpr absl::string_view kExpired = "expired";
 constexpr absl::string_view kClosed = "was closed";
 constexpr absl::string_view kOpenerEnded = "was closed when the process that had opened it ended,";
 
+Caller AgentItself() {
+  Caller caller;
+  caller.kind = CallerKind::kAgent;
+  caller.name = "shoald";
+  return caller;
+}
+
 // How late a timer may fire before the agent itself is to blame.
 absl::Duration ToleratedLag(absl::Duration ttl) { return std::min(absl::Seconds(2), ttl / 2); }
 
@@ -35,6 +42,12 @@ void Sessions::Open(OpenSessionCommand command, OpenCallback done) {
       done(session);
     });
     return;
+  }
+  const size_t limit = core_->options.quotas.sessions;
+  if (const size_t has = table_->CountOf(command.owner()); has >= limit) {
+    core_->requests.Forget(command);
+    return done(QuotaExceeded(command.owner(), "sessions", static_cast<int64_t>(has),
+                              static_cast<int64_t>(limit)));
   }
   SessionEntry session;
   session.id = NewId();
@@ -97,7 +110,7 @@ void Sessions::Restore(SessionEntry restored) {
   const ProcessEntry* const opener =
       entry->opener ? core_->table.Find(entry->opener->process_id) : nullptr;
   if (opener != nullptr && opener->tree_empty) return EndWithOpener(entry, *opener);
-  Renew(entry);
+  Renew(AgentItself(), entry);
   Watch(entry->id);
 }
 
@@ -122,20 +135,35 @@ absl::StatusOr<absl::Duration> Sessions::KeepAlive(const Permit& permit,
   if (!may.ok()) return may.status();
   if (session->over) return table_->Gone(session_id);
   session->renew_time = core_->clock->Now();
-  Renew(session);
+  Renew(permit.caller(), session);
   return session->ttl;
 }
 
-void Sessions::Renew(SessionEntry* session) {
+void Sessions::Renew(const Caller& caller, SessionEntry* session) {
   session->expires_boottime = core_->clock->BootTime() + session->ttl;
-  int64_t dead_man = table_->DeadManOf(session->id);
+  // Those that are told just now are told the new time, or one that is a moment older.
+  if (!renewing_.insert(session->id).second) return;
+  std::vector<std::string> ids;
   for (const ProcessEntry* process : core_->table.OfSession(session->id)) {
-    if (process->slot == 0) continue;
+    if (process->slot != 0) ids.push_back(process->id);
+  }
+  core_->slices.Run(caller, [this, session_id = session->id, ids = std::move(ids)]() mutable {
+    if (ids.empty()) {
+      renewing_.erase(session_id);
+      return false;
+    }
+    const ProcessEntry* process = core_->table.Find(ids.back());
+    ids.pop_back();
+    if (process == nullptr || process->slot == 0 || process->session_id != session_id) return true;
     // Not woken: a shim looks again when its dead-man time has come.
     slots_->Tell(
         process->slot, process->id,
-        [dead_man](record::AgentHalf& half) { half.dead_man_ns = dead_man; }, /*wake=*/false);
-  }
+        [dead_man = table_->DeadManOf(session_id)](record::AgentHalf& half) {
+          half.dead_man_ns = dead_man;
+        },
+        /*wake=*/false);
+    return true;
+  });
 }
 
 void Sessions::Watch(const std::string& session_id) {
@@ -150,9 +178,10 @@ void Sessions::OnTimer(const std::string& session_id, absl::Duration due) {
   SessionEntry* session = table_->Find(session_id);
   if (session == nullptr || session->over) return;
   absl::Duration now = core_->clock->BootTime();
-  if (now - due > ToleratedLag(session->ttl)) Renew(session);
+  if (now - due > ToleratedLag(session->ttl)) Renew(AgentItself(), session);
   const bool is_missed = now >= session->expires_boottime - session->ttl / 2;
-  if (is_missed && session->opener && peers_->IsStopped(*session->opener)) Renew(session);
+  if (is_missed && session->opener && peers_->IsStopped(*session->opener))
+    Renew(AgentItself(), session);
   if (session->expires_boottime > now) return Watch(session_id);
   Lapse(session);
 }
@@ -208,6 +237,16 @@ void Sessions::EndSome() {
   core_->scheduler->After(absl::ZeroDuration(), [this] { EndSome(); });
 }
 
+struct Sessions::Closing {
+  std::string session_id;
+  bool forget = false;
+  absl::Duration forget_after;
+  CloseCallback done;
+  std::vector<std::string> ids = {};
+  size_t next = 0;
+  SessionEnd end = {};
+};
+
 void Sessions::Close(const CloseSessionCommand& command, CloseCallback done) {
   // One that is over may be closed again: its end goes on, and what is left is waited for and named
   // as the first time.
@@ -228,30 +267,41 @@ void Sessions::Close(const CloseSessionCommand& command, CloseCallback done) {
     ended = EndAll(session, Cause::kSessionClosed, session->owner, command.grace);
     table_->RememberEnd(session_id, kClosed, ended);
   }
-  std::vector<std::string> ids;
-  for (const ProcessEntry* process : processes) ids.push_back(process->id);
+  // Shared by the wait and the slices behind it.
+  auto closing = std::make_shared<Closing>(Closing{.session_id = session_id,
+                                                   .forget = command.forget,
+                                                   .forget_after = command.forget_after,
+                                                   .done = std::move(done)});
+  closing->end.terminated = ended;
+  closing->end.kept_ids = std::move(kept);
+  for (const ProcessEntry* process : processes) closing->ids.push_back(process->id);
   // Nothing is done to an unmanaged one, so it is not waited for: it is named as a survivor.
   std::erase_if(processes, [](const ProcessEntry* process) { return process->IsUnmanaged(); });
-  core_->waits.Add(
-      processes, Until::kEmpty, /*any=*/false,
-      terminator_->TimeoutFor(processes, command.grace, command.timeout),
-      [this, session_id, ended, forget = command.forget, forget_after = command.forget_after,
-       ids = std::move(ids), kept = std::move(kept), done = std::move(done)](
-          const std::vector<std::string>& /*ending*/, bool /*timed_out*/) mutable {
-        SessionEnd end{.terminated = ended, .survivor_ids = {}, .kept_ids = std::move(kept)};
-        for (const std::string& id : ids) {
-          const ProcessEntry* process = core_->table.Find(id);
-          if (process == nullptr) continue;
-          if (!process->IsTreeOver() || !process->tree_empty) {
-            end.survivor_ids.push_back(id);
-          } else if (forget) {
-            retention_->Forget(id, forget_after);
-          }
-        }
-        MaybeForget(session_id);
-        core_->ledger.ThenAlways(
-            [end = std::move(end), done = std::move(done)]() mutable { done(std::move(end)); });
-      });
+  core_->waits.Add(processes, Until::kEmpty, /*any=*/false,
+                   terminator_->TimeoutFor(processes, command.grace, command.timeout),
+                   [this, caller = command.permit.caller(), closing](
+                       const std::vector<std::string>& /*ending*/, bool /*timed_out*/) {
+                     core_->slices.Run(caller,
+                                       [this, closing] { return CloseNext(closing.get()); });
+                   });
+}
+
+bool Sessions::CloseNext(Closing* closing) {
+  if (closing->next < closing->ids.size()) {
+    const std::string& id = closing->ids[closing->next++];
+    const ProcessEntry* process = core_->table.Find(id);
+    if (process == nullptr) return true;
+    if (!process->IsTreeOver() || !process->tree_empty) {
+      closing->end.survivor_ids.push_back(id);
+    } else if (closing->forget) {
+      retention_->Forget(id, closing->forget_after);
+    }
+    return true;
+  }
+  MaybeForget(closing->session_id);
+  core_->ledger.ThenAlways([end = std::move(closing->end),
+                            done = std::move(closing->done)]() mutable { done(std::move(end)); });
+  return false;
 }
 
 // Processes are kept in the commit that closes the session: between two, the agent could lose or end them. A name that is
@@ -293,7 +343,7 @@ void Sessions::OnTreeEmpty(const ProcessEntry& process) {
 
 void Sessions::MaybeForget(const std::string& session_id) {
   const SessionEntry* session = table_->Find(session_id);
-  if (session == nullptr || !session->over || LiveProcessesOf(session_id) > 0) return;
+  if (session == nullptr || !session->over || core_->table.IsAliveOf(session_id)) return;
   core_->ledger.ForgetSession(session_id);
   core_->requests.ForgetSession(*session);
   table_->Remove(session_id);

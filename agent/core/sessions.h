@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "agent/core/core.h"
 #include "agent/core/ports/peers.h"
 #include "agent/core/ports/process_trees.h"
@@ -61,7 +62,8 @@ class Sessions {
   std::optional<Opener> OpenerOf(const Caller& caller) const;
   // Opens that an older agent served are in the log of this one.
   void AdoptRequest(const SessionEntry& session);
-  void Renew(SessionEntry* session);
+  // Its processes are told in slices, as of `caller`.
+  void Renew(const Caller& caller, SessionEntry* session);
   void Watch(const std::string& session_id);
   void OnTimer(const std::string& session_id, absl::Duration due);
   void Lapse(SessionEntry* session);
@@ -73,6 +75,8 @@ class Sessions {
   void EndSome();
   // Makes DETACHED what the session's end would end, of processes that have ended. Their ids.
   std::vector<std::string> Keep(const std::string& session_id);
+  struct Closing;
+  bool CloseNext(Closing* closing);  // looks at the next process; false: that was the last
   void MaybeForget(const std::string& session_id);
 
   Core* const core_;
@@ -84,6 +88,7 @@ class Sessions {
   Retention* const retention_;
   std::deque<std::pair<std::string, EndWish>> to_end_;
   bool end_scheduled_ = false;
+  absl::flat_hash_set<std::string> renewing_;  // sessions whose processes are being told
 };
 
 }  // namespace shoal::agent

@@ -1,5 +1,6 @@
 #include "agent/core/signal_sender.h"
 
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,35 +10,70 @@
 
 namespace shoal::agent {
 
+struct SignalSender::Delivery {
+  SignalCommand command;
+  std::vector<std::string> ids;
+  OutcomesCallback done;
+  Decision decision = {};
+};
+
 void SignalSender::Signal(SignalCommand command, OutcomesCallback done) {
+  const Caller caller = command.permit.caller();
+  const Selector selector = command.selector;
+  const IsWanted is_wanted = command.is_wanted;
+  core_->selecting.Run(caller, selector, is_wanted,
+                       [this, command = std::move(command), done = std::move(done)](
+                           absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
+                         Begin(std::move(command), selected, std::move(done));
+                       });
+}
+
+void SignalSender::Begin(SignalCommand command,
+                         const absl::StatusOr<std::vector<ProcessEntry*>>& selected,
+                         OutcomesCallback done) {
   absl::StatusOr<const LoggedRequest*> first = core_->requests.Begin(RequestKind::kSignal, command);
   if (!first.ok()) return done(first.status());
+  if (*first != nullptr && core_->running.IsRunning(command)) {
+    return core_->running.Await(command, [this, command, done = std::move(done)]() mutable {
+      AnswerRepeat(core_, command, std::move(done));
+    });
+  }
   if (*first != nullptr) return AnswerRepeat(core_, command, std::move(done));
-  absl::StatusOr<std::vector<ProcessEntry*>> selected = core_->table.Select(command.selector);
   if (!selected.ok()) {
     core_->requests.Decide(command, {.status = selected.status()});
     return AnswerRepeat(core_, command, std::move(done));
   }
-  std::vector<std::string> ids;
-  for (const ProcessEntry* process : *selected) ids.push_back(process->id);
-  core_->ledger.Then([this, command = std::move(command), ids = std::move(ids),
-                      done = std::move(done)](const absl::Status& committed) mutable {
+  core_->running.Begin(command);
+  auto delivery = std::make_unique<Delivery>(
+      Delivery{.command = std::move(command), .ids = {}, .done = std::move(done)});
+  for (const ProcessEntry* process : *selected) delivery->ids.push_back(process->id);
+  core_->ledger.Then([this, delivery = std::move(delivery)](const absl::Status& committed) mutable {
     SHOAL_FAILPOINT("signal:after-intent");
-    if (!committed.ok()) return done(committed);
-    Decision decision = Deliver(command, ids);
-    SHOAL_FAILPOINT("signal:before-outcome");
-    core_->requests.Decide(command, decision);
-    core_->ledger.ThenAlways(
-        [this, decision = std::move(decision), done = std::move(done)]() mutable {
-          done(OutcomesOf(*core_, decision));
-        });
+    if (!committed.ok()) {
+      core_->running.End(delivery->command);
+      return delivery->done(committed);
+    }
+    const Caller caller = delivery->command.permit.caller();
+    core_->slices.Run(caller,
+                      [this, delivery = std::move(delivery)] { return Deliver(delivery.get()); });
   });
 }
 
-Decision SignalSender::Deliver(const SignalCommand& command, const std::vector<std::string>& ids) {
-  Decision decision;
-  for (const std::string& id : ids) decision.outcomes.push_back({id, Send(command, id)});
-  return decision;
+bool SignalSender::Deliver(Delivery* delivery) {
+  Decision& decision = delivery->decision;
+  if (decision.outcomes.size() < delivery->ids.size()) {
+    const std::string& id = delivery->ids[decision.outcomes.size()];
+    decision.outcomes.push_back({id, Send(delivery->command, id)});
+    return true;
+  }
+  SHOAL_FAILPOINT("signal:before-outcome");
+  core_->requests.Decide(delivery->command, decision);
+  core_->running.End(delivery->command);
+  core_->ledger.ThenAlways(
+      [this, decision = std::move(decision), done = std::move(delivery->done)]() mutable {
+        done(OutcomesOf(*core_, decision));
+      });
+  return false;
 }
 
 absl::Status SignalSender::Send(const SignalCommand& command, const std::string& id) {

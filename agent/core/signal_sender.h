@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "agent/core/core.h"
 #include "agent/core/ports/process_trees.h"
 
@@ -28,7 +29,10 @@ class SignalSender {
   void Signal(SignalCommand command, OutcomesCallback done);
 
  private:
-  Decision Deliver(const SignalCommand& command, const std::vector<std::string>& ids);
+  struct Delivery;
+  void Begin(SignalCommand command, const absl::StatusOr<std::vector<ProcessEntry*>>& selected,
+             OutcomesCallback done);
+  bool Deliver(Delivery* delivery);  // to the next process; false: to all
   absl::Status Send(const SignalCommand& command, const std::string& id);
 
   Core* const core_;

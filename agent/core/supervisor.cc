@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "agent/core/admission.h"
 #include "agent/core/core.h"
@@ -39,7 +40,7 @@ class Supervisor::Impl final : public ProcessEvents {
         launcher(&core, ports.slots, ports.files, &session_table),
         queue(&core, ports.files),
         templates(&core, ports.programs, ports.slots, &queue, &launcher, &offers, &terminator),
-        forks(&core, ports.programs, &launcher, &offers, &templates),
+        forks(&core, ports.programs, &queue, &launcher, &offers, &templates),
         reader(&core, ports, &forks),
         retention(&core, ports.output, ports.files, &reader),
         sessions(&core, ports, &session_table, &terminator, &retention),
@@ -58,6 +59,7 @@ class Supervisor::Impl final : public ProcessEvents {
   void OnStartSettled(ProcessEntry* process) override {
     if (process->IsLive()) offers.OnStarted(*process);
     forks.OnStartSettled(*process);
+    queue.OnStartSettled();
   }
 
   void Acknowledge(const Acknowledgement& position) {
@@ -75,17 +77,63 @@ class Supervisor::Impl final : public ProcessEvents {
         /*wake=*/stalled);
   }
 
+  // Processes that the waits of an owner wait for: given back whatever becomes of the wait.
+  class Awaited {
+   public:
+    Awaited(Impl* impl, std::string owner, size_t count)
+        : impl_(impl), owner_(std::move(owner)), count_(count) {
+      impl_->awaited[owner_] += count_;
+    }
+    ~Awaited() {
+      if ((impl_->awaited[owner_] -= count_) == 0) impl_->awaited.erase(owner_);
+    }
+    Awaited(const Awaited&) = delete;
+    Awaited& operator=(const Awaited&) = delete;
+
+   private:
+    Impl* const impl_;
+    const std::string owner_;
+    const size_t count_;
+  };
+
+  WaitId AddWait(const std::string& owner, const std::vector<ProcessEntry*>& processes, Until until,
+                 bool any, absl::Duration timeout, WaitCallback done) {
+    const size_t limit = core.options.quotas.awaited_processes;
+    const auto known = awaited.find(owner);
+    const size_t has = known == awaited.end() ? 0 : known->second;
+    if (has + processes.size() > limit) {
+      done(QuotaExceeded(owner, "processes in its waits", static_cast<int64_t>(has),
+                         static_cast<int64_t>(limit)),
+           false);
+      return 0;
+    }
+    return core.waits.Add(
+        processes, until, any, timeout,
+        [this, counted = std::make_unique<Awaited>(this, owner, processes.size()),
+         done = std::move(done)](const std::vector<std::string>& ids, bool timed_out) mutable {
+          std::vector<const ProcessEntry*> found;
+          for (const std::string& id : ids) {
+            if (const ProcessEntry* process = core.table.Find(id)) found.push_back(process);
+          }
+          done(std::move(found), timed_out);
+        });
+  }
+
   void OnTreeEmpty(ProcessEntry* process) override { sessions.OnTreeEmpty(*process); }
 
   void OnOver(ProcessEntry* process) override {
     core.table.ReleaseName(*process);
+    core.table.usage().Leave(*process);
     offers.OnOver(*process);
     templates.OnOver(*process);
     sessions.OnProcessOver(*process);
     retention.OnOver(*process);
   }
 
+  void OnUndone(const ProcessEntry& process) override { retention.Drop(process); }
+
   const Ports ports;
+  absl::flat_hash_map<std::string, size_t> awaited;  // by owner; outlives the waits of `core`
   Core core;
   SessionTable session_table;
   Terminator terminator;
@@ -151,11 +199,14 @@ void Supervisor::Delete(DeleteCommand command, OutcomesCallback done) {
   impl_->retention.Delete(std::move(command), std::move(done));
 }
 
-absl::StatusOr<std::vector<const ProcessEntry*>> Supervisor::Select(
-    const Permit& /*permit*/, const Selector& selector) const {
-  absl::StatusOr<std::vector<ProcessEntry*>> selected = impl_->core.table.Select(selector);
-  if (!selected.ok()) return selected.status();
-  return std::vector<const ProcessEntry*>(selected->begin(), selected->end());
+void Supervisor::Select(const Permit& permit, const Selector& selector, IsWanted is_wanted,
+                        SelectCallback done) {
+  impl_->core.selecting.Run(
+      permit.caller(), selector, std::move(is_wanted),
+      [done = std::move(done)](absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
+        if (!selected.ok()) return done(selected.status());
+        done(std::vector<const ProcessEntry*>(selected->begin(), selected->end()));
+      });
 }
 
 const ProcessEntry* Supervisor::Find(const Permit& /*permit*/, absl::string_view id) const {
@@ -170,26 +221,22 @@ void Supervisor::ForEachFrom(const Permit& /*permit*/, const std::string& after_
   }
 }
 
-WaitId Supervisor::Wait(const Permit& /*permit*/, const Selector& selector, Until until, bool any,
-                        absl::Duration timeout, WaitCallback done) {
-  absl::StatusOr<std::vector<ProcessEntry*>> selected = impl_->core.table.Select(selector);
-  if (!selected.ok()) {
-    done(selected.status(), false);
-    return 0;
-  }
-  return impl_->core.waits.Add(
-      *selected, until, any, timeout,
-      [this, done = std::move(done)](const std::vector<std::string>& ids, bool timed_out) mutable {
-        std::vector<const ProcessEntry*> processes;
-        for (const std::string& id : ids) {
-          if (const ProcessEntry* process = impl_->core.table.Find(id))
-            processes.push_back(process);
-        }
-        done(std::move(processes), timed_out);
+void Supervisor::Wait(const Permit& permit, const Selector& selector, Until until, bool any,
+                      absl::Duration timeout, std::shared_ptr<WaitTicket> ticket,
+                      WaitCallback done) {
+  impl_->core.selecting.Run(
+      permit.caller(), selector, [ticket] { return !ticket->is_cancelled; },
+      [this, owner = permit.owner(), until, any, timeout, ticket,
+       done = std::move(done)](absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
+        if (!selected.ok()) return done(selected.status(), false);
+        ticket->id = impl_->AddWait(owner, *selected, until, any, timeout, std::move(done));
       });
 }
 
-void Supervisor::CancelWait(WaitId wait) { impl_->core.waits.Cancel(wait); }
+void Supervisor::CancelWait(WaitTicket* ticket) {
+  ticket->is_cancelled = true;
+  impl_->core.waits.Cancel(ticket->id);
+}
 
 absl::StatusOr<Changes> Supervisor::ChangesSince(const Permit& /*permit*/, int64_t revision) const {
   absl::StatusOr<std::vector<EventRing::Event>> events = impl_->core.ledger.ring().Since(revision);
@@ -238,6 +285,18 @@ void Supervisor::CloseSession(CloseSessionCommand command, CloseCallback done) {
 std::vector<const SessionEntry*> Supervisor::Sessions(const Permit& /*permit*/) const {
   return impl_->session_table.Living();
 }
+
+void Supervisor::ForEachSessionFrom(const Permit& /*permit*/, const std::string& after_id,
+                                    absl::FunctionRef<bool(const SessionEntry&)> visit) const {
+  impl_->session_table.ForEachLivingFrom(after_id, visit);
+}
+
+bool Supervisor::IsSessionOpen(const Permit& /*permit*/, const std::string& id) const {
+  const SessionEntry* session = impl_->session_table.Find(id);
+  return session != nullptr && !session->over;
+}
+
+int Supervisor::open_sessions() const { return impl_->session_table.living(); }
 
 int Supervisor::LiveProcessesOf(const std::string& session_id) const {
   return impl_->sessions.LiveProcessesOf(session_id);

@@ -58,18 +58,19 @@ class Supervisor {
   void Update(UpdateCommand command, OutcomesCallback done);
   void Delete(DeleteCommand command, OutcomesCallback done);
 
-  // Selected processes now; NOT_FOUND for a term that matches nothing.
-  absl::StatusOr<std::vector<const ProcessEntry*>> Select(const Permit& permit,
-                                                          const Selector& selector) const;
+  // Calls back with the selected processes, by id, valid during the callback; see Selecting. Not when
+  // the answer is not wanted any more. NOT_FOUND for a term that matches nothing.
+  void Select(const Permit& permit, const Selector& selector, IsWanted is_wanted,
+              SelectCallback done);
   const ProcessEntry* Find(const Permit& permit, absl::string_view id) const;
   // In the order of ids, from the first above `after_id`; for paging.
   void ForEachFrom(const Permit& permit, const std::string& after_id,
                    absl::FunctionRef<bool(const ProcessEntry&)> visit) const;
 
   // Calls back once, also at the timeout. CancelWait drops it without a call.
-  WaitId Wait(const Permit& permit, const Selector& selector, Until until, bool any,
-              absl::Duration timeout, WaitCallback done);
-  void CancelWait(WaitId wait);
+  void Wait(const Permit& permit, const Selector& selector, Until until, bool any,
+            absl::Duration timeout, std::shared_ptr<WaitTicket> ticket, WaitCallback done);
+  void CancelWait(WaitTicket* ticket);
 
   // OUT_OF_RANGE: the events after `revision` are not kept any more.
   absl::StatusOr<Changes> ChangesSince(const Permit& permit, int64_t revision) const;
@@ -86,13 +87,19 @@ class Supervisor {
                                            const std::string& token);
   void CloseSession(CloseSessionCommand command, CloseCallback done);
   std::vector<const SessionEntry*> Sessions(const Permit& permit) const;  // living ones
+  // In the order of ids, from the first above `after_id`.
+  void ForEachSessionFrom(const Permit& permit, const std::string& after_id,
+                          absl::FunctionRef<bool(const SessionEntry&)> visit) const;
+  // It is there, and not over.
+  bool IsSessionOpen(const Permit& permit, const std::string& id) const;
+  int open_sessions() const;
   int LiveProcessesOf(const std::string& session_id) const;
   int live_processes() const;  // trees not over included, templates not
 
   // Starts the template unless there is one, and calls back once it is warm; see
   // agent/core/templates.h. FAILED_PRECONDITION names a blob that this host lacks.
   void CreateTemplate(CreateTemplateCommand command, CreateCallback done);
-  std::vector<const ProcessEntry*> Templates(const Permit& permit) const;  // not over
+  std::vector<const ProcessEntry*> Templates(const Permit& permit) const;  // not over, by id
   // See Templates::Leave.
   std::string LeaveTemplates(bool end);
   // NOT_FOUND for a term that fits no template.

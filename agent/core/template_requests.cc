@@ -46,10 +46,8 @@ void TemplateRequests::OnCreated(const LoggedCall& call, const absl::StatusOr<st
       });
 }
 
-absl::Status TemplateRequests::CheckTemplates(const Selector& selector) const {
-  absl::StatusOr<std::vector<ProcessEntry*>> selected = core_->table.Select(selector);
-  if (!selected.ok()) return selected.status();
-  for (const ProcessEntry* process : *selected) {
+absl::Status TemplateRequests::CheckTemplates(const std::vector<ProcessEntry*>& selected) {
+  for (const ProcessEntry* process : selected) {
     if (process->template_facts) continue;
     return absl::NotFoundError(absl::StrCat(Describe(*process), " is no template"));
   }
@@ -57,32 +55,47 @@ absl::Status TemplateRequests::CheckTemplates(const Selector& selector) const {
 }
 
 void TemplateRequests::Delete(DeleteTemplatesCommand command, OutcomesCallback done) {
+  const Caller caller = command.permit.caller();
+  Selector selector;
+  selector.terms = command.terms;
+  core_->selecting.Run(caller, std::move(selector), nullptr,
+                       [this, command = std::move(command), done = std::move(done)](
+                           absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
+                         BeginDelete(std::move(command), std::move(selected), std::move(done));
+                       });
+}
+
+void TemplateRequests::BeginDelete(DeleteTemplatesCommand command,
+                                   absl::StatusOr<std::vector<ProcessEntry*>> selected,
+                                   OutcomesCallback done) {
   absl::StatusOr<const LoggedRequest*> first =
       core_->requests.Begin(RequestKind::kDeleteTemplates, command);
   if (!first.ok()) return done(first.status());
   if (*first != nullptr && (*first)->is_decided) {
     return AnswerRepeat(core_, command, std::move(done));
   }
-  TerminateCommand end{command.permit};
-  end.selector.terms = command.terms;
-  if (absl::Status checked = CheckTemplates(end.selector); !checked.ok()) {
-    core_->requests.Decide(command, {.status = std::move(checked)});
+  const absl::Status checked = selected.ok() ? CheckTemplates(*selected) : selected.status();
+  if (!checked.ok()) {
+    core_->requests.Decide(command, {.status = checked});
     return AnswerRepeat(core_, command, std::move(done));
   }
-  terminator_->Terminate(std::move(end), [this, call = LoggedCall(command), done = std::move(done)](
-                                             absl::StatusOr<std::vector<Outcome>> ended) mutable {
-    Decision decision{.status = ended.status()};
-    if (ended.ok()) {
-      for (Outcome& outcome : *ended) {
-        decision.outcomes.push_back({outcome.process->id, std::move(outcome.status)});
-      }
-    }
-    core_->requests.Decide(call, decision);
-    core_->ledger.ThenAlways(
-        [this, decision = std::move(decision), done = std::move(done)]() mutable {
-          done(OutcomesOf(*core_, decision));
-        });
-  });
+  TerminateCommand end{command.permit};
+  terminator_->TerminateAll(
+      std::move(end), *selected,
+      [this, call = LoggedCall(command),
+       done = std::move(done)](absl::StatusOr<std::vector<Outcome>> ended) mutable {
+        Decision decision{.status = ended.status()};
+        if (ended.ok()) {
+          for (Outcome& outcome : *ended) {
+            decision.outcomes.push_back({outcome.process->id, std::move(outcome.status)});
+          }
+        }
+        core_->requests.Decide(call, decision);
+        core_->ledger.ThenAlways(
+            [this, decision = std::move(decision), done = std::move(done)]() mutable {
+              done(OutcomesOf(*core_, decision));
+            });
+      });
 }
 
 }  // namespace shoal::agent

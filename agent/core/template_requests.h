@@ -10,6 +10,7 @@
 #define SHOAL_AGENT_CORE_TEMPLATE_REQUESTS_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
@@ -31,7 +32,9 @@ class TemplateRequests {
  private:
   void OnCreated(const LoggedCall& call, const absl::StatusOr<std::string>& id,
                  CreateCallback done);
-  absl::Status CheckTemplates(const Selector& selector) const;
+  void BeginDelete(DeleteTemplatesCommand command,
+                   absl::StatusOr<std::vector<ProcessEntry*>> selected, OutcomesCallback done);
+  static absl::Status CheckTemplates(const std::vector<ProcessEntry*>& selected);
 
   Core* const core_;
   ProcessFiles* const files_;

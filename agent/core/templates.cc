@@ -124,9 +124,13 @@ ProcessEntry* Templates::Start(const TemplateWish& wish, TemplateProgram program
   core_->ledger.Save(*process);
   core_->ledger.Changed(process);
   Take(*process);
-  core_->ledger.Then([this, id = process->id](const absl::Status& committed) {
+  core_->ledger.Then([this, id = process->id, owner = wish.owner](const absl::Status& committed) {
     SHOAL_FAILPOINT("template:after-intent");
-    if (committed.ok()) return queue_->Add({{.id = id, .starter = launcher_}});
+    if (committed.ok()) {
+      Caller caller;
+      caller.name = owner;
+      return queue_->Add(caller, {{.id = id, .starter = launcher_}});
+    }
     core_->table.Remove(id);
     core_->ledger.Deleted(id);
     std::erase_if(current_, [&](const auto& entry) { return entry.second == id; });

@@ -139,32 +139,78 @@ absl::Status Terminator::EndStatus(const ProcessEntry& process) const {
       process.survivors.empty() ? "" : "; left of it was ", NamesOf(process.survivors)));
 }
 
-void Terminator::Terminate(TerminateCommand command, OutcomesCallback done) {
-  absl::StatusOr<std::vector<ProcessEntry*>> selected = core_->table.Select(command.selector);
-  if (!selected.ok()) return done(selected.status());
-  EndWish wish{.cause = Cause::kTerminated,
-               .requested_by = command.permit.owner(),
-               .signal = command.signal,
-               .grace = command.grace};
-  std::vector<ProcessEntry*> ending;
+struct Terminator::Job {
+  TerminateCommand command;
   std::vector<std::string> ids;
-  for (ProcessEntry* process : *selected) {
-    End(process, wish);
-    ids.push_back(process->id);
-    if (!process->IsUnmanaged()) ending.push_back(process);
+  OutcomesCallback done;
+  EndWish wish = {};
+  size_t next = 0;
+  std::vector<LoggedOutcome> outcomes = {};
+};
+
+void Terminator::Terminate(TerminateCommand command, OutcomesCallback done) {
+  const Caller caller = command.permit.caller();
+  const Selector selector = command.selector;
+  const IsWanted is_wanted = command.is_wanted;
+  core_->selecting.Run(caller, selector, is_wanted,
+                       [this, command = std::move(command), done = std::move(done)](
+                           absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
+                         if (!selected.ok()) return done(selected.status());
+                         TerminateAll(std::move(command), *selected, std::move(done));
+                       });
+}
+
+void Terminator::TerminateAll(TerminateCommand command, const std::vector<ProcessEntry*>& processes,
+                              OutcomesCallback done) {
+  const Caller caller = command.permit.caller();
+  // Shared by the slices and the wait between them.
+  auto job =
+      std::make_shared<Job>(Job{.command = std::move(command), .ids = {}, .done = std::move(done)});
+  job->wish = {.cause = Cause::kTerminated,
+               .requested_by = job->command.permit.owner(),
+               .signal = job->command.signal,
+               .grace = job->command.grace};
+  for (const ProcessEntry* process : processes) job->ids.push_back(process->id);
+  core_->slices.Run(caller, [this, job] { return EndNext(job); });
+}
+
+bool Terminator::EndNext(const std::shared_ptr<Job>& job) {
+  if (job->next < job->ids.size()) {
+    ProcessEntry* process = core_->table.Find(job->ids[job->next++]);
+    if (process != nullptr) End(process, job->wish);
+    return true;
   }
+  std::vector<ProcessEntry*> ending;
+  for (const std::string& id : job->ids) {
+    ProcessEntry* process = core_->table.Find(id);
+    if (process != nullptr && !process->IsUnmanaged()) ending.push_back(process);
+  }
+  job->next = 0;
   core_->waits.Add(ending, Until::kEmpty, /*any=*/false,
-                   TimeoutFor(ending, command.grace, command.timeout),
-                   [this, ids = std::move(ids), done = std::move(done)](
-                       const std::vector<std::string>& /*ending*/, bool /*timed_out*/) mutable {
-                     std::vector<Outcome> outcomes;
-                     for (const std::string& id : ids) {
-                       const ProcessEntry* process = core_->table.Find(id);
-                       if (process == nullptr) continue;  // deleted, so it was over
-                       outcomes.push_back({process, EndStatus(*process)});
-                     }
-                     done(std::move(outcomes));
+                   TimeoutFor(ending, job->command.grace, job->command.timeout),
+                   [this, job](const std::vector<std::string>& /*ending*/, bool /*timed_out*/) {
+                     core_->slices.Run(job->command.permit.caller(),
+                                       [this, job] { return AnswerNext(job); });
                    });
+  return false;
+}
+
+// To say what is left of a tree takes a look at each of its members.
+bool Terminator::AnswerNext(const std::shared_ptr<Job>& job) {
+  if (job->next < job->ids.size()) {
+    const std::string& id = job->ids[job->next++];
+    const ProcessEntry* process = core_->table.Find(id);
+    // One that was deleted was over.
+    if (process != nullptr) job->outcomes.push_back({id, EndStatus(*process)});
+    return true;
+  }
+  std::vector<Outcome> outcomes;
+  for (LoggedOutcome& outcome : job->outcomes) {
+    const ProcessEntry* process = core_->table.Find(outcome.process_id);
+    if (process != nullptr) outcomes.push_back({process, std::move(outcome.status)});
+  }
+  job->done(std::move(outcomes));
+  return false;
 }
 
 }  // namespace shoal::agent

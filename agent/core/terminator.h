@@ -12,6 +12,7 @@
 #ifndef SHOAL_AGENT_CORE_TERMINATOR_H_
 #define SHOAL_AGENT_CORE_TERMINATOR_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,6 +39,9 @@ class Terminator {
   void End(ProcessEntry* process, const EndWish& wish);
 
   void Terminate(TerminateCommand command, OutcomesCallback done);
+  // The same of these processes, whatever the selector says.
+  void TerminateAll(TerminateCommand command, const std::vector<ProcessEntry*>& processes,
+                    OutcomesCallback done);
 
   // Grace and time to prove, when the caller names no timeout.
   absl::Duration TimeoutFor(const std::vector<ProcessEntry*>& processes,
@@ -51,6 +55,10 @@ class Terminator {
   absl::Status SurvivorStatus(const ProcessEntry& process) const;
 
  private:
+  struct Job;
+  bool EndNext(const std::shared_ptr<Job>& job);     // false: the end of all was asked for
+  bool AnswerNext(const std::shared_ptr<Job>& job);  // false: that was the last
+
   void Tell(const std::string& id, const EndWish& wish, absl::Duration grace);
   void CheckShimSaw(const std::string& id, uint32_t serial);
 

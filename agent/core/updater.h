@@ -9,6 +9,7 @@
 #ifndef SHOAL_AGENT_CORE_UPDATER_H_
 #define SHOAL_AGENT_CORE_UPDATER_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,13 @@ class Updater {
     Labels labels;
   };
 
+  struct Job;
+
+  void Begin(UpdateCommand command, const absl::StatusOr<std::vector<ProcessEntry*>>& selected,
+             OutcomesCallback done);
+  bool Step(const std::shared_ptr<Job>& job);  // the next process; false: that was the last slice
+  void OnCommitted(Job* job, const absl::Status& committed);
+  void Fail(Job* job);
   absl::Status Apply(const UpdateCommand& command, ProcessEntry* process);
   void TellShim(const UpdateCommand& command, const std::string& id);
   void Undo();

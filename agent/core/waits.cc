@@ -25,14 +25,15 @@ Waits::Id Waits::Add(const std::vector<ProcessEntry*>& processes, Until until, b
                      absl::Duration timeout, Callback done) {
   Id id = ++last_id_;
   Wait& wait = waits_[id];
+  wait.ids.reserve(processes.size());
   wait.until = until;
   wait.any = any;
   wait.done = std::move(done);
   for (const ProcessEntry* process : processes) {
     wait.ids.push_back(process->id);
     if (HasCome(*process, until)) continue;
-    wait.missing.insert(process->id);
-    by_process_[process->id].insert(id);
+    ++wait.missing;
+    by_process_[process->id].push_back(id);
   }
   if (IsSatisfied(wait)) {
     satisfied_.push_back(id);
@@ -46,10 +47,11 @@ Waits::Id Waits::Add(const std::vector<ProcessEntry*>& processes, Until until, b
 }
 
 void Waits::Unlink(Id wait_id, const Wait& wait) {
-  for (const std::string& process_id : wait.missing) {
+  if (wait.missing == 0) return;
+  for (const std::string& process_id : wait.ids) {
     auto found = by_process_.find(process_id);
     if (found == by_process_.end()) continue;
-    found->second.erase(wait_id);
+    std::erase(found->second, wait_id);
     if (found->second.empty()) by_process_.erase(found);
   }
 }
@@ -72,33 +74,29 @@ void Waits::Finish(Id wait_id, bool timed_out) {
   wait.done(wait.ids, timed_out);
 }
 
-void Waits::Come(const std::string& process_id, Id wait_id) {
+void Waits::Come(Id wait_id) {
   Wait& wait = waits_.at(wait_id);
-  wait.missing.erase(process_id);
+  --wait.missing;
   if (IsSatisfied(wait)) satisfied_.push_back(wait_id);
 }
 
 void Waits::OnChanged(const ProcessEntry& process) {
   auto found = by_process_.find(process.id);
   if (found == by_process_.end()) return;
-  std::set<Id>& waiting = found->second;
-  for (auto it = waiting.begin(); it != waiting.end();) {
-    if (!HasCome(process, waits_.at(*it).until)) {
-      ++it;
-      continue;
-    }
-    Come(process.id, *it);
-    it = waiting.erase(it);
-  }
-  if (waiting.empty()) by_process_.erase(found);
+  std::erase_if(found->second, [&](Id wait_id) {
+    const bool has_come = HasCome(process, waits_.at(wait_id).until);
+    if (has_come) Come(wait_id);
+    return has_come;
+  });
+  if (found->second.empty()) by_process_.erase(found);
 }
 
 void Waits::OnDeleted(const std::string& id) {
   auto found = by_process_.find(id);
   if (found == by_process_.end()) return;
-  std::set<Id> waiting = std::move(found->second);
+  const std::vector<Id> waiting = std::move(found->second);
   by_process_.erase(found);
-  for (Id wait_id : waiting) Come(id, wait_id);
+  for (Id wait_id : waiting) Come(wait_id);
 }
 
 bool Waits::Settle() {

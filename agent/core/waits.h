@@ -7,8 +7,8 @@
 #ifndef SHOAL_AGENT_CORE_WAITS_H_
 #define SHOAL_AGENT_CORE_WAITS_H_
 
+#include <cstddef>
 #include <cstdint>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -45,7 +45,7 @@ class Waits {
  private:
   struct Wait {
     std::vector<std::string> ids;
-    std::set<std::string> missing;
+    size_t missing = 0;  // of them
     Until until;
     bool any;
     Scheduler::TimerId timer = 0;
@@ -53,15 +53,15 @@ class Waits {
   };
 
   bool IsSatisfied(const Wait& wait) const {
-    return wait.missing.empty() || (wait.any && wait.missing.size() < wait.ids.size());
+    return wait.missing == 0 || (wait.any && wait.missing < wait.ids.size());
   }
-  void Come(const std::string& process_id, Id wait_id);
+  void Come(Id wait_id);
   void Finish(Id wait_id, bool timed_out);
   void Unlink(Id wait_id, const Wait& wait);
 
   Scheduler* const scheduler_;
   absl::flat_hash_map<Id, Wait> waits_;
-  absl::flat_hash_map<std::string, std::set<Id>> by_process_;
+  absl::flat_hash_map<std::string, std::vector<Id>> by_process_;  // of what is missing
   std::vector<Id> satisfied_;
   Id last_id_ = 0;
 };

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "common/status.h"
 
 namespace shoal::agent {
 namespace {
@@ -47,7 +46,9 @@ OutputFollower::OutputFollower(const OutputSource* source, OutputQuery query,
     : source_(source), query_(std::move(query)), sink_(std::move(sink)) {}
 
 void OutputFollower::Begin() {
-  source_->loop->Post([self = shared_from_this()] { self->Subscribe(); });
+  const Caller& caller = query_.permit.caller();
+  source_->turns->Post(caller.name, caller.connection,
+                       [self = shared_from_this()] { self->Subscribe(); });
 }
 
 void OutputFollower::OnRoom() { Wake(); }
@@ -82,29 +83,30 @@ absl::Status OutputFollower::CheckOffsets(const std::vector<const ProcessEntry*>
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<const ProcessEntry*>> OutputFollower::SelectChecked() const {
-  SHOAL_ASSIGN_OR_RETURN(std::vector<const ProcessEntry*> selected,
-                         source_->supervisor->Select(query_.permit, query_.selector));
-  SHOAL_RETURN_IF_ERROR(CheckOffsets(selected));
-  return selected;
+void OutputFollower::Subscribe() {
+  source_->supervisor->Select(
+      query_.permit, query_.selector, [sink = sink_] { return !sink->IsEnding(); },
+      [self = shared_from_this()](absl::StatusOr<std::vector<const ProcessEntry*>> selected) {
+        if (selected.ok()) {
+          if (absl::Status checked = self->CheckOffsets(*selected); !checked.ok())
+            selected = checked;
+        }
+        if (!selected.ok()) return self->sink_->Fail(selected.status());
+        self->Follow(*selected);
+      });
 }
 
-void OutputFollower::Subscribe() {
+void OutputFollower::Follow(const std::vector<const ProcessEntry*>& selected) {
   if (sink_->IsEnding()) return;
-  absl::StatusOr<std::vector<const ProcessEntry*>> selected = SelectChecked();
-  if (!selected.ok()) return sink_->Fail(selected.status());
   if (query_.follow && query_.selector.IsOpen()) {
     source_->supervisor->observers(query_.permit).Follow(this, query_.selector);
   }
-  for (const ProcessEntry* process : *selected) {
+  for (const ProcessEntry* process : selected) {
     if (query_.follow)
       source_->supervisor->observers(query_.permit).FollowProcess(this, process->id);
     Tell(*process, /*is_new=*/false, /*checked=*/false);
   }
-  session_over_ = true;
-  for (const SessionEntry* session : source_->supervisor->Sessions(query_.permit)) {
-    if (session->id == query_.selector.session_id) session_over_ = false;
-  }
+  session_over_ = !source_->supervisor->IsSessionOpen(query_.permit, query_.selector.session_id);
   MaybeEnd();
   Wake();
 }

@@ -2,7 +2,7 @@
 // told.
 //
 //  1. Begin      posts Subscribe.
-//  2. Subscribe  selects, checks offsets, tells the reader of every process; without `follow`
+//  2. Subscribe  selects, in slices, checks offsets, tells the reader of every process (Follow); without `follow`
 //                that is all. With it each is followed by its id, and an open selector for what
 //                is started later.
 //  3. OnOutput, OnChanged  tell the reader how far the streams have come.
@@ -31,6 +31,7 @@
 #include "agent/core/process_observer.h"
 #include "agent/core/supervisor.h"
 #include "agent/loop/event_loop.h"
+#include "agent/loop/fair_queue.h"
 #include "agent/output/output_query.h"
 #include "agent/output/output_reader.h"
 #include "agent/output/output_sink.h"
@@ -41,6 +42,7 @@ namespace shoal::agent {
 // Where output comes from. Owns nothing; outlives the followers.
 struct OutputSource {
   EventLoop* loop = nullptr;
+  FairQueue* turns = nullptr;        // in front of the loop
   Supervisor* supervisor = nullptr;  // for closures on `loop` only
   OutputThread* thread = nullptr;
   int directory = -1;  // SystemOutputFiles::directory()
@@ -66,8 +68,8 @@ class OutputFollower final : public ProcessObserver,
  private:
   OutputFollower(const OutputSource* source, OutputQuery query, std::shared_ptr<OutputSink> sink);
   void Subscribe();
-  // The processes selected now, their offsets checked: OUT_OF_RANGE beyond an end.
-  absl::StatusOr<std::vector<const ProcessEntry*>> SelectChecked() const;
+  void Follow(const std::vector<const ProcessEntry*>& selected);
+  // OUT_OF_RANGE beyond an end.
   absl::Status CheckOffsets(const std::vector<const ProcessEntry*>& selected) const;
   void Tell(const ProcessEntry& process, bool is_new, bool checked);
   void TellGone(const std::string& id);

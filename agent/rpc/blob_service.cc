@@ -48,12 +48,15 @@ class BlobReader : public std::enable_shared_from_this<BlobReader> {
  public:
   using Stream = StreamReactor<v1::ReadResponse>;
 
-  BlobReader(const Edge* edge, const Permit& /*permit*/, v1::ReadRequest request,
+  BlobReader(const Edge* edge, Permit permit, v1::ReadRequest request,
              std::shared_ptr<Stream> stream)
-      : edge_(edge), request_(std::move(request)), stream_(std::move(stream)) {}
+      : edge_(edge),
+        permit_(std::move(permit)),
+        request_(std::move(request)),
+        stream_(std::move(stream)) {}
 
   void Wake() {
-    edge_->blob_thread->Run([self = shared_from_this()] { self->PushSome(); });
+    edge_->PostBlobWork(permit_, [self = shared_from_this()] { self->PushSome(); });
   }
 
  private:
@@ -99,6 +102,7 @@ class BlobReader : public std::enable_shared_from_this<BlobReader> {
   }
 
   const Edge* const edge_;
+  const Permit permit_;
   const v1::ReadRequest request_;
   const std::shared_ptr<Stream> stream_;
   std::optional<BlobStore::Opened> blob_;
@@ -117,7 +121,7 @@ grpc::ServerUnaryReactor* BlobService::FindMissing(grpc::CallbackServerContext* 
   if (absl::Status checked = CheckFindMissing(*request); !checked.ok())
     return call->Failed(checked);
   std::vector<std::string> digests(request->sha256().begin(), request->sha256().end());
-  edge_->blob_thread->Run([edge = edge_, digests = std::move(digests), call] {
+  edge_->PostBlobWork(*permit, [edge = edge_, digests = std::move(digests), call] {
     v1::FindMissingResponse found;
     for (const std::string& sha256 : digests) {
       std::optional<int64_t> received = edge->blobs->FindMissing(sha256);
@@ -147,8 +151,13 @@ grpc::ServerWriteReactor<v1::ReadResponse>* BlobService::Read(grpc::CallbackServ
   }
   Audit(permit->owner(), "Read",
         absl::StrCat("blob ", DigestToHex(request->sha256()).substr(0, 12)));
+  auto lease = edge_->quota->Take(CallQuota::Kind::kStream, *permit);
+  if (!lease.ok()) {
+    stream->End(ToGrpc(lease.status()));
+    return stream.get();
+  }
   auto reader = std::make_shared<BlobReader>(edge_, *permit, *request, stream);
-  stream->SetHooks([reader] { reader->Wake(); }, [] {});
+  stream->SetHooks([reader] { reader->Wake(); }, [lease = *std::move(lease)] {});
   reader->Wake();
   return stream.get();
 }

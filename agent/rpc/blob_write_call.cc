@@ -40,14 +40,23 @@ grpc::ServerReadReactor<v1::WriteRequest>* BlobWriteCall::Begin(
   std::shared_ptr<BlobWriteCall> call(new BlobWriteCall(edge, permit, response));
   call->self_ = call;
   edge->calls->Add(call);
-  if (!permit.ok()) call->End(ToGrpc(permit.status()));
+  if (permit.ok()) {
+    absl::StatusOr<std::shared_ptr<CallQuota::Lease>> lease =
+        edge->quota->Take(CallQuota::Kind::kUpload, *permit);
+    if (!lease.ok()) call->End(ToGrpc(lease.status()));
+    if (lease.ok()) call->lease_ = *std::move(lease);
+  } else {
+    call->End(ToGrpc(permit.status()));
+  }
   call->ReadNext();
   return call.get();
 }
 
 void BlobWriteCall::OnReadDone(bool ok) {
   const Reaction reaction(this);
-  edge_->blob_thread->Run([self = self_, ok] { ok ? self->Take() : self->OnLastRead(); });
+  // Of a call that was refused nothing is read.
+  if (!permit_.ok()) return;
+  edge_->PostBlobWork(*permit_, [self = self_, ok] { ok ? self->Take() : self->OnLastRead(); });
 }
 
 void BlobWriteCall::Take() {
@@ -63,7 +72,7 @@ void BlobWriteCall::Take() {
 void BlobWriteCall::TakeChunk() {
   if (IsFinished()) return;
   if (upload_->HashSome()) {
-    edge_->blob_thread->Run([self = shared_from_this()] { self->TakeChunk(); });
+    edge_->PostBlobWork(*permit_, [self = shared_from_this()] { self->TakeChunk(); });
     return;
   }
   ReadNext();

@@ -71,6 +71,7 @@ class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>,
   const absl::StatusOr<Permit> permit_;
   v1::WriteResponse* const response_;  // gRPC's, until Finish
   std::shared_ptr<BlobWriteCall> self_;
+  std::shared_ptr<CallQuota::Lease> lease_;  // set in Begin
 
   v1::WriteRequest request_;
 

@@ -91,7 +91,7 @@ absl::StatusOr<std::vector<SpawnItem>> ToItems(const v1::SpawnBatchRequest& requ
         return absl::Status(spec.status().code(),
                             absl::StrCat("specs[", i, "]: ", spec.status().message()));
       }
-      items.push_back({*std::move(spec), std::nullopt, {}, InlineFilesOf(request.specs(i))});
+      items.push_back({*std::move(spec), std::nullopt, nullptr, InlineFilesOf(request.specs(i))});
     }
     return items;
   }
@@ -103,9 +103,9 @@ absl::StatusOr<std::vector<SpawnItem>> ToItems(const v1::SpawnBatchRequest& requ
   SHOAL_ASSIGN_OR_RETURN(std::shared_ptr<const Spec> spec,
                          ToSpec(request.specs(0), has_session, edge.limits));
   const std::shared_ptr<const InlineFiles> contents = InlineFilesOf(request.specs(0));
-  for (int i = 0; i < request.ranks().count(); ++i) {
-    items.push_back(
-        {spec, request.ranks().first_rank() + i, RankEnvironment(request.ranks(), i), contents});
+  const std::shared_ptr<const RankSet> ranks = ToRankSet(request.ranks());
+  for (int i = 0; i < ranks->count; ++i) {
+    items.push_back({spec, ranks->first_rank + i, ranks, contents});
   }
   return items;
 }
@@ -119,7 +119,7 @@ absl::StatusOr<SpawnCommand> ToCommand(const v1::SpawnRequest& request, const Ed
                          ToSpec(request.spec(), !request.session_id().empty(), edge.limits));
   SpawnCommand command{CallOf(request, permit)};
   command.session_id = request.session_id();
-  command.items.push_back({std::move(spec), std::nullopt, {}, InlineFilesOf(request.spec())});
+  command.items.push_back({std::move(spec), std::nullopt, nullptr, InlineFilesOf(request.spec())});
   return command;
 }
 

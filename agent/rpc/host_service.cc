@@ -92,22 +92,22 @@ grpc::ServerUnaryReactor* HostService::Get(grpc::CallbackServerContext* context,
   auto call = UnaryCall<v1::HostServiceGetResponse>::Begin(edge_->calls, permit, response);
   if (!permit.ok()) return call.get();
   TellTime(edge_->clock, context);
-  edge_->loop->Post(
-      [edge = edge_, permit = *permit, info = info_, call, with_checks = request->checks()] {
-        int live = edge->supervisor->live_processes();
-        int sessions = static_cast<int>(edge->supervisor->Sessions(permit).size());
-        int templates = static_cast<int>(edge->supervisor->Templates(permit).size());
-        info->helper->Run([edge, info, call, live, sessions, templates, with_checks] {
-          v1::Host host;
-          SetHost(*edge, *info, &host);
-          if (with_checks) SetChecks(*info, &host);
-          host.set_live_processes(live);
-          host.set_open_sessions(sessions);
-          host.set_live_templates(templates);
-          call->Answer(
-              [&](v1::HostServiceGetResponse* filled) { filled->mutable_host()->Swap(&host); });
-        });
-      });
+  edge_->Post(*permit, [edge = edge_, permit = *permit, info = info_, call,
+                        with_checks = request->checks()] {
+    int live = edge->supervisor->live_processes();
+    int sessions = edge->supervisor->open_sessions();
+    int templates = static_cast<int>(edge->supervisor->Templates(permit).size());
+    info->helper->Run([edge, info, call, live, sessions, templates, with_checks] {
+      v1::Host host;
+      SetHost(*edge, *info, &host);
+      if (with_checks) SetChecks(*info, &host);
+      host.set_live_processes(live);
+      host.set_open_sessions(sessions);
+      host.set_live_templates(templates);
+      call->Answer(
+          [&](v1::HostServiceGetResponse* filled) { filled->mutable_host()->Swap(&host); });
+    });
+  });
   return call.get();
 }
 

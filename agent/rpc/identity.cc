@@ -59,7 +59,8 @@ Caller Callers::Of(const grpc::CallbackServerContext& context) const {
 }
 
 absl::StatusOr<Permit> Callers::Authorize(const grpc::CallbackServerContext& context, Verb verb) {
-  const Caller caller = Of(context);
+  Caller caller = Of(context);
+  caller.connection = context.peer();
   if (caller.tcp_connection != 0) connections_.CountServed(caller.tcp_connection);
   absl::StatusOr<Permit> permit = agent::Authorize(caller, verb, Target::Host());
   if (!permit.ok()) Audit(caller.name, NameOf(verb), "", permit.status());

@@ -1,5 +1,6 @@
 #include "agent/rpc/process_conversion.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -121,18 +122,22 @@ void SetUsage(const record::Usage& usage, v1::ResourceUsage* proto) {
   proto->set_involuntary_switches(usage.involuntary_switches);
 }
 
-void SetExit(const Exit& exit, const std::vector<Survivor>& survivors, v1::ExitStatus* proto) {
+void SetOutcome(const Exit& exit, absl::string_view unknown_detail, v1::ExitStatus* proto) {
   if (exit.code.has_value()) {
     proto->set_code(*exit.code);
   } else if (exit.signal.has_value()) {
     proto->set_signal(*exit.signal);
   } else {
     proto->mutable_unknown()->set_reason(ToProto(exit.cause));
-    proto->mutable_unknown()->set_detail(CapMessage(exit.unknown_detail));
+    proto->mutable_unknown()->set_detail(CapMessage(unknown_detail));
   }
   proto->set_core_dumped(exit.core_dumped);
   proto->set_cause(ToProto(exit.cause));
   proto->set_requested_by(exit.requested_by);
+}
+
+void SetExit(const Exit& exit, const std::vector<Survivor>& survivors, v1::ExitStatus* proto) {
+  SetOutcome(exit, exit.unknown_detail, proto);
   SetUsage(exit.usage, proto->mutable_usage());
   proto->set_stderr_tail(exit.stderr_tail);
   for (const Survivor& survivor : survivors) SetSurvivor(survivor, proto->add_survivors());
@@ -226,21 +231,25 @@ void SetProcess(const ProcessEntry& entry, absl::string_view host, SpecView view
   }
 }
 
-void SetProcess(const Outcome& outcome, absl::string_view host, v1::Process* proto) {
-  if (outcome.process != nullptr) {
-    SetProcess(*outcome.process, host, SpecView::kWithoutEnv, proto);
-  } else {
-    proto->set_id(outcome.id);
+void SetBriefProcess(const ProcessEntry& entry, absl::string_view host, v1::Process* proto) {
+  proto->set_brief(true);
+  proto->set_id(entry.id);
+  proto->set_name(entry.name);
+  proto->set_pid(entry.pid);
+  proto->set_host(std::string(host));
+  proto->set_state(ToProto(entry.state));
+  if (entry.start_time) SetTime(*entry.start_time, proto->mutable_start_time());
+  if (entry.exit_time) SetTime(*entry.exit_time, proto->mutable_exit_time());
+  if (entry.exit) SetOutcome(*entry.exit, /*detail=*/"", proto->mutable_exit());
+  if (entry.start_failure) {
+    proto->mutable_start_failure()->set_stage(entry.start_failure->stage);
+    proto->mutable_start_failure()->set_error_number(entry.start_failure->error_number);
   }
-}
-
-void SetProcessResults(const std::vector<Outcome>& outcomes, absl::string_view host,
-                       google::protobuf::RepeatedPtrField<v1::ProcessResult>* results) {
-  for (const Outcome& outcome : outcomes) {
-    v1::ProcessResult* result = results->Add();
-    SetProcess(outcome, host, result->mutable_process());
-    if (!outcome.status.ok()) SetError(outcome.status, result->mutable_error());
-  }
+  proto->set_tree_empty(entry.tree_empty);
+  proto->set_output_complete(entry.output_complete);
+  SetFlags(entry.flags, proto);
+  proto->set_revision(entry.revision);
+  if (entry.rank) proto->set_rank(*entry.rank);
 }
 
 void SetSession(const SessionEntry& entry, int live_processes, v1::Session* proto) {
@@ -256,6 +265,11 @@ void SetSession(const SessionEntry& entry, int live_processes, v1::Session* prot
 absl::StatusOr<Selector> ToSelector(const v1::Selector& proto) {
   Selector selector;
   SHOAL_RETURN_IF_ERROR(CheckCount("selector.terms", proto.terms_size(), kMaxSelectorTerms));
+  const auto globs = std::count_if(proto.terms().begin(), proto.terms().end(), IsGlob);
+  if (globs > kMaxSelectorGlobs) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("selector.terms has ", globs, " globs, limit ", kMaxSelectorGlobs));
+  }
   for (int i = 0; i < proto.terms_size(); ++i) {
     const std::string& term = proto.terms(i);
     std::string field = absl::StrCat("selector.terms[", i, "]");

@@ -4,11 +4,6 @@
 #ifndef SHOAL_AGENT_RPC_PROCESS_CONVERSION_H_
 #define SHOAL_AGENT_RPC_PROCESS_CONVERSION_H_
 
-#include <google/protobuf/repeated_ptr_field.h>
-
-#include <string>
-#include <vector>
-
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "agent/core/commands.h"
@@ -24,16 +19,13 @@ namespace shoal::agent {
 void SetProcess(const ProcessEntry& entry, absl::string_view host, SpecView view,
                 v1::Process* proto);
 
-// Of a process that was deleted since, the id.
-void SetProcess(const Outcome& outcome, absl::string_view host, v1::Process* proto);
+// What Process.brief leaves of it.
+void SetBriefProcess(const ProcessEntry& entry, absl::string_view host, v1::Process* proto);
 
 void SetSurvivor(const Survivor& survivor, v1::Survivor* proto);
 
 // Of a stream by its number in the record.
 v1::StreamKind ToKind(int stream);
-
-void SetProcessResults(const std::vector<Outcome>& outcomes, absl::string_view host,
-                       google::protobuf::RepeatedPtrField<v1::ProcessResult>* results);
 
 // Without the token.
 void SetSession(const SessionEntry& entry, int live_processes, v1::Session* proto);

@@ -1,11 +1,15 @@
 #include "agent/rpc/process_list.h"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "agent/os/process_tree.h"
+#include "agent/rpc/answer_budget.h"
 #include "agent/rpc/process_conversion.h"
 #include "agent/rpc/request_checks.h"
 #include "agent/spec/time_conversion.h"
@@ -18,12 +22,6 @@ namespace {
 
 constexpr int kMaxPageSize = 1000;
 constexpr size_t kMaxMembers = 8;
-constexpr size_t kMaxPageBytes = size_t{2} << 20;  // a client receives 4 MiB unless told otherwise
-
-bool IsId(const std::string& text) {
-  auto is_base32 = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '2' && c <= '7'); };
-  return text.size() == kIdLength && std::all_of(text.begin(), text.end(), is_base32);
-}
 
 // Of a tree that has lost its main process.
 void SetMembers(const Edge& edge, const ProcessEntry& entry, v1::LiveUsage* proto) {
@@ -45,36 +43,101 @@ void SetLiveUsage(const Edge& edge, const ProcessEntry& entry, v1::Process* prot
   proto->mutable_live_usage()->set_stopped(usage.stopped);
 }
 
-// The selected processes in the order of ids, from the first above `after_id`, until `visit` says
-// enough. NOT_FOUND as Supervisor::Select.
-absl::Status VisitSelected(const Edge& edge, const Permit& permit, const ListQuery& query,
-                           absl::FunctionRef<bool(const ProcessEntry&)> visit) {
-  if (query.selector.terms.empty()) {
-    edge.supervisor->ForEachFrom(permit, query.after_id, [&](const ProcessEntry& entry) {
-      return !Matches(query.selector, entry) || visit(entry);
-    });
-    return absl::OkStatus();
+// A page while it is filled, in slices.
+class Page {
+ public:
+  using Call = std::shared_ptr<UnaryCall<v1::ListResponse>>;
+
+  // `ids`: what was selected, in their order; absent: all processes are held against the selector.
+  Page(const Edge* edge, Permit permit, ListQuery query,
+       std::optional<std::vector<std::string>> ids, Call call)
+      : edge_(edge),
+        permit_(std::move(permit)),
+        query_(std::move(query)),
+        ids_(std::move(ids)),
+        call_(std::move(call)),
+        after_id_(query_.after_id) {
+    // As of before the first is told, so that a Watch from it misses nothing.
+    page_.set_revision(edge_->supervisor->revision());
   }
-  SHOAL_ASSIGN_OR_RETURN(std::vector<const ProcessEntry*> selected,
-                         edge.supervisor->Select(permit, query.selector));
-  std::sort(selected.begin(), selected.end(),
-            [](const ProcessEntry* a, const ProcessEntry* b) { return a->id < b->id; });
-  for (const ProcessEntry* entry : selected) {
-    if (entry->id > query.after_id && !visit(*entry)) break;
+
+  // Looks at the next process; false: the page was answered, or is not wanted any more.
+  bool AddNext() {
+    if (call_->IsFinished()) return false;
+    const ProcessEntry* entry = Next();
+    if (entry == nullptr) return Answer("");
+    if (!Matches(query_.selector, *entry)) return true;
+    const std::string last_id =
+        page_.processes_size() == 0 ? "" : page_.processes(page_.processes_size() - 1).id();
+    const bool is_full = page_.processes_size() == query_.page_size ||
+                         bytes_ + FullBytesOf(*entry) > kMaxAnswerBytes;
+    if (is_full && !last_id.empty()) return Answer(last_id);
+    v1::Process* process = page_.add_processes();
+    SetProcess(*entry, edge_->host_name, is_full ? Detail::kBrief : Detail::kFull, process);
+    if (query_.live_usage) SetLiveUsage(*edge_, *entry, process);
+    bytes_ += process->ByteSizeLong() + kFraming;
+    return true;
   }
-  return absl::OkStatus();
+
+ private:
+  static constexpr size_t kFraming = 8;
+
+  const ProcessEntry* Next() {
+    const ProcessEntry* next = nullptr;
+    if (!ids_) {
+      edge_->supervisor->ForEachFrom(permit_, after_id_, [&next](const ProcessEntry& entry) {
+        next = &entry;
+        return false;
+      });
+    }
+    while (ids_ && next == nullptr && next_id_ < ids_->size()) {
+      const std::string& id = (*ids_)[next_id_++];
+      if (id > query_.after_id) next = edge_->supervisor->Find(permit_, id);
+    }
+    if (next != nullptr) after_id_ = next->id;
+    return next;
+  }
+
+  bool Answer(const std::string& next_page_token) {
+    page_.set_next_page_token(next_page_token);
+    call_->Answer([this](v1::ListResponse* response) { response->Swap(&page_); });
+    return false;
+  }
+
+  const Edge* const edge_;
+  const Permit permit_;
+  const ListQuery query_;
+  const std::optional<std::vector<std::string>> ids_;
+  const Call call_;
+  size_t next_id_ = 0;
+  std::string after_id_;
+  v1::ListResponse page_;
+  size_t bytes_ = 0;
+};
+
+void FillPage(const Edge* edge, const Permit& permit, ListQuery query,
+              std::optional<std::vector<std::string>> ids, const Page::Call& call) {
+  // What was selected fits the terms; a process must fit the rest when it is told.
+  query.selector.all = query.selector.all || !query.selector.terms.empty();
+  query.selector.terms.clear();
+  auto page = std::make_unique<Page>(edge, permit, std::move(query), std::move(ids), call);
+  edge->slices->Run(permit.caller(), [page = std::move(page)] { return page->AddNext(); });
+}
+
+absl::Status NotOne(const std::string& term, size_t found) {
+  const std::string escaped = EscapeForMessage(term);
+  if (found == 0) return absl::NotFoundError(absl::StrCat("no process matches '", escaped, "'"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", escaped, "' matches ", found, " processes, not one"));
 }
 
 }  // namespace
 
 absl::StatusOr<ListQuery> ToQuery(const v1::ListRequest& request) {
   ListQuery query;
-  if (request.page_size() < 0) return absl::InvalidArgumentError("page_size is negative");
+  SHOAL_RETURN_IF_ERROR(CheckPage(request));
   query.page_size =
       request.page_size() == 0 ? kMaxPageSize : std::min(request.page_size(), kMaxPageSize);
-  if (!request.page_token().empty() && !IsId(request.page_token())) {
-    return absl::InvalidArgumentError("bad page_token");
-  }
   query.after_id = request.page_token();
   query.live_usage = request.live_usage();
   query.selector.all = !request.has_selector();
@@ -84,42 +147,33 @@ absl::StatusOr<ListQuery> ToQuery(const v1::ListRequest& request) {
   return query;
 }
 
-void AnswerList(const Edge& edge, const Permit& permit, const ListQuery& query,
-                UnaryCall<v1::ListResponse>* call) {
-  v1::ListResponse page;
-  size_t bytes = 0;
-  absl::Status status = VisitSelected(edge, permit, query, [&](const ProcessEntry& entry) {
-    if (page.processes_size() == query.page_size || bytes > kMaxPageBytes) {
-      page.set_next_page_token(page.processes(page.processes_size() - 1).id());
-      return false;
-    }
-    v1::Process* process = page.add_processes();
-    SetProcess(entry, edge.host_name, SpecView::kWithoutEnv, process);
-    if (query.live_usage) SetLiveUsage(edge, entry, process);
-    bytes += process->ByteSizeLong();
-    return true;
-  });
-  if (!status.ok()) return call->Fail(status);
-  page.set_revision(edge.supervisor->revision());
-  call->Answer([&](v1::ListResponse* response) { response->Swap(&page); });
+void AnswerList(const Edge* edge, const Permit& permit, const ListQuery& query,
+                const std::shared_ptr<UnaryCall<v1::ListResponse>>& call) {
+  if (query.selector.terms.empty()) return FillPage(edge, permit, query, std::nullopt, call);
+  edge->supervisor->Select(
+      permit, query.selector, [call] { return !call->IsFinished(); },
+      [edge, permit, query, call](absl::StatusOr<std::vector<const ProcessEntry*>> selected) {
+        if (!selected.ok()) return call->Fail(selected.status());
+        std::vector<std::string> ids;
+        for (const ProcessEntry* entry : *selected) ids.push_back(entry->id);
+        FillPage(edge, permit, query, std::move(ids), call);
+      });
 }
 
-void AnswerGet(const Edge& edge, const Permit& permit, const Selector& selector, bool live_usage,
-               UnaryCall<v1::GetResponse>* call) {
-  absl::StatusOr<std::vector<const ProcessEntry*>> found =
-      edge.supervisor->Select(permit, selector);
-  if (!found.ok()) return call->Fail(found.status());
-  if (found->size() != 1) {
-    std::string term = EscapeForMessage(selector.terms[0]);
-    return call->Fail(found->empty()
-                          ? absl::NotFoundError(absl::StrCat("no process matches '", term, "'"))
-                          : absl::InvalidArgumentError(absl::StrCat(
-                                "'", term, "' matches ", found->size(), " processes, not one")));
-  }
-  call->Answer([&](v1::GetResponse* response) {
-    SetProcess(*found->front(), edge.host_name, SpecView::kFull, response->mutable_process());
-    if (live_usage) SetLiveUsage(edge, *found->front(), response->mutable_process());
-  });
+void AnswerGet(const Edge* edge, const Permit& permit, const Selector& selector, bool live_usage,
+               const std::shared_ptr<UnaryCall<v1::GetResponse>>& call) {
+  edge->supervisor->Select(
+      permit, selector, [call] { return !call->IsFinished(); },
+      [edge, term = selector.terms.front(), live_usage,
+       call](absl::StatusOr<std::vector<const ProcessEntry*>> found) {
+        if (!found.ok()) return call->Fail(found.status());
+        if (found->size() != 1) return call->Fail(NotOne(term, found->size()));
+        const ProcessEntry& entry = *found->front();
+        call->Answer([&](v1::GetResponse* response) {
+          SetProcess(entry, edge->host_name, SpecView::kFull, response->mutable_process());
+          if (live_usage) SetLiveUsage(*edge, entry, response->mutable_process());
+        });
+      });
 }
 
 }  // namespace shoal::agent

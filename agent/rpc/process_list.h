@@ -1,10 +1,11 @@
 // Get and List: processes as they are now, in pages.
 //
 // Thread-safety: ToQuery is thread-safe; the rest is for the loop thread.
-// Blocking:      reads /proc where the request asks for live usage.
+// Blocking:      reads /proc where the request asks for live usage; in slices, see Slices.
 #ifndef SHOAL_AGENT_RPC_PROCESS_LIST_H_
 #define SHOAL_AGENT_RPC_PROCESS_LIST_H_
 
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -25,13 +26,13 @@ struct ListQuery {
 // INVALID_ARGUMENT: "bad page_token", a negative page_size, a bad selector.
 absl::StatusOr<ListQuery> ToQuery(const v1::ListRequest& request);
 
-// A page ends at `page_size` processes or before it outgrows what a client receives.
-void AnswerList(const Edge& edge, const Permit& permit, const ListQuery& query,
-                UnaryCall<v1::ListResponse>* call);
+// A page ends at `page_size` processes, or before it would exceed 2 MiB.
+void AnswerList(const Edge* edge, const Permit& permit, const ListQuery& query,
+                const std::shared_ptr<UnaryCall<v1::ListResponse>>& call);
 
 // NOT_FOUND: no match. INVALID_ARGUMENT: several.
-void AnswerGet(const Edge& edge, const Permit& permit, const Selector& selector, bool live_usage,
-               UnaryCall<v1::GetResponse>* call);
+void AnswerGet(const Edge* edge, const Permit& permit, const Selector& selector, bool live_usage,
+               const std::shared_ptr<UnaryCall<v1::GetResponse>>& call);
 
 }  // namespace shoal::agent
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/rpc/agent_time.h"
 #include "agent/rpc/audit.h"
+#include "agent/rpc/bulk_call.h"
 #include "agent/rpc/commands.h"
 #include "agent/rpc/process_conversion.h"
 #include "agent/rpc/process_list.h"
@@ -27,45 +28,38 @@ using CallOf = std::shared_ptr<UnaryCall<Response>>;
 
 // Answers a call with the outcome for each selected process.
 template <typename Response>
-OutcomesCallback AnswerOutcomes(CallOf<Response> call, const Edge* edge) {
-  return [call = std::move(call), edge](absl::StatusOr<std::vector<Outcome>> outcomes) {
+OutcomesCallback AnswerOutcomes(CallOf<Response> call, const Edge* edge, const Permit& permit) {
+  return [call = std::move(call), edge, permit](absl::StatusOr<std::vector<Outcome>> outcomes) {
     if (!outcomes.ok()) return call->Fail(outcomes.status());
-    call->Answer([&](Response* response) {
-      SetProcessResults(*outcomes, edge->host_name, response->mutable_results());
-    });
+    BulkCall<Response>::Begin(edge, permit, call, ToldOf(*outcomes));
   };
 }
 
-SpawnCallback AnswerSpawnBatch(CallOf<v1::SpawnBatchResponse> call, const Edge* edge) {
-  return [call = std::move(call), edge](const std::vector<SpawnOutcome>& outcomes, bool replayed) {
-    call->Answer([&](v1::SpawnBatchResponse* response) {
-      for (const SpawnOutcome& outcome : outcomes) {
-        v1::SpawnBatchResponse::Result* result = response->add_results();
-        if (outcome.status.ok()) {
-          SetProcess(*outcome.process, edge->host_name, SpecView::kWithoutEnv,
-                     result->mutable_process());
-        } else {
-          SetError(outcome.status, result->mutable_error());
-        }
-      }
-      response->set_replayed(replayed);
-    });
+SpawnCallback AnswerSpawnBatch(CallOf<v1::SpawnBatchResponse> call, const Edge* edge,
+                               const Permit& permit) {
+  return [call = std::move(call), edge, permit](const std::vector<SpawnOutcome>& outcomes,
+                                                bool replayed) {
+    v1::SpawnBatchResponse response;
+    response.set_replayed(replayed);
+    BulkCall<v1::SpawnBatchResponse>::Begin(edge, permit, call, ToldOf(outcomes),
+                                            std::move(response));
   };
 }
 
-// A wait that the client may give up before the loop has even begun it. Loop thread only.
-struct PendingWait {
-  WaitId id = 0;
-};
-
-// The client went away: its wait is dropped without an answer.
+// Whether the call waits for its answer.
 template <typename Response>
-std::shared_ptr<PendingWait> CancelWith(const CallOf<Response>& call, const Edge* edge) {
-  auto pending = std::make_shared<PendingWait>();
-  call->SetOnCancel([edge, pending] {
-    edge->loop->Post([edge, pending] { edge->supervisor->CancelWait(pending->id); });
+IsWanted WhileOpen(const CallOf<Response>& call) {
+  return [call] { return !call->IsFinished(); };
+}
+
+// The client went away: its wait is dropped without an answer, perhaps before the loop has begun it.
+template <typename Response>
+std::shared_ptr<WaitTicket> CancelWith(const CallOf<Response>& call, const Edge* edge) {
+  auto ticket = std::make_shared<WaitTicket>();
+  call->SetOnCancel([edge, ticket] {
+    edge->loop->Post([edge, ticket] { edge->supervisor->CancelWait(ticket.get()); });
   });
-  return pending;
+  return ticket;
 }
 
 void AnswerSpawn(UnaryCall<v1::SpawnResponse>* call, const Edge* edge, const ProcessEntry& process,
@@ -78,7 +72,7 @@ void AnswerSpawn(UnaryCall<v1::SpawnResponse>* call, const Edge* edge, const Pro
 
 // Answers once the process has started, or has come to what the request waits for.
 SpawnCallback AnswerSpawn(CallOf<v1::SpawnResponse> call, const Edge* edge, const Permit& permit,
-                          StartedWait wait, std::shared_ptr<PendingWait> pending) {
+                          StartedWait wait, std::shared_ptr<WaitTicket> pending) {
   return [call = std::move(call), edge, permit, wait, pending = std::move(pending)](
              const std::vector<SpawnOutcome>& outcomes, bool replayed) {
     const SpawnOutcome& outcome = outcomes.at(0);
@@ -89,8 +83,8 @@ SpawnCallback AnswerSpawn(CallOf<v1::SpawnResponse> call, const Edge* edge, cons
     if (call->IsFinished()) return;
     Selector itself;
     itself.terms = {outcome.process->id};
-    pending->id = edge->supervisor->Wait(
-        permit, itself, wait.until, /*any=*/false, wait.timeout,
+    edge->supervisor->Wait(
+        permit, itself, wait.until, /*any=*/false, wait.timeout, pending,
         [call, edge, replayed](absl::StatusOr<std::vector<const ProcessEntry*>> processes, bool) {
           if (!processes.ok()) return call->Fail(processes.status());
           if (processes->empty()) return call->Fail(absl::NotFoundError("the process was deleted"));
@@ -100,18 +94,17 @@ SpawnCallback AnswerSpawn(CallOf<v1::SpawnResponse> call, const Edge* edge, cons
 }
 
 void BeginWait(const Edge* edge, const CallOf<v1::WaitResponse>& call, const WaitCommand& command,
-               const std::shared_ptr<PendingWait>& pending) {
-  if (call->IsFinished()) return;
-  pending->id = edge->supervisor->Wait(
-      command.permit, command.selector, command.until, command.any, command.timeout,
-      [call, edge](absl::StatusOr<std::vector<const ProcessEntry*>> processes, bool timed_out) {
+               const std::shared_ptr<CallQuota::Lease>& lease,
+               const std::shared_ptr<WaitTicket>& ticket) {
+  edge->supervisor->Wait(
+      command.permit, command.selector, command.until, command.any, command.timeout, ticket,
+      [call, edge, lease, permit = command.permit](
+          absl::StatusOr<std::vector<const ProcessEntry*>> processes, bool timed_out) {
         if (!processes.ok()) return call->Fail(processes.status());
-        call->Answer([&](v1::WaitResponse* response) {
-          for (const ProcessEntry* process : *processes) {
-            SetProcess(*process, edge->host_name, SpecView::kWithoutEnv, response->add_processes());
-          }
-          response->set_timed_out(timed_out);
-        });
+        v1::WaitResponse response;
+        response.set_timed_out(timed_out);
+        BulkCall<v1::WaitResponse>::Begin(edge, permit, call, ToldOf(*processes),
+                                          std::move(response));
       });
 }
 
@@ -129,11 +122,11 @@ grpc::ServerUnaryReactor* ProcessService::Spawn(Context* context, const v1::Spaw
   absl::StatusOr<StartedWait> wait = ToStartedWait(*request);
   if (!wait.ok()) return call->Failed(wait.status());
   auto pending = wait->until == Until::kStarted ? nullptr : CancelWith(call, edge_);
-  edge_->loop->Post(
-      [edge = edge_, command = *std::move(command), wait = *wait, pending, call]() mutable {
-        auto answer = AnswerSpawn(std::move(call), edge, command.permit, wait, std::move(pending));
-        edge->supervisor->Spawn(std::move(command), std::move(answer));
-      });
+  edge_->Post(*permit, [edge = edge_, command = *std::move(command), wait = *wait, pending,
+                        call]() mutable {
+    auto answer = AnswerSpawn(std::move(call), edge, command.permit, wait, std::move(pending));
+    edge->supervisor->Spawn(std::move(command), std::move(answer));
+  });
   return call.get();
 }
 
@@ -147,8 +140,9 @@ grpc::ServerUnaryReactor* ProcessService::SpawnBatch(Context* context,
   absl::StatusOr<SpawnCommand> command = ToCommand(*request, *edge_, *permit);
   Audit(permit->owner(), "SpawnBatch", DescribeBatch(*request), command.status());
   if (!command.ok()) return call->Failed(command.status());
-  edge_->loop->Post([edge = edge_, command = *std::move(command), call]() mutable {
-    edge->supervisor->Spawn(std::move(command), AnswerSpawnBatch(std::move(call), edge));
+  edge_->Post(*permit, [edge = edge_, command = *std::move(command), call]() mutable {
+    auto answer = AnswerSpawnBatch(std::move(call), edge, command.permit);
+    edge->supervisor->Spawn(std::move(command), std::move(answer));
   });
   return call.get();
 }
@@ -162,9 +156,9 @@ grpc::ServerUnaryReactor* ProcessService::Get(Context* context, const v1::GetReq
   one.add_terms(request->selector());
   absl::StatusOr<Selector> selector = ToSelector(one);
   if (!selector.ok()) return call->Failed(selector.status());
-  edge_->loop->Post([edge = edge_, permit = *permit, selector = *std::move(selector),
-                     usage = request->live_usage(),
-                     call] { AnswerGet(*edge, permit, selector, usage, call.get()); });
+  edge_->Post(*permit, [edge = edge_, permit = *permit, selector = *std::move(selector),
+                        usage = request->live_usage(),
+                        call] { AnswerGet(edge, permit, selector, usage, call); });
   return call.get();
 }
 
@@ -175,8 +169,8 @@ grpc::ServerUnaryReactor* ProcessService::List(Context* context, const v1::ListR
   if (!permit.ok()) return call.get();
   absl::StatusOr<ListQuery> query = ToQuery(*request);
   if (!query.ok()) return call->Failed(query.status());
-  edge_->loop->Post([edge = edge_, permit = *permit, query = *std::move(query), call] {
-    AnswerList(*edge, permit, query, call.get());
+  edge_->Post(*permit, [edge = edge_, permit = *permit, query = *std::move(query), call] {
+    AnswerList(edge, permit, query, call);
   });
   return call.get();
 }
@@ -188,10 +182,11 @@ grpc::ServerUnaryReactor* ProcessService::Wait(Context* context, const v1::WaitR
   if (!permit.ok()) return call.get();
   absl::StatusOr<WaitCommand> command = ToCommand(*request, *permit);
   if (!command.ok()) return call->Failed(command.status());
+  auto lease = edge_->quota->Take(CallQuota::Kind::kWait, *permit);
+  if (!lease.ok()) return call->Failed(lease.status());
   auto pending = CancelWith(call, edge_);
-  edge_->loop->Post([edge = edge_, command = *std::move(command), pending, call] {
-    BeginWait(edge, call, command, pending);
-  });
+  edge_->Post(*permit, [edge = edge_, command = *std::move(command), lease = *std::move(lease),
+                        pending, call] { BeginWait(edge, call, command, lease, pending); });
   return call.get();
 }
 
@@ -205,8 +200,9 @@ grpc::ServerUnaryReactor* ProcessService::Signal(Context* context, const v1::Sig
   Audit(permit->owner(), "Signal",
         absl::StrCat(request->signal(), " ", Describe(request->selector())), command.status());
   if (!command.ok()) return call->Failed(command.status());
-  edge_->loop->Post([edge = edge_, command = *std::move(command), call] {
-    edge->supervisor->Signal(command, AnswerOutcomes(call, edge));
+  edge_->Post(*permit, [edge = edge_, command = *std::move(command), call]() mutable {
+    command.is_wanted = WhileOpen(call);
+    edge->supervisor->Signal(command, AnswerOutcomes(call, edge, command.permit));
   });
   return call.get();
 }
@@ -221,8 +217,10 @@ grpc::ServerUnaryReactor* ProcessService::Terminate(Context* context,
   absl::StatusOr<TerminateCommand> command = ToCommand(*request, *permit);
   Audit(permit->owner(), "Terminate", Describe(request->selector()), command.status());
   if (!command.ok()) return call->Failed(command.status());
-  edge_->loop->Post([edge = edge_, command = *std::move(command), call]() mutable {
-    edge->supervisor->Terminate(std::move(command), AnswerOutcomes(call, edge));
+  edge_->Post(*permit, [edge = edge_, command = *std::move(command), call]() mutable {
+    auto answer = AnswerOutcomes(call, edge, command.permit);
+    command.is_wanted = WhileOpen(call);
+    edge->supervisor->Terminate(std::move(command), std::move(answer));
   });
   return call.get();
 }
@@ -236,8 +234,10 @@ grpc::ServerUnaryReactor* ProcessService::Update(Context* context, const v1::Upd
   absl::StatusOr<UpdateCommand> command = ToCommand(*request, *permit);
   Audit(permit->owner(), "Update", Describe(request->selector()), command.status());
   if (!command.ok()) return call->Failed(command.status());
-  edge_->loop->Post([edge = edge_, command = *std::move(command), call]() mutable {
-    edge->supervisor->Update(std::move(command), AnswerOutcomes(call, edge));
+  edge_->Post(*permit, [edge = edge_, command = *std::move(command), call]() mutable {
+    auto answer = AnswerOutcomes(call, edge, command.permit);
+    command.is_wanted = WhileOpen(call);
+    edge->supervisor->Update(std::move(command), std::move(answer));
   });
   return call.get();
 }
@@ -251,8 +251,9 @@ grpc::ServerUnaryReactor* ProcessService::Delete(Context* context, const v1::Del
   absl::StatusOr<DeleteCommand> command = ToCommand(*request, *permit);
   Audit(permit->owner(), "Delete", Describe(request->selector()), command.status());
   if (!command.ok()) return call->Failed(command.status());
-  edge_->loop->Post([edge = edge_, command = *std::move(command), call] {
-    edge->supervisor->Delete(command, AnswerOutcomes(call, edge));
+  edge_->Post(*permit, [edge = edge_, command = *std::move(command), call]() mutable {
+    command.is_wanted = WhileOpen(call);
+    edge->supervisor->Delete(command, AnswerOutcomes(call, edge, command.permit));
   });
   return call.get();
 }
@@ -266,7 +267,7 @@ grpc::ServerUnaryReactor* ProcessService::AcknowledgeOutput(
   if (!permit.ok()) return call.get();
   absl::StatusOr<std::vector<Acknowledgement>> positions = ToAcknowledgements(*request);
   if (!positions.ok()) return call->Failed(positions.status());
-  edge_->loop->Post([edge = edge_, permit = *permit, positions = *std::move(positions), call] {
+  edge_->Post(*permit, [edge = edge_, permit = *permit, positions = *std::move(positions), call] {
     absl::Status done = edge->supervisor->Acknowledge(permit, positions);
     if (!done.ok()) return call->Fail(done);
     call->Answer([](v1::AcknowledgeOutputResponse*) {});

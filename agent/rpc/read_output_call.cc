@@ -138,9 +138,15 @@ grpc::ServerWriteReactor<v1::ReadOutputResponse>* BeginReadOutput(
     stream->End(ToGrpc(query.status()));
     return stream.get();
   }
+  auto lease = edge->quota->Take(CallQuota::Kind::kStream, *permit);
+  if (!lease.ok()) {
+    stream->End(ToGrpc(lease.status()));
+    return stream.get();
+  }
   std::shared_ptr<OutputFollower> follower = OutputFollower::Create(
       &edge->output, *std::move(query), std::make_shared<StreamSink>(stream));
-  stream->SetHooks([follower] { follower->OnRoom(); }, [follower] { follower->Stop(); });
+  stream->SetHooks([follower] { follower->OnRoom(); },
+                   [follower, lease = *std::move(lease)] { follower->Stop(); });
   follower->Begin();
   return stream.get();
 }

@@ -4,6 +4,8 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "common/escape.h"
@@ -11,6 +13,14 @@
 #include "common/status.h"
 
 namespace shoal::agent {
+namespace {
+
+bool IsId(const std::string& text) {
+  auto is_base32 = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '2' && c <= '7'); };
+  return text.size() == kIdLength && std::all_of(text.begin(), text.end(), is_base32);
+}
+
+}  // namespace
 
 absl::Status CheckRequestId(const std::string& request_id) {
   if (TimeOfRequestId(request_id).ok()) return absl::OkStatus();
@@ -29,6 +39,12 @@ absl::Status CheckPin(absl::string_view pinned_agent_id, absl::string_view pinne
                                            ", not ", EscapeForMessage(pinned_boot_id, 64)));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckPage(int page_size, const std::string& page_token) {
+  if (page_size < 0) return absl::InvalidArgumentError("page_size is negative");
+  if (page_token.empty() || IsId(page_token)) return absl::OkStatus();
+  return absl::InvalidArgumentError("bad page_token");
 }
 
 std::string FingerprintOf(const google::protobuf::MessageLite& message) {

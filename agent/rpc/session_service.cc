@@ -6,15 +6,20 @@
 
 #include "absl/status/statusor.h"
 #include "agent/rpc/agent_time.h"
+#include "agent/rpc/answer_budget.h"
 #include "agent/rpc/audit.h"
 #include "agent/rpc/commands.h"
 #include "agent/rpc/process_conversion.h"
+#include "agent/rpc/request_checks.h"
 #include "agent/rpc/unary_call.h"
 #include "agent/spec/time_conversion.h"
 #include "common/status.h"
 
 namespace shoal::agent {
 namespace {
+
+constexpr size_t kMaxSessionBytes = 1024;  // name and owner, of 256 bytes each, and the rest
+constexpr size_t kFraming = 8;
 
 absl::StatusOr<CloseSessionCommand> ToCommand(const v1::CloseRequest& request,
                                               const Permit& permit) {
@@ -58,7 +63,7 @@ grpc::ServerUnaryReactor* SessionService::Open(Context* context, const v1::OpenR
       filled->set_boot_id(edge->boot_id);
     });
   };
-  edge_->loop->Post([edge = edge_, command = *std::move(command), answer]() mutable {
+  edge_->Post(*permit, [edge = edge_, command = *std::move(command), answer]() mutable {
     edge->supervisor->OpenSession(std::move(command), std::move(answer));
   });
   return call.get();
@@ -70,8 +75,8 @@ grpc::ServerUnaryReactor* SessionService::KeepAlive(Context* context,
   const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kKeepAlive);
   auto call = UnaryCall<v1::KeepAliveResponse>::Begin(edge_->calls, permit, response);
   if (!permit.ok()) return call.get();
-  edge_->loop->Post([edge = edge_, permit = *permit, id = request->session_id(),
-                     token = request->token(), call] {
+  edge_->Post(*permit, [edge = edge_, permit = *permit, id = request->session_id(),
+                        token = request->token(), call] {
     absl::StatusOr<absl::Duration> ttl = edge->supervisor->KeepAlive(permit, id, token);
     if (!ttl.ok()) return call->Fail(ttl.status());
     call->Answer([&](v1::KeepAliveResponse* filled) { SetDuration(*ttl, filled->mutable_ttl()); });
@@ -95,7 +100,7 @@ grpc::ServerUnaryReactor* SessionService::Close(Context* context, const v1::Clos
       filled->mutable_kept_ids()->Assign(end->kept_ids.begin(), end->kept_ids.end());
     });
   };
-  edge_->loop->Post([edge = edge_, command = *std::move(command), answer] {
+  edge_->Post(*permit, [edge = edge_, command = *std::move(command), answer] {
     edge->supervisor->CloseSession(command, answer);
   });
   return call.get();
@@ -104,17 +109,26 @@ grpc::ServerUnaryReactor* SessionService::Close(Context* context, const v1::Clos
 grpc::ServerUnaryReactor* SessionService::List(Context* context,
                                                const v1::SessionServiceListRequest* request,
                                                v1::SessionServiceListResponse* response) {
-  static_cast<void>(request);
   const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kListSessions);
   auto call = UnaryCall<v1::SessionServiceListResponse>::Begin(edge_->calls, permit, response);
   if (!permit.ok()) return call.get();
-  edge_->loop->Post([edge = edge_, permit = *permit, call] {
-    call->Answer([&](v1::SessionServiceListResponse* filled) {
-      for (const SessionEntry* session : edge->supervisor->Sessions(permit)) {
-        SetSession(*session, edge->supervisor->LiveProcessesOf(session->id),
-                   filled->add_sessions());
+  if (absl::Status checked = CheckPage(*request); !checked.ok()) return call->Failed(checked);
+  edge_->Post(*permit, [edge = edge_, permit = *permit, after_id = request->page_token(),
+                        page_size = request->page_size(), call] {
+    v1::SessionServiceListResponse page;
+    size_t bytes = 0;
+    edge->supervisor->ForEachSessionFrom(permit, after_id, [&](const SessionEntry& session) {
+      const int count = page.sessions_size();
+      if (count > 0 && (count == page_size || bytes + kMaxSessionBytes > kMaxAnswerBytes)) {
+        page.set_next_page_token(page.sessions(count - 1).id());
+        return false;
       }
+      v1::Session* one = page.add_sessions();
+      SetSession(session, edge->supervisor->LiveProcessesOf(session.id), one);
+      bytes += one->ByteSizeLong() + kFraming;
+      return true;
     });
+    call->Answer([&](v1::SessionServiceListResponse* filled) { filled->Swap(&page); });
   });
   return call.get();
 }

@@ -9,14 +9,19 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_join.h"
 #include "agent/rpc/agent_time.h"
+#include "agent/rpc/answer_budget.h"
 #include "agent/rpc/audit.h"
+#include "agent/rpc/bulk_call.h"
 #include "agent/rpc/commands.h"
 #include "agent/rpc/process_conversion.h"
+#include "agent/rpc/request_checks.h"
 #include "agent/rpc/unary_call.h"
 #include "agent/spec/time_conversion.h"
 
 namespace shoal::agent {
 namespace {
+
+constexpr size_t kFraming = 8;
 
 void SetTemplate(const ProcessEntry& process, const Edge& edge, v1::Template* proto) {
   const TemplateFacts& facts = *process.template_facts;
@@ -52,7 +57,7 @@ grpc::ServerUnaryReactor* TemplateService::Create(Context* context,
       SetTemplate(**process, *edge, filled->mutable_template_());
     });
   };
-  edge_->loop->Post([edge = edge_, command = *std::move(command), answer] {
+  edge_->Post(*permit, [edge = edge_, command = *std::move(command), answer] {
     edge->supervisor->CreateTemplate(command, answer);
   });
   return call.get();
@@ -61,16 +66,27 @@ grpc::ServerUnaryReactor* TemplateService::Create(Context* context,
 grpc::ServerUnaryReactor* TemplateService::List(Context* context,
                                                 const v1::TemplateServiceListRequest* request,
                                                 v1::TemplateServiceListResponse* response) {
-  static_cast<void>(request);
   const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kListTemplates);
   auto call = UnaryCall<v1::TemplateServiceListResponse>::Begin(edge_->calls, permit, response);
   if (!permit.ok()) return call.get();
-  edge_->loop->Post([edge = edge_, permit = *permit, call] {
-    call->Answer([&](v1::TemplateServiceListResponse* filled) {
-      for (const ProcessEntry* process : edge->supervisor->Templates(permit)) {
-        SetTemplate(*process, *edge, filled->add_templates());
+  if (absl::Status checked = CheckPage(*request); !checked.ok()) return call->Failed(checked);
+  edge_->Post(*permit, [edge = edge_, permit = *permit, after_id = request->page_token(),
+                        page_size = request->page_size(), call] {
+    v1::TemplateServiceListResponse page;
+    size_t bytes = 0;
+    for (const ProcessEntry* process : edge->supervisor->Templates(permit)) {
+      if (process->id <= after_id) continue;
+      const int count = page.templates_size();
+      const size_t most = FullBytesOf(*process) + process->template_facts->key.size();
+      if (count > 0 && (count == page_size || bytes + most > kMaxAnswerBytes)) {
+        page.set_next_page_token(page.templates(count - 1).process().id());
+        break;
       }
-    });
+      v1::Template* one = page.add_templates();
+      SetTemplate(*process, *edge, one);
+      bytes += one->ByteSizeLong() + kFraming;
+    }
+    call->Answer([&](v1::TemplateServiceListResponse* filled) { filled->Swap(&page); });
   });
   return call.get();
 }
@@ -86,18 +102,15 @@ grpc::ServerUnaryReactor* TemplateService::Delete(Context* context,
   Audit(permit->owner(), "TemplateService.Delete", absl::StrJoin(request->templates(), " "),
         command.status());
   if (!command.ok()) return call->Failed(command.status());
-  auto answer = [edge = edge_, call](absl::StatusOr<std::vector<Outcome>> outcomes) {
+  auto answer = [edge = edge_, permit = *permit,
+                 call](absl::StatusOr<std::vector<Outcome>> outcomes) {
     if (!outcomes.ok()) return call->Fail(outcomes.status());
     for (const Outcome& outcome : *outcomes) {
       if (!outcome.status.ok()) return call->Fail(outcome.status);
     }
-    call->Answer([&](v1::TemplateServiceDeleteResponse* filled) {
-      for (const Outcome& outcome : *outcomes) {
-        SetProcess(outcome, edge->host_name, filled->add_processes());
-      }
-    });
+    BulkCall<v1::TemplateServiceDeleteResponse>::Begin(edge, permit, call, ToldOf(*outcomes));
   };
-  edge_->loop->Post([edge = edge_, command = *std::move(command), answer] {
+  edge_->Post(*permit, [edge = edge_, command = *std::move(command), answer] {
     edge->supervisor->DeleteTemplates(command, answer);
   });
   return call.get();

@@ -1,5 +1,6 @@
 #include "agent/rpc/watch_stream.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "agent/rpc/process_conversion.h"
@@ -32,11 +33,17 @@ grpc::ServerWriteReactor<v1::WatchResponse>* WatchStream::Begin(
     stream->End(ToGrpc(selector.status()));
     return stream.get();
   }
+  auto lease = edge->quota->Take(CallQuota::Kind::kStream, *permit);
+  if (!lease.ok()) {
+    stream->End(ToGrpc(lease.status()));
+    return stream.get();
+  }
   std::shared_ptr<WatchStream> watch(
       new WatchStream(edge, *permit, *std::move(selector), request.from_revision(), stream));
-  stream->SetHooks([watch] { watch->edge_->loop->Post([watch] { watch->Flush(); }); },
-                   [watch] { watch->edge_->loop->Post([watch] { watch->Stop(); }); });
-  edge->loop->Post([watch] { watch->Subscribe(); });
+  stream->SetHooks(
+      [watch] { watch->edge_->Post(watch->permit_, [watch] { watch->Flush(); }); },
+      [watch, lease = *std::move(lease)] { watch->edge_->loop->Post([watch] { watch->Stop(); }); });
+  edge->Post(*permit, [watch] { watch->Subscribe(); });
   return stream.get();
 }
 
@@ -51,43 +58,57 @@ WatchStream::WatchStream(const Edge* edge, Permit permit, Selector selector, int
 void WatchStream::Subscribe() {
   if (stream_->IsEnding()) return;
   if (from_revision_ > 0) {
-    absl::Status status = ListChanges();
+    absl::Status status = NoteChanges();
     if (!status.ok()) return stream_->End(ToGrpc(status));
-  } else {
-    ListSnapshot();
   }
+  // As of now: what changes while the list is made is news behind `synced`.
   synced_revision_ = edge_->supervisor->revision();
   edge_->supervisor->observers(permit_).Follow(this, selector_);
   subscribed_ = true;
   last_push_ = edge_->clock->BootTime();
   ArmHeartbeat(kHeartbeat);
-  Flush();
+  edge_->slices->Run(permit_.caller(), [self = shared_from_this()] { return self->ListNext(); });
 }
 
-absl::Status WatchStream::ListChanges() {
+absl::Status WatchStream::NoteChanges() {
   SHOAL_ASSIGN_OR_RETURN(Changes changes, edge_->supervisor->ChangesSince(permit_, from_revision_));
-  // What the watcher saw before it broke off: its deletion will be news to it.
-  edge_->supervisor->ForEachFrom(permit_, "", [this](const ProcessEntry& process) {
-    if (!Matches(selector_, process)) return true;
-    known_.insert(process.id);
-    FollowProcess(process.id);
-    return true;
-  });
   for (const ProcessEntry* process : changes.upserts) {
-    if (Matches(selector_, *process)) Note(process->id, process->revision, /*deleted=*/false);
+    if (!Matches(selector_, *process)) continue;
+    FollowProcess(process->id);
+    Note(process->id, process->revision, /*deleted=*/false);
   }
+  // Whether the watcher knew them is not known; one that it did not know means nothing to it.
   for (const auto& [id, revision] : changes.deleted) Note(id, revision, /*deleted=*/true);
   return absl::OkStatus();
 }
 
-void WatchStream::ListSnapshot() {
-  edge_->supervisor->ForEachFrom(permit_, "", [this](const ProcessEntry& process) {
-    if (!Matches(selector_, process)) return true;
-    snapshot_.push_back(process.id);
-    in_snapshot_.insert(process.id);
-    FollowProcess(process.id);
-    return true;
+// After a resume it is what the watcher saw before it broke off: its deletion will be news to it.
+bool WatchStream::ListNext() {
+  if (!subscribed_ || stream_->IsEnding()) return false;
+  const ProcessEntry* next = nullptr;
+  edge_->supervisor->ForEachFrom(permit_, listed_to_, [&next](const ProcessEntry& process) {
+    next = &process;
+    return false;
   });
+  if (next == nullptr) {
+    is_listed_ = true;
+    Flush();
+    return false;
+  }
+  listed_to_ = next->id;
+  if (!Matches(selector_, *next)) return true;
+  FollowProcess(next->id);
+  if (from_revision_ > 0) {
+    known_.insert(next->id);
+    return true;
+  }
+  if (const auto noted = news_of_.find(next->id); noted != news_of_.end()) {
+    news_.erase(noted->second);
+    news_of_.erase(noted);
+  }
+  snapshot_.push_back(next->id);
+  in_snapshot_.insert(next->id);
+  return true;
 }
 
 void WatchStream::Stop() {
@@ -135,17 +156,25 @@ void WatchStream::OnOutput(const ProcessEntry&) {}
 void WatchStream::OnSessionOver(const std::string&) {}
 
 // Not before: changes are told in the order of ids, and a later one may have an earlier revision.
-void WatchStream::OnTurnEnd() { Flush(); }
+void WatchStream::OnTurnEnd() { FlushSoon(); }
+
+void WatchStream::FlushSoon() {
+  if (std::exchange(is_flush_posted_, true)) return;
+  edge_->Post(permit_, [self = shared_from_this()] {
+    self->is_flush_posted_ = false;
+    self->Flush();
+  });
+}
 
 void WatchStream::Flush() {
-  if (!subscribed_) return;
+  if (!subscribed_ || !is_listed_) return;
   if (!FlushSnapshot()) return;
   // After a resume the news up to `synced_revision_` are what was missed.
   if (!synced_ && from_revision_ > 0 && !FlushNews()) return;
   if (!synced_) {
     v1::WatchResponse event;
     event.mutable_synced();
-    event.set_revision(synced_revision_);
+    event.set_revision(std::max(synced_revision_, pushed_revision_));
     if (!Push(std::move(event))) return;
     synced_ = true;
   }
@@ -193,9 +222,11 @@ bool WatchStream::PushProcess(const std::string& id, int64_t revision) {
 }
 
 bool WatchStream::Push(v1::WatchResponse&& event) {
-  size_t bytes = event.ByteSizeLong();
+  const size_t bytes = event.ByteSizeLong();
+  const int64_t revision = event.revision();
   if (!stream_->Push(std::move(event), bytes)) return false;
   last_push_ = edge_->clock->BootTime();
+  pushed_revision_ = std::max(pushed_revision_, revision);
   return true;
 }
 

@@ -1,14 +1,15 @@
 // One Watch: what matches now, `synced`, then every change, in the order of revisions.
 //
 //  1. Begin      checks the request on a gRPC thread and posts Subscribe.
-//  2. Subscribe  becomes an observer of what matches; lists the snapshot (or what changed since
-//                `from_revision`).
+//  2. Subscribe  becomes an observer of what matches, then looks at every process in slices
+//                (ListNext): what matches is the snapshot, or, after a resume, what the watcher knows;
+//                what changed since `from_revision` is news.
 //  3. OnChanged, OnDeleted  note that an id has news; the latest counts, so a slow watcher costs
 //                one entry per process and skips states that are past, never a process. What has
 //                matched is followed by its id, so that its deletion is heard, and that it ceases
 //                to match.
-//  4. Flush      at the end of a turn with news, and whenever the stream has drained: pushes until
-//                it is full. Messages of the snapshot have revision 0; any other revision is one
+//  4. Flush      after a turn with news, and whenever the stream has drained, when it is the turn of
+//                its caller: pushes until it is full. Messages of the snapshot have revision 0; any other revision is one
 //                to resume from.
 //  5. Stop       posted when gRPC is through with the call.
 //
@@ -53,8 +54,9 @@ class WatchStream final : public ProcessObserver, public std::enable_shared_from
   WatchStream(const Edge* edge, Permit permit, Selector selector, int64_t from_revision,
               std::shared_ptr<Stream> stream);
   void Subscribe();
-  absl::Status ListChanges();
-  void ListSnapshot();
+  absl::Status NoteChanges();
+  bool ListNext();  // false: every process was looked at
+  void FlushSoon();
   void Stop();
   void FollowProcess(const std::string& id);
   void Note(const std::string& id, int64_t revision, bool deleted);
@@ -75,8 +77,12 @@ class WatchStream final : public ProcessObserver, public std::enable_shared_from
 
   // Loop thread only.
   bool subscribed_ = false;
+  std::string listed_to_;  // ids up to this one were looked at
+  bool is_listed_ = false;
+  bool is_flush_posted_ = false;
   bool synced_ = false;
   int64_t synced_revision_ = 0;
+  int64_t pushed_revision_ = 0;
   std::deque<std::string> snapshot_;  // ids still to be sent before `synced`
   absl::flat_hash_set<std::string> in_snapshot_;
   absl::flat_hash_set<std::string> known_;  // sent and not deleted: their deletion is news

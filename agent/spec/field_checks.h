@@ -14,7 +14,7 @@
 
 namespace shoal::agent {
 
-inline constexpr int kMaxLabels = 64;
+inline constexpr int kMaxLabels = 64;  // of a process, at any time
 inline constexpr size_t kMaxLabelKeyBytes = 128;
 inline constexpr size_t kMaxLabelValueBytes = 1024;
 

@@ -9,11 +9,6 @@
 #include "common/status.h"
 
 namespace shoal::agent {
-namespace {
-
-constexpr size_t kMaxRankHostBytes = size_t{64} << 20;  // every rank has its copy of the list
-
-}  // namespace
 
 absl::Status CheckRanks(const v1::Ranks& ranks, absl::string_view name) {
   if (ranks.count() < 1 || ranks.count() > kMaxBatch) {
@@ -43,21 +38,15 @@ absl::Status CheckRanks(const v1::Ranks& ranks, absl::string_view name) {
     return absl::InvalidArgumentError(
         absl::StrCat("ranks.hosts are ", bytes, " bytes together, limit ", kMaxArgumentBytes - 32));
   }
-  if (bytes * static_cast<size_t>(ranks.count()) > kMaxRankHostBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "ranks.hosts times ranks.count are ", bytes * static_cast<size_t>(ranks.count()),
-        " bytes, limit ", kMaxRankHostBytes, ": spawn in several batches"));
-  }
   return absl::OkStatus();
 }
 
-std::vector<std::string> RankEnvironment(const v1::Ranks& ranks, int index) {
-  return {absl::StrCat("SHOAL_RANK=", ranks.first_rank() + index),
-          absl::StrCat("SHOAL_WORLD_SIZE=", ranks.world_size()),
-          absl::StrCat("SHOAL_LOCAL_RANK=", index),
-          absl::StrCat("SHOAL_LOCAL_SIZE=", ranks.count()),
-          absl::StrCat("SHOAL_HOST_RANK=", ranks.host_rank()),
-          absl::StrCat("SHOAL_JOB_HOSTS=", absl::StrJoin(ranks.hosts(), ","))};
+std::shared_ptr<const RankSet> ToRankSet(const v1::Ranks& ranks) {
+  return std::make_shared<const RankSet>(RankSet{.first_rank = ranks.first_rank(),
+                                                 .count = ranks.count(),
+                                                 .world_size = ranks.world_size(),
+                                                 .host_rank = ranks.host_rank(),
+                                                 .hosts = absl::StrJoin(ranks.hosts(), ",")});
 }
 
 }  // namespace shoal::agent

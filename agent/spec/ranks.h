@@ -1,4 +1,4 @@
-// The ranks of a SpawnBatch: what each is told of itself by its environment.
+// The ranks of a SpawnBatch, checked and converted.
 //
 // Ownership:     stateless.
 // Thread-safety: thread-safe.
@@ -7,11 +7,11 @@
 #ifndef SHOAL_AGENT_SPEC_RANKS_H_
 #define SHOAL_AGENT_SPEC_RANKS_H_
 
-#include <string>
-#include <vector>
+#include <memory>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "agent/spec/rank_set.h"
 #include "shoal/v1/process_service.pb.h"
 
 namespace shoal::agent {
@@ -21,8 +21,8 @@ inline constexpr int kMaxBatch = 10'000;  // processes of a SpawnBatch
 // INVALID_ARGUMENT for a count, rank or host list that cannot be.
 absl::Status CheckRanks(const v1::Ranks& ranks, absl::string_view name);
 
-// SHOAL_RANK=… and the rest for process `index` of `ranks`.
-std::vector<std::string> RankEnvironment(const v1::Ranks& ranks, int index);
+// Of ranks that were checked.
+std::shared_ptr<const RankSet> ToRankSet(const v1::Ranks& ranks);
 
 }  // namespace shoal::agent
 

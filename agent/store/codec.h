@@ -15,7 +15,7 @@
 namespace shoal::agent {
 
 // Everything but the columns (id, boot_id, owner, request_id, request_index, session_id), the spec
-// and rank_env.
+// and ranks.
 std::string EncodeProcess(const ProcessEntry& process);
 absl::Status DecodeProcess(absl::string_view blob, ProcessEntry* process);
 

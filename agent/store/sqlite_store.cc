@@ -251,10 +251,12 @@ bool SqliteStore::IsDirty() const { return dirty_; }
 absl::Status SqliteStore::Commit() {
   if (!dirty_) return absl::OkStatus();
   if (failure_.ok()) Note(statements_->commit.Run());
-  if (!failure_.ok()) Rollback();
+  if (!failure_.ok()) {
+    Rollback();
+    last_spec_ = nullptr;  // its row may be gone with the transaction
+  }
   marked_unclean_ |= failure_.ok();
   dirty_ = false;
-  last_spec_ = nullptr;
   return std::exchange(failure_, absl::OkStatus());
 }
 

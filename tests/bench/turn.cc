@@ -101,7 +101,7 @@ class Core {
     agent::SpawnCommand command{{agent::PermitOf()}};
     command.request_id = "request";
     for (int rank = 0; rank < count; ++rank) {
-      command.items.push_back({.spec = spec, .rank = rank, .rank_env = {}});
+      command.items.push_back({.spec = spec, .rank = rank, .ranks = {}});
     }
     supervisor_->Spawn(std::move(command),
                        [this](const std::vector<agent::SpawnOutcome>& outcomes, bool) {

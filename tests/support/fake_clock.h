@@ -12,18 +12,21 @@ namespace shoal::agent {
 class FakeClock : public Clock {
  public:
   absl::Time Now() override { return now_; }
-  absl::Duration BootTime() override { return boot_time_; }
+  absl::Duration BootTime() override { return boot_time_ += tick_; }
 
   void Advance(absl::Duration span) {
     now_ += span;
     boot_time_ += span;
   }
+  // Each look at CLOCK_BOOTTIME takes so long: what works in slices is cut into them.
+  void SetTick(absl::Duration tick) { tick_ = tick; }
   // The wall clock was set.
   void StepWallClock(absl::Duration span) { now_ += span; }
 
  private:
   absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
   absl::Duration boot_time_ = absl::Hours(1);
+  absl::Duration tick_;
 };
 
 }  // namespace shoal::agent

@@ -17,7 +17,7 @@ absl::StatusOr<Store::Content> FakeStore::Load() {
 
 void FakeStore::PutProcess(const ProcessEntry& process) {
   ProcessEntry copy = process;
-  copy.rank_env.clear();
+  copy.ranks.reset();
   open_.push_back([this, copy = std::move(copy)] { processes_[copy.id] = copy; });
 }
 

@@ -88,6 +88,23 @@ void RunOnAFullDisk(FaultTest& test) {
   umount2(agent.state_dir().c_str(), MNT_DETACH);
 }
 
+// The journal has a reserve that output leaves alone.
+void SpawnsOnADiskFullOfOutput(FaultTest& test) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to mount";
+  AgentProcess& agent = test.AddAgent("ant");
+  MountSmallState(test, agent, 64 << 20);
+  ASSERT_TRUE(agent.Start());
+  FillWithOutput(test, v1::OVERFLOW_POLICY_BLOCK);
+  for (int i = 0; i < 50; ++i) {
+    const grpc::Status status = test.Spawn(SpecOf({"true"}, absl::StrCat("one-", i)));
+    ASSERT_TRUE(status.ok()) << i << ": " << Describe(status);
+  }
+  EXPECT_EQ(test.Shoal({"stop", "--grace", "0s", "web"}).exit_code, 0);
+  EXPECT_EQ(test.Shoal({"rm", "web"}).exit_code, 0);
+  agent.Stop();
+  umount2(agent.state_dir().c_str(), MNT_DETACH);
+}
+
 }  // namespace
 
 std::vector<FaultRow> DiskRows() {
@@ -95,6 +112,7 @@ std::vector<FaultRow> DiskRows() {
       {169, "StopAndRmDoNotWaitForOutputThatHasNoRoom", BlockedOutputOnAFullDisk, false},
       {169, "NorDoTheyUnderDropOldest", DroppedOutputOnAFullDisk, false},
       {169, "OneCtrlCEndsARunWhoseOutputHasNoRoom", RunOnAFullDisk, false},
+      {187, "ADiskFullOfOutputRefusesNoSpawn", SpawnsOnADiskFullOfOutput, false},
   };
 }
 

@@ -21,7 +21,7 @@ namespace shoal::agent {
 class Store {
  public:
   struct Content {
-    std::vector<ProcessEntry> processes;  // specs parsed; rank_env empty
+    std::vector<ProcessEntry> processes;  // specs parsed; ranks unset
     std::vector<SessionEntry> sessions;   // expires_boottime unset
     std::vector<LoggedRequest> requests;  // unordered; the first of a request counts
     std::vector<RequestHorizon> horizons;

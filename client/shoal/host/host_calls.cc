@@ -83,6 +83,41 @@ class Lister : public std::enable_shared_from_this<Lister> {
   Done<std::vector<v1::Process>> done_;
 };
 
+// All pages of one list of sessions.
+class SessionLister : public std::enable_shared_from_this<SessionLister> {
+ public:
+  SessionLister(Link* link, CallOptions options, Done<std::vector<v1::Session>> done)
+      : link_(link),
+        options_(options),
+        deadline_(BootTime::Now() + options.timeout),
+        done_(std::move(done)) {}
+
+  void Next() {
+    options_.timeout = deadline_ - BootTime::Now();
+    link_->ListSessions(
+        request_, options_,
+        [self = shared_from_this()](absl::StatusOr<v1::SessionServiceListResponse> page) {
+          self->OnPage(std::move(page));
+        });
+  }
+
+ private:
+  void OnPage(absl::StatusOr<v1::SessionServiceListResponse> page) {
+    if (!page.ok()) return std::move(done_)(page.status());
+    sessions_.insert(sessions_.end(), page->sessions().begin(), page->sessions().end());
+    if (page->next_page_token().empty()) return std::move(done_)(std::move(sessions_));
+    request_.set_page_token(page->next_page_token());
+    Next();
+  }
+
+  Link* const link_;
+  v1::SessionServiceListRequest request_;
+  CallOptions options_;
+  const BootTime deadline_;
+  std::vector<v1::Session> sessions_;
+  Done<std::vector<v1::Session>> done_;
+};
+
 }  // namespace
 
 // One blocking and one asynchronous form of a call whose answer is the response as it is.
@@ -216,14 +251,7 @@ absl::Status Host::AcknowledgeOutput(v1::AcknowledgeOutputRequest request, CallO
 }
 
 void Host::ListSessions(CallOptions options, Done<std::vector<v1::Session>> done) {
-  Rep* rep = rep_.get();
-  rep->link->ListSessions(
-      {}, options,
-      [done = std::move(done)](absl::StatusOr<v1::SessionServiceListResponse> answer) mutable {
-        if (!answer.ok()) return std::move(done)(answer.status());
-        std::move(done)(
-            std::vector<v1::Session>(answer->sessions().begin(), answer->sessions().end()));
-      });
+  std::make_shared<SessionLister>(rep_->link.get(), options, std::move(done))->Next();
 }
 
 absl::StatusOr<std::vector<v1::Session>> Host::ListSessions(CallOptions options) {

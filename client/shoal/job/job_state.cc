@@ -107,7 +107,10 @@ void JobState::Place(int number, const v1::Process& process) {
     if (process.revision() > rank.process.revision()) rank.process = process;
     return;
   }
-  bool is_older = process.revision() < rank.process.revision();
+  // What is told in brief adds nothing to what is known of the same time.
+  const bool is_less = process.brief() && process.revision() == rank.process.revision() &&
+                       !rank.process.id().empty();
+  bool is_older = process.revision() < rank.process.revision() || is_less;
   if (!is_older) {
     rank.process = process;
     rank.process.set_rank(number);

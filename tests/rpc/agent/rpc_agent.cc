@@ -24,7 +24,9 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
   directory_ = mkdtemp(name);
   output_directory_ = UniqueFd(open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   loop_ = *EventLoop::Create();
-  scheduler_ = std::make_unique<LoopScheduler>(loop_.get());
+  turns_ = std::make_unique<FairQueue>(loop_.get());
+  scheduler_ = std::make_unique<LoopScheduler>(loop_.get(), turns_.get());
+  slices_ = std::make_unique<Slices>(&fake_clock_, scheduler_.get());
   SupervisorOptions supervisor_options;
   supervisor_options.boot_id = "00000000-0000-4000-8000-000000000000";
   supervisor_options.host_name = "testhost";
@@ -49,14 +51,19 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
   supervisor_->FinishTurn();
   loop_->SetTurnEnd([this] { supervisor_->FinishTurn(); });
   edge_.loop = loop_.get();
+  edge_.turns = turns_.get();
+  edge_.slices = slices_.get();
   edge_.supervisor = supervisor_.get();
   edge_.clock = &clock_;
   edge_.trees = &shims_;
-  edge_.output = {edge_.loop, edge_.supervisor, &output_thread_, output_directory_.get()};
+  edge_.output = {edge_.loop, edge_.turns, edge_.supervisor, &output_thread_,
+                  output_directory_.get()};
   edge_.blobs = blobs_.get();
   edge_.blob_thread = blob_thread_.get();
+  edge_.blob_turns = &blob_turns_;
   edge_.callers = &callers_;
   edge_.calls = &calls_;
+  edge_.quota = &quota_;
   edge_.host_name = "testhost";
   edge_.agent_id = supervisor_->agent_id();
   edge_.boot_id = supervisor_options.boot_id;

@@ -73,9 +73,14 @@ class RpcAgent {
   FakePeers peers_;
   FakeOutputFiles files_;
   FakeStore store_{&crash_};
+  CallQuota quota_{Quotas{.streams = 8, .waits = 8, .uploads = 4}};
   std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<FairQueue> turns_;
   std::unique_ptr<LoopScheduler> scheduler_;
+  std::unique_ptr<Slices> slices_;
   std::unique_ptr<BlobStore> blobs_;
+  FairQueue blob_turns_{
+      [this](FairQueue::Closure closure) { blob_thread_->Run(std::move(closure)); }};
   std::unique_ptr<HelperThread> blob_thread_ = std::make_unique<HelperThread>();
   std::unique_ptr<SystemProcessFiles> process_files_;
   std::unique_ptr<Supervisor> supervisor_;

@@ -186,7 +186,7 @@ class Scene {
 
   // Everything that a call could do twice.
   std::string Done() {
-    const ProcessEntry* web = world.supervisor->Select(PermitOf(), Term("web"))->front();
+    const ProcessEntry* web = world.Select(Term("web"))->front();
     int processes = 0;
     world.supervisor->ForEachFrom(PermitOf(), "",
                                   [&](const ProcessEntry&) { return ++processes > 0; });
@@ -296,7 +296,7 @@ TEST_P(RepeatTest, AfterAKillAtEachStepDoesItOnceOrSaysThatItIsUnknown) {
     const bool is_unknown = text.find("OUTCOME_UNKNOWN") != std::string::npos;
     EXPECT_TRUE(Is("Signal") || !is_unknown) << step << ": " << text;
     if (Is("Update")) {
-      const ProcessEntry* web = world.supervisor->Select(PermitOf(), Term("web"))->front();
+      const ProcessEntry* web = world.Select(Term("web"))->front();
       EXPECT_NE(world.shims.SlotOf(web->id).agent.time_limit_ns, 0) << "its shim knows, " << step;
     }
     EXPECT_EQ(scene.Send(), text) << step;

@@ -81,7 +81,7 @@ std::shared_ptr<WaitReply> World::Wait(const Selector& selector, Until until, bo
                                        absl::Duration timeout) {
   auto reply = std::make_shared<WaitReply>();
   supervisor->Wait(
-      PermitOf(), selector, until, any, timeout,
+      PermitOf(), selector, until, any, timeout, std::make_shared<WaitTicket>(),
       [reply](absl::StatusOr<std::vector<const ProcessEntry*>> processes, bool timed_out) {
         ++reply->calls;
         reply->status = processes.status();
@@ -91,6 +91,15 @@ std::shared_ptr<WaitReply> World::Wait(const Selector& selector, Until until, bo
       });
   Turn();
   return reply;
+}
+
+absl::StatusOr<std::vector<const ProcessEntry*>> World::Select(const Selector& selector) {
+  absl::StatusOr<std::vector<const ProcessEntry*>> found = absl::UnknownError("not called back");
+  supervisor->Select(PermitOf(), selector, nullptr,
+                     [&found](absl::StatusOr<std::vector<const ProcessEntry*>> selected) {
+                       found = std::move(selected);
+                     });
+  return found;
 }
 
 SessionEntry World::OpenSession(absl::Duration ttl, const std::string& request_id) {
@@ -133,8 +142,7 @@ SpawnCommand Detached(const std::string& name, const std::string& request_id) {
   SpawnCommand command{{PermitOf()}};
   command.request_id = request_id;
   command.fingerprint = "fingerprint of " + name;
-  command.items.push_back(
-      {.spec = SpecNamed(name, Lifetime::kDetached), .rank = {}, .rank_env = {}});
+  command.items.push_back({.spec = SpecNamed(name, Lifetime::kDetached), .rank = {}, .ranks = {}});
   return command;
 }
 
@@ -152,7 +160,7 @@ SpawnCommand Ranks(const std::string& name, int count, const std::string& reques
   command.items.clear();
   for (int i = 0; i < count; ++i) {
     command.items.push_back(
-        {.spec = spec, .rank = i, .rank_env = {absl::StrCat("SHOAL_RANK=", i)}});
+        {.spec = spec, .rank = i, .ranks = std::make_shared<RankSet>(RankSet{.count = count})});
   }
   return command;
 }

@@ -109,6 +109,8 @@ class World {
                                     const std::string& request_id = "");
   std::shared_ptr<WaitReply> Wait(const Selector& selector, Until until, bool any = false,
                                   absl::Duration timeout = absl::InfiniteDuration());
+  // Of few enough to be found at once.
+  absl::StatusOr<std::vector<const ProcessEntry*>> Select(const Selector& selector);
   SessionEntry OpenSession(absl::Duration ttl = absl::Seconds(15),
                            const std::string& request_id = "open-1");
 

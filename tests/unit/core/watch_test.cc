@@ -89,10 +89,10 @@ TEST_F(WatchTest, AWaitTimesOutOnce) {
 TEST_F(WatchTest, ACancelledWaitNeverCallsBack) {
   std::string id = RunNamed("a");
   int calls = 0;
-  WaitId wait = world_.supervisor->Wait(
-      PermitOf(), Term("a"), Until::kExited, false, absl::Seconds(3),
-      [&](absl::StatusOr<std::vector<const ProcessEntry*>>, bool) { ++calls; });
-  world_.supervisor->CancelWait(wait);
+  auto ticket = std::make_shared<WaitTicket>();
+  world_.supervisor->Wait(PermitOf(), Term("a"), Until::kExited, false, absl::Seconds(3), ticket,
+                          [&](absl::StatusOr<std::vector<const ProcessEntry*>>, bool) { ++calls; });
+  world_.supervisor->CancelWait(ticket.get());
   End(id);
   world_.scheduler.Advance(absl::Seconds(5));
   EXPECT_EQ(calls, 0);
@@ -328,7 +328,7 @@ TEST_F(WatchTest, ATermMeansTheLiveHolderElseTheLatestElseAnIdPrefix) {
   world_.clock.Advance(absl::Seconds(1));
   std::string second = world_.Run(Detached("web", "r2"));
   auto only = [&](const std::string& term) {
-    auto selected = world_.supervisor->Select(PermitOf(), Term(term));
+    auto selected = world_.Select(Term(term));
     EXPECT_TRUE(selected.ok()) << selected.status();
     return selected.ok() && selected->size() == 1 ? (*selected)[0]->id : "";
   };
@@ -336,9 +336,8 @@ TEST_F(WatchTest, ATermMeansTheLiveHolderElseTheLatestElseAnIdPrefix) {
   End(second);
   EXPECT_EQ(only("web"), second);
   EXPECT_EQ(only(first.substr(0, 8)), first);
-  EXPECT_THAT(*world_.supervisor->Select(PermitOf(), Term("w*")), SizeIs(2));
-  EXPECT_EQ(world_.supervisor->Select(PermitOf(), Term(first.substr(0, 3))).status().code(),
-            absl::StatusCode::kNotFound);
+  EXPECT_THAT(*world_.Select(Term("w*")), SizeIs(2));
+  EXPECT_EQ(world_.Select(Term(first.substr(0, 3))).status().code(), absl::StatusCode::kNotFound);
 }
 
 }  // namespace

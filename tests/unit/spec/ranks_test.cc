@@ -20,7 +20,7 @@ TEST(Ranks, EachKnowsItself) {
   ranks.add_hosts("node1");
   ranks.add_hosts("node2");
   ASSERT_TRUE(CheckRanks(ranks, "n").ok());
-  EXPECT_THAT(RankEnvironment(ranks, 1),
+  EXPECT_THAT(RankEnvironment(*ToRankSet(ranks), 17),
               ::testing::ElementsAre("SHOAL_RANK=17", "SHOAL_WORLD_SIZE=28", "SHOAL_LOCAL_RANK=1",
                                      "SHOAL_LOCAL_SIZE=2", "SHOAL_HOST_RANK=1",
                                      "SHOAL_JOB_HOSTS=node1,node2"));

@@ -241,6 +241,20 @@ TEST_F(StoreTest, RanksOfABatchShareOneSpecAlsoAfterwards) {
   EXPECT_EQ(specs["A"]->argv[0], "shared");
 }
 
+TEST_F(StoreTest, RanksThatAreStoredInSeveralCommitsShareTheirSpecToo) {
+  Reload();
+  auto shared = SpecOf("shared");
+  for (const char* id : {"A", "B", "C"}) {
+    ProcessEntry process = EntryOf(id);
+    process.spec = shared;
+    store_->PutProcess(process);
+    ASSERT_TRUE(store_->Commit().ok());
+  }
+  Reload();
+  store_.reset();
+  EXPECT_EQ(*(*Database::Open(dir_.file()))->Query("SELECT count(*) FROM specs"), "1");
+}
+
 TEST_F(StoreTest, ASpecGoesWithItsLastProcess) {
   Reload();
   auto shared = SpecOf("shared");

@@ -1,0 +1,43 @@
+// What one identity may have of this agent at a time, so that it leaves room for others. The defaults are
+// beyond what anybody meets who does not flood.
+//
+// Ownership:     plain data; part of SupervisorOptions.
+// Thread-safety: constant after construction.
+// Blocking:      never blocks.
+// Errors:        what exceeds one is RESOURCE_EXHAUSTED, by QuotaExceeded.
+#ifndef SHOAL_AGENT_CORE_QUOTAS_H_
+#define SHOAL_AGENT_CORE_QUOTAS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace shoal::agent {
+
+struct Quotas {
+  size_t live_processes = 20'000;  // that are not over
+  // Of arguments, environment and labels of these; and of all that have ended, of which the oldest are
+  // forgotten earlier.
+  int64_t live_spec_bytes = int64_t{256} << 20;
+  int64_t kept_spec_bytes = int64_t{32} << 20;
+  size_t sessions = 4'096;
+  size_t awaited_processes = 500'000;       // in all Waits together
+  int64_t output_bytes = int64_t{1} << 50;  // kept of all processes; the agent says half the disk
+  // Calls that are open.
+  size_t streams = 1'024;  // Watch, ReadOutput, Read of blobs
+  size_t waits = 4'096;
+  size_t uploads = 64;
+};
+
+inline absl::Status QuotaExceeded(absl::string_view owner, absl::string_view what, int64_t has,
+                                  int64_t limit) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("identity ", owner, " has ", has, " ", what, ", limit ", limit));
+}
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_CORE_QUOTAS_H_

@@ -1,0 +1,75 @@
+#include "agent/rpc/bulk_call.h"
+
+namespace shoal::agent {
+namespace {
+
+void SetProcessOf(const Told& told, const ProcessEntry* process, HostName host, Detail detail,
+                  v1::Process* proto) {
+  if (process != nullptr) return SetProcess(*process, host, detail, proto);
+  proto->set_id(told.id);
+}
+
+}  // namespace
+
+std::vector<Told> ToldOf(const std::vector<const ProcessEntry*>& processes) {
+  std::vector<Told> told;
+  told.reserve(processes.size());
+  for (const ProcessEntry* process : processes) told.push_back({process->id});
+  return told;
+}
+
+std::vector<Told> ToldOf(const std::vector<Outcome>& outcomes) {
+  std::vector<Told> told;
+  told.reserve(outcomes.size());
+  for (const Outcome& outcome : outcomes) {
+    const ProcessEntry* process = outcome.process;
+    told.push_back({process != nullptr ? process->id : outcome.id, outcome.status, outcome.gone});
+  }
+  return told;
+}
+
+std::vector<Told> ToldOf(const std::vector<SpawnOutcome>& outcomes) {
+  std::vector<Told> told;
+  told.reserve(outcomes.size());
+  for (const SpawnOutcome& outcome : outcomes) {
+    const bool is_there = outcome.status.ok() && outcome.process != nullptr;
+    told.push_back({is_there ? outcome.process->id : "", outcome.status});
+  }
+  return told;
+}
+
+size_t AddTo(v1::WaitResponse* response, const Told& told, const ProcessEntry* process,
+             HostName host, Detail detail) {
+  v1::Process* proto = response->add_processes();
+  SetProcessOf(told, process, host, detail, proto);
+  return proto->ByteSizeLong();
+}
+
+size_t AddTo(v1::TemplateServiceDeleteResponse* response, const Told& told,
+             const ProcessEntry* process, HostName host, Detail detail) {
+  v1::Process* proto = response->add_processes();
+  SetProcessOf(told, process, host, detail, proto);
+  return proto->ByteSizeLong();
+}
+
+size_t AddTo(v1::SpawnBatchResponse* response, const Told& told, const ProcessEntry* process,
+             HostName host, Detail detail) {
+  v1::SpawnBatchResponse::Result* result = response->add_results();
+  if (process != nullptr && told.status.ok()) {
+    SetProcess(*process, host, detail, result->mutable_process());
+  } else {
+    const absl::Status& status = told.status;
+    SetError(status.ok() ? absl::NotFoundError("the process was deleted") : status, detail,
+             result->mutable_error());
+  }
+  return result->ByteSizeLong();
+}
+
+size_t AddResult(v1::ProcessResult* result, const Told& told, const ProcessEntry* process,
+                 HostName host, Detail detail) {
+  SetProcessOf(told, process, host, detail, result->mutable_process());
+  if (!told.status.ok()) SetError(told.status, detail, result->mutable_error());
+  return result->ByteSizeLong();
+}
+
+}  // namespace shoal::agent

@@ -1,0 +1,118 @@
+// Answers of many processes, filled in slices and never larger than 2 MiB: see AnswerBudget.
+//
+//  1. Begin     on the loop, once it is known which processes are told of, and what became of each.
+//  2. AddNext   tells of the next one, as it is then; in slices, so that other callers have their
+//               turns, and only while the answer is wanted.
+//  3. Answer    when all were told of.
+//
+// Ownership:     the closures of the slices share it with nobody.
+// Thread-safety: loop thread only.
+// Blocking:      never blocks.
+// Errors:        none: what became of each process is in the answer.
+#ifndef SHOAL_AGENT_RPC_BULK_CALL_H_
+#define SHOAL_AGENT_RPC_BULK_CALL_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "agent/rpc/answer_budget.h"
+#include "agent/rpc/edge.h"
+#include "agent/rpc/unary_call.h"
+
+namespace shoal::agent {
+
+// What became of one process.
+struct Told {
+  std::string id;
+  absl::Status status = {};
+  std::shared_ptr<const ProcessEntry> gone = nullptr;  // as it was when this call deleted it
+};
+
+std::vector<Told> ToldOf(const std::vector<const ProcessEntry*>& processes);
+std::vector<Told> ToldOf(const std::vector<Outcome>& outcomes);
+std::vector<Told> ToldOf(const std::vector<SpawnOutcome>& outcomes);
+
+// Adds one to an answer, and says how large that is. `process` is null if it was deleted since.
+using HostName = absl::string_view;
+size_t AddTo(v1::WaitResponse* response, const Told& told, const ProcessEntry* process,
+             HostName host, Detail detail);
+size_t AddTo(v1::TemplateServiceDeleteResponse* response, const Told& told,
+             const ProcessEntry* process, HostName host, Detail detail);
+size_t AddTo(v1::SpawnBatchResponse* response, const Told& told, const ProcessEntry* process,
+             HostName host, Detail detail);
+size_t AddResult(v1::ProcessResult* result, const Told& told, const ProcessEntry* process,
+                 HostName host, Detail detail);
+template <typename Response>
+size_t AddTo(Response* response, const Told& told, const ProcessEntry* process, HostName host,
+             Detail detail) {
+  return AddResult(response->add_results(), told, process, host, detail);
+}
+
+template <typename Response>
+class BulkCall {
+ public:
+  using Call = std::shared_ptr<UnaryCall<Response>>;
+
+  // `response` has what the answer says besides.
+  static void Begin(const Edge* edge, const Permit& permit, Call call, std::vector<Told> told,
+                    Response response = {}) {
+    auto bulk = std::unique_ptr<BulkCall>(
+        new BulkCall(edge, permit, std::move(call), std::move(told), std::move(response)));
+    edge->slices->Run(permit.caller(), [bulk = std::move(bulk)] { return bulk->AddNext(); });
+  }
+
+ private:
+  BulkCall(const Edge* edge, Permit permit, Call call, std::vector<Told> told, Response response)
+      : edge_(edge),
+        permit_(std::move(permit)),
+        call_(std::move(call)),
+        told_(std::move(told)),
+        budget_(told_.size()),
+        response_(std::move(response)) {}
+
+  bool AddNext() {
+    if (call_->IsFinished()) return false;
+    if (next_ < told_.size()) {
+      Add(told_[next_++]);
+      return true;
+    }
+    if constexpr (requires { response_.set_left_out(0); }) response_.set_left_out(left_out_);
+    call_->Answer([this](Response* response) { response->Swap(&response_); });
+    return false;
+  }
+
+  void Add(const Told& told) {
+    const ProcessEntry* process =
+        told.gone ? told.gone.get() : edge_->supervisor->Find(permit_, told.id);
+    size_t full = told.status.ok() ? 0 : FullBytesOf(told.status);
+    size_t brief = told.status.ok() ? 0 : BriefBytesOf(told.status);
+    if (process != nullptr) {
+      full += FullBytesOf(*process);
+      brief += BriefBytesOf(*process);
+    }
+    const Detail detail = budget_.Next(full, brief);
+    if (detail == Detail::kNone) {
+      ++left_out_;
+      return;
+    }
+    budget_.Use(AddTo(&response_, told, process, edge_->host_name, detail));
+  }
+
+  const Edge* const edge_;
+  const Permit permit_;
+  const Call call_;
+  const std::vector<Told> told_;
+  AnswerBudget budget_;
+  Response response_;
+  size_t next_ = 0;
+  int left_out_ = 0;
+};
+
+}  // namespace shoal::agent
+
+#endif  // SHOAL_AGENT_RPC_BULK_CALL_H_
