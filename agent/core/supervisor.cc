@@ -239,6 +239,10 @@ std::vector<const SessionEntry*> Supervisor::Sessions(const Permit& /*permit*/) 
   return impl_->session_table.Living();
 }
 
+const SessionEntry* Supervisor::FindSession(const Permit& /*permit*/, const std::string& id) const {
+  return impl_->session_table.Find(id);
+}
+
 int Supervisor::LiveProcessesOf(const std::string& session_id) const {
   return impl_->sessions.LiveProcessesOf(session_id);
 }

@@ -86,6 +86,8 @@ class Supervisor {
                                            const std::string& token);
   void CloseSession(CloseSessionCommand command, CloseCallback done);
   std::vector<const SessionEntry*> Sessions(const Permit& permit) const;  // living ones
+  // Null: unknown. Also one that is over, until its processes are.
+  const SessionEntry* FindSession(const Permit& permit, const std::string& id) const;
   int LiveProcessesOf(const std::string& session_id) const;
   int live_processes() const;  // trees not over included, templates not
 

@@ -18,6 +18,7 @@
 
 namespace shoal::agent {
 
+class Auditor;
 class BlobStore;
 class HelperThread;
 
@@ -30,6 +31,7 @@ struct Edge {
   BlobStore* blobs = nullptr;           // for closures on `blob_thread` only
   HelperThread* blob_thread = nullptr;  // hashes, writes and reads blobs
   Callers* callers = nullptr;
+  Auditor* auditor = nullptr;
   OpenCalls* calls = nullptr;
 
   std::string host_name;

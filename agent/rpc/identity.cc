@@ -8,7 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "agent/rpc/audit.h"
+#include "agent/rpc/call_audit.h"
 
 namespace shoal::agent {
 namespace {
@@ -62,7 +62,7 @@ absl::StatusOr<Permit> Callers::Authorize(const grpc::CallbackServerContext& con
   const Caller caller = Of(context);
   if (caller.tcp_connection != 0) connections_.CountServed(caller.tcp_connection);
   absl::StatusOr<Permit> permit = agent::Authorize(caller, verb, Target::Host());
-  if (!permit.ok()) Audit(caller.name, NameOf(verb), "", permit.status());
+  if (!permit.ok()) auditor_->Refused(caller, NameOf(verb), permit.status());
   return permit;
 }
 

@@ -6,9 +6,9 @@
 
 #include "absl/status/statusor.h"
 #include "agent/rpc/agent_time.h"
-#include "agent/rpc/audit.h"
 #include "agent/rpc/commands.h"
 #include "agent/rpc/process_conversion.h"
+#include "agent/rpc/session_rule.h"
 #include "agent/rpc/unary_call.h"
 #include "agent/spec/time_conversion.h"
 #include "common/status.h"
@@ -41,12 +41,10 @@ absl::StatusOr<CloseSessionCommand> ToCommand(const v1::CloseRequest& request,
 
 grpc::ServerUnaryReactor* SessionService::Open(Context* context, const v1::OpenRequest* request,
                                                v1::OpenResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kOpenSession);
-  auto call = UnaryCall<v1::OpenResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::OpenResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   TellTime(edge_->clock, context);
-  absl::StatusOr<OpenSessionCommand> command = agent::ToCommand(*request, *permit);
-  Audit(permit->owner(), "Open", request->name(), command.status());
+  absl::StatusOr<OpenSessionCommand> command = agent::ToCommand(*request, call->permit());
   if (!command.ok()) return call->Failed(command.status());
   auto answer = [edge = edge_, call](absl::StatusOr<const SessionEntry*> session) {
     if (!session.ok()) return call->Fail(session.status());
@@ -58,7 +56,7 @@ grpc::ServerUnaryReactor* SessionService::Open(Context* context, const v1::OpenR
       filled->set_boot_id(edge->boot_id);
     });
   };
-  edge_->loop->Post([edge = edge_, command = *std::move(command), answer]() mutable {
+  call->CarryOut([edge = edge_, command = *std::move(command), answer]() mutable {
     edge->supervisor->OpenSession(std::move(command), std::move(answer));
   });
   return call.get();
@@ -67,11 +65,10 @@ grpc::ServerUnaryReactor* SessionService::Open(Context* context, const v1::OpenR
 grpc::ServerUnaryReactor* SessionService::KeepAlive(Context* context,
                                                     const v1::KeepAliveRequest* request,
                                                     v1::KeepAliveResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kKeepAlive);
-  auto call = UnaryCall<v1::KeepAliveResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
-  edge_->loop->Post([edge = edge_, permit = *permit, id = request->session_id(),
-                     token = request->token(), call] {
+  auto call = UnaryCall<v1::KeepAliveResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
+  call->CarryOut([edge = edge_, permit = call->permit(), id = request->session_id(),
+                  token = request->token(), call] {
     absl::StatusOr<absl::Duration> ttl = edge->supervisor->KeepAlive(permit, id, token);
     if (!ttl.ok()) return call->Fail(ttl.status());
     call->Answer([&](v1::KeepAliveResponse* filled) { SetDuration(*ttl, filled->mutable_ttl()); });
@@ -81,11 +78,9 @@ grpc::ServerUnaryReactor* SessionService::KeepAlive(Context* context,
 
 grpc::ServerUnaryReactor* SessionService::Close(Context* context, const v1::CloseRequest* request,
                                                 v1::CloseResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kCloseSession);
-  auto call = UnaryCall<v1::CloseResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
-  absl::StatusOr<CloseSessionCommand> command = ToCommand(*request, *permit);
-  Audit(permit->owner(), "Close", request->session_id(), command.status());
+  auto call = UnaryCall<v1::CloseResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
+  absl::StatusOr<CloseSessionCommand> command = ToCommand(*request, call->permit());
   if (!command.ok()) return call->Failed(command.status());
   auto answer = [call](absl::StatusOr<SessionEnd> end) {
     if (!end.ok()) return call->Fail(end.status());
@@ -95,7 +90,9 @@ grpc::ServerUnaryReactor* SessionService::Close(Context* context, const v1::Clos
       filled->mutable_kept_ids()->Assign(end->kept_ids.begin(), end->kept_ids.end());
     });
   };
-  edge_->loop->Post([edge = edge_, command = *std::move(command), answer] {
+  auto ask = [edge = edge_, permit = call->permit(), id = request->session_id(),
+              token = request->token()] { return AskByToken(*edge, permit, id, token); };
+  call->CarryOut(std::move(ask), [edge = edge_, command = *std::move(command), answer] {
     edge->supervisor->CloseSession(command, answer);
   });
   return call.get();
@@ -105,10 +102,9 @@ grpc::ServerUnaryReactor* SessionService::List(Context* context,
                                                const v1::SessionServiceListRequest* request,
                                                v1::SessionServiceListResponse* response) {
   static_cast<void>(request);
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kListSessions);
-  auto call = UnaryCall<v1::SessionServiceListResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
-  edge_->loop->Post([edge = edge_, permit = *permit, call] {
+  auto call = UnaryCall<v1::SessionServiceListResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
+  call->CarryOut([edge = edge_, permit = call->permit(), call] {
     call->Answer([&](v1::SessionServiceListResponse* filled) {
       for (const SessionEntry* session : edge->supervisor->Sessions(permit)) {
         SetSession(*session, edge->supervisor->LiveProcessesOf(session->id),

@@ -9,7 +9,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_join.h"
 #include "agent/rpc/agent_time.h"
-#include "agent/rpc/audit.h"
 #include "agent/rpc/commands.h"
 #include "agent/rpc/process_conversion.h"
 #include "agent/rpc/unary_call.h"
@@ -36,12 +35,11 @@ void SetTemplate(const ProcessEntry& process, const Edge& edge, v1::Template* pr
 grpc::ServerUnaryReactor* TemplateService::Create(Context* context,
                                                   const v1::TemplateServiceCreateRequest* request,
                                                   v1::TemplateServiceCreateResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kCreateTemplate);
-  auto call = UnaryCall<v1::TemplateServiceCreateResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call =
+      UnaryCall<v1::TemplateServiceCreateResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   TellTime(edge_->clock, context);
-  absl::StatusOr<CreateTemplateCommand> command = ToCommand(*request, *edge_, *permit);
-  Audit(permit->owner(), "TemplateService.Create", Describe(request->spec()), command.status());
+  absl::StatusOr<CreateTemplateCommand> command = ToCommand(*request, *edge_, call->permit());
   if (!command.ok()) return call->Failed(command.status());
   auto answer = [edge = edge_, call](absl::StatusOr<const ProcessEntry*> process) {
     if (absl::IsNotFound(process.status())) {
@@ -52,7 +50,7 @@ grpc::ServerUnaryReactor* TemplateService::Create(Context* context,
       SetTemplate(**process, *edge, filled->mutable_template_());
     });
   };
-  edge_->loop->Post([edge = edge_, command = *std::move(command), answer] {
+  call->CarryOut([edge = edge_, command = *std::move(command), answer] {
     edge->supervisor->CreateTemplate(command, answer);
   });
   return call.get();
@@ -62,10 +60,10 @@ grpc::ServerUnaryReactor* TemplateService::List(Context* context,
                                                 const v1::TemplateServiceListRequest* request,
                                                 v1::TemplateServiceListResponse* response) {
   static_cast<void>(request);
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kListTemplates);
-  auto call = UnaryCall<v1::TemplateServiceListResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
-  edge_->loop->Post([edge = edge_, permit = *permit, call] {
+  auto call =
+      UnaryCall<v1::TemplateServiceListResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
+  call->CarryOut([edge = edge_, permit = call->permit(), call] {
     call->Answer([&](v1::TemplateServiceListResponse* filled) {
       for (const ProcessEntry* process : edge->supervisor->Templates(permit)) {
         SetTemplate(*process, *edge, filled->add_templates());
@@ -78,13 +76,11 @@ grpc::ServerUnaryReactor* TemplateService::List(Context* context,
 grpc::ServerUnaryReactor* TemplateService::Delete(Context* context,
                                                   const v1::TemplateServiceDeleteRequest* request,
                                                   v1::TemplateServiceDeleteResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kDeleteTemplates);
-  auto call = UnaryCall<v1::TemplateServiceDeleteResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call =
+      UnaryCall<v1::TemplateServiceDeleteResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   TellTime(edge_->clock, context);
-  absl::StatusOr<DeleteTemplatesCommand> command = ToCommand(*request, *permit);
-  Audit(permit->owner(), "TemplateService.Delete", absl::StrJoin(request->templates(), " "),
-        command.status());
+  absl::StatusOr<DeleteTemplatesCommand> command = ToCommand(*request, call->permit());
   if (!command.ok()) return call->Failed(command.status());
   auto answer = [edge = edge_, call](absl::StatusOr<std::vector<Outcome>> outcomes) {
     if (!outcomes.ok()) return call->Fail(outcomes.status());
@@ -97,7 +93,7 @@ grpc::ServerUnaryReactor* TemplateService::Delete(Context* context,
       }
     });
   };
-  edge_->loop->Post([edge = edge_, command = *std::move(command), answer] {
+  call->CarryOut([edge = edge_, command = *std::move(command), answer] {
     edge->supervisor->DeleteTemplates(command, answer);
   });
   return call.get();
