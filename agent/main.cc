@@ -11,6 +11,7 @@
 // With --terminate: 0 all are over, 1 not all are, or could not look, 2 wrong usage, 75 an agent runs.
 #include <malloc.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -59,6 +60,10 @@ void LimitMemory() {
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
   unsetenv("GRPC_ENABLE_FORK_SUPPORT");
 }
+
+// Environments, tokens and the TLS key are in its memory: no core dump of it, and no other program of
+// this user reads it. A shim is another program, which does the same for itself; see its main.cc.
+void Protect() { prctl(PR_SET_DUMPABLE, 0); }
 
 // gRPC's and ours, with a few to spare; the first of them is started behind this.
 constexpr int kThreads = 26;
@@ -137,6 +142,7 @@ int Main(int argc, char** argv) {
   if (!settings.has_value()) return exit_code;
   if (!settings->terminate.empty()) return Terminate(*settings);
   LimitMemory();
+  Protect();
   const int status = RunAgent(*std::move(settings));
   std::fflush(nullptr);
   _exit(status);  // gRPC's threads live on: see Agent::Run
