@@ -82,7 +82,26 @@ class Supervisor::Impl final : public ProcessEvents {
     offers.OnOver(*process);
     templates.OnOver(*process);
     sessions.OnProcessOver(*process);
+    ForgetEnvironment(process);
     retention.OnOver(*process);
+  }
+
+  // The values of its environment go with the last process of its request that has the same: nothing
+  // is started from them any more.
+  void ForgetEnvironment(ProcessEntry* ended) {
+    const std::shared_ptr<const Spec> spec = ended->spec;
+    const std::vector<ProcessEntry*> request =
+        core.table.OfRequest(ended->owner, ended->request_id);
+    for (const ProcessEntry* process : request) {
+      if (process->spec == spec && !process->IsTreeOver()) return;
+    }
+    const std::shared_ptr<const Spec> names = WithoutEnvValues(*spec);
+    if (names == nullptr) return;
+    ended->spec = names;
+    for (ProcessEntry* process : request) {
+      if (process->spec == spec) process->spec = names;
+    }
+    core.ledger.SaveSpec(*ended);
   }
 
   const Ports ports;
