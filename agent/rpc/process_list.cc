@@ -104,8 +104,9 @@ void AnswerList(const Edge& edge, const Permit& permit, const ListQuery& query,
   call->Answer([&](v1::ListResponse* response) { response->Swap(&page); });
 }
 
-void AnswerGet(const Edge& edge, const Permit& permit, const Selector& selector, bool live_usage,
+void AnswerGet(const Edge& edge, const Permit& permit, const GetQuery& query,
                UnaryCall<v1::GetResponse>* call) {
+  const Selector& selector = query.selector;
   absl::StatusOr<std::vector<const ProcessEntry*>> found =
       edge.supervisor->Select(permit, selector);
   if (!found.ok()) return call->Fail(found.status());
@@ -116,9 +117,16 @@ void AnswerGet(const Edge& edge, const Permit& permit, const Selector& selector,
                           : absl::InvalidArgumentError(absl::StrCat(
                                 "'", term, "' matches ", found->size(), " processes, not one")));
   }
+  const ProcessEntry& process = *found->front();
+  if (query.env_values && !MayActFor(permit.caller(), process.owner)) {
+    return call->Fail(absl::PermissionDeniedError(
+        absl::StrCat("process ", EscapeForMessage(process.name),
+                     " belongs to another identity: values of its environment are for its owner")));
+  }
+  const SpecView view = query.env_values ? SpecView::kFull : SpecView::kWithEnvNames;
   call->Answer([&](v1::GetResponse* response) {
-    SetProcess(*found->front(), edge.host_name, SpecView::kFull, response->mutable_process());
-    if (live_usage) SetLiveUsage(edge, *found->front(), response->mutable_process());
+    SetProcess(process, edge.host_name, view, response->mutable_process());
+    if (query.live_usage) SetLiveUsage(edge, process, response->mutable_process());
   });
 }
 

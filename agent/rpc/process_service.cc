@@ -167,9 +167,10 @@ grpc::ServerUnaryReactor* ProcessService::Get(Context* context, const v1::GetReq
   one.add_terms(request->selector());
   absl::StatusOr<Selector> selector = ToSelector(one);
   if (!selector.ok()) return call->Failed(selector.status());
-  call->CarryOut([edge = edge_, permit = call->permit(), selector = *std::move(selector),
-                  usage = request->live_usage(),
-                  call] { AnswerGet(*edge, permit, selector, usage, call.get()); });
+  GetQuery query{*std::move(selector), request->live_usage(), request->env_values()};
+  call->CarryOut([edge = edge_, permit = call->permit(), query = std::move(query), call] {
+    AnswerGet(*edge, permit, query, call.get());
+  });
   return call.get();
 }
 
