@@ -83,7 +83,7 @@ void AuditLog::WriteLine(AuditEntry entry, Written written) {
   }
 }
 
-void AuditLog::Merge(AuditEntry entry) {
+void AuditLog::Merge(AuditEntry entry, int64_t times) {
   const absl::Time now = absl::Now();
   std::string key = KeyOf(entry);
   {
@@ -101,29 +101,30 @@ void AuditLog::Merge(AuditEntry entry) {
     }
     if (found != merged_.end()) {
       Merged& merged = found->second;
-      if (merged.count++ == 0) merged.first = now;
+      if (merged.count == 0) merged.first = now;
+      merged.count += times;
       merged.last = now;
       merged.entry = std::move(entry);
       return;
     }
     const BootTime due = BootTime::Now() + options_.window;
-    std::string line = ToLine(entry, now, now, 1);
+    std::string line = ToLine(entry, now, now, times);
     const bool has_room = HasRoomFor(line);
     if (has_room) Push(std::move(line), nullptr);
     merged_.emplace(std::move(key),
-                    Merged{std::move(entry), now, now, /*count=*/has_room ? 0 : 1, due});
+                    Merged{std::move(entry), now, now, /*count=*/has_room ? 0 : times, due});
     next_due_ = std::min(next_due_, due);
   }
   Wake();
 }
 
-void AuditLog::HandshakeFailed(absl::string_view address, absl::string_view reason) {
+void AuditLog::ConnectionsEnded(absl::string_view address, absl::string_view reason, int count) {
   AuditEntry entry;
-  entry.event = "handshake";
+  entry.event = "connection";
   entry.address = std::string(address);
   entry.decision = "refused";
   entry.reason = std::string(reason);
-  Merge(std::move(entry));
+  Merge(std::move(entry), count);
 }
 
 absl::Status AuditLog::StatusLocked() const {

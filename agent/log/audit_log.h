@@ -60,9 +60,11 @@ class AuditLog {
 
   void Write(AuditEntry entry);
   void WriteThen(AuditEntry entry, Written written);
-  void Merge(AuditEntry entry);
-  // A connection over TCP that ended before it had a caller.
-  void HandshakeFailed(absl::string_view address, absl::string_view reason);
+  // `times` calls that are alike.
+  void Merge(AuditEntry entry, int64_t times = 1);
+  // So many connections over TCP from this address were ended without a caller's asking: a failed
+  // handshake, no call in time, a flood, a revoked certificate.
+  void ConnectionsEnded(absl::string_view address, absl::string_view reason, int count = 1);
 
   // UNAVAILABLE: the last write failed, or does not return, or the queue is full.
   absl::Status status() const;

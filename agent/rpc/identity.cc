@@ -66,6 +66,10 @@ absl::StatusOr<Permit> Callers::Authorize(const grpc::CallbackServerContext& con
   return permit;
 }
 
+void Callers::TellEnded(const TcpEvent& event) const {
+  auditor_->log()->ConnectionsEnded(event.address, event.what, event.count);
+}
+
 bool Callers::HasUnixConnections() const {
   MutexLock lock(&mu_);
   absl::erase_if(unix_connections_,

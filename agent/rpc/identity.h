@@ -45,6 +45,9 @@ class Callers {
     tls_.SetAuditor(auditor);
   }
 
+  // Connections that TcpConnections has ended, for the audit.
+  void TellEnded(const TcpEvent& event) const;
+
   // A connection of `uid` on the Unix socket, before gRPC is given `fd`. A descriptor number that
   // is used again is told again. `peer` may be null.
   void OnAccepted(int fd, uid_t uid, std::shared_ptr<const SocketPeer> peer);

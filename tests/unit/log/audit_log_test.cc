@@ -167,14 +167,14 @@ TEST_F(AuditLogTest, WhoWaitsForALineThatCannotBeWrittenIsToldAndTheLineIsNot) {
   EXPECT_TRUE(log_->status().ok());
 }
 
-TEST_F(AuditLogTest, FailedHandshakesHaveTheirAddressAndAreMerged) {
+TEST_F(AuditLogTest, EndedConnectionsHaveTheirAddressAndAreMerged) {
   Open({});
-  for (int i = 0; i < 50; ++i) log_->HandshakeFailed("192.0.2.7:5000", "no certificate");
+  for (int i = 0; i < 50; ++i) log_->ConnectionsEnded("192.0.2.7", "no certificate", 2);
   ASSERT_TRUE(log_->Flush(kDeadline));
-  EXPECT_THAT(sink_->lines(), ElementsAre(AllOf(HasSubstr("event=\"handshake\""),
-                                                HasSubstr("address=\"192.0.2.7:5000\""),
+  EXPECT_THAT(sink_->lines(), ElementsAre(AllOf(HasSubstr("event=\"connection\""),
+                                                HasSubstr("address=\"192.0.2.7\""),
                                                 HasSubstr("reason=\"no certificate\"")),
-                                          HasSubstr("count=\"49\"")));
+                                          HasSubstr("count=\"98\"")));
 }
 
 TEST_F(AuditLogTest, ManyThreadsLoseNothing) {
