@@ -94,8 +94,8 @@ StartError Shim::Start() {
 
 StartError Shim::Fork() {
   const int cgroup_fd = Wants(record::kNoCgroup) ? -1 : record::kCgroupFd;
-  ChildPlan plan = {
-      *command_, -1, -1, -1, wish_.nofile_soft, core_soft_, cgroup_fd, Wants(record::kForbidChildren)};
+  ChildPlan plan = {*command_,         -1,         -1,        -1,
+                    wish_.nofile_soft, core_soft_, cgroup_fd, Wants(record::kForbidChildren)};
   StartError error = OpenPipes(&plan);
   if (error.stage == Stage::kNone) error = StartChild(plan, &child_);
   command_->Drop();

@@ -120,8 +120,7 @@ TEST_F(StartTest, WhatCannotBeMeantIsRefused) {
             "there is no option --frobnicate for start; see `shoal start --help`, and put -- "
             "before the command.\n"},
            {"start --env A -- wait", "--env A: there is no such variable here.\n"},
-           {"start --env =A -- wait",
-            "--env \"=A\" is not of the form KEY or KEY=VALUE.\n"},
+           {"start --env =A -- wait", "--env \"=A\" is not of the form KEY or KEY=VALUE.\n"},
            {"start --label job -- wait", "--label \"job\" is not of the form key=value.\n"},
            {"start --label =x -- wait", "--label \"=x\" is not of the form key=value.\n"},
            {"start --start-method clone -- wait",
