@@ -18,10 +18,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "agent/log/audit_file.h"
+#include "agent/log/audit_journal.h"
 #include "agent/os/base_environment.h"
 #include "agent/os/descriptor.h"
 #include "agent/os/host_facts.h"
 #include "agent/record/checksum.h"
+#include "agent/rpc/grpc_log.h"
 #include "agent/spec/spec_checks.h"
 #include "agent/version.h"
 #include "common/descriptor_limit.h"
@@ -36,6 +39,8 @@ namespace {
 
 constexpr absl::Duration kDrainGrace = absl::Seconds(3);
 constexpr absl::Duration kDrainSlack = absl::Seconds(2);
+// For what is still to be written when the agent ends.
+constexpr absl::Duration kLastWords = absl::Milliseconds(500);
 
 std::string HostNameOf(const Settings& settings) {
   return settings.host_name.empty() ? ReadHostFacts().name : settings.host_name;
@@ -87,8 +92,10 @@ RecordFile::Format RecordFormat() {
 
 }  // namespace
 
-Agent::Agent(Settings settings)
-    : settings_(std::move(settings)), host_name_(HostNameOf(settings_)) {}
+Agent::Agent(Settings settings, std::shared_ptr<StderrLog> log)
+    : settings_(std::move(settings)), log_(std::move(log)), host_name_(HostNameOf(settings_)) {
+  RedirectGrpcLog();
+}
 
 absl::Status Agent::OpenDirectories() {
   SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(settings_.state_dir, "state directory"));
@@ -132,6 +139,23 @@ absl::Status Agent::OpenState() {
   return absl::OkStatus();
 }
 
+// One that cannot be written is no hindrance to start: ends of processes go on without it.
+void Agent::OpenAudit() {
+  std::unique_ptr<AuditSink> sink;
+  if (settings_.audit_log == kJournald) {
+    sink = std::make_unique<AuditJournal>();
+  } else {
+    sink = std::make_unique<AuditFile>(settings_.audit_log);
+  }
+  AuditOptions options;
+  options.required = settings_.audit_required;
+  audit_log_ = std::make_unique<AuditLog>(
+      options, std::move(sink), [](const std::string& line) { spdlog::error("{}", line); });
+  audit_log_->Write(AuditEntry{.event = "start", .pid = absl::StrCat(getpid())});
+  auditor_.emplace(audit_log_.get());
+  callers_->SetAuditor(&*auditor_);
+}
+
 absl::Status Agent::Prepare(int signal_fd) {
   nofile_soft_ = RaiseDescriptorLimit();
   rlimit descriptors{};
@@ -146,6 +170,7 @@ absl::Status Agent::Prepare(int signal_fd) {
   helper_ = std::make_unique<HelperThread>();
   drainer_ = std::make_unique<HelperThread>();
   SHOAL_RETURN_IF_ERROR(OpenState());
+  OpenAudit();
   return loop_->Watch(signal_fd, EPOLLIN, [this, signal_fd](uint32_t) {
     signalfd_siginfo info{};
     if (read(signal_fd, &info, sizeof(info)) != sizeof(info)) return;
@@ -221,6 +246,7 @@ void Agent::FillEdge() {
   edge_.blob_thread = blob_thread_.get();
   edge_.blob_turns = &*blob_turns_;
   edge_.callers = &*callers_;
+  edge_.auditor = &*auditor_;
   edge_.calls = &calls_;
   edge_.quota = &quota_;
   edge_.host_name = host_name_;
@@ -241,6 +267,7 @@ HostInfo Agent::MakeHostInfo() const {
   info.template_dead_man = IsPrivate() ? absl::ZeroDuration() : settings_.dead_man;
   info.checks = {settings_.run_dir, settings_.state_dir, shims_->cgroups(), shims_->cgroup_status(),
                  settings_.insecure_loopback};
+  info.audit = audit_log_.get();
   info.helper = helper_.get();
   return info;
 }
@@ -302,9 +329,15 @@ void Agent::BeginDrain(const std::string& reason) {
 // Everything durable is committed by now.
 void Agent::Leave() {
   spdlog::warn("gRPC has not ended its calls in time; leaving it");
+  LeaveNow();
+}
+
+// Past what waits for a disk or a reader that does not come.
+void Agent::LeaveNow() {
+  audit_log_->Flush(kLastWords);
   store_.reset();
   shims_.reset();
-  std::fflush(nullptr);
+  log_->Flush(kLastWords);
   _exit(0);
 }
 
@@ -316,6 +349,8 @@ void Agent::Run(Readiness* readiness) {
   // Not destroyed: its calls have ended with the drain, and gRPC's last shutdown waits for ever for a
   // thread of its own that could not be started once, as in a full pids cgroup. main ends by _exit.
   static_cast<void>(server_.release());
+  // Its thread may hang in a write to a disk that does not answer.
+  if (!audit_log_->Flush(kLastWords)) LeaveNow();
 }
 
 }  // namespace shoal::agent

@@ -20,6 +20,8 @@
 
 #include "absl/status/status.h"
 #include "agent/core/supervisor.h"
+#include "agent/log/audit_log.h"
+#include "agent/log/stderr_log.h"
 #include "agent/loop/event_loop.h"
 #include "agent/os/blob_store.h"
 #include "agent/os/helper_thread.h"
@@ -32,6 +34,7 @@
 #include "agent/output/output_thread.h"
 #include "agent/output/system_output_files.h"
 #include "agent/readiness.h"
+#include "agent/rpc/call_audit.h"
 #include "agent/rpc/edge.h"
 #include "agent/rpc/idle_watch.h"
 #include "agent/rpc/server.h"
@@ -42,7 +45,8 @@ namespace shoal::agent {
 
 class Agent {
  public:
-  explicit Agent(Settings settings);
+  // `log` is flushed at the end.
+  Agent(Settings settings, std::shared_ptr<StderrLog> log);
 
   absl::Status Prepare(int signal_fd);
   absl::Status Recover();
@@ -58,6 +62,7 @@ class Agent {
   bool IsPrivate() const { return settings_.idle_exit > absl::ZeroDuration(); }
   absl::Status OpenDirectories();
   absl::Status OpenState();
+  void OpenAudit();
   void FillEdge();
   HostInfo MakeHostInfo() const;
   void OnSignal(int signal, int pid);
@@ -65,8 +70,10 @@ class Agent {
   void Reload();
   void BeginDrain(const std::string& reason);
   [[noreturn]] void Leave();
+  [[noreturn]] void LeaveNow();
 
   const Settings settings_;
+  const std::shared_ptr<StderrLog> log_;
   const std::string host_name_;
   Readiness* readiness_ = nullptr;
   std::string boot_id_;
@@ -79,6 +86,8 @@ class Agent {
   std::optional<FairQueue> turns_;
   std::optional<LoopScheduler> scheduler_;
   std::optional<Slices> slices_;
+  std::unique_ptr<AuditLog> audit_log_;
+  std::optional<Auditor> auditor_;
   OpenCalls calls_;
   std::optional<Callers> callers_;
   Edge edge_;

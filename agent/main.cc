@@ -2,7 +2,7 @@
 //
 //  1. Settings      flags and TOML file; nothing is touched before they are known to be good.
 //  2. BlockSignals  before the first thread; SIGTERM, SIGINT and SIGHUP come by signalfd.
-//  3. Start         Agent::Prepare, Recover, Serve.
+//  3. Start         the thread of the log, then Agent::Prepare, Recover, Serve.
 //  4. Agent::Run    until it has drained.
 //
 // With --terminate none of this: EndUnattended, in this one thread.
@@ -11,8 +11,7 @@
 // With --terminate: 0 all are over, 1 not all are, or could not look, 2 wrong usage, 75 an agent runs.
 #include <malloc.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -28,6 +27,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "agent/agent.h"
+#include "agent/log/stderr_log.h"
 #include "agent/os/descriptor.h"
 #include "agent/os/unattended_end.h"
 #include "agent/readiness.h"
@@ -61,22 +61,23 @@ void LimitMemory() {
   unsetenv("GRPC_ENABLE_FORK_SUPPORT");
 }
 
-void SetUpLog(const std::string& level) {
-  auto logger = spdlog::stderr_logger_mt("shoald");
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-  spdlog::set_default_logger(std::move(logger));
-  spdlog::set_level(spdlog::level::from_str(level));
-}
+// Environments, tokens and the TLS key are in its memory: no core dump of it, and no other program of
+// this user reads it. A shim is another program, which does the same for itself; see its main.cc.
+void Protect() { prctl(PR_SET_DUMPABLE, 0); }
 
 // gRPC's and ours, with a few to spare; the first of them is started behind this.
-constexpr int kThreads = 24;
+constexpr int kThreads = 26;
 
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
 constexpr int kExitTryAgain = 75;
 
-absl::Status Start(Agent* agent, int signal_fd) {
+// For the last lines, where stderr may not be read.
+constexpr absl::Duration kLastWords = absl::Seconds(1);
+
+absl::Status Start(Agent* agent, StderrLog* log, int signal_fd) {
   SHOAL_RETURN_IF_ERROR(CheckSpareThreads(kThreads));
+  log->StartThread();
   SHOAL_RETURN_IF_ERROR(agent->Prepare(signal_fd));
   SHOAL_RETURN_IF_ERROR(agent->Recover());
   return agent->Serve();
@@ -89,16 +90,20 @@ void Complain(absl::string_view message) {
 int RunAgent(Settings settings) {
   Readiness readiness(settings.ready_fd);
   absl::StatusOr<UniqueFd> signals = BlockSignals();
-  Agent agent(std::move(settings));
-  absl::Status started = signals.ok() ? Start(&agent, signals->get()) : signals.status();
+  auto log = std::make_shared<StderrLog>(STDERR_FILENO);
+  SetDefaultLogger(log, settings.log_level);
+  Agent agent(std::move(settings), log);
+  absl::Status started = signals.ok() ? Start(&agent, log.get(), signals->get()) : signals.status();
   if (!started.ok()) {
     readiness.Failed(started);
-    Complain(started.message());
+    log->Write("shoald: ", EscapeForMessage(started.message(), 1024));
+    log->Flush(kLastWords);
     return absl::IsResourceExhausted(started) ? kExitTryAgain : kExitFailure;
   }
-  std::fprintf(stderr, "%s\n", agent.ReadyLine().c_str());
+  log->Write("", agent.ReadyLine());
   readiness.Ready(agent.settings().socket);
   agent.Run(&readiness);
+  log->Flush(kLastWords);
   return 0;
 }
 
@@ -137,7 +142,7 @@ int Main(int argc, char** argv) {
   if (!settings.has_value()) return exit_code;
   if (!settings->terminate.empty()) return Terminate(*settings);
   LimitMemory();
-  SetUpLog(settings->log_level);
+  Protect();
   const int status = RunAgent(*std::move(settings));
   std::fflush(nullptr);
   _exit(status);  // gRPC's threads live on: see Agent::Run

@@ -132,6 +132,16 @@ void AddHostAndSelf(CLI::App* app, Settings* settings) {
       ->capture_default_str();
 }
 
+void AddAudit(CLI::App* app, Settings* settings) {
+  app->add_option("--audit-log", settings->audit_log,
+                  "File of the audit, rotated at 64 MiB, or journald; by default audit.log in "
+                  "--state-dir")
+      ->type_name("FILE|journald");
+  app->add_flag("--audit-required", settings->audit_required,
+                "Carry out what changes something only once its decision stands in the audit; "
+                "while it cannot be written, such calls are UNAVAILABLE, ends go on");
+}
+
 void AddTerminate(CLI::App* app, Settings* settings) {
   CLI::Option* terminate =
       app->add_option("--terminate", settings->terminate,
@@ -161,6 +171,7 @@ void FillInPaths(Settings* settings) {
   }
   if (settings->run_dir.empty()) settings->run_dir = RuntimeDirectory();
   if (settings->socket.empty()) settings->socket = settings->run_dir + "/shoald.sock";
+  if (settings->audit_log.empty()) settings->audit_log = settings->state_dir + "/audit.log";
 }
 
 }  // namespace
@@ -174,6 +185,7 @@ std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code) {
       ->type_name("FILE");
   AddPathsAndAccess(&app, &settings);
   AddHostAndSelf(&app, &settings);
+  AddAudit(&app, &settings);
   AddTerminate(&app, &settings);
   try {
     app.parse(argc, argv);

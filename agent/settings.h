@@ -16,6 +16,8 @@
 
 namespace shoal::agent {
 
+inline constexpr char kJournald[] = "journald";  // as --audit-log
+
 struct Settings {
   std::string state_dir;
   std::string run_dir;
@@ -37,6 +39,8 @@ struct Settings {
   absl::Duration idle_exit;  // zero: never
   int ready_fd = -1;
   std::string log_level = "info";
+  std::string audit_log;  // a path, or kJournald
+  bool audit_required = false;
   // Instead of serving: end these processes, "all" or an id; empty: serve.
   std::string terminate;
   std::optional<absl::Duration> grace;  // of --terminate; absent: that of each spec

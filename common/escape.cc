@@ -17,18 +17,31 @@ size_t PlainLengthAt(absl::string_view bytes) {
   return character->bytes;
 }
 
-void AppendEscaped(absl::string_view bytes, std::string* out) {
+bool IsC1(absl::string_view bytes) {
+  const std::optional<Utf8Character> character = FirstCharacter(bytes);
+  return character.has_value() && character->code >= 0x80 && character->code < 0xA0;
+}
+
+enum class Rest { kEscaped, kStays };  // tabs, and bytes that are no UTF-8
+
+void AppendEscaped(absl::string_view bytes, Rest rest, std::string* out) {
   for (size_t i = 0; i < bytes.size();) {
     char c = bytes[i];
     size_t length = PlainLengthAt(bytes.substr(i));
-    if (c == '\n') {
+    const auto byte = static_cast<uint8_t>(c);
+    const bool stays = rest == Rest::kStays &&
+                       (c == '\t' || (length == 0 && byte >= 0xA0 && !IsC1(bytes.substr(i))));
+    if (stays) {
+      *out += c;
+      length = 1;
+    } else if (c == '\n') {
       *out += "\\n";
     } else if (c == '\t') {
       *out += "\\t";
     } else if (c == '\r') {
       *out += "\\r";
-    } else if (length == 0 || static_cast<uint8_t>(c) < 0x20 || c == 0x7f) {
-      absl::StrAppendFormat(out, "\\x%02x", static_cast<uint8_t>(c));
+    } else if (length == 0 || byte < 0x20 || c == 0x7f) {
+      absl::StrAppendFormat(out, "\\x%02x", byte);
       length = 1;
     } else {
       out->append(bytes.data() + i, length);
@@ -41,8 +54,14 @@ void AppendEscaped(absl::string_view bytes, std::string* out) {
 
 std::string EscapeForMessage(absl::string_view bytes, size_t max_bytes) {
   std::string out;
-  AppendEscaped(bytes.substr(0, max_bytes), &out);
+  AppendEscaped(bytes.substr(0, max_bytes), Rest::kEscaped, &out);
   if (bytes.size() > max_bytes) out += "…";
+  return out;
+}
+
+std::string ShowControls(absl::string_view bytes) {
+  std::string out;
+  AppendEscaped(bytes, Rest::kStays, &out);
   return out;
 }
 
@@ -56,7 +75,7 @@ std::string QuoteForDisplay(absl::string_view word) {
   for (size_t i = 0; i < word.size();) {
     size_t quote = word.find('\'', i);
     size_t end = quote == absl::string_view::npos ? word.size() : quote;
-    AppendEscaped(word.substr(i, end - i), &out);
+    AppendEscaped(word.substr(i, end - i), Rest::kEscaped, &out);
     if (quote == absl::string_view::npos) break;
     out += "'\\''";
     i = quote + 1;

@@ -16,6 +16,11 @@ namespace shoal {
 // reach a terminal, nor a newline a log.
 std::string EscapeForMessage(absl::string_view bytes, size_t max_bytes = 128);
 
+// Output of a process as a terminal may show it on a line that is not its own: control characters
+// but tab become \xNN, \r, …, and bytes that some terminals take for such. All else stays, also
+// what is no UTF-8.
+std::string ShowControls(absl::string_view bytes);
+
 // A command line as a person would type it: words in single quotes only where a shell needs them,
 // escaped as above.
 std::string QuoteForDisplay(absl::string_view word);

@@ -40,6 +40,8 @@ class Ledger {
   // Durable facts of this turn.
   void Save(const ProcessEntry& process);
   void Forget(const std::string& process_id);
+  // Its spec has changed. Not tried again after a failed commit.
+  void SaveSpec(const ProcessEntry& process) { store_->PutSpec(process); }
   void SaveSession(const SessionEntry& session);
   void ForgetSession(const std::string& session_id);
 

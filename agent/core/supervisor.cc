@@ -127,10 +127,28 @@ class Supervisor::Impl final : public ProcessEvents {
     offers.OnOver(*process);
     templates.OnOver(*process);
     sessions.OnProcessOver(*process);
+    ForgetEnvironment(process);
     retention.OnOver(*process);
   }
 
   void OnUndone(const ProcessEntry& process) override { retention.Drop(process); }
+  // The values of its environment go with the last process of its request that has the same: nothing
+  // is started from them any more.
+  void ForgetEnvironment(ProcessEntry* ended) {
+    const std::shared_ptr<const Spec> spec = ended->spec;
+    const std::vector<ProcessEntry*> request =
+        core.table.OfRequest(ended->owner, ended->request_id);
+    for (const ProcessEntry* process : request) {
+      if (process->spec == spec && !process->IsTreeOver()) return;
+    }
+    const std::shared_ptr<const Spec> names = WithoutEnvValues(*spec);
+    if (names == nullptr) return;
+    ended->spec = names;
+    for (ProcessEntry* process : request) {
+      if (process->spec == spec) process->spec = names;
+    }
+    core.ledger.SaveSpec(*ended);
+  }
 
   const Ports ports;
   absl::flat_hash_map<std::string, size_t> awaited;  // by owner; outlives the waits of `core`
@@ -297,6 +315,10 @@ bool Supervisor::IsSessionOpen(const Permit& /*permit*/, const std::string& id) 
 }
 
 int Supervisor::open_sessions() const { return impl_->session_table.living(); }
+
+const SessionEntry* Supervisor::FindSession(const Permit& /*permit*/, const std::string& id) const {
+  return impl_->session_table.Find(id);
+}
 
 int Supervisor::LiveProcessesOf(const std::string& session_id) const {
   return impl_->sessions.LiveProcessesOf(session_id);

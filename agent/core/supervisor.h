@@ -93,6 +93,8 @@ class Supervisor {
   // It is there, and not over.
   bool IsSessionOpen(const Permit& permit, const std::string& id) const;
   int open_sessions() const;
+  // Null: unknown. Also one that is over, until its processes are.
+  const SessionEntry* FindSession(const Permit& permit, const std::string& id) const;
   int LiveProcessesOf(const std::string& session_id) const;
   int live_processes() const;  // trees not over included, templates not
 

@@ -13,7 +13,6 @@
 #include "absl/strings/str_cat.h"
 #include "agent/os/blob_store.h"
 #include "agent/os/helper_thread.h"
-#include "agent/rpc/audit.h"
 #include "agent/rpc/blob_write_call.h"
 #include "agent/rpc/status_to_grpc.h"
 #include "agent/rpc/stream_reactor.h"
@@ -114,14 +113,13 @@ class BlobReader : public std::enable_shared_from_this<BlobReader> {
 grpc::ServerUnaryReactor* BlobService::FindMissing(grpc::CallbackServerContext* context,
                                                    const v1::FindMissingRequest* request,
                                                    v1::FindMissingResponse* response) {
-  const absl::StatusOr<Permit> permit =
-      edge_->callers->Authorize(*context, Verb::kFindMissingBlobs);
-  auto call = UnaryCall<v1::FindMissingResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::FindMissingResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   if (absl::Status checked = CheckFindMissing(*request); !checked.ok())
     return call->Failed(checked);
   std::vector<std::string> digests(request->sha256().begin(), request->sha256().end());
-  edge_->PostBlobWork(*permit, [edge = edge_, digests = std::move(digests), call] {
+  call->Allow();
+  edge_->PostBlobWork(call->permit(), [edge = edge_, digests = std::move(digests), call] {
     v1::FindMissingResponse found;
     for (const std::string& sha256 : digests) {
       std::optional<int64_t> received = edge->blobs->FindMissing(sha256);
@@ -144,13 +142,8 @@ grpc::ServerReadReactor<v1::WriteRequest>* BlobService::Write(grpc::CallbackServ
 grpc::ServerWriteReactor<v1::ReadResponse>* BlobService::Read(grpc::CallbackServerContext* context,
                                                               const v1::ReadRequest* request) {
   const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kReadBlob);
-  auto stream = BlobReader::Stream::Begin(edge_->calls, kChunkBytes);
-  if (!permit.ok()) {
-    stream->End(ToGrpc(permit.status()));
-    return stream.get();
-  }
-  Audit(permit->owner(), "Read",
-        absl::StrCat("blob ", DigestToHex(request->sha256()).substr(0, 12)));
+  auto stream = BlobReader::Stream::Begin(edge_, permit, *request, kChunkBytes);
+  if (!permit.ok()) return stream.get();
   auto lease = edge_->quota->Take(CallQuota::Kind::kStream, *permit);
   if (!lease.ok()) {
     stream->End(ToGrpc(lease.status()));

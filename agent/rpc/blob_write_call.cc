@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "agent/os/blob_store.h"
 #include "agent/os/helper_thread.h"
-#include "agent/rpc/audit.h"
 #include "agent/rpc/status_to_grpc.h"
 #include "common/sha256.h"
 #include "common/status.h"
@@ -28,17 +27,16 @@ absl::Status CheckFirst(const v1::WriteRequest& request) {
       absl::StrCat("offset ", request.offset(), " is beyond size_bytes ", request.size_bytes()));
 }
 
-std::string Describe(const v1::WriteRequest& request) {
-  return absl::StrCat("blob ", DigestToHex(request.sha256()).substr(0, 12), " of ",
-                      request.size_bytes(), " bytes from ", request.offset());
-}
-
 }  // namespace
 
 grpc::ServerReadReactor<v1::WriteRequest>* BlobWriteCall::Begin(
     const Edge* edge, const absl::StatusOr<Permit>& permit, v1::WriteResponse* response) {
   std::shared_ptr<BlobWriteCall> call(new BlobWriteCall(edge, permit, response));
   call->self_ = call;
+  if (permit.ok()) {
+    call->audit_ = std::make_unique<CallAudit>(edge->auditor, *permit,
+                                               CallOf<v1::WriteResponse>::Name(), CallFacts());
+  }
   edge->calls->Add(call);
   if (permit.ok()) {
     absl::StatusOr<std::shared_ptr<CallQuota::Lease>> lease =
@@ -86,8 +84,9 @@ absl::Status BlobWriteCall::BeginUpload() {
   absl::StatusOr<std::shared_ptr<BlobUpload>> upload =
       checked.ok() ? edge_->blobs->BeginUpload(chunk_.sha256(), chunk_.size_bytes())
                    : absl::StatusOr<std::shared_ptr<BlobUpload>>(checked);
-  Audit(permit_->owner(), "Write", Describe(chunk_), upload.status());
+  audit_->SetFacts(FactsOf(chunk_));
   if (!upload.ok()) return upload.status();
+  audit_->Decided(absl::OkStatus());
   sha256_ = chunk_.sha256();
   offset_ = chunk_.offset();
   size_bytes_ = chunk_.size_bytes();
@@ -143,6 +142,7 @@ void BlobWriteCall::End(const grpc::Status& status) {
 
 void BlobWriteCall::FinishOnce(const grpc::Status& status) {
   if (std::exchange(finished_, true)) return;
+  if (audit_ != nullptr) audit_->Finished(status);
   HandOver(this);
   Finish(status);
 }

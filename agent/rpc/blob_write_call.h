@@ -29,6 +29,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent/os/blob_upload.h"
+#include "agent/rpc/call_audit.h"
 #include "agent/rpc/edge.h"
 #include "agent/rpc/open_calls.h"
 #include "common/mutex.h"
@@ -72,6 +73,7 @@ class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>,
   v1::WriteResponse* const response_;  // gRPC's, until Finish
   std::shared_ptr<BlobWriteCall> self_;
   std::shared_ptr<CallQuota::Lease> lease_;  // set in Begin
+  std::unique_ptr<CallAudit> audit_;  // constant after Begin; null: the caller may not
 
   v1::WriteRequest request_;
 

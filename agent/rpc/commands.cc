@@ -306,30 +306,4 @@ absl::StatusOr<std::vector<Acknowledgement>> ToAcknowledgements(
   return positions;
 }
 
-std::string Describe(const v1::ProcessSpec& spec) {
-  std::string program = spec.argv_size() > 0 ? spec.argv(0) : "";
-  return spec.name().empty() ? program : absl::StrCat(spec.name(), " ", program);
-}
-
-std::string Describe(const v1::Selector& selector) {
-  constexpr int kShown = 8;
-  if (selector.all()) return "all";
-  std::vector<std::string> words;
-  for (int i = 0; i < selector.terms_size() && i < kShown; ++i) words.push_back(selector.terms(i));
-  if (selector.terms_size() > kShown) {
-    words.push_back(absl::StrCat("and ", selector.terms_size() - kShown, " more"));
-  }
-  for (const auto& [key, value] : selector.labels()) words.push_back(absl::StrCat(key, "=", value));
-  if (!selector.session_id().empty()) {
-    words.push_back(absl::StrCat("session ", selector.session_id()));
-  }
-  return absl::StrJoin(words, " ");
-}
-
-std::string DescribeBatch(const v1::SpawnBatchRequest& request) {
-  int count = request.has_ranks() ? request.ranks().count() : request.specs_size();
-  return absl::StrCat(count, " of ",
-                      request.specs_size() > 0 ? Describe(request.specs(0)) : "nothing");
-}
-
 }  // namespace shoal::agent

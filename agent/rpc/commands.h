@@ -58,11 +58,6 @@ absl::StatusOr<std::vector<Acknowledgement>> ToAcknowledgements(
 // The stream of a StreamKind; INVALID_ARGUMENT for one that is unknown.
 absl::StatusOr<int> ToStream(int kind);
 
-// What a request is about, for the audit line.
-std::string Describe(const v1::ProcessSpec& spec);
-std::string Describe(const v1::Selector& selector);
-std::string DescribeBatch(const v1::SpawnBatchRequest& request);
-
 }  // namespace shoal::agent
 
 #endif  // SHOAL_AGENT_RPC_COMMANDS_H_

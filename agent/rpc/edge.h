@@ -22,6 +22,7 @@
 
 namespace shoal::agent {
 
+class Auditor;
 class BlobStore;
 class HelperThread;
 
@@ -47,6 +48,7 @@ struct Edge {
   HelperThread* blob_thread = nullptr;  // hashes, writes and reads blobs
   FairQueue* blob_turns = nullptr;      // in front of it
   Callers* callers = nullptr;
+  Auditor* auditor = nullptr;
   OpenCalls* calls = nullptr;
   CallQuota* quota = nullptr;
 

@@ -58,8 +58,25 @@ void SetFacts(const HostFacts& facts, v1::Host* host) {
   host->set_memory_available_bytes(facts.memory_available_bytes);
 }
 
+HostCheck CheckAudit(const AuditLog& audit) {
+  constexpr char kName[] = "audit";
+  if (const absl::Status status = audit.status(); !status.ok()) {
+    return {kName, HostCheck::Result::kFailed, std::string(status.message()),
+            audit.is_required() ? "Give it room and rights; until then nothing is started here."
+                                : "Give it room and rights, or choose another --audit-log."};
+  }
+  if (const std::string trouble = audit.trouble(); !trouble.empty()) {
+    return {kName, HostCheck::Result::kDegraded,
+            absl::StrCat(audit.name(), " grows, it cannot be rotated: ", trouble),
+            "Let the agent's user write to its directory, or have logrotate move the file."};
+  }
+  return {kName, HostCheck::Result::kOk, absl::StrCat(audit.name(), " is written"), ""};
+}
+
 void SetChecks(const HostInfo& info, v1::Host* host) {
-  for (const HostCheck& check : CheckHost(info.checks)) {
+  std::vector<HostCheck> checks = CheckHost(info.checks);
+  if (info.audit != nullptr) checks.push_back(CheckAudit(*info.audit));
+  for (const HostCheck& check : checks) {
     v1::Check* one = host->add_checks();
     one->set_name(check.name);
     one->set_result(ToProto(check.result));
@@ -88,38 +105,37 @@ void SetHost(const Edge& edge, const HostInfo& info, v1::Host* host) {
 grpc::ServerUnaryReactor* HostService::Get(grpc::CallbackServerContext* context,
                                            const v1::HostServiceGetRequest* request,
                                            v1::HostServiceGetResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kGetHost);
-  auto call = UnaryCall<v1::HostServiceGetResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::HostServiceGetResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   TellTime(edge_->clock, context);
-  edge_->Post(*permit, [edge = edge_, permit = *permit, info = info_, call,
-                        with_checks = request->checks()] {
-    int live = edge->supervisor->live_processes();
-    int sessions = edge->supervisor->open_sessions();
-    int templates = static_cast<int>(edge->supervisor->Templates(permit).size());
-    info->helper->Run([edge, info, call, live, sessions, templates, with_checks] {
-      v1::Host host;
-      SetHost(*edge, *info, &host);
-      if (with_checks) SetChecks(*info, &host);
-      host.set_live_processes(live);
-      host.set_open_sessions(sessions);
-      host.set_live_templates(templates);
-      call->Answer(
-          [&](v1::HostServiceGetResponse* filled) { filled->mutable_host()->Swap(&host); });
-    });
-  });
+  call->CarryOut(
+      [edge = edge_, permit = call->permit(), info = info_, call, with_checks = request->checks()] {
+        int live = edge->supervisor->live_processes();
+        int sessions = edge->supervisor->open_sessions();
+        int templates = static_cast<int>(edge->supervisor->Templates(permit).size());
+        info->helper->Run([edge, info, call, live, sessions, templates, with_checks] {
+          v1::Host host;
+          SetHost(*edge, *info, &host);
+          if (with_checks) SetChecks(*info, &host);
+          host.set_live_processes(live);
+          host.set_open_sessions(sessions);
+          host.set_live_templates(templates);
+          call->Answer(
+              [&](v1::HostServiceGetResponse* filled) { filled->mutable_host()->Swap(&host); });
+        });
+      });
   return call.get();
 }
 
 grpc::ServerUnaryReactor* HostService::FindMissingLibraries(
     grpc::CallbackServerContext* context, const v1::FindMissingLibrariesRequest* request,
     v1::FindMissingLibrariesResponse* response) {
-  const absl::StatusOr<Permit> permit =
-      edge_->callers->Authorize(*context, Verb::kFindMissingLibraries);
-  auto call = UnaryCall<v1::FindMissingLibrariesResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call =
+      UnaryCall<v1::FindMissingLibrariesResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   if (absl::Status checked = CheckSonames(*request); !checked.ok()) return call->Failed(checked);
   std::vector<std::string> sonames(request->sonames().begin(), request->sonames().end());
+  call->Allow();
   info_->helper->Run([libraries = libraries_, sonames = std::move(sonames), call] {
     const std::vector<std::string> missing = libraries->FindMissing(sonames);
     call->Answer([&](v1::FindMissingLibrariesResponse* filled) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "agent/log/audit_log.h"
 #include "agent/os/helper_thread.h"
 #include "agent/os/host_checks.h"
 #include "agent/os/library_search.h"
@@ -33,7 +34,8 @@ struct HostInfo {
   absl::Time start_time;
   absl::Duration template_dead_man;  // zero: templates end with the agent
   HostCheckInput checks;
-  HelperThread* helper = nullptr;  // outlives the service
+  const AuditLog* audit = nullptr;  // outlives the service
+  HelperThread* helper = nullptr;   // outlives the service
 };
 
 class HostService final : public v1::HostService::CallbackService {

@@ -8,7 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "agent/rpc/audit.h"
+#include "agent/rpc/call_audit.h"
 
 namespace shoal::agent {
 namespace {
@@ -63,8 +63,12 @@ absl::StatusOr<Permit> Callers::Authorize(const grpc::CallbackServerContext& con
   caller.connection = context.peer();
   if (caller.tcp_connection != 0) connections_.CountServed(caller.tcp_connection);
   absl::StatusOr<Permit> permit = agent::Authorize(caller, verb, Target::Host());
-  if (!permit.ok()) Audit(caller.name, NameOf(verb), "", permit.status());
+  if (!permit.ok()) auditor_->Refused(caller, NameOf(verb), permit.status());
   return permit;
+}
+
+void Callers::TellEnded(const TcpEvent& event) const {
+  auditor_->log()->ConnectionsEnded(event.address, event.what, event.count);
 }
 
 bool Callers::HasUnixConnections() const {

@@ -26,6 +26,8 @@
 
 namespace shoal::agent {
 
+class Auditor;
+
 class Callers {
  public:
   Callers(AllowedIdentities allowed, std::string host_name, TcpLimits limits = {})
@@ -36,6 +38,15 @@ class Callers {
 
   // "loopback": every local user.
   static Caller Loopback();
+
+  // Where refusals are noted; before the first caller comes.
+  void SetAuditor(Auditor* auditor) {
+    auditor_ = auditor;
+    tls_.SetAuditor(auditor);
+  }
+
+  // Connections that TcpConnections has ended, for the audit.
+  void TellEnded(const TcpEvent& event) const;
 
   // A connection of `uid` on the Unix socket, before gRPC is given `fd`. A descriptor number that
   // is used again is told again. `peer` may be null.
@@ -58,6 +69,7 @@ class Callers {
 
   TcpConnections connections_;
   Tls tls_;
+  Auditor* auditor_ = nullptr;
 
   mutable Mutex mu_;
   mutable absl::flat_hash_map<int, UnixConnection> unix_connections_ ABSL_GUARDED_BY(mu_);

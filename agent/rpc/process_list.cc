@@ -160,18 +160,25 @@ void AnswerList(const Edge* edge, const Permit& permit, const ListQuery& query,
       });
 }
 
-void AnswerGet(const Edge* edge, const Permit& permit, const Selector& selector, bool live_usage,
+void AnswerGet(const Edge* edge, const Permit& permit, const GetQuery& query,
                const std::shared_ptr<UnaryCall<v1::GetResponse>>& call) {
   edge->supervisor->Select(
-      permit, selector, [call] { return !call->IsFinished(); },
-      [edge, term = selector.terms.front(), live_usage,
-       call](absl::StatusOr<std::vector<const ProcessEntry*>> found) {
+      permit, query.selector, [call] { return !call->IsFinished(); },
+      [edge, permit, query, call](absl::StatusOr<std::vector<const ProcessEntry*>> found) {
         if (!found.ok()) return call->Fail(found.status());
-        if (found->size() != 1) return call->Fail(NotOne(term, found->size()));
+        if (found->size() != 1) {
+          return call->Fail(NotOne(query.selector.terms.front(), found->size()));
+        }
         const ProcessEntry& entry = *found->front();
+        if (query.env_values && !MayActFor(permit.caller(), entry.owner)) {
+          return call->Fail(absl::PermissionDeniedError(absl::StrCat(
+              "process ", EscapeForMessage(entry.name),
+              " belongs to another identity: values of its environment are for its owner")));
+        }
+        const SpecView view = query.env_values ? SpecView::kFull : SpecView::kWithEnvNames;
         call->Answer([&](v1::GetResponse* response) {
-          SetProcess(entry, edge->host_name, SpecView::kFull, response->mutable_process());
-          if (live_usage) SetLiveUsage(*edge, entry, response->mutable_process());
+          SetProcess(entry, edge->host_name, view, response->mutable_process());
+          if (query.live_usage) SetLiveUsage(*edge, entry, response->mutable_process());
         });
       });
 }

@@ -30,8 +30,15 @@ absl::StatusOr<ListQuery> ToQuery(const v1::ListRequest& request);
 void AnswerList(const Edge* edge, const Permit& permit, const ListQuery& query,
                 const std::shared_ptr<UnaryCall<v1::ListResponse>>& call);
 
-// NOT_FOUND: no match. INVALID_ARGUMENT: several.
-void AnswerGet(const Edge* edge, const Permit& permit, const Selector& selector, bool live_usage,
+struct GetQuery {
+  Selector selector;
+  bool live_usage = false;
+  bool env_values = false;
+};
+
+// NOT_FOUND: no match. INVALID_ARGUMENT: several. PERMISSION_DENIED: values of an environment that is
+// another owner's.
+void AnswerGet(const Edge* edge, const Permit& permit, const GetQuery& query,
                const std::shared_ptr<UnaryCall<v1::GetResponse>>& call);
 
 }  // namespace shoal::agent

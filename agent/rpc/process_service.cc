@@ -9,13 +9,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "agent/rpc/agent_time.h"
-#include "agent/rpc/audit.h"
 #include "agent/rpc/bulk_call.h"
 #include "agent/rpc/commands.h"
 #include "agent/rpc/process_conversion.h"
 #include "agent/rpc/process_list.h"
 #include "agent/rpc/read_output_call.h"
 #include "agent/rpc/request_checks.h"
+#include "agent/rpc/session_rule.h"
 #include "agent/rpc/status_to_grpc.h"
 #include "agent/rpc/unary_call.h"
 #include "agent/rpc/watch_stream.h"
@@ -24,18 +24,18 @@ namespace shoal::agent {
 namespace {
 
 template <typename Response>
-using CallOf = std::shared_ptr<UnaryCall<Response>>;
+using CallPtr = std::shared_ptr<UnaryCall<Response>>;
 
 // Answers a call with the outcome for each selected process.
 template <typename Response>
-OutcomesCallback AnswerOutcomes(CallOf<Response> call, const Edge* edge, const Permit& permit) {
+OutcomesCallback AnswerOutcomes(CallPtr<Response> call, const Edge* edge, const Permit& permit) {
   return [call = std::move(call), edge, permit](absl::StatusOr<std::vector<Outcome>> outcomes) {
     if (!outcomes.ok()) return call->Fail(outcomes.status());
     BulkCall<Response>::Begin(edge, permit, call, ToldOf(*outcomes));
   };
 }
 
-SpawnCallback AnswerSpawnBatch(CallOf<v1::SpawnBatchResponse> call, const Edge* edge,
+SpawnCallback AnswerSpawnBatch(CallPtr<v1::SpawnBatchResponse> call, const Edge* edge,
                                const Permit& permit) {
   return [call = std::move(call), edge, permit](const std::vector<SpawnOutcome>& outcomes,
                                                 bool replayed) {
@@ -48,13 +48,13 @@ SpawnCallback AnswerSpawnBatch(CallOf<v1::SpawnBatchResponse> call, const Edge* 
 
 // Whether the call waits for its answer.
 template <typename Response>
-IsWanted WhileOpen(const CallOf<Response>& call) {
+IsWanted WhileOpen(const CallPtr<Response>& call) {
   return [call] { return !call->IsFinished(); };
 }
 
 // The client went away: its wait is dropped without an answer, perhaps before the loop has begun it.
 template <typename Response>
-std::shared_ptr<WaitTicket> CancelWith(const CallOf<Response>& call, const Edge* edge) {
+std::shared_ptr<WaitTicket> CancelWith(const CallPtr<Response>& call, const Edge* edge) {
   auto ticket = std::make_shared<WaitTicket>();
   call->SetOnCancel([edge, ticket] {
     edge->loop->Post([edge, ticket] { edge->supervisor->CancelWait(ticket.get()); });
@@ -71,7 +71,7 @@ void AnswerSpawn(UnaryCall<v1::SpawnResponse>* call, const Edge* edge, const Pro
 }
 
 // Answers once the process has started, or has come to what the request waits for.
-SpawnCallback AnswerSpawn(CallOf<v1::SpawnResponse> call, const Edge* edge, const Permit& permit,
+SpawnCallback AnswerSpawn(CallPtr<v1::SpawnResponse> call, const Edge* edge, const Permit& permit,
                           StartedWait wait, std::shared_ptr<WaitTicket> pending) {
   return [call = std::move(call), edge, permit, wait, pending = std::move(pending)](
              const std::vector<SpawnOutcome>& outcomes, bool replayed) {
@@ -93,7 +93,7 @@ SpawnCallback AnswerSpawn(CallOf<v1::SpawnResponse> call, const Edge* edge, cons
   };
 }
 
-void BeginWait(const Edge* edge, const CallOf<v1::WaitResponse>& call, const WaitCommand& command,
+void BeginWait(const Edge* edge, const CallPtr<v1::WaitResponse>& call, const WaitCommand& command,
                const std::shared_ptr<CallQuota::Lease>& lease,
                const std::shared_ptr<WaitTicket>& ticket) {
   edge->supervisor->Wait(
@@ -108,39 +108,45 @@ void BeginWait(const Edge* edge, const CallOf<v1::WaitResponse>& call, const Wai
       });
 }
 
+// Whether the caller may start processes in the session.
+template <typename Response>
+auto AskLater(const Edge* edge, const CallPtr<Response>& call, std::string session_id) {
+  return [edge, permit = call->permit(), session_id = std::move(session_id)] {
+    return AskInSession(*edge, permit, session_id);
+  };
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* ProcessService::Spawn(Context* context, const v1::SpawnRequest* request,
                                                 v1::SpawnResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kSpawn);
-  auto call = UnaryCall<v1::SpawnResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::SpawnResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   TellTime(edge_->clock, context);
-  absl::StatusOr<SpawnCommand> command = ToCommand(*request, *edge_, *permit);
-  Audit(permit->owner(), "Spawn", Describe(request->spec()), command.status());
+  absl::StatusOr<SpawnCommand> command = ToCommand(*request, *edge_, call->permit());
   if (!command.ok()) return call->Failed(command.status());
   absl::StatusOr<StartedWait> wait = ToStartedWait(*request);
   if (!wait.ok()) return call->Failed(wait.status());
   auto pending = wait->until == Until::kStarted ? nullptr : CancelWith(call, edge_);
-  edge_->Post(*permit, [edge = edge_, command = *std::move(command), wait = *wait, pending,
-                        call]() mutable {
-    auto answer = AnswerSpawn(std::move(call), edge, command.permit, wait, std::move(pending));
-    edge->supervisor->Spawn(std::move(command), std::move(answer));
-  });
+  call->CarryOut(
+      AskLater(edge_, call, request->session_id()),
+      [edge = edge_, command = *std::move(command), wait = *wait, pending, call]() mutable {
+        auto answer = AnswerSpawn(std::move(call), edge, command.permit, wait, std::move(pending));
+        edge->supervisor->Spawn(std::move(command), std::move(answer));
+      });
   return call.get();
 }
 
 grpc::ServerUnaryReactor* ProcessService::SpawnBatch(Context* context,
                                                      const v1::SpawnBatchRequest* request,
                                                      v1::SpawnBatchResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kSpawn);
-  auto call = UnaryCall<v1::SpawnBatchResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::SpawnBatchResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   TellTime(edge_->clock, context);
-  absl::StatusOr<SpawnCommand> command = ToCommand(*request, *edge_, *permit);
-  Audit(permit->owner(), "SpawnBatch", DescribeBatch(*request), command.status());
+  absl::StatusOr<SpawnCommand> command = ToCommand(*request, *edge_, call->permit());
   if (!command.ok()) return call->Failed(command.status());
-  edge_->Post(*permit, [edge = edge_, command = *std::move(command), call]() mutable {
+  auto ask = AskLater(edge_, call, request->session_id());
+  call->CarryOut(std::move(ask), [edge = edge_, command = *std::move(command), call]() mutable {
     auto answer = AnswerSpawnBatch(std::move(call), edge, command.permit);
     edge->supervisor->Spawn(std::move(command), std::move(answer));
   });
@@ -149,27 +155,26 @@ grpc::ServerUnaryReactor* ProcessService::SpawnBatch(Context* context,
 
 grpc::ServerUnaryReactor* ProcessService::Get(Context* context, const v1::GetRequest* request,
                                               v1::GetResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kGet);
-  auto call = UnaryCall<v1::GetResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::GetResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   v1::Selector one;
   one.add_terms(request->selector());
   absl::StatusOr<Selector> selector = ToSelector(one);
   if (!selector.ok()) return call->Failed(selector.status());
-  edge_->Post(*permit, [edge = edge_, permit = *permit, selector = *std::move(selector),
-                        usage = request->live_usage(),
-                        call] { AnswerGet(edge, permit, selector, usage, call); });
+  GetQuery query{*std::move(selector), request->live_usage(), request->env_values()};
+  call->CarryOut([edge = edge_, permit = call->permit(), query = std::move(query), call] {
+    AnswerGet(edge, permit, query, call);
+  });
   return call.get();
 }
 
 grpc::ServerUnaryReactor* ProcessService::List(Context* context, const v1::ListRequest* request,
                                                v1::ListResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kList);
-  auto call = UnaryCall<v1::ListResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::ListResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   absl::StatusOr<ListQuery> query = ToQuery(*request);
   if (!query.ok()) return call->Failed(query.status());
-  edge_->Post(*permit, [edge = edge_, permit = *permit, query = *std::move(query), call] {
+  call->CarryOut([edge = edge_, permit = call->permit(), query = *std::move(query), call] {
     AnswerList(edge, permit, query, call);
   });
   return call.get();
@@ -177,30 +182,26 @@ grpc::ServerUnaryReactor* ProcessService::List(Context* context, const v1::ListR
 
 grpc::ServerUnaryReactor* ProcessService::Wait(Context* context, const v1::WaitRequest* request,
                                                v1::WaitResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kWait);
-  auto call = UnaryCall<v1::WaitResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
-  absl::StatusOr<WaitCommand> command = ToCommand(*request, *permit);
+  auto call = UnaryCall<v1::WaitResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
+  absl::StatusOr<WaitCommand> command = ToCommand(*request, call->permit());
   if (!command.ok()) return call->Failed(command.status());
-  auto lease = edge_->quota->Take(CallQuota::Kind::kWait, *permit);
+  auto lease = edge_->quota->Take(CallQuota::Kind::kWait, call->permit());
   if (!lease.ok()) return call->Failed(lease.status());
   auto pending = CancelWith(call, edge_);
-  edge_->Post(*permit, [edge = edge_, command = *std::move(command), lease = *std::move(lease),
-                        pending, call] { BeginWait(edge, call, command, lease, pending); });
+  call->CarryOut([edge = edge_, command = *std::move(command), lease = *std::move(lease), pending,
+                  call] { BeginWait(edge, call, command, lease, pending); });
   return call.get();
 }
 
 grpc::ServerUnaryReactor* ProcessService::Signal(Context* context, const v1::SignalRequest* request,
                                                  v1::SignalResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kSignal);
-  auto call = UnaryCall<v1::SignalResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::SignalResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   TellTime(edge_->clock, context);
-  absl::StatusOr<SignalCommand> command = ToCommand(*request, *permit);
-  Audit(permit->owner(), "Signal",
-        absl::StrCat(request->signal(), " ", Describe(request->selector())), command.status());
+  absl::StatusOr<SignalCommand> command = ToCommand(*request, call->permit());
   if (!command.ok()) return call->Failed(command.status());
-  edge_->Post(*permit, [edge = edge_, command = *std::move(command), call]() mutable {
+  call->CarryOut([edge = edge_, command = *std::move(command), call]() mutable {
     command.is_wanted = WhileOpen(call);
     edge->supervisor->Signal(command, AnswerOutcomes(call, edge, command.permit));
   });
@@ -210,14 +211,12 @@ grpc::ServerUnaryReactor* ProcessService::Signal(Context* context, const v1::Sig
 grpc::ServerUnaryReactor* ProcessService::Terminate(Context* context,
                                                     const v1::TerminateRequest* request,
                                                     v1::TerminateResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kTerminate);
-  auto call = UnaryCall<v1::TerminateResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::TerminateResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   TellTime(edge_->clock, context);
-  absl::StatusOr<TerminateCommand> command = ToCommand(*request, *permit);
-  Audit(permit->owner(), "Terminate", Describe(request->selector()), command.status());
+  absl::StatusOr<TerminateCommand> command = ToCommand(*request, call->permit());
   if (!command.ok()) return call->Failed(command.status());
-  edge_->Post(*permit, [edge = edge_, command = *std::move(command), call]() mutable {
+  call->CarryOut([edge = edge_, command = *std::move(command), call]() mutable {
     auto answer = AnswerOutcomes(call, edge, command.permit);
     command.is_wanted = WhileOpen(call);
     edge->supervisor->Terminate(std::move(command), std::move(answer));
@@ -227,14 +226,12 @@ grpc::ServerUnaryReactor* ProcessService::Terminate(Context* context,
 
 grpc::ServerUnaryReactor* ProcessService::Update(Context* context, const v1::UpdateRequest* request,
                                                  v1::UpdateResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kUpdate);
-  auto call = UnaryCall<v1::UpdateResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::UpdateResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   TellTime(edge_->clock, context);
-  absl::StatusOr<UpdateCommand> command = ToCommand(*request, *permit);
-  Audit(permit->owner(), "Update", Describe(request->selector()), command.status());
+  absl::StatusOr<UpdateCommand> command = ToCommand(*request, call->permit());
   if (!command.ok()) return call->Failed(command.status());
-  edge_->Post(*permit, [edge = edge_, command = *std::move(command), call]() mutable {
+  call->CarryOut([edge = edge_, command = *std::move(command), call]() mutable {
     auto answer = AnswerOutcomes(call, edge, command.permit);
     command.is_wanted = WhileOpen(call);
     edge->supervisor->Update(std::move(command), std::move(answer));
@@ -244,14 +241,12 @@ grpc::ServerUnaryReactor* ProcessService::Update(Context* context, const v1::Upd
 
 grpc::ServerUnaryReactor* ProcessService::Delete(Context* context, const v1::DeleteRequest* request,
                                                  v1::DeleteResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kDelete);
-  auto call = UnaryCall<v1::DeleteResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::DeleteResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   TellTime(edge_->clock, context);
-  absl::StatusOr<DeleteCommand> command = ToCommand(*request, *permit);
-  Audit(permit->owner(), "Delete", Describe(request->selector()), command.status());
+  absl::StatusOr<DeleteCommand> command = ToCommand(*request, call->permit());
   if (!command.ok()) return call->Failed(command.status());
-  edge_->Post(*permit, [edge = edge_, command = *std::move(command), call]() mutable {
+  call->CarryOut([edge = edge_, command = *std::move(command), call]() mutable {
     command.is_wanted = WhileOpen(call);
     edge->supervisor->Delete(command, AnswerOutcomes(call, edge, command.permit));
   });
@@ -261,13 +256,11 @@ grpc::ServerUnaryReactor* ProcessService::Delete(Context* context, const v1::Del
 grpc::ServerUnaryReactor* ProcessService::AcknowledgeOutput(
     Context* context, const v1::AcknowledgeOutputRequest* request,
     v1::AcknowledgeOutputResponse* response) {
-  const absl::StatusOr<Permit> permit =
-      edge_->callers->Authorize(*context, Verb::kAcknowledgeOutput);
-  auto call = UnaryCall<v1::AcknowledgeOutputResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::AcknowledgeOutputResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   absl::StatusOr<std::vector<Acknowledgement>> positions = ToAcknowledgements(*request);
   if (!positions.ok()) return call->Failed(positions.status());
-  edge_->Post(*permit, [edge = edge_, permit = *permit, positions = *std::move(positions), call] {
+  call->CarryOut([edge = edge_, permit = call->permit(), positions = *std::move(positions), call] {
     absl::Status done = edge->supervisor->Acknowledge(permit, positions);
     if (!done.ok()) return call->Fail(done);
     call->Answer([](v1::AcknowledgeOutputResponse*) {});
@@ -282,9 +275,7 @@ grpc::ServerWriteReactor<v1::WatchResponse>* ProcessService::Watch(
 
 grpc::ServerWriteReactor<v1::ReadOutputResponse>* ProcessService::ReadOutput(
     Context* context, const v1::ReadOutputRequest* request) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kReadOutput);
-  if (permit.ok()) Audit(permit->owner(), "ReadOutput", Describe(request->selector()));
-  return BeginReadOutput(edge_, permit, *request);
+  return BeginReadOutput(edge_, edge_->callers->Authorize(*context, Verb::kReadOutput), *request);
 }
 
 }  // namespace shoal::agent

@@ -132,7 +132,7 @@ absl::StatusOr<OutputQuery> ToQuery(const v1::ReadOutputRequest& request, const 
 
 grpc::ServerWriteReactor<v1::ReadOutputResponse>* BeginReadOutput(
     const Edge* edge, const absl::StatusOr<Permit>& permit, const v1::ReadOutputRequest& request) {
-  std::shared_ptr<Stream> stream = Stream::Begin(edge->calls, kQueueBytes);
+  std::shared_ptr<Stream> stream = Stream::Begin(edge, permit, request, kQueueBytes);
   absl::StatusOr<OutputQuery> query = permit.ok() ? ToQuery(request, *permit) : permit.status();
   if (!query.ok()) {
     stream->End(ToGrpc(query.status()));

@@ -7,10 +7,10 @@
 #include "absl/status/statusor.h"
 #include "agent/rpc/agent_time.h"
 #include "agent/rpc/answer_budget.h"
-#include "agent/rpc/audit.h"
 #include "agent/rpc/commands.h"
 #include "agent/rpc/process_conversion.h"
 #include "agent/rpc/request_checks.h"
+#include "agent/rpc/session_rule.h"
 #include "agent/rpc/unary_call.h"
 #include "agent/spec/time_conversion.h"
 #include "common/status.h"
@@ -46,12 +46,10 @@ absl::StatusOr<CloseSessionCommand> ToCommand(const v1::CloseRequest& request,
 
 grpc::ServerUnaryReactor* SessionService::Open(Context* context, const v1::OpenRequest* request,
                                                v1::OpenResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kOpenSession);
-  auto call = UnaryCall<v1::OpenResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::OpenResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   TellTime(edge_->clock, context);
-  absl::StatusOr<OpenSessionCommand> command = agent::ToCommand(*request, *permit);
-  Audit(permit->owner(), "Open", request->name(), command.status());
+  absl::StatusOr<OpenSessionCommand> command = agent::ToCommand(*request, call->permit());
   if (!command.ok()) return call->Failed(command.status());
   auto answer = [edge = edge_, call](absl::StatusOr<const SessionEntry*> session) {
     if (!session.ok()) return call->Fail(session.status());
@@ -63,7 +61,7 @@ grpc::ServerUnaryReactor* SessionService::Open(Context* context, const v1::OpenR
       filled->set_boot_id(edge->boot_id);
     });
   };
-  edge_->Post(*permit, [edge = edge_, command = *std::move(command), answer]() mutable {
+  call->CarryOut([edge = edge_, command = *std::move(command), answer]() mutable {
     edge->supervisor->OpenSession(std::move(command), std::move(answer));
   });
   return call.get();
@@ -72,11 +70,10 @@ grpc::ServerUnaryReactor* SessionService::Open(Context* context, const v1::OpenR
 grpc::ServerUnaryReactor* SessionService::KeepAlive(Context* context,
                                                     const v1::KeepAliveRequest* request,
                                                     v1::KeepAliveResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kKeepAlive);
-  auto call = UnaryCall<v1::KeepAliveResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
-  edge_->Post(*permit, [edge = edge_, permit = *permit, id = request->session_id(),
-                        token = request->token(), call] {
+  auto call = UnaryCall<v1::KeepAliveResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
+  call->CarryOut([edge = edge_, permit = call->permit(), id = request->session_id(),
+                  token = request->token(), call] {
     absl::StatusOr<absl::Duration> ttl = edge->supervisor->KeepAlive(permit, id, token);
     if (!ttl.ok()) return call->Fail(ttl.status());
     call->Answer([&](v1::KeepAliveResponse* filled) { SetDuration(*ttl, filled->mutable_ttl()); });
@@ -86,11 +83,9 @@ grpc::ServerUnaryReactor* SessionService::KeepAlive(Context* context,
 
 grpc::ServerUnaryReactor* SessionService::Close(Context* context, const v1::CloseRequest* request,
                                                 v1::CloseResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kCloseSession);
-  auto call = UnaryCall<v1::CloseResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
-  absl::StatusOr<CloseSessionCommand> command = ToCommand(*request, *permit);
-  Audit(permit->owner(), "Close", request->session_id(), command.status());
+  auto call = UnaryCall<v1::CloseResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
+  absl::StatusOr<CloseSessionCommand> command = ToCommand(*request, call->permit());
   if (!command.ok()) return call->Failed(command.status());
   auto answer = [call](absl::StatusOr<SessionEnd> end) {
     if (!end.ok()) return call->Fail(end.status());
@@ -100,7 +95,9 @@ grpc::ServerUnaryReactor* SessionService::Close(Context* context, const v1::Clos
       filled->mutable_kept_ids()->Assign(end->kept_ids.begin(), end->kept_ids.end());
     });
   };
-  edge_->Post(*permit, [edge = edge_, command = *std::move(command), answer] {
+  auto ask = [edge = edge_, permit = call->permit(), id = request->session_id(),
+              token = request->token()] { return AskByToken(*edge, permit, id, token); };
+  call->CarryOut(std::move(ask), [edge = edge_, command = *std::move(command), answer] {
     edge->supervisor->CloseSession(command, answer);
   });
   return call.get();
@@ -109,11 +106,10 @@ grpc::ServerUnaryReactor* SessionService::Close(Context* context, const v1::Clos
 grpc::ServerUnaryReactor* SessionService::List(Context* context,
                                                const v1::SessionServiceListRequest* request,
                                                v1::SessionServiceListResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kListSessions);
-  auto call = UnaryCall<v1::SessionServiceListResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call = UnaryCall<v1::SessionServiceListResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   if (absl::Status checked = CheckPage(*request); !checked.ok()) return call->Failed(checked);
-  edge_->Post(*permit, [edge = edge_, permit = *permit, after_id = request->page_token(),
+  call->CarryOut([edge = edge_, permit = call->permit(), after_id = request->page_token(),
                         page_size = request->page_size(), call] {
     v1::SessionServiceListResponse page;
     size_t bytes = 0;

@@ -29,7 +29,14 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent/core/access.h"
+#include "agent/rpc/call_audit.h"
+#include "agent/rpc/call_facts.h"
+#include "agent/rpc/edge.h"
 #include "agent/rpc/open_calls.h"
+#include "agent/rpc/status_to_grpc.h"
 #include "common/mutex.h"
 #include "common/tsan.h"
 
@@ -44,6 +51,33 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
     calls->Add(stream);
     // At once, so that a client that resumes knows that it is heard before anything happens.
     stream->StartSendInitialMetadata();
+    return stream;
+  }
+
+  // For a call of the API: without a permit for its verb it has ended already. Its audit has the
+  // decision from the loop, the result at the end.
+  template <typename Request>
+  static std::shared_ptr<StreamReactor> Begin(const Edge* edge,
+                                              const absl::StatusOr<Permit>& permit,
+                                              const Request& request, size_t max_queue_bytes) {
+    std::shared_ptr<StreamReactor> stream = Begin(edge->calls, max_queue_bytes);
+    const absl::Status allowed = CheckVerb(permit);
+    if (!allowed.ok()) {
+      stream->End(ToGrpc(allowed));
+      return stream;
+    }
+    auto audit = std::make_unique<CallAudit>(edge->auditor, *permit, CallOf<Message>::Name(),
+                                             FactsOf(request));
+    {
+      MutexLock lock(&stream->mu_);
+      // A drain has ended it: there is nothing to tell.
+      if (stream->finished_) return stream;
+      stream->audit_ = std::move(audit);
+    }
+    edge->Post(*permit, [edge, stream, permit = *permit] {
+      edge->auditor->Find(permit, edge->supervisor, edge->trees);
+      stream->audit_->Decided(absl::OkStatus());
+    });
     return stream;
   }
 
@@ -91,6 +125,11 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
   }
 
  private:
+  static absl::Status CheckVerb(const absl::StatusOr<Permit>& permit) {
+    if (!permit.ok() || permit->verb() == CallOf<Message>::kVerb) return permit.status();
+    return absl::InternalError("the permit is for another call");
+  }
+
   StreamReactor(OpenCalls* calls, size_t max_queue_bytes)
       : calls_(calls), max_queue_bytes_(max_queue_bytes) {}
 
@@ -117,6 +156,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
 
   void FinishOnce(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (std::exchange(finished_, true)) return;
+    if (audit_ != nullptr) audit_->Finished(status);
     queue_.clear();
     queued_bytes_ = 0;
     HandOver(this);
@@ -159,6 +199,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
   absl::AnyInvocable<void()> on_drained_;  // constant until OnDone
   absl::AnyInvocable<void()> on_end_;
   std::shared_ptr<StreamReactor> self_;
+  std::unique_ptr<CallAudit> audit_;  // constant after Begin
 
   mutable Mutex mu_;
   std::deque<std::pair<Message, size_t>> queue_ ABSL_GUARDED_BY(mu_);

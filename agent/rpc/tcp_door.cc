@@ -225,6 +225,7 @@ void TcpDoor::Tick() {
   for (const TcpEvent& event : connections.TakeEvents()) {
     spdlog::warn("TCP: {} {} of {} {}", event.count,
                  event.count == 1 ? "connection" : "connections", event.address, event.what);
+    callers_->TellEnded(event);
   }
   if (connections.half_open() > 0) Arm(kTick);
   if (next < BootTime::InfiniteFuture()) Arm(std::max(next - now, kTick));

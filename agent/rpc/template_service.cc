@@ -10,7 +10,6 @@
 #include "absl/strings/str_join.h"
 #include "agent/rpc/agent_time.h"
 #include "agent/rpc/answer_budget.h"
-#include "agent/rpc/audit.h"
 #include "agent/rpc/bulk_call.h"
 #include "agent/rpc/commands.h"
 #include "agent/rpc/process_conversion.h"
@@ -41,12 +40,11 @@ void SetTemplate(const ProcessEntry& process, const Edge& edge, v1::Template* pr
 grpc::ServerUnaryReactor* TemplateService::Create(Context* context,
                                                   const v1::TemplateServiceCreateRequest* request,
                                                   v1::TemplateServiceCreateResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kCreateTemplate);
-  auto call = UnaryCall<v1::TemplateServiceCreateResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call =
+      UnaryCall<v1::TemplateServiceCreateResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   TellTime(edge_->clock, context);
-  absl::StatusOr<CreateTemplateCommand> command = ToCommand(*request, *edge_, *permit);
-  Audit(permit->owner(), "TemplateService.Create", Describe(request->spec()), command.status());
+  absl::StatusOr<CreateTemplateCommand> command = ToCommand(*request, *edge_, call->permit());
   if (!command.ok()) return call->Failed(command.status());
   auto answer = [edge = edge_, call](absl::StatusOr<const ProcessEntry*> process) {
     if (absl::IsNotFound(process.status())) {
@@ -57,7 +55,7 @@ grpc::ServerUnaryReactor* TemplateService::Create(Context* context,
       SetTemplate(**process, *edge, filled->mutable_template_());
     });
   };
-  edge_->Post(*permit, [edge = edge_, command = *std::move(command), answer] {
+  call->CarryOut([edge = edge_, command = *std::move(command), answer] {
     edge->supervisor->CreateTemplate(command, answer);
   });
   return call.get();
@@ -66,11 +64,11 @@ grpc::ServerUnaryReactor* TemplateService::Create(Context* context,
 grpc::ServerUnaryReactor* TemplateService::List(Context* context,
                                                 const v1::TemplateServiceListRequest* request,
                                                 v1::TemplateServiceListResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kListTemplates);
-  auto call = UnaryCall<v1::TemplateServiceListResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call =
+      UnaryCall<v1::TemplateServiceListResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   if (absl::Status checked = CheckPage(*request); !checked.ok()) return call->Failed(checked);
-  edge_->Post(*permit, [edge = edge_, permit = *permit, after_id = request->page_token(),
+  call->CarryOut([edge = edge_, permit = call->permit(), after_id = request->page_token(),
                         page_size = request->page_size(), call] {
     v1::TemplateServiceListResponse page;
     size_t bytes = 0;
@@ -94,15 +92,13 @@ grpc::ServerUnaryReactor* TemplateService::List(Context* context,
 grpc::ServerUnaryReactor* TemplateService::Delete(Context* context,
                                                   const v1::TemplateServiceDeleteRequest* request,
                                                   v1::TemplateServiceDeleteResponse* response) {
-  const absl::StatusOr<Permit> permit = edge_->callers->Authorize(*context, Verb::kDeleteTemplates);
-  auto call = UnaryCall<v1::TemplateServiceDeleteResponse>::Begin(edge_->calls, permit, response);
-  if (!permit.ok()) return call.get();
+  auto call =
+      UnaryCall<v1::TemplateServiceDeleteResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
   TellTime(edge_->clock, context);
-  absl::StatusOr<DeleteTemplatesCommand> command = ToCommand(*request, *permit);
-  Audit(permit->owner(), "TemplateService.Delete", absl::StrJoin(request->templates(), " "),
-        command.status());
+  absl::StatusOr<DeleteTemplatesCommand> command = ToCommand(*request, call->permit());
   if (!command.ok()) return call->Failed(command.status());
-  auto answer = [edge = edge_, permit = *permit,
+  auto answer = [edge = edge_, permit = call->permit(),
                  call](absl::StatusOr<std::vector<Outcome>> outcomes) {
     if (!outcomes.ok()) return call->Fail(outcomes.status());
     for (const Outcome& outcome : *outcomes) {
@@ -110,7 +106,7 @@ grpc::ServerUnaryReactor* TemplateService::Delete(Context* context,
     }
     BulkCall<v1::TemplateServiceDeleteResponse>::Begin(edge, permit, call, ToldOf(*outcomes));
   };
-  edge_->Post(*permit, [edge = edge_, command = *std::move(command), answer] {
+  call->CarryOut([edge = edge_, command = *std::move(command), answer] {
     edge->supervisor->DeleteTemplates(command, answer);
   });
   return call.get();

@@ -7,7 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "agent/net/client_certificate.h"
-#include "agent/rpc/audit.h"
+#include "agent/rpc/call_audit.h"
 #include "agent/rpc/status_to_grpc.h"
 #include "common/boot_time.h"
 #include "common/escape.h"
@@ -88,7 +88,7 @@ absl::Status Tls::Admit(size_t door, grpc::AuthContext* context, absl::string_vi
   absl::Status refusal(holder->refusal.code(),
                        absl::StrCat("identity ", identity, " may not ", EscapeForMessage(method),
                                     " on host ", host_name_, ": ", holder->refusal.message()));
-  Audit(identity, method, "", refusal);
+  auditor_->Refused(holder->caller, method, refusal);
   return refusal;
 }
 

@@ -32,11 +32,16 @@
 
 namespace shoal::agent {
 
+class Auditor;
+
 class Tls {
  public:
   // `connections` outlives it.
   Tls(AllowedIdentities allowed, std::string host_name, TcpConnections* connections)
       : allowed_(std::move(allowed)), host_name_(std::move(host_name)), connections_(connections) {}
+
+  // Where refusals are noted; before the first caller comes.
+  void SetAuditor(Auditor* auditor) { auditor_ = auditor; }
 
   // Ends the connections of what is revoked now.
   void SetRevocations(RevocationLists revocations);
@@ -57,6 +62,7 @@ class Tls {
   const AllowedIdentities allowed_;
   const std::string host_name_;
   TcpConnections* const connections_;
+  Auditor* auditor_ = nullptr;
 
   mutable Mutex mu_;
   RevocationLists revocations_ ABSL_GUARDED_BY(mu_);

@@ -27,7 +27,7 @@ absl::StatusOr<Selector> SelectorOf(const v1::WatchRequest& request) {
 
 grpc::ServerWriteReactor<v1::WatchResponse>* WatchStream::Begin(
     const Edge* edge, const absl::StatusOr<Permit>& permit, const v1::WatchRequest& request) {
-  std::shared_ptr<Stream> stream = Stream::Begin(edge->calls, kQueueBytes);
+  std::shared_ptr<Stream> stream = Stream::Begin(edge, permit, request, kQueueBytes);
   absl::StatusOr<Selector> selector = permit.ok() ? SelectorOf(request) : permit.status();
   if (!selector.ok()) {
     stream->End(ToGrpc(selector.status()));

@@ -47,11 +47,11 @@ void ResetSignalsAsyncSafe() {
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, none, nullptr, sizeof(none[0]));
 }
 
-void SetDescriptorLimitAsyncSafe(uint64_t soft) {
+void SetSoftLimitAsyncSafe(int resource, uint64_t soft) {
   struct rlimit limit;
-  if (soft == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (getrlimit(resource, &limit) != 0) return;
   limit.rlim_cur = soft < limit.rlim_max ? soft : limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
+  setrlimit(resource, &limit);
 }
 
 int ExecuteAsyncSafe(const char* path, char** argv) {
@@ -100,7 +100,8 @@ int SearchAndExecuteAsyncSafe(char** argv) {
   syscall(SYS_close_range, last + 1, ~0u, kCloseRangeCloexec);
   ResetSignalsAsyncSafe();
   umask(022);
-  SetDescriptorLimitAsyncSafe(plan.nofile_soft);
+  if (plan.nofile_soft != 0) SetSoftLimitAsyncSafe(RLIMIT_NOFILE, plan.nofile_soft);
+  SetSoftLimitAsyncSafe(RLIMIT_CORE, plan.core_soft);
   const char* const cwd = plan.command.cwd();
   if (cwd != nullptr && chdir(cwd) != 0) FailAsyncSafe(start_pipe, Stage::kChdir, errno);
   const int forbidden = plan.forbid_children ? ForbidChildrenAsyncSafe() : 0;

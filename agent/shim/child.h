@@ -22,6 +22,7 @@ struct ChildPlan {
   int stderr_fd;
   int result_fd;         // -1: the process has no result
   uint64_t nofile_soft;  // soft limit of descriptors; 0: the shim's
+  uint64_t core_soft;    // soft limit of core dumps
   int cgroup_fd;         // -1: the shim's own cgroup
   bool forbid_children;
 };

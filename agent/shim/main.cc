@@ -29,6 +29,9 @@ int main(int argc, char** argv) {
   signal(SIGCHLD, SIG_DFL);  // ignored, it would have the kernel throw the exits away
   setsid();                  // fails if the agent's posix_spawn has done it
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  // The memory of a shim holds the environment of its process until the start: no dump, and no other
+  // program of this user reads it. execve makes the process dumpable again.
+  prctl(PR_SET_DUMPABLE, 0);
   prctl(PR_SET_NAME, shoal::record::kShimName);  // started by descriptor, it would show as a number
 
   static shoal::shim::RecordSlot record;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -24,6 +25,16 @@ struct timespec TimespecOf(int64_t ns) {
   return {static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)};
 }
 
+// Of this program. Returns the soft limit that it had.
+uint64_t ForbidCoreDumps() {
+  struct rlimit limit = {};
+  getrlimit(RLIMIT_CORE, &limit);
+  const uint64_t soft = limit.rlim_cur;
+  limit.rlim_cur = 0;
+  setrlimit(RLIMIT_CORE, &limit);
+  return soft;
+}
+
 }  // namespace
 
 Shim::Shim(RecordSlot* record, Command* command, pid_t adopted)
@@ -32,6 +43,7 @@ Shim::Shim(RecordSlot* record, Command* command, pid_t adopted)
       wish_(record->agent()),
       command_(command),
       adopted_(adopted),
+      core_soft_(ForbidCoreDumps()),
       publisher_(record, &tree_),
       children_(&tree_),
       end_(record, &tree_, &children_, &publisher_),
@@ -82,8 +94,8 @@ StartError Shim::Start() {
 
 StartError Shim::Fork() {
   const int cgroup_fd = Wants(record::kNoCgroup) ? -1 : record::kCgroupFd;
-  ChildPlan plan = {
-      *command_, -1, -1, -1, wish_.nofile_soft, cgroup_fd, Wants(record::kForbidChildren)};
+  ChildPlan plan = {*command_,         -1,         -1,        -1,
+                    wish_.nofile_soft, core_soft_, cgroup_fd, Wants(record::kForbidChildren)};
   StartError error = OpenPipes(&plan);
   if (error.stage == Stage::kNone) error = StartChild(plan, &child_);
   command_->Drop();

@@ -86,6 +86,7 @@ class Shim {
   const record::AgentHalf& wish_;  // what is wanted; of record_
   Command* const command_;
   const pid_t adopted_;
+  const uint64_t core_soft_;  // of the process; the shim itself leaves no core dump
   Child child_;
   Tree tree_;
   Publisher publisher_;

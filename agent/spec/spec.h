@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,9 +41,11 @@ using InlineFiles = std::vector<std::string>;
 // Checked (see agent/spec/spec_conversion.h): no NULs, within limits, defaults filled in.
 struct Spec {
   std::vector<std::string> argv;
-  std::vector<std::string> env;  // KEY=VALUE as given; the agent adds its own base environment
-  std::string cwd;               // absolute; empty: the directory of `files`
-  std::string name;              // as given; may be empty
+  // KEY=VALUE as given; the agent adds its own base environment. KEY alone once nothing is started
+  // from it any more.
+  std::vector<std::string> env;
+  std::string cwd;   // absolute; empty: the directory of `files`
+  std::string name;  // as given; may be empty
   Lifetime lifetime = Lifetime::kSession;
   bool daemon = false;
   bool keep_descendants = false;
@@ -71,6 +74,9 @@ struct Spec {
   // Where that is which the process writes to its stderr.
   record::Stream StderrStream() const { return merge_stderr ? record::kStdout : record::kStderr; }
 };
+
+// The same with the names of its environment alone, KEY; null if there are no values.
+std::shared_ptr<const Spec> WithoutEnvValues(const Spec& spec);
 
 // Whether `program`, an argv[0], is "./" and the path of one of `files`.
 bool RunsShippedProgram(absl::string_view program, const std::vector<SpecFile>& files);

@@ -99,6 +99,8 @@ absl::StatusOr<std::shared_ptr<const Spec>> ToSpec(const v1::ProcessSpec& proto,
 void SetSpec(const Spec& spec, SpecView view, v1::ProcessSpec* proto) {
   proto->ParseFromString(spec.wire);
   if (view == SpecView::kFull) proto->mutable_env()->Assign(spec.env.begin(), spec.env.end());
+  if (view != SpecView::kWithEnvNames) return;
+  for (const std::string& entry : spec.env) proto->add_env(entry.substr(0, entry.find('=')));
 }
 
 }  // namespace shoal::agent

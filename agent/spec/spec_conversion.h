@@ -24,8 +24,9 @@ absl::StatusOr<std::shared_ptr<const Spec>> ToSpec(const v1::ProcessSpec& proto,
 // The same without the checks, for this room: of what was checked before, or made by the agent.
 absl::StatusOr<std::shared_ptr<const Spec>> BuildSpec(v1::ProcessSpec proto, bool has_session);
 
-// How much of a spec is told. Environments hold secrets and are long: only Get shows them.
-enum class SpecView { kWithoutEnv, kFull };
+// How much of a spec is told. Environments hold secrets and are long: only Get shows them, and their
+// values on request alone.
+enum class SpecView { kWithoutEnv, kWithEnvNames, kFull };
 
 // As it was when the process was started.
 void SetSpec(const Spec& spec, SpecView view, v1::ProcessSpec* proto);

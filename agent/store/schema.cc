@@ -154,9 +154,11 @@ absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& path,
         "database ", path, " cannot have a write-ahead log: its file system has no shared memory ",
         "mapping; choose another --state-dir"));
   }
-  // Checkpoints are the Checkpointer's; see the header for what NORMAL means.
-  SHOAL_RETURN_IF_ERROR(database->Execute(
-      "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; PRAGMA cell_size_check=ON"));
+  // Checkpoints are the Checkpointer's; see the header for what NORMAL means. What is deleted, such
+  // as an environment, is overwritten.
+  SHOAL_RETURN_IF_ERROR(
+      database->Execute("PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0; "
+                        "PRAGMA cell_size_check=ON; PRAGMA secure_delete=ON"));
   SHOAL_ASSIGN_OR_RETURN(int version, VersionOf(database.get()));
   if (version > kSchemaVersion) SHOAL_RETURN_IF_ERROR(CheckReadable(database.get(), version));
   if (version > 0) SHOAL_RETURN_IF_ERROR(CheckIntact(database.get()));

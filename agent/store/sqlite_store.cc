@@ -29,7 +29,7 @@ int64_t EndTimeOf(const ProcessEntry& process) {
 
 struct SqliteStore::Statements {
   Statement begin, commit, rollback;
-  Statement update_process, insert_process, delete_process, insert_spec;
+  Statement update_process, insert_process, delete_process, insert_spec, update_spec;
   Statement put_session, delete_session;
   Statement put_request, delete_request;
   Statement put_horizon, delete_horizon;
@@ -86,6 +86,9 @@ absl::Status SqliteStore::Prepare() {
   SHOAL_ASSIGN_OR_RETURN(Statement delete_process, prepare("DELETE FROM processes WHERE id=?1"));
   SHOAL_ASSIGN_OR_RETURN(Statement insert_spec,
                          prepare("INSERT INTO specs(checksum, wire) VALUES(?1, ?2)"));
+  SHOAL_ASSIGN_OR_RETURN(Statement update_spec,
+                         prepare("UPDATE specs SET checksum=?2, wire=?3 WHERE spec_id="
+                                 "(SELECT spec_id FROM processes WHERE id=?1)"));
   SHOAL_ASSIGN_OR_RETURN(
       Statement put_session,
       prepare("INSERT OR REPLACE INTO sessions(id, checksum, blob) VALUES(?1, ?2, ?3)"));
@@ -106,9 +109,9 @@ absl::Status SqliteStore::Prepare() {
   statements_ = std::make_unique<Statements>(
       Statements{std::move(begin), std::move(commit), std::move(rollback),
                  std::move(update_process), std::move(insert_process), std::move(delete_process),
-                 std::move(insert_spec), std::move(put_session), std::move(delete_session),
-                 std::move(put_request), std::move(delete_request), std::move(put_horizon),
-                 std::move(delete_horizon), std::move(put_meta)});
+                 std::move(insert_spec), std::move(update_spec), std::move(put_session),
+                 std::move(delete_session), std::move(put_request), std::move(delete_request),
+                 std::move(put_horizon), std::move(delete_horizon), std::move(put_meta)});
   return absl::OkStatus();
 }
 
@@ -172,6 +175,16 @@ absl::StatusOr<int64_t> SqliteStore::SpecIdFor(const std::shared_ptr<const Spec>
   last_spec_ = spec;
   last_spec_id_ = database_->LastRowId();
   return last_spec_id_;
+}
+
+void SqliteStore::PutSpec(const ProcessEntry& process) {
+  if (!Begin()) return;
+  const std::string stored = StoredFormOf(*process.spec);
+  Statement& update = statements_->update_spec;
+  update.BindText(1, process.id);
+  update.BindInt(2, ChecksumOf(stored));
+  update.BindBlob(3, stored);
+  Note(update.Run());
 }
 
 void SqliteStore::DeleteProcess(const std::string& id) {

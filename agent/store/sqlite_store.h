@@ -42,6 +42,7 @@ class SqliteStore : public Store {
   // cannot be read is of unknown kind.
   absl::StatusOr<Content> Load() override;
   void PutProcess(const ProcessEntry& process) override;
+  void PutSpec(const ProcessEntry& process) override;
   void DeleteProcess(const std::string& id) override;
   void PutSession(const SessionEntry& session) override;
   void DeleteSession(const std::string& id) override;

@@ -129,11 +129,14 @@ int RunStop(bool all, Invocation& invocation) {
     return kExitTryAgain;
   }
   const v1::Host& facts = fleet->hosts()[0].facts;
-  if (absl::Status ended = EndAgent(facts.agent_pid(), kEndPatience); !ended.ok())
+  // The one that the kernel names: what an agent says of itself signals nobody.
+  const absl::StatusOr<ListenerHandle> agent = OpenListener(socket);
+  if (!agent.ok()) return invocation.Fail(agent.status());
+  if (absl::Status ended = EndAgent(*agent, kEndPatience); !ended.ok())
     return invocation.Fail(ended);
   bool left = !all && facts.live_processes() > 0;
   invocation.Note(
-      absl::StrCat("the agent (PID ", facts.agent_pid(), ") has ended",
+      absl::StrCat("the agent (PID ", agent->pid, ") has ended",
                    left ? absl::StrCat("; ", Count(facts.live_processes(), "process", "es"),
                                        " of its keep running, and the next agent finds them again.")
                         : "; no process is left.",

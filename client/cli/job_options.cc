@@ -15,6 +15,7 @@
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/escape.h"
+#include "common/socket_trust.h"
 #include "common/span.h"
 #include "common/status.h"
 #include "shoal/placement.h"
@@ -40,20 +41,23 @@ absl::Status SetLabels(const std::vector<std::string>& labels, v1::ProcessSpec* 
   return absl::OkStatus();
 }
 
+// All agents run as this user, as far as the kernel tells: they may see what this program may.
+bool AllAreOurs(const Fleet& fleet) {
+  return absl::c_all_of(fleet.hosts(), [](const FleetHost& entry) {
+    const HostAddress& address = entry.host->address();
+    if (!address.is_unix()) return false;
+    const absl::StatusOr<SocketListener> listener = FindListener(address.unix_path);
+    return listener.ok() && listener->uid == geteuid();
+  });
+}
+
 absl::Status SetEnvironment(const JobOptions& options, const Fleet& fleet, v1::ProcessSpec* spec) {
-  for (const std::string& entry : options.env) {
-    if (entry.find('=') == std::string::npos || entry[0] == '=') {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--env \"", EscapeForMessage(entry), "\" is not of the form KEY=VALUE"));
-    }
-  }
-  bool all_unix = absl::c_all_of(
-      fleet.hosts(), [](const FleetHost& entry) { return entry.host->address().is_unix(); });
   std::vector<std::string> own;
   for (char** entry = environ; *entry != nullptr; ++entry) own.emplace_back(*entry);
-  for (std::string& entry : MergeEnvironment(own, all_unix, options.env)) {
-    spec->add_env(std::move(entry));
-  }
+  SHOAL_ASSIGN_OR_RETURN(const std::vector<std::string> named,
+                         ResolveEnvironment(options.env, own));
+  const bool all = options.env_all || AllAreOurs(fleet);
+  for (std::string& entry : MergeEnvironment(own, all, named)) spec->add_env(std::move(entry));
   return absl::OkStatus();
 }
 
@@ -109,9 +113,14 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
   per_host->excludes(per_core);
   command->add_option("--name", options->name, "Name; ranks are NAME.0, NAME.1, …")
       ->type_name("NAME");
-  command->add_option("--env", options->env, "Set a variable of the environment; may be repeated")
+  command
+      ->add_option("--env", options->env,
+                   "Set a variable of the environment, KEY to its value here; may be repeated")
       ->allow_extra_args(false)
-      ->type_name("KEY=VALUE");
+      ->type_name("KEY[=VALUE]");
+  command->add_flag("--env-all", options->env_all,
+                    "Send the whole environment of this command (default: only to this user's own "
+                    "agent; TERM, LANG and LC_* to others)");
   command->add_option("--cwd", options->cwd, "Working directory (default: this one)")
       ->type_name("DIR");
   command
@@ -222,6 +231,29 @@ absl::StatusOr<std::vector<int>> Place(const JobOptions& options, const Fleet& f
   std::vector<int> cores;
   for (const FleetHost& entry : fleet.hosts()) cores.push_back(entry.facts.cores());
   return PlacePerCore(cores);
+}
+
+absl::StatusOr<std::vector<std::string>> ResolveEnvironment(
+    const std::vector<std::string>& entries, const std::vector<std::string>& environment) {
+  std::vector<std::string> resolved;
+  for (const std::string& entry : entries) {
+    if (entry.empty() || entry[0] == '=') {
+      return absl::InvalidArgumentError(absl::StrCat("--env \"", EscapeForMessage(entry),
+                                                     "\" is not of the form KEY or KEY=VALUE"));
+    }
+    if (absl::StrContains(entry, '=')) {
+      resolved.push_back(entry);
+      continue;
+    }
+    const auto found =
+        absl::c_find_if(environment, [&](const std::string& own) { return KeyOf(own) == entry; });
+    if (found == environment.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--env ", EscapeForMessage(entry), ": there is no such variable here"));
+    }
+    resolved.push_back(*found);
+  }
+  return resolved;
 }
 
 std::vector<std::string> MergeEnvironment(const std::vector<std::string>& environment, bool all,

@@ -21,6 +21,7 @@ struct JobOptions {
   bool per_core = false;
   std::string name;
   std::vector<std::string> env;
+  bool env_all = false;
   std::string cwd;
   std::vector<std::string> labels;
   std::string timeout;
@@ -42,7 +43,8 @@ absl::StatusOr<std::vector<std::string>> CommandWords(const CLI::App& command,
                                                       const Invocation& invocation);
 
 // What to run, without its files: the caller adds them. The whole environment of this program goes
-// to agents behind Unix sockets only, for TCP it is TERM, LANG and LC_*; --env goes before it.
+// only to agents behind Unix sockets where a process of its own uid listens; with others among them it is
+// TERM, LANG and LC_*, unless --env-all asks for it. --env goes before it.
 absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
                                           const std::vector<std::string>& words,
                                           const Fleet& fleet);
@@ -51,6 +53,11 @@ absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
 // that is more than the slots.
 absl::StatusOr<std::vector<int>> Place(const JobOptions& options, const Fleet& fleet,
                                        const Invocation& invocation);
+
+// `entries` of --env: KEY=VALUE as it is, KEY with its value in `environment`. INVALID_ARGUMENT: KEY
+// is not there, or is empty.
+absl::StatusOr<std::vector<std::string>> ResolveEnvironment(
+    const std::vector<std::string>& entries, const std::vector<std::string>& environment);
 
 // KEY=VALUE strings, the later of one key alone, those without a key dropped. `all`: everything of
 // `environment`.

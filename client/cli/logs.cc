@@ -33,6 +33,7 @@ struct Arguments {
   std::string since;
   bool only_stdout = false;
   bool only_stderr = false;
+  bool raw = false;
   int64_t offset = -1;  // behind the ":" of HOST/ID:offset
 };
 
@@ -94,7 +95,7 @@ LogReader::LogReader(const Arguments& arguments, const Selection& selection, Loo
       invocation_(invocation),
       lookup_(std::move(lookup)),
       shares_(ByHost(lookup_.found)),
-      tagger_({},
+      tagger_({.shows_controls = arguments.raw ? nullptr : IsTerminal},
               [this](int number, v1::StreamKind) { return tags_[static_cast<size_t>(number)]; }),
       queue_(shares_.size(), kQueueBytes) {
   tagged_ = lookup_.found.size() > 1 || (arguments.follow && selection.IsOpen());
@@ -301,6 +302,7 @@ void AddLogs(Parser& parser) {
       ->type_name("SPAN");
   auto* out = command->add_flag("--stdout", arguments->only_stdout, "Only stdout");
   command->add_flag("--stderr", arguments->only_stderr, "Only stderr")->excludes(out);
+  command->add_flag("--raw", arguments->raw, kRawHelp);
   AddSelector(command, &arguments->selector);
   command->callback([&parser, arguments] {
     parser.chosen = [&invocation = parser.invocation, arguments] {

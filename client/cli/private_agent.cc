@@ -10,9 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 // glibc 2.36 declares these without C linkage for C++.
@@ -23,7 +21,6 @@ extern "C" {
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 
@@ -165,15 +162,9 @@ absl::StatusOr<bool> IsAnswering(const std::string& socket_path) {
   const absl::Status trusted = CheckSocketDirectory(socket_path);
   if (absl::IsUnavailable(trusted)) return false;
   SHOAL_RETURN_IF_ERROR(trusted);
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  if (socket_path.size() >= sizeof(address.sun_path)) return false;
-  std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
-  UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!probe || connect(probe.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-    return false;
-  }
-  SHOAL_RETURN_IF_ERROR(CheckSocketPeer(probe.get(), socket_path));
+  const absl::StatusOr<SocketListener> listener = FindListener(socket_path);
+  if (!listener.ok()) return false;
+  SHOAL_RETURN_IF_ERROR(CheckSocketPeer(listener->connection.get(), socket_path));
   return true;
 }
 
@@ -217,9 +208,9 @@ absl::StatusOr<std::string> FindAgentProgram(const std::string& directory) {
 
 std::string AgentLogPath() { return absl::StrCat(StateDirectory(), "/shoald.log"); }
 
-absl::Status EndAgent(pid_t pid, absl::Duration patience) {
-  UniqueFd handle(pidfd_open(pid, 0));
-  if (!handle) return ErrnoStatus(errno, absl::StrCat("cannot reach the agent with PID ", pid));
+absl::Status EndAgent(const ListenerHandle& agent, absl::Duration patience) {
+  const pid_t pid = agent.pid;
+  const UniqueFd& handle = agent.pidfd;
   if (pidfd_send_signal(handle.get(), SIGTERM, nullptr, 0) != 0) {
     return ErrnoStatus(errno, absl::StrCat("cannot signal the agent with PID ", pid));
   }

@@ -8,8 +8,6 @@
 #ifndef SHOAL_CLIENT_CLI_PRIVATE_AGENT_H_
 #define SHOAL_CLIENT_CLI_PRIVATE_AGENT_H_
 
-#include <sys/types.h>
-
 #include <string>
 #include <vector>
 
@@ -17,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "common/socket_trust.h"
 
 namespace shoal::cli {
 
@@ -45,9 +44,8 @@ absl::StatusOr<std::string> FindAgentProgram(const std::string& directory);
 // ~/.local/state.
 std::string AgentLogPath();
 
-// Sends SIGTERM to process `pid` and waits for its end. DEADLINE_EXCEEDED: it has not ended in
-// `patience`.
-absl::Status EndAgent(pid_t pid, absl::Duration patience);
+// Sends SIGTERM to the agent and waits for its end. DEADLINE_EXCEEDED: it has not ended in `patience`.
+absl::Status EndAgent(const ListenerHandle& agent, absl::Duration patience);
 
 }  // namespace shoal::cli
 

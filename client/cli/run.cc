@@ -43,6 +43,7 @@ struct Arguments {
   JobOptions job;
   std::string tag;
   bool no_tag = false;
+  bool raw = false;
   bool gather = false;
   std::string halt = "now,fail=1";
   bool detach_on_hangup = false;
@@ -94,6 +95,7 @@ absl::StatusOr<RunSinkOptions> MakeSinkOptions(const Arguments& arguments, const
   options.json = invocation.json();
   options.gather = arguments.gather && !options.json;
   options.colours = invocation.colours();
+  if (!arguments.raw) options.shows_controls = IsTerminal;
   int world = std::accumulate(counts.begin(), counts.end(), 0);
   options.tagged = !options.json && !arguments.no_tag && (world > 1 || !arguments.tag.empty());
   auto several =
@@ -292,6 +294,7 @@ void AddRun(Parser& parser) {
                        "What stands before each line: {rank}, {local_rank}, {host}, {stream}")
           ->type_name("TEMPLATE");
   command->add_flag("--no-tag", arguments->no_tag, "Bytes as they come")->excludes(tag);
+  command->add_flag("--raw", arguments->raw, kRawHelp);
   command->add_flag("--gather", arguments->gather, "Equal answers of many as one line, at the end");
   command->add_option("--halt", arguments->halt, "never, or now|soon,fail|success|done=N|P%")
       ->capture_default_str()

@@ -27,7 +27,7 @@ absl::string_view NameOf(v1::StreamKind stream) {
 
 RunSink::RunSink(RunSinkOptions options)
     : options_(std::move(options)),
-      tagger_({.tag = options_.tagged},
+      tagger_({.tag = options_.tagged, .shows_controls = options_.shows_controls},
               [this](int rank, v1::StreamKind stream) { return TagOf(rank, stream); }) {
   int world = 0;
   int most = 1;

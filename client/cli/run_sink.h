@@ -29,6 +29,8 @@ struct RunSinkOptions {
   bool gather = false;  // stdout is kept until TakeGathered()
   bool json = false;
   bool colours = false;
+  // Of tagged lines of this stream; null: control characters pass.
+  std::function<bool(v1::StreamKind)> shows_controls = nullptr;
   // stdout cannot be written any more; called once.
   std::function<void()> on_broken_output;
   std::function<void(const std::vector<JobLease>&)> on_opened = [](const auto&) {};

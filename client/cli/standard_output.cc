@@ -64,6 +64,10 @@ void Fail(int error) {
 
 }  // namespace
 
+bool IsTerminal(v1::StreamKind stream) {
+  return isatty(stream == v1::STREAM_KIND_STDERR ? STDERR_FILENO : STDOUT_FILENO) != 0;
+}
+
 void BeginOutput() {
   TheOutput() = Output();
   signal(SIGPIPE, SIG_IGN);

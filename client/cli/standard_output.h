@@ -12,8 +12,17 @@
 #define SHOAL_CLIENT_CLI_STANDARD_OUTPUT_H_
 
 #include "absl/strings/string_view.h"
+#include "shoal/v1/process.pb.h"
 
 namespace shoal::cli {
+
+// Whether what processes write to this stream goes to a terminal.
+bool IsTerminal(v1::StreamKind stream);
+
+// Help of --raw.
+inline constexpr char kRawHelp[] =
+    "Control characters of tagged lines as they come, on a terminal, too; else they are shown "
+    "there";
 
 // Forgets what became of earlier commands. SIGPIPE is ignored from now on.
 void BeginOutput();

@@ -26,6 +26,9 @@ struct LineTaggerOptions {
   bool tag = true;
   size_t max_line_bytes = size_t{64} << 10;
   std::string continuation_mark = "…";
+  // Whether control characters of this stream's lines are shown, not obeyed: one could overwrite the
+  // tag. Null: they pass as they are. A \r right before the newline passes always.
+  std::function<bool(v1::StreamKind)> shows_controls = nullptr;
 };
 
 class LineTagger {
@@ -49,6 +52,7 @@ class LineTagger {
     std::string tag;
     std::string begun;       // bytes since the last newline
     bool continued = false;  // an earlier piece of this line was given out
+    bool shows_controls = false;
   };
   using Key = std::pair<int, v1::StreamKind>;
 

@@ -15,6 +15,7 @@ ROOMS = ("agent/", "client/", "common/")
 # Where the wall clock is asked, and what for.
 WALL_CLOCK = {
     "agent/agent.cc": "shown: since when the agent runs",
+    "agent/log/audit_log.cc": "stored: when a call was decided",
     "agent/store/content_reader.cc": "stored: the time of a request, as of every other in the log",
     "client/cli/agent.cc": "shown",
     "client/cli/hosts.cc": "shown",

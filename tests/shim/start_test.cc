@@ -242,6 +242,46 @@ TEST_P(StartTest, TheShimHasNoWordOfItsProcess) {
   EXPECT_TRUE(HasInMemory(half.pid, secret)) << "this test does not look well";
 }
 
+// The value of a line of /proc/PID/limits, soft and hard.
+std::string LimitOf(pid_t pid, const std::string& name) {
+  std::istringstream lines(FileOf(pid, "limits"));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.compare(0, name.size(), name) == 0) return line.substr(name.size());
+  }
+  return "no such limit";
+}
+
+TEST_P(StartTest, TheShimLeavesNoCoreDumpAndTheProcessHasTheLimitThatWas) {
+  shim().StartChild({"print", "here", "pause"});
+  shim().AwaitOutput(0, "here");
+  const record::ShimHalf half = shim().AwaitFlags(record::kStarted);
+  const std::string own = LimitOf(getpid(), "Max core file size");
+  EXPECT_EQ(LimitOf(half.pid, "Max core file size"), own);
+  EXPECT_EQ(LimitOf(half.shim_pid, "Max core file size").find_first_not_of(' '),
+            LimitOf(half.shim_pid, "Max core file size").find('0'));
+}
+
+TEST_P(StartTest, ThatTheShimIsNotDumpableDoesNotReachTheProcess) {
+  if (access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "no python3";
+  shim().Start(
+      {"/usr/bin/python3", "-c", "import ctypes; print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"});
+  shim().AwaitFinal();
+  EXPECT_EQ(shim().Output(0), "1\n");
+}
+
+TEST_P(StartTest, TheMemoryOfAShimIsNotReadByOthersOfItsUser) {
+  if (geteuid() == 0) GTEST_SKIP() << "root reads all";
+  shim().StartChild({"print", "here", "pause"});
+  shim().AwaitOutput(0, "here");
+  const record::ShimHalf half = shim().AwaitFlags(record::kStarted);
+  struct stat shims {};
+  struct stat own {};
+  const std::string path = "/proc/" + std::to_string(half.shim_pid) + "/environ";
+  ASSERT_EQ(stat(path.c_str(), &shims), 0);
+  ASSERT_EQ(stat("/proc/self/environ", &own), 0);
+  EXPECT_EQ(shims.st_uid, 0u) << "of a dumpable one it would be " << own.st_uid;
+}
+
 TEST_P(StartTest, TheWorkingDirectoryIsTheOneGiven) {
   shim().cwd = shim().dir();
   shim().StartChild({"list"});

@@ -21,6 +21,17 @@ void FakeStore::PutProcess(const ProcessEntry& process) {
   open_.push_back([this, copy = std::move(copy)] { processes_[copy.id] = copy; });
 }
 
+void FakeStore::PutSpec(const ProcessEntry& process) {
+  open_.push_back([this, id = process.id, spec = process.spec] {
+    const auto changed = processes_.find(id);
+    if (changed == processes_.end()) return;
+    const std::shared_ptr<const Spec> old = changed->second.spec;
+    for (auto& [other, entry] : processes_) {
+      if (entry.spec == old) entry.spec = spec;
+    }
+  });
+}
+
 void FakeStore::DeleteProcess(const std::string& id) {
   open_.push_back([this, id] { processes_.erase(id); });
 }

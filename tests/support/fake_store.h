@@ -24,6 +24,7 @@ class FakeStore : public Store {
 
   absl::StatusOr<Content> Load() override;
   void PutProcess(const ProcessEntry& process) override;
+  void PutSpec(const ProcessEntry& process) override;
   void DeleteProcess(const std::string& id) override;
   void PutSession(const SessionEntry& session) override;
   void DeleteSession(const std::string& id) override;

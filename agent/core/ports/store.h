@@ -32,6 +32,8 @@ class Store {
   virtual ~Store() = default;
   virtual absl::StatusOr<Content> Load() = 0;
   virtual void PutProcess(const ProcessEntry& process) = 0;
+  // Its spec anew, for all processes that were put with the same one.
+  virtual void PutSpec(const ProcessEntry& process) = 0;
   virtual void DeleteProcess(const std::string& id) = 0;
   virtual void PutSession(const SessionEntry& session) = 0;
   virtual void DeleteSession(const std::string& id) = 0;

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/escape.h"
 
 namespace shoal {
 
@@ -17,7 +19,10 @@ void LineTagger::Append(int rank, v1::StreamKind stream, absl::string_view chunk
   }
   auto [entry, is_new] = lines_.try_emplace({rank, stream});
   Line& line = entry->second;
-  if (is_new) line.tag = tag_of_(rank, stream);
+  if (is_new) {
+    line.tag = tag_of_(rank, stream);
+    line.shows_controls = options_.shows_controls && options_.shows_controls(stream);
+  }
   while (!chunk.empty()) {
     size_t room = options_.max_line_bytes - line.begun.size();
     size_t newline = chunk.find('\n');
@@ -40,7 +45,14 @@ void LineTagger::Append(int rank, v1::StreamKind stream, absl::string_view chunk
 void LineTagger::AppendPiece(Line& line, absl::string_view piece, absl::string_view end,
                              std::string* out) {
   absl::string_view mark = line.continued ? options_.continuation_mark : absl::string_view();
-  absl::StrAppend(out, line.tag, mark, line.begun, piece);
+  if (line.shows_controls) {
+    const std::string bytes = absl::StrCat(line.begun, piece);
+    absl::string_view shown = bytes;
+    const absl::string_view carriage = end == "\n" && absl::ConsumeSuffix(&shown, "\r") ? "\r" : "";
+    absl::StrAppend(out, line.tag, mark, ShowControls(shown), carriage);
+  } else {
+    absl::StrAppend(out, line.tag, mark, line.begun, piece);
+  }
   absl::StrAppend(out, end);
   line.begun.clear();
 }

@@ -36,6 +36,9 @@ TEST_F(ProcessServiceTest, SpawnAnswersWithTheProcessOfTheCaller) {
   get.set_selector(response.process().id());
   v1::GetResponse got;
   ASSERT_TRUE(processes_->Get(NewContext().get(), get, &got).ok());
+  EXPECT_EQ(got.process().spec().env(0), "SECRET") << "values are told on request";
+  get.set_env_values(true);
+  ASSERT_TRUE(processes_->Get(NewContext().get(), get, &got).ok());
   EXPECT_EQ(got.process().spec().env(0), "SECRET=x");
 }
 

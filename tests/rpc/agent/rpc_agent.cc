@@ -18,7 +18,7 @@
 namespace shoal::agent {
 
 RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, BlobStoreOptions blobs,
-                   TcpLimits limits)
+                   TcpLimits limits, AuditOptions audit)
     : callers_(AllowedIdentities::Parse(allowed).value(), "testhost", limits) {
   char name[] = "/tmp/shoal-rpc-XXXXXX";
   directory_ = mkdtemp(name);
@@ -62,6 +62,12 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
   edge_.blob_thread = blob_thread_.get();
   edge_.blob_turns = &blob_turns_;
   edge_.callers = &callers_;
+  auto sink = std::make_unique<FakeAuditSink>();
+  audit_sink_ = sink.get();
+  audit_log_ = std::make_unique<AuditLog>(audit, std::move(sink), [](const std::string&) {});
+  auditor_ = std::make_unique<Auditor>(audit_log_.get());
+  edge_.auditor = auditor_.get();
+  callers_.SetAuditor(auditor_.get());
   edge_.calls = &calls_;
   edge_.quota = &quota_;
   edge_.host_name = "testhost";
@@ -70,6 +76,7 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
   HostInfo host;
   host.helper = &helper_;
   options.tcp.run_directory = directory_;
+  host.audit = audit_log_.get();
   if (options.socket_path.empty()) options.socket_path = directory_ + "/agent.sock";
   auto server = Server::Start(options, &edge_, std::move(host));
   status_ = server.status();
@@ -98,6 +105,12 @@ std::shared_ptr<grpc::Channel> RpcAgent::Connect() const {
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return grpc::CreateCustomChannel(addresses().front(), grpc::InsecureChannelCredentials(),
                                    arguments);
+}
+
+std::vector<std::string> RpcAgent::AuditLines() {
+  OnLoop([] {});
+  EXPECT_TRUE(audit_log_->Flush(absl::Seconds(60)));
+  return audit_sink_->lines();
 }
 
 void RpcAgent::OnLoop(const std::function<void()>& what) {

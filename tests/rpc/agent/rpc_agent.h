@@ -23,11 +23,13 @@
 #include "agent/os/system_clock.h"
 #include "agent/os/system_process_files.h"
 #include "agent/output/output_thread.h"
+#include "agent/rpc/call_audit.h"
 #include "agent/rpc/edge.h"
 #include "agent/rpc/server.h"
 #include "shoal/v1/process_service.grpc.pb.h"
 #include "shoal/v1/session_service.grpc.pb.h"
 #include "tests/support/crash_point.h"
+#include "tests/support/fake_audit_sink.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fake_output_files.h"
 #include "tests/support/fake_peers.h"
@@ -39,7 +41,7 @@ namespace shoal::agent {
 class RpcAgent {
  public:
   explicit RpcAgent(ServerOptions options = {}, std::vector<std::string> allowed = {},
-                    BlobStoreOptions blobs = {}, TcpLimits limits = {});
+                    BlobStoreOptions blobs = {}, TcpLimits limits = {}, AuditOptions audit = {});
   ~RpcAgent();
 
   // Why it could not start; OK if it did.
@@ -58,6 +60,9 @@ class RpcAgent {
   Server& server() { return *server_; }
   const Edge& edge() const { return edge_; }
   OpenCalls& calls() { return calls_; }
+  FakeAuditSink& audit_sink() { return *audit_sink_; }
+  // Every line of the audit so far.
+  std::vector<std::string> AuditLines();
 
   // Writes to a process's stream as its shim would: the file, then the report.
   void Write(const std::string& id, int stream, const std::string& bytes);
@@ -85,6 +90,9 @@ class RpcAgent {
   std::unique_ptr<SystemProcessFiles> process_files_;
   std::unique_ptr<Supervisor> supervisor_;
   OpenCalls calls_;
+  FakeAuditSink* audit_sink_ = nullptr;  // the log's
+  std::unique_ptr<AuditLog> audit_log_;
+  std::unique_ptr<Auditor> auditor_;
   Callers callers_;
   Edge edge_;
   HelperThread helper_;

@@ -13,6 +13,7 @@
 #include "common/cpu_count.h"
 #include "shoal/host_list.h"
 #include "tests/rpc/cli/agent_fixture.h"
+#include "tests/rpc/cli/other_listener.h"
 
 namespace shoal::testing {
 namespace {
@@ -42,10 +43,21 @@ class AgentHereTest : public CommandTest {
     std::filesystem::permissions(home_ + "/shoal", std::filesystem::perms::owner_all);
     std::filesystem::create_symlink(agent.socket_path(), socket());
   }
-  // A process that waits for signals.
-  static pid_t Child() {
+  // A process that waits for signals. With an agent, it is the one that listens on its socket, as far
+  // as the kernel tells.
+  static pid_t Child(const FakeAgent* agent = nullptr) {
+    int told[2];
+    EXPECT_EQ(pipe(told), 0);
     pid_t child = fork();
-    if (child != 0) return child;
+    if (child == 0 && agent != nullptr) ListenInPlaceOf(*agent);
+    if (child == 0) close(told[0]);
+    close(told[1]);
+    if (child != 0) {
+      char end = 0;
+      EXPECT_EQ(read(told[0], &end, 1), 0);
+      close(told[0]);
+      return child;
+    }
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);  // run_test.cc blocks some
@@ -104,11 +116,8 @@ TEST_F(AgentHereTest, WhoAsksForProcessesStartsTheirOwnAndAsksIt) {
 }
 
 TEST_F(AgentHereTest, StopAllStartsOneThatFindsWhatIsLeft) {
-  const pid_t agent = Child();
   FakeAgent ant("ant");
-  v1::Host facts;
-  facts.set_agent_pid(agent);
-  ant.SetFacts(facts);
+  const pid_t agent = Child(&ant);
   ant.Put(Running(kWeb, "web"));
   Install(absl::StrCat("ln -s ", ant.socket_path(), " \"$2\"; echo ready >&3"));
   EXPECT_EQ(
@@ -277,10 +286,7 @@ class AgentStopTest : public AgentHereTest {
   AgentStopTest() : ant_("ant") {
     Serve(ant_);
     // In place of the agent's process.
-    child_ = Child();
-    v1::Host facts;
-    facts.set_agent_pid(child_);
-    ant_.SetFacts(facts);
+    child_ = Child(&ant_);
   }
   ~AgentStopTest() override {
     kill(child_, SIGKILL);
@@ -301,7 +307,6 @@ TEST_F(AgentStopTest, SaysThatItHasEndedAndWhatRunsOn) {
 
 TEST_F(AgentStopTest, ProcessesRunOnUnlessAllAreToEnd) {
   v1::Host facts;
-  facts.set_agent_pid(child_);
   facts.set_live_processes(2);
   ant_.SetFacts(facts);
   EXPECT_EQ(Shoal("agent stop"),
@@ -313,7 +318,6 @@ TEST_F(AgentStopTest, ProcessesRunOnUnlessAllAreToEnd) {
 
 TEST_F(AgentStopTest, SaysWhatBecomesOfItsTemplates) {
   v1::Host facts;
-  facts.set_agent_pid(child_);
   facts.set_live_templates(1);
   facts.mutable_template_dead_man()->set_seconds(600);
   ant_.SetFacts(facts);
@@ -326,7 +330,6 @@ TEST_F(AgentStopTest, SaysWhatBecomesOfItsTemplates) {
 
 TEST_F(AgentStopTest, SaysThatAPrivateOnesTemplatesEndWithIt) {
   v1::Host facts;
-  facts.set_agent_pid(child_);
   facts.set_live_processes(1);
   facts.set_live_templates(2);
   ant_.SetFacts(facts);
@@ -354,17 +357,33 @@ TEST_F(AgentStopTest, IsLeftRunningIfAProcessIs) {
   EXPECT_EQ(waitpid(child_, nullptr, WNOHANG), 0);
 }
 
+TEST_F(AgentStopTest, SignalsTheOneThatListensNotTheOneThatItNames) {
+  const pid_t bystander = Child();
+  v1::Host facts;
+  facts.set_agent_pid(bystander);
+  ant_.SetFacts(facts);
+  EXPECT_EQ(Shoal("agent stop"),
+            (Said{0, "", absl::StrCat(HasEnded(), "; no process is left.\n")}));
+  EXPECT_EQ(waitpid(bystander, nullptr, WNOHANG), 0) << "it was signalled";
+  kill(bystander, SIGKILL);
+  waitpid(bystander, nullptr, 0);
+}
+
 TEST_F(AgentStopTest, ThatItDoesNotEndIsSaidWithItsLog) {
   signal(SIGTERM, SIG_IGN);
-  pid_t stubborn = Child();
+  pid_t stubborn = Child(&ant_);
   signal(SIGTERM, SIG_DFL);
-  absl::Status left = cli::EndAgent(stubborn, absl::ZeroDuration());
+  const absl::StatusOr<ListenerHandle> agent = OpenListener(ant_.socket_path());
+  ASSERT_TRUE(agent.ok()) << agent.status();
+  absl::Status left = cli::EndAgent(*agent, absl::ZeroDuration());
   EXPECT_EQ(left.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(left.message(), absl::StrCat("the agent with PID ", stubborn,
                                          " has not ended 0 after SIGTERM; its log is ", log()));
   kill(stubborn, SIGKILL);
   waitpid(stubborn, nullptr, 0);
-  EXPECT_EQ(cli::EndAgent(stubborn, absl::ZeroDuration()).message(),
+  EXPECT_EQ(cli::EndAgent(*agent, absl::ZeroDuration()).message(),
+            absl::StrCat("cannot signal the agent with PID ", stubborn, ": No such process"));
+  EXPECT_EQ(OpenListener(ant_.socket_path()).status().message(),
             absl::StrCat("cannot reach the agent with PID ", stubborn, ": No such process"));
 }
 

@@ -5,6 +5,7 @@
 
 #include "shoal/host_list.h"
 #include "tests/rpc/cli/agent_fixture.h"
+#include "tests/support/terminal_command.h"
 
 namespace shoal::testing {
 namespace {
@@ -29,6 +30,15 @@ TEST_F(LogsTest, LinesOfSeveralAreTagged) {
   EXPECT_EQ(Shoal("logs web"), (Said{0, "one\ntwo", ""}));
   EXPECT_EQ(Shoal("logs web database"),
             (Said{0, "web │ one\nweb │ two\ndatabase │ three\n", "database │ four\n"}));
+}
+
+TEST_F(LogsTest, OnATerminalATaggedLineCannotOverwriteItsTag) {
+  ant_.Put(Exited(kWeb, "web", 0), "ok\rdb │ lie\n");
+  ant_.Put(Exited(kDb, "db", 0), "\x1b[2Kthree\n");
+  EXPECT_EQ(ShownByTerminal(Words("logs web db")), "web │ ok\\rdb │ lie\ndb │ \\x1b[2Kthree\n");
+  EXPECT_EQ(ShownByTerminal(Words("logs --raw web db")), "web │ ok\rdb │ lie\ndb │ \x1b[2Kthree\n");
+  EXPECT_EQ(ShownByTerminal(Words("logs web")), "ok\rdb │ lie\n") << "without a tag";
+  EXPECT_EQ(Shoal("logs web db").out, "web │ ok\rdb │ lie\ndb │ \x1b[2Kthree\n");
 }
 
 TEST_F(LogsTest, OfSeveralHostsNamesThem) {

@@ -6,6 +6,7 @@
 
 #include "tests/rpc/cli/agent_fixture.h"
 #include "tests/rpc/cli/blocked_signals.h"
+#include "tests/support/terminal_command.h"
 
 namespace shoal::testing {
 namespace {
@@ -80,6 +81,17 @@ TEST_F(RunTest, LinesOfSeveralAreTaggedUnlessTheyAreNotToBe) {
                         "{host}.{local_rank}/{rank} {stream}: ", "--", "out:a\n", "exit:0"})
                 .out,
             "ant.0/0 stdout: a\n");
+}
+
+TEST_F(RunTest, OnATerminalATaggedLineCannotOverwriteItsTag) {
+  setenv("NO_COLOR", "1", 1);
+  EXPECT_EQ(
+      ShownByTerminal({"run", "-n", "1", "--tag", "{rank}: ", "--", "out:a\r1: b\n", "exit:0"}),
+      "0: a\\r1: b\n");
+  EXPECT_EQ(ShownByTerminal(
+                {"run", "-n", "1", "--raw", "--tag", "{rank}: ", "--", "out:a\r1: b\n", "exit:0"}),
+            "0: a\r1: b\n");
+  unsetenv("NO_COLOR");
 }
 
 TEST_F(RunTest, EqualAnswersAreGathered) {

@@ -7,12 +7,15 @@
 #include <fstream>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "tests/rpc/cli/agent_fixture.h"
 #include "tests/rpc/cli/blocked_signals.h"
+#include "tests/rpc/cli/other_listener.h"
 
 namespace shoal::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::Not;
@@ -116,8 +119,8 @@ TEST_F(StartTest, WhatCannotBeMeantIsRefused) {
            {"start --frobnicate sim",
             "there is no option --frobnicate for start; see `shoal start --help`, and put -- "
             "before the command.\n"},
-           {"start --env A -- wait", "--env \"A\" is not of the form KEY=VALUE.\n"},
-           {"start --env =A -- wait", "--env \"=A\" is not of the form KEY=VALUE.\n"},
+           {"start --env A -- wait", "--env A: there is no such variable here.\n"},
+           {"start --env =A -- wait", "--env \"=A\" is not of the form KEY or KEY=VALUE.\n"},
            {"start --label job -- wait", "--label \"job\" is not of the form key=value.\n"},
            {"start --label =x -- wait", "--label \"=x\" is not of the form key=value.\n"},
            {"start --start-method clone -- wait",
@@ -286,6 +289,39 @@ TEST_F(PlacementTest, WhatCannotBeEndedAgainIsTold) {
       said.err,
       ::testing::EndsWith(
           "shoal: SIGTERM: not seen to end again, started: 2 on ant; `shoal ps` shows them.\n"));
+}
+
+class SentEnvironmentTest : public StartTest {
+ protected:
+  SentEnvironmentTest() {
+    setenv("SECRET_OF_THE_TEST", "hunter2", 1);
+    setenv("LC_TIME", "C", 1);
+  }
+  ~SentEnvironmentTest() override { unsetenv("SECRET_OF_THE_TEST"); }
+};
+
+TEST_F(SentEnvironmentTest, AnAgentOfThisUserGetsAllOfIt) {
+  EXPECT_THAT(SpecOf("start -- wait").env(), Contains("SECRET_OF_THE_TEST=hunter2"));
+}
+
+TEST_F(SentEnvironmentTest, AnAgentOfAnotherUserGetsWhatATerminalNeedsAndWhatIsNamed) {
+  if (geteuid() != 0) GTEST_SKIP() << "wants root";
+  ListenAs(ant_, 65534);
+  const v1::ProcessSpec bare = SpecOf("start -- wait");
+  EXPECT_THAT(bare.env(), Contains("LC_TIME=C"));
+  for (const std::string& entry : bare.env()) {
+    EXPECT_TRUE(absl::StartsWith(entry, "TERM=") || absl::StartsWith(entry, "LANG=") ||
+                absl::StartsWith(entry, "LC_"))
+        << entry;
+  }
+  EXPECT_THAT(SpecOf("start --env SECRET_OF_THE_TEST --env A=1 -- wait").env(),
+              AllOf(Contains("SECRET_OF_THE_TEST=hunter2"), Contains("A=1")));
+  EXPECT_THAT(SpecOf("start --env-all -- wait").env(), Contains("SECRET_OF_THE_TEST=hunter2"));
+}
+
+TEST_F(SentEnvironmentTest, ANameThatIsNotHereIsSaid) {
+  EXPECT_EQ(Shoal("start --env NO_SUCH_VARIABLE -- wait"),
+            (Said{2, "", "shoal: --env NO_SUCH_VARIABLE: there is no such variable here.\n"}));
 }
 
 }  // namespace

@@ -112,5 +112,34 @@ TEST(LineTagger, TheCutOfTheChunksDoesNotShow) {
   EXPECT_EQ(out, expected);
 }
 
+LineTagger Showing() {
+  LineTaggerOptions options;
+  options.max_line_bytes = 64;
+  options.shows_controls = [](v1::StreamKind stream) { return stream == v1::STREAM_KIND_STDOUT; };
+  return LineTagger(options, [](int rank, v1::StreamKind) { return absl::StrCat(rank, "│"); });
+}
+
+TEST(LineTagger, ALineCannotOverwriteItsTag) {
+  LineTagger tagger = Showing();
+  std::string out;
+  tagger.Append(0, v1::STREAM_KIND_STDOUT, "ok\r7│ lie\b\x1b[2K\tthe\xc2\x9bre\x9bend é\xff\n",
+                &out);
+  EXPECT_EQ(out, "0│ok\\r7│ lie\\x08\\x1b[2K\tthe\\xc2\\x9bre\\x9bend é\xff\n");
+}
+
+TEST(LineTagger, OfALineThatEndsInCrLfTheCrIsNoControl) {
+  LineTagger tagger = Showing();
+  std::string out;
+  tagger.Append(0, v1::STREAM_KIND_STDOUT, "one\r\n\r\r\n", &out);
+  EXPECT_EQ(out, "0│one\r\n0│\\r\r\n");
+}
+
+TEST(LineTagger, OtherStreamsPassAsTheyAre) {
+  LineTagger tagger = Showing();
+  std::string out;
+  tagger.Append(0, v1::STREAM_KIND_STDERR, "a\rb\n", &out);
+  EXPECT_EQ(out, "0│a\rb\n");
+}
+
 }  // namespace
 }  // namespace shoal

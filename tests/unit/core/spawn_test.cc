@@ -371,5 +371,30 @@ TEST_F(SpawnTest, AWaitForAProcessWhoseCommitFailsReturns) {
   EXPECT_EQ(waits, 1);
 }
 
+TEST_F(SpawnTest, TheValuesOfAnEnvironmentGoWithTheLastProcessThatHasIt) {
+  SpawnCommand command = Detached("p", "one");
+  auto spec = std::make_shared<Spec>(*command.items[0].spec);
+  spec->name.clear();
+  spec->env = {"TOKEN=hunter2", "EMPTY="};
+  command.items[0].spec = spec;
+  command.items.push_back(command.items[0]);
+  auto reply = world_.Spawn(std::move(command));
+  world_.Turn();
+  world_.shims.StartAll();
+  world_.Turn();
+  ASSERT_EQ(reply->ids.size(), 2u);
+  world_.shims.End(reply->ids[0], 0);
+  world_.Turn();
+  EXPECT_THAT(world_.Get(reply->ids[0]).spec->env, ElementsAre("TOKEN=hunter2", "EMPTY="));
+  world_.shims.End(reply->ids[1], 0);
+  world_.Turn();
+  for (const std::string& id : reply->ids) {
+    EXPECT_THAT(world_.Get(id).spec->env, ElementsAre("TOKEN", "EMPTY"));
+    EXPECT_THAT(world_.store.processes().at(id).spec->env, ElementsAre("TOKEN", "EMPTY"));
+  }
+  world_.Restart();
+  EXPECT_THAT(world_.Get(reply->ids[0]).spec->env, ElementsAre("TOKEN", "EMPTY"));
+}
+
 }  // namespace
 }  // namespace shoal::agent

@@ -443,5 +443,26 @@ TEST_F(StoreTest, RowsThatCannotBeReadCostOnlyTheirProcess) {
   EXPECT_EQ(content.requests[0].kind, RequestKind::kUnknown);
 }
 
+TEST_F(StoreTest, ASpecThatIsPutAnewIsThatOfAllThatShareIt) {
+  const auto secret = std::make_shared<Spec>(*SpecOf("serve"));
+  secret->env = {"TOKEN=hunter2hunter2"};
+  ProcessEntry one = EntryOf("AAAA");
+  ProcessEntry two = EntryOf("BBBB");
+  one.spec = two.spec = secret;
+  store_->PutProcess(one);
+  store_->PutProcess(two);
+  ASSERT_TRUE(store_->Commit().ok());
+  one.spec = WithoutEnvValues(*secret);
+  store_->PutSpec(one);
+  ASSERT_TRUE(store_->Commit().ok());
+  Reopen();
+  const auto content = store_->Load();
+  ASSERT_TRUE(content.ok()) << content.status();
+  ASSERT_EQ(content->processes.size(), 2u);
+  for (const ProcessEntry& process : content->processes) {
+    EXPECT_EQ(process.spec->env, std::vector<std::string>{"TOKEN"});
+  }
+}
+
 }  // namespace
 }  // namespace shoal::agent
