@@ -186,7 +186,6 @@ absl::Status Agent::Recover() {
   for (const std::string& line : store_->damaged()) spdlog::warn("{}", line);
   for (const std::string& line : supervisor_->unmanaged()) spdlog::warn("{}", line);
   supervisor_->FinishTurn();
-  loop_->SetTurnEnd([this] { supervisor_->FinishTurn(); });
   return absl::OkStatus();
 }
 
@@ -287,7 +286,7 @@ void Agent::Leave() {
 
 void Agent::Run(Readiness* readiness) {
   readiness_ = readiness;
-  loop_->Run();
+  loop_->Run([this] { supervisor_->FinishTurn(); });
   drainer_.reset();
   idle_watch_.reset();
   // Not destroyed: its calls have ended with the drain, and gRPC's last shutdown waits for ever for a
