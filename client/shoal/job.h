@@ -174,6 +174,8 @@ struct JobResult {
   std::vector<v1::Process> processes;
 };
 
+class JobRun;
+
 class Job {
  public:
   // INVALID_ARGUMENT: counts do not fit the fleet, or are all 0.
@@ -216,10 +218,9 @@ class Job {
   std::vector<HostLeft> Left() const;
 
  private:
-  class Rep;
-  explicit Job(std::shared_ptr<Rep> rep);
+  explicit Job(std::shared_ptr<JobRun> run);
 
-  const std::shared_ptr<Rep> rep_;
+  const std::shared_ptr<JobRun> run_;
 };
 
 }  // namespace shoal
