@@ -44,7 +44,7 @@ struct JobSpec {
   std::vector<int> counts;
   HaltRule halt = HaltRule::NowOnFirstFailure();
   std::string session_name;
-  absl::Duration session_ttl = DefaultSessionTtl();
+  absl::Duration session_ttl;  // zero: DefaultSessionTtl(), of each host
   // False: output is neither read nor acknowledged.
   bool read_output = true;
   // How long state, exit and the end of stderr stay known on the hosts after the job, for `shoal why` and
