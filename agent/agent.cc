@@ -225,11 +225,6 @@ absl::Status Agent::Recover() {
   for (const std::string& line : store_->damaged()) spdlog::warn("{}", line);
   for (const std::string& line : supervisor_->unmanaged()) spdlog::warn("{}", line);
   supervisor_->FinishTurn();
-  loop_->SetTurnEnd([this] {
-    const absl::Duration before = FairQueue::ThreadCpuTime();
-    supervisor_->FinishTurn();
-    turns_->ChargeTurnEnd(FairQueue::ThreadCpuTime() - before);
-  });
   return absl::OkStatus();
 }
 
@@ -343,7 +338,11 @@ void Agent::LeaveNow() {
 
 void Agent::Run(Readiness* readiness) {
   readiness_ = readiness;
-  loop_->Run();
+  loop_->Run([this] {
+    const absl::Duration before = FairQueue::ThreadCpuTime();
+    supervisor_->FinishTurn();
+    turns_->ChargeTurnEnd(FairQueue::ThreadCpuTime() - before);
+  });
   drainer_.reset();
   idle_watch_.reset();
   // Not destroyed: its calls have ended with the drain, and gRPC's last shutdown waits for ever for a

@@ -57,8 +57,8 @@ std::deque<Armed>* ReadEnvironment() {
 }  // namespace
 
 absl::Status ReachFailpoint(absl::string_view name) {
-  static std::deque<Armed>* const armed = ReadEnvironment();
-  for (Armed& point : *armed) {
+  static std::deque<Armed>* const kArmed = ReadEnvironment();
+  for (Armed& point : *kArmed) {
     if (point.name != name || ++point.hits != point.due) continue;
     if (point.kill) kill(getpid(), SIGKILL);
     return absl::UnavailableError(absl::StrCat("failpoint ", name));

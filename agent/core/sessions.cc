@@ -84,8 +84,10 @@ std::optional<Opener> Sessions::OpenerOf(const Caller& caller) const {
   for (const std::string& id : peer.process_ids) {
     const ProcessEntry* const process = core_->table.Find(id);
     if (process == nullptr || process->IsTreeOver()) continue;
-    const std::vector<int> members = trees_->Members(*process);
-    if (std::find(members.begin(), members.end(), peer.pid) == members.end()) continue;
+    const absl::StatusOr<std::vector<int>> members = trees_->Members(*process);
+    if (!members.ok() || std::find(members->begin(), members->end(), peer.pid) == members->end()) {
+      continue;
+    }
     opener.process_id = id;
     break;
   }
@@ -274,6 +276,7 @@ void Sessions::Close(const CloseSessionCommand& command, CloseCallback done) {
                                                    .done = std::move(done)});
   closing->end.terminated = ended;
   closing->end.kept_ids = std::move(kept);
+  closing->ids.reserve(processes.size());
   for (const ProcessEntry* process : processes) closing->ids.push_back(process->id);
   // Nothing is done to an unmanaged one, so it is not waited for: it is named as a survivor.
   std::erase_if(processes, [](const ProcessEntry* process) { return process->IsUnmanaged(); });

@@ -121,12 +121,19 @@ absl::Duration Terminator::TimeoutFor(const std::vector<ProcessEntry*>& processe
 }
 
 absl::Status Terminator::SurvivorStatus(const ProcessEntry& process) const {
-  const std::vector<Survivor> left = trees_->Describe(trees_->Members(process));
+  const absl::StatusOr<std::vector<int>> members = trees_->Members(process);
+  std::string known;
+  if (members.ok()) {
+    const std::vector<Survivor> left = trees_->Describe(*members);
+    known = absl::StrCat(left.size(), left.size() == 1 ? " process" : " processes",
+                         left.empty() ? "" : ": ", NamesOf(left));
+  } else {
+    known = absl::StrCat("what is left could not be read: ", members.status().message());
+  }
   bool stalled = (process.flags & kFlagShimStalled) != 0;
   return absl::DeadlineExceededError(
-      absl::StrCat("the tree of ", Describe(process), " is not empty yet: ", left.size(),
-                   left.size() == 1 ? " process" : " processes", left.empty() ? "" : ": ",
-                   NamesOf(left), stalled ? "; its shim does not react (is it stopped?)" : ""));
+      absl::StrCat("the tree of ", Describe(process), " is not empty yet: ", known,
+                   stalled ? "; its shim does not react (is it stopped?)" : ""));
 }
 
 absl::Status Terminator::EndStatus(const ProcessEntry& process) const {

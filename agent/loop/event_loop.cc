@@ -129,12 +129,12 @@ void EventLoop::Cancel(TimerId timer) {
   timer_times_.erase(found);
 }
 
-void EventLoop::Run() {
-  while (RunTurn()) {
+void EventLoop::Run(absl::FunctionRef<void()> on_turn_end) {
+  while (RunTurn(on_turn_end)) {
   }
 }
 
-bool EventLoop::RunTurn() {
+bool EventLoop::RunTurn(absl::FunctionRef<void()> on_turn_end) {
   ArmTimer();
   std::array<epoll_event, kEventsPerTurn> events;
   const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, -1);
@@ -159,7 +159,7 @@ bool EventLoop::RunTurn() {
     closure();
     closure = nullptr;  // what it holds may not outlive its run
   }
-  if (ran && turn_end_) turn_end_();
+  if (ran) on_turn_end();
   return !stop;
 }
 

@@ -17,6 +17,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -48,11 +49,9 @@ class EventLoop {
   TimerId After(absl::Duration delay, Closure closure);
   void Cancel(TimerId timer);
 
-  // Runs at the end of every turn in which something ran.
-  void SetTurnEnd(Closure hook) { turn_end_ = std::move(hook); }
-
-  // REQUIRES: not running. May be called again after it has returned.
-  void Run();
+  // Calls `on_turn_end` at the end of every turn in which something ran. REQUIRES: not running. May
+  // be called again after it has returned.
+  void Run(absl::FunctionRef<void()> on_turn_end = [] {});
   void Stop();  // Run returns after the turn; closures posted before it have run.
 
  private:
@@ -63,7 +62,7 @@ class EventLoop {
   };
 
   EventLoop(UniqueFd epoll, UniqueFd wake, UniqueFd timer);
-  bool RunTurn();  // false: stop
+  bool RunTurn(absl::FunctionRef<void()> on_turn_end);  // false: stop
   void DrainOwn(uint64_t tag);
   bool Dispatch(uint64_t tag, uint32_t events);
   bool RunDueTimers();
@@ -72,7 +71,6 @@ class EventLoop {
 
   // Constant after construction.
   const UniqueFd epoll_, wake_, timer_;
-  Closure turn_end_;
 
   Mutex mu_;
   std::vector<Closure> posted_ ABSL_GUARDED_BY(mu_);

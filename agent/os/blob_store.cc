@@ -14,8 +14,8 @@
 #include "agent/os/descriptor.h"
 #include "agent/os/directory.h"
 #include "agent/os/disk_reserve.h"
+#include "agent/os/file_digest.h"
 #include "agent/os/remove_tree.h"
-#include "agent/record/checksum.h"
 #include "common/failpoint.h"
 #include "common/private_directory.h"
 #include "common/sha256.h"
@@ -28,10 +28,6 @@ constexpr mode_t kReadOnly = 0400;
 constexpr mode_t kReadAndRun = 0500;
 constexpr mode_t kWritable = 0600;
 
-// Modification times of sealed blobs: whole seconds of 2001 to 2004.
-constexpr time_t kSealBegin = 1'000'000'000;
-constexpr uint32_t kSealSpan = 100'000'000;
-
 absl::StatusOr<UniqueFd> OpenPrivateDirectory(const std::string& path) {
   SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(path, "blob directory"));
   return OpenAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -43,40 +39,14 @@ std::vector<std::string> NamesIn(int directory) {
   return names;
 }
 
-// A whole second long ago, other at each boot.
-timespec SealOf(const std::string& boot_id) {
-  const uint32_t offset = record::ChecksumOf(boot_id.data(), boot_id.size()) % kSealSpan;
-  return {.tv_sec = kSealBegin + static_cast<time_t>(offset), .tv_nsec = 0};
-}
-
 bool AreEqual(const timespec& a, const timespec& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-// Empty if it cannot be read.
-std::string DigestOf(int fd) {
-  Sha256 hash;
-  std::string block(size_t{256} << 10, '\0');
-  for (off_t at = 0;;) {
-    const ssize_t got = pread(fd, block.data(), block.size(), at);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return {};
-    if (got == 0) return hash.Finish();
-    hash.Update({block.data(), static_cast<size_t>(got)});
-    at += got;
-  }
-}
-
-// Of this boot or of another.
-bool HasSomeSeal(const struct stat& facts) {
-  return facts.st_mtim.tv_nsec == 0 && facts.st_mtim.tv_sec >= kSealBegin &&
-         facts.st_mtim.tv_sec < kSealBegin + kSealSpan;
 }
 
 }  // namespace
 
 BlobStore::BlobStore(BlobStoreOptions options, Clock* clock)
-    : options_(std::move(options)), clock_(clock), seal_(SealOf(options_.boot_id)) {}
+    : options_(std::move(options)), clock_(clock), seal_(options_.boot_id) {}
 
 BlobStore::~BlobStore() = default;
 
@@ -107,7 +77,7 @@ void BlobStore::ScanComplete() {
     }
     if (sha256.empty() || !S_ISREG(facts.st_mode)) {
       RemoveTree(complete_directory_.get(), name);
-    } else if (IsSealed(facts)) {
+    } else if (seal_.IsOn(facts)) {
       complete_[sha256] = {facts.st_size, absl::TimeFromTimespec(facts.st_atim), std::nullopt};
     } else {
       Demote(sha256, facts);
@@ -137,15 +107,11 @@ void BlobStore::ScanPartial() {
 void BlobStore::MakePartial(const std::string& name, struct stat* facts) const {
   const int directory = partial_directory_.get();
   if ((facts->st_mode & kWritable) != kWritable) fchmodat(directory, name.c_str(), kWritable, 0);
-  if (!HasSomeSeal(*facts)) return;
+  if (!BlobSeal::IsSome(*facts)) return;
   const timespec now = absl::ToTimespec(clock_->Now());
   const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, now};
   utimensat(directory, name.c_str(), times, AT_SYMLINK_NOFOLLOW);
   facts->st_mtim = now;
-}
-
-bool BlobStore::IsSealed(const struct stat& facts) const {
-  return S_ISREG(facts.st_mode) && AreEqual(facts.st_mtim, seal_);
 }
 
 bool BlobStore::IsUnchanged(const std::string& sha256, int fd, const struct stat& facts) {
@@ -165,15 +131,10 @@ bool BlobStore::IsUnchanged(const std::string& sha256, int fd, const struct stat
 }
 
 void BlobStore::NoteChange(const std::string& sha256, const struct stat& facts) {
-  if (!IsSealed(facts)) return;
+  if (!seal_.IsOn(facts)) return;
   MutexLock lock(&mu_);
   const auto blob = complete_.find(sha256);
   if (blob != complete_.end()) blob->second.change_time = facts.st_ctim;
-}
-
-void BlobStore::Seal(int fd) const {
-  const timespec times[2] = {absl::ToTimespec(clock_->Now()), seal_};
-  futimens(fd, times);
 }
 
 void BlobStore::Demote(const std::string& sha256, const struct stat& facts) {
@@ -233,7 +194,7 @@ absl::StatusOr<BlobStore::Opened> BlobStore::OpenBlob(const std::string& sha256)
       OpenAt(complete_directory_.get(), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   struct stat facts {};
   const bool there = fd.ok() && fstat(fd->get(), &facts) == 0;
-  if (there && IsSealed(facts) && IsUnchanged(sha256, fd->get(), facts)) {
+  if (there && seal_.IsOn(facts) && IsUnchanged(sha256, fd->get(), facts)) {
     NoteUse(sha256, fd->get(), facts);
     return Opened{*std::move(fd), facts.st_size};
   }
@@ -417,7 +378,7 @@ void BlobStore::NoteReceived(const std::string& sha256, int64_t received_bytes) 
 absl::Status BlobStore::Promote(const std::string& sha256, UniqueFd fd, int64_t size_bytes) {
   const std::string name = DigestToHex(sha256);
   if (fchmod(fd.get(), kReadOnly) != 0) return ErrnoStatus(errno, "chmod of a blob");
-  Seal(fd.get());
+  seal_.Put(fd.get(), clock_->Now());
   fd.Reset();
   SHOAL_FAILPOINT("blob:before-rename");
   if (renameat(partial_directory_.get(), name.c_str(), complete_directory_.get(), name.c_str()) !=

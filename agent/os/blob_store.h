@@ -36,6 +36,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/core/ports/clock.h"
+#include "agent/os/blob_seal.h"
 #include "common/mutex.h"
 #include "common/unique_fd.h"
 
@@ -104,14 +105,10 @@ class BlobStore {
   void ScanComplete();
   void ScanPartial();
 
-  // By its modification time.
-  bool IsSealed(const struct stat& facts) const;
   // By the time of its last change; hashes it the first time.
   bool IsUnchanged(const std::string& sha256, int fd, const struct stat& facts);
   // This store has changed it: takes the time of that, unless somebody has written to it.
   void NoteChange(const std::string& sha256, const struct stat& facts);
-  // Writes the last use, and the seal.
-  void Seal(int fd) const;
   // The file in the directory of partial blobs becomes one that can be written to, with a time that
   // is its own.
   void MakePartial(const std::string& name, struct stat* facts) const;
@@ -139,7 +136,7 @@ class BlobStore {
   // Constant after Open.
   const BlobStoreOptions options_;
   Clock* const clock_;
-  timespec seal_{};
+  const BlobSeal seal_;
   UniqueFd complete_directory_;
   UniqueFd partial_directory_;
 

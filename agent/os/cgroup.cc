@@ -160,7 +160,7 @@ absl::Status CgroupBase::Probe() {
   SHOAL_ASSIGN_OR_RETURN(UniqueFd directory, Create(name));
   has_kill_ = faccessat(directory.get(), "cgroup.kill", W_OK, 0) == 0;
   has_memory_ = faccessat(directory.get(), "memory.events", R_OK, 0) == 0;
-  const absl::Status status = ProbeClone(directory.get());
+  absl::Status status = ProbeClone(directory.get());
   Remove(name).IgnoreError();
   if (status.ok()) return status;
   return absl::FailedPreconditionError(absl::StrCat(path_, ": ", status.message()));
@@ -236,16 +236,22 @@ int64_t CountOomKills(int directory) {
   return 0;
 }
 
-std::vector<int> CgroupMembers(int directory) {
+absl::StatusOr<std::vector<int>> CgroupMembers(int directory) {
   std::vector<int> pids;
-  ForEachDirectory(directory, [&pids](int cgroup) {
+  absl::Status unread;
+  const bool is_whole = ForEachDirectory(directory, [&](int cgroup) {
     const absl::StatusOr<std::string> text = ReadSmallFile(cgroup, "cgroup.procs");
-    if (!text.ok()) return;
+    if (!text.ok()) {
+      if (absl::IsResourceExhausted(text.status())) unread.Update(text.status());
+      return;
+    }
     for (absl::string_view line : absl::StrSplit(*text, '\n', absl::SkipEmpty())) {
       int pid = 0;
       if (absl::SimpleAtoi(line, &pid) && pid > 0) pids.push_back(pid);
     }
   });
+  SHOAL_RETURN_IF_ERROR(unread);
+  if (!is_whole) return absl::ResourceExhaustedError("cgroups could not be opened");
   std::sort(pids.begin(), pids.end());
   pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
   return pids;

@@ -79,10 +79,11 @@ bool CanBeLeft(const std::string& base);
 
 // One directory, by its descriptor. Files that are not there count as empty, so that a tree can be
 // followed while it goes away.
-absl::Status KillCgroup(int directory);         // cgroup.kill
-bool IsCgroupPopulated(int directory);          // cgroup.events
-int64_t CountOomKills(int directory);           // memory.events; 0 without the memory controller
-std::vector<int> CgroupMembers(int directory);  // cgroup.procs, descendants included
+absl::Status KillCgroup(int directory);  // cgroup.kill
+bool IsCgroupPopulated(int directory);   // cgroup.events
+int64_t CountOomKills(int directory);    // memory.events; 0 without the memory controller
+// cgroup.procs, descendants included. RESOURCE_EXHAUSTED: some could not be read.
+absl::StatusOr<std::vector<int>> CgroupMembers(int directory);
 
 // The names of those directories of processes that a process of this host is in, its own first; of
 // whichever base.

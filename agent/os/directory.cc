@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -19,13 +20,24 @@ UniqueFd OpenBelow(int directory, const char* name) {
   return UniqueFd(openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
-void VisitDirectories(int directory, int depth, absl::FunctionRef<void(int)> visit) {
+bool IsGone(int error_number) { return error_number == ENOENT || error_number == ENODEV; }
+
+bool VisitDirectories(int directory, int depth, absl::FunctionRef<void(int)> visit) {
   visit(directory);
-  if (depth >= kMaxDepth) return;
-  for (const std::string& name : SubdirectoriesOf(directory)) {
+  if (depth >= kMaxDepth) return true;
+  std::vector<std::string> names;
+  bool is_whole = ForEachName(directory, [&names](const char* name, bool is_directory) {
+    if (is_directory) names.emplace_back(name);
+  });
+  for (const std::string& name : names) {
     UniqueFd below = OpenBelow(directory, name.c_str());
-    if (below) VisitDirectories(below.get(), depth + 1, visit);
+    if (!below) {
+      is_whole = is_whole && IsGone(errno);
+      continue;
+    }
+    is_whole = VisitDirectories(below.get(), depth + 1, visit) && is_whole;
   }
+  return is_whole;
 }
 
 void RemoveBelow(int directory, int depth) {
@@ -40,18 +52,19 @@ void RemoveBelow(int directory, int depth) {
 
 }  // namespace
 
-void ForEachName(int directory,
+bool ForEachName(int directory,
                  absl::FunctionRef<void(const char* name, bool is_directory)> visit) {
   UniqueFd fd = OpenBelow(directory, ".");
-  if (!fd) return;
+  if (!fd) return false;
   DIR* stream = fdopendir(fd.get());
-  if (stream == nullptr) return;
+  if (stream == nullptr) return false;
   fd.Release();
   while (const dirent* entry = readdir(stream)) {
     if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
     visit(entry->d_name, entry->d_type == DT_DIR);
   }
   closedir(stream);
+  return true;
 }
 
 std::vector<std::string> SubdirectoriesOf(int directory) {
@@ -62,8 +75,8 @@ std::vector<std::string> SubdirectoriesOf(int directory) {
   return names;
 }
 
-void ForEachDirectory(int directory, absl::FunctionRef<void(int)> visit) {
-  VisitDirectories(directory, 0, visit);
+bool ForEachDirectory(int directory, absl::FunctionRef<void(int)> visit) {
+  return VisitDirectories(directory, 0, visit);
 }
 
 void RemoveEmptyBelow(int directory) { RemoveBelow(directory, 0); }

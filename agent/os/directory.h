@@ -12,13 +12,14 @@
 
 namespace shoal::agent {
 
-// Names but "." and "..", in no order; fewer when the directory cannot be read.
-void ForEachName(int directory, absl::FunctionRef<void(const char* name, bool is_directory)> visit);
+// Names but "." and "..", in no order. False: the directory cannot be read, so there were none.
+bool ForEachName(int directory, absl::FunctionRef<void(const char* name, bool is_directory)> visit);
 
 std::vector<std::string> SubdirectoriesOf(int directory);
 
-// Calls `visit` with a descriptor of the directory itself and of each below it, parents first.
-void ForEachDirectory(int directory, absl::FunctionRef<void(int)> visit);
+// Calls `visit` with a descriptor of the directory itself and of each below it, parents first. False: some
+// that is there could not be read.
+bool ForEachDirectory(int directory, absl::FunctionRef<void(int)> visit);
 
 // Removes the directories below that hold nothing, deepest first; what does not go stays.
 void RemoveEmptyBelow(int directory);

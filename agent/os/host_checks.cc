@@ -94,8 +94,8 @@ std::vector<HostCheck> CheckHost(const HostCheckInput& input) {
                                    CheckRunDir(input.run_dir),
                                    CheckStateDir(input.state_dir)};
   if (input.insecure_loopback) checks.push_back(CheckInsecureLoopback());
-  static const std::optional<SystemdUnit> unit = ReadSystemdUnit();  // Asks the bus once.
-  if (unit) checks.push_back(CheckSystemd(*unit));
+  static const std::optional<SystemdUnit> kUnit = ReadSystemdUnit();  // Asks the bus once.
+  if (kUnit) checks.push_back(CheckSystemd(*kUnit));
   return checks;
 }
 

@@ -33,14 +33,18 @@ struct Ending {
 };
 
 absl::Status SurvivorsOf(const Ending& ending) {
-  const std::vector<int> pids = CgroupMembers(ending.directory.get());
+  const absl::StatusOr<std::vector<int>> pids = CgroupMembers(ending.directory.get());
+  if (!pids.ok()) {
+    return absl::DeadlineExceededError(absl::StrCat(
+        "processes survived SIGKILL; which could not be read: ", pids.status().message()));
+  }
   std::vector<std::string> names;
-  for (size_t i = 0; i < std::min(pids.size(), kMaxNamed); ++i) {
-    names.push_back(absl::StrCat(pids[i], " ", EscapeForMessage(ReadComm(pids[i])), " ",
-                                 EscapeForMessage(ReadWaitChannel(pids[i]))));
+  for (size_t i = 0; i < std::min(pids->size(), kMaxNamed); ++i) {
+    names.push_back(absl::StrCat((*pids)[i], " ", EscapeForMessage(ReadComm((*pids)[i])), " ",
+                                 EscapeForMessage(ReadWaitChannel((*pids)[i]))));
   }
   return absl::DeadlineExceededError(
-      absl::StrCat(pids.size(), " processes survived SIGKILL: ", absl::StrJoin(names, ", ")));
+      absl::StrCat(pids->size(), " processes survived SIGKILL: ", absl::StrJoin(names, ", ")));
 }
 
 void Look(std::shared_ptr<Ending> ending) {

@@ -89,13 +89,15 @@ absl::Status SignalGroup(int pid, uint64_t start_ticks, int signal) {
   return ErrnoStatus(errno, absl::StrCat("send ", SignalName(signal), " to group ", pid));
 }
 
-absl::Status SignalMembers(absl::FunctionRef<std::vector<int>()> members, int signal) {
+absl::Status SignalMembers(absl::FunctionRef<absl::StatusOr<std::vector<int>>()> members,
+                           int signal) {
   std::vector<std::pair<int, UniqueFd>> open;
-  for (int pid : members()) {
+  SHOAL_ASSIGN_OR_RETURN(const std::vector<int> seen, members());
+  for (int pid : seen) {
     absl::StatusOr<UniqueFd> pidfd = OpenPidfd(pid);
     if (pidfd.ok()) open.emplace_back(pid, *std::move(pidfd));
   }
-  const std::vector<int> still = members();
+  SHOAL_ASSIGN_OR_RETURN(const std::vector<int> still, members());
   absl::Status result = HasExited();
   for (const auto& [pid, pidfd] : open) {
     if (std::find(still.begin(), still.end(), pid) == still.end()) continue;

@@ -30,8 +30,10 @@ absl::Status SignalProcess(int pid, uint64_t start_ticks, int signal);
 absl::Status SignalGroup(int pid, uint64_t start_ticks, int signal);
 
 // Every pid that `members` names and still names after its pidfd was opened: what joined or left
-// meanwhile is not hit by mistake. FAILED_PRECONDITION: none was there.
-absl::Status SignalMembers(absl::FunctionRef<std::vector<int>()> members, int signal);
+// meanwhile is not hit by mistake. FAILED_PRECONDITION: none was there. Else what kept `members` from
+// naming them.
+absl::Status SignalMembers(absl::FunctionRef<absl::StatusOr<std::vector<int>>()> members,
+                           int signal);
 
 }  // namespace shoal::agent
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/os/procfs.h"
 
@@ -25,7 +26,9 @@ struct LiveUsage {
 // Every living descendant of `root`, itself left out, in no order; children that a shim reaps for a
 // dead parent are its children in the kernel's eyes, so the whole tree hangs below the shim.
 // Zombies are left out, and so are those for which `is_apart` is true, with all that is below them.
-std::vector<int> DescendantsOf(int root, absl::FunctionRef<bool(const ProcStat&)> is_apart);
+// RESOURCE_EXHAUSTED: some could not be read.
+absl::StatusOr<std::vector<int>> DescendantsOf(int root,
+                                               absl::FunctionRef<bool(const ProcStat&)> is_apart);
 
 // nullopt fields stay 0 when the process is gone or hidden.
 LiveUsage UsageOf(int pid, const std::vector<int>& members);

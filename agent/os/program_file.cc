@@ -51,7 +51,7 @@ std::string LocateProgram(const Spec& spec, absl::string_view base_path) {
   const bool relative = absl::StrContains(word, '/');
   const std::string where = relative ? spec.cwd : SearchPathOf(spec, base_path);
   for (absl::string_view directory : absl::StrSplit(where, ':')) {
-    const std::string path = absl::StrCat(directory.empty() ? spec.cwd : directory, "/", word);
+    std::string path = absl::StrCat(directory.empty() ? spec.cwd : directory, "/", word);
     if (stat(path.c_str(), &facts) == 0 && (relative || !S_ISDIR(facts.st_mode))) return path;
   }
   return {};

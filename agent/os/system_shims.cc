@@ -290,22 +290,23 @@ void SystemShims::AwaitEmptyTree(const std::string& id,
   agent::AwaitEmptyTree(loop_, cgroups_.get(), id, std::move(done));
 }
 
-std::vector<int> SystemShims::Members(const ProcessEntry& process) {
+absl::StatusOr<std::vector<int>> SystemShims::Members(const ProcessEntry& process) {
   if (cgroups_ != nullptr) {
     absl::StatusOr<UniqueFd> directory = cgroups_->Open(process.id);
     if (directory.ok()) return CgroupMembers(directory->get());
+    if (absl::IsResourceExhausted(directory.status())) return directory.status();
   }
-  if (!IsOf(process.slot, process.id)) return {};
+  if (!IsOf(process.slot, process.id)) return std::vector<int>();
   const RecordFile::Halves halves = records_->Read(process.slot);
-  if (!halves.shim || !HasId(*halves.shim, process.id)) return {};
+  if (!halves.shim || !HasId(*halves.shim, process.id)) return std::vector<int>();
   const std::optional<ProcStat> shim = ReadProcStat(halves.shim->shim_pid);
-  if (!shim || shim->start_ticks != halves.shim->shim_start_ticks) return {};
+  if (!shim || shim->start_ticks != halves.shim->shim_start_ticks) return std::vector<int>();
   return DescendantsOf(halves.shim->shim_pid,
                        [this](const ProcStat& stat) { return IsAdoptingShim(stat); });
 }
 
-std::vector<int> SystemShims::MembersToStop(const ProcessEntry& process) {
-  std::vector<int> members = Members(process);
+absl::StatusOr<std::vector<int>> SystemShims::MembersToStop(const ProcessEntry& process) {
+  SHOAL_ASSIGN_OR_RETURN(std::vector<int> members, Members(process));
   std::erase_if(members, [](int pid) { return ReadComm(pid) == kKeeperName; });
   return members;
 }

@@ -84,7 +84,7 @@ class SystemShims final : public ShimSlots,
 
   // ProcessTrees
   absl::Status Signal(const ProcessEntry& process, int signal, SignalScope scope) override;
-  std::vector<int> Members(const ProcessEntry& process) override;
+  absl::StatusOr<std::vector<int>> Members(const ProcessEntry& process) override;
   std::vector<int> Orphans(const ProcessEntry& process) override;
   std::vector<Survivor> Describe(const std::vector<int>& pids) override;
   bool WasOutOfMemory(const std::string& id) override;
@@ -94,10 +94,8 @@ class SystemShims final : public ShimSlots,
   // True if it is an adopting shim, which may seem to be below the shim of the template, but whose
   // tree is another. Its name alone is not believed; its record is.
   // All but those that keep what the process has elsewhere.
-  std::vector<int> MembersToStop(const ProcessEntry& process);
+  absl::StatusOr<std::vector<int>> MembersToStop(const ProcessEntry& process);
   bool IsAdoptingShim(const ProcStat& stat) const;
-
-  LiveUsage Usage(const ProcessEntry& process) { return UsageOf(process.pid, Members(process)); }
 
   // Where processes offer themselves to be forked.
   std::string fork_socket_path() const { return options_.run_dir + "/forks.sock"; }

@@ -24,8 +24,7 @@ constexpr int kMaxPageSize = 1000;
 constexpr size_t kMaxMembers = 8;
 
 // Of a tree that has lost its main process.
-void SetMembers(const Edge& edge, const ProcessEntry& entry, v1::LiveUsage* proto) {
-  std::vector<int> members = edge.trees->Members(entry);
+void SetMembers(const Edge& edge, std::vector<int> members, v1::LiveUsage* proto) {
   proto->set_descendants(static_cast<int>(members.size()));
   members.resize(std::min(members.size(), kMaxMembers));
   for (const Survivor& member : edge.trees->Describe(members)) {
@@ -35,8 +34,12 @@ void SetMembers(const Edge& edge, const ProcessEntry& entry, v1::LiveUsage* prot
 
 void SetLiveUsage(const Edge& edge, const ProcessEntry& entry, v1::Process* proto) {
   if (entry.pid == 0 || entry.IsTreeOver()) return;
-  if (!entry.IsLive()) return SetMembers(edge, entry, proto->mutable_live_usage());
-  LiveUsage usage = UsageOf(entry.pid, edge.trees->Members(entry));
+  absl::StatusOr<std::vector<int>> members = edge.trees->Members(entry);
+  if (!members.ok()) return;  // no number is told that was not seen
+  if (!entry.IsLive()) {
+    return SetMembers(edge, *std::move(members), proto->mutable_live_usage());
+  }
+  LiveUsage usage = UsageOf(entry.pid, *members);
   SetDuration(usage.cpu_time, proto->mutable_live_usage()->mutable_cpu_time());
   proto->mutable_live_usage()->set_rss_bytes(usage.rss_bytes);
   proto->mutable_live_usage()->set_descendants(usage.descendants);

@@ -1,7 +1,6 @@
 #include "client/cli/invocation.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "client/cli/exit_status.h"
 #include "client/cli/host_names.h"
+#include "client/cli/names.h"
 #include "client/cli/private_agent.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/units.h"
@@ -53,19 +53,6 @@ bool IsWrittenAsAddress(const HostAddress& address) {
   }
   return inet_pton(AF_INET, address.host.c_str(), bytes) == 1 ||
          inet_pton(AF_INET6, address.host.c_str(), bytes) == 1;
-}
-
-// A host that does not exist is a better answer than that it needs a certificate.
-absl::Status CheckThatNamesResolve(const std::vector<HostAddress>& addresses) {
-  for (const HostAddress& address : addresses) {
-    if (address.is_loopback()) continue;
-    addrinfo* found = nullptr;
-    int error = getaddrinfo(address.host.c_str(), nullptr, nullptr, &found);
-    if (found != nullptr) freeaddrinfo(found);
-    if (error != EAI_NONAME && error != EAI_AGAIN && error != EAI_NODATA) continue;
-    return absl::UnavailableError(absl::StrCat("host \"", address.name, "\" does not resolve"));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace

@@ -49,6 +49,6 @@ bool AddPreload(void (*function)());
 // Makes a template warm: reads models and tables, fills caches. It must leave no thread behind.
 #define SHOAL_PRELOAD(function)                                 \
   [[maybe_unused]] static const bool shoal_preload_##function = \
-      ::shoal::internal::AddPreload(&function)
+      ::shoal::internal::AddPreload(&(function))
 
 #endif  // SHOAL_CLIENT_SHOAL_INIT_H_

@@ -44,7 +44,7 @@ struct JobSpec {
   std::vector<int> counts;
   HaltRule halt = HaltRule::NowOnFirstFailure();
   std::string session_name;
-  absl::Duration session_ttl = DefaultSessionTtl();
+  absl::Duration session_ttl;  // zero: DefaultSessionTtl(), of each host
   // False: output is neither read nor acknowledged.
   bool read_output = true;
   // How long state, exit and the end of stderr stay known on the hosts after the job, for `shoal why` and
@@ -174,6 +174,8 @@ struct JobResult {
   std::vector<v1::Process> processes;
 };
 
+class JobRun;
+
 class Job {
  public:
   // INVALID_ARGUMENT: counts do not fit the fleet, or are all 0.
@@ -216,10 +218,9 @@ class Job {
   std::vector<HostLeft> Left() const;
 
  private:
-  class Rep;
-  explicit Job(std::shared_ptr<Rep> rep);
+  explicit Job(std::shared_ptr<JobRun> run);
 
-  const std::shared_ptr<Rep> rep_;
+  const std::shared_ptr<JobRun> run_;
 };
 
 }  // namespace shoal

@@ -32,7 +32,8 @@ enum class StartMethod {
 };
 
 // Every member has an initializer, so that naming only some, as in {.slot = slot}, is no warning.
-struct ProcessOptions {
+// The order is that of their use, and of designated initializers.
+struct ProcessOptions {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // argv; command[0] is found as ProcessSpec.argv says. Not together with a function or a subclass.
   std::vector<std::string> command{};
   // For Run() of a subclass: bytes, such as a serialized message. See Process::argument().

@@ -62,13 +62,13 @@ bool RegisterOrEnd(const absl::Status& status);
 
 template <typename Class>
 bool RegisterClass(const char* name) {
-  constexpr bool is_process = std::is_base_of_v<Process, Class>;
-  constexpr bool is_made = std::is_constructible_v<Class, ProcessOptions>;
-  static_assert(is_process, "SHOAL_REGISTER_PROCESS is for a subclass of shoal::Process");
-  static_assert(!is_process || is_made,
+  constexpr bool kIsProcess = std::is_base_of_v<Process, Class>;
+  constexpr bool kIsMade = std::is_constructible_v<Class, ProcessOptions>;
+  static_assert(kIsProcess, "SHOAL_REGISTER_PROCESS is for a subclass of shoal::Process");
+  static_assert(!kIsProcess || kIsMade,
                 "the subclass needs a constructor from ProcessOptions, since another process makes "
                 "it anew: using Process::Process;");
-  if constexpr (is_process && is_made) {
+  if constexpr (kIsProcess && kIsMade) {
     return RegisterOrEnd(Registry::Get().AddClass(name, typeid(Class), [](ProcessOptions options) {
       return std::make_unique<Class>(std::move(options));
     }));
@@ -98,6 +98,6 @@ bool RegisterFunction(const char* name, F* function) {
 
 #define SHOAL_REGISTER_FUNCTION(function)                          \
   [[maybe_unused]] static const bool SHOAL_REGISTERED_(__LINE__) = \
-      ::shoal::internal::RegisterFunction(#function, &function)
+      ::shoal::internal::RegisterFunction(#function, &(function))
 
 #endif  // SHOAL_CLIENT_SHOAL_REGISTRY_H_

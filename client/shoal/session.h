@@ -20,20 +20,23 @@
 #include "absl/time/time.h"
 #include "shoal/call.h"
 #include "shoal/host.h"
+#include "shoal/host_list.h"
 
 namespace shoal {
 
 // How long what this program starts outlives its silence, for sessions that are opened from now on
 // without a TTL of their own; 1 s … 24 h. Without a call, or after zero: 15 s; an hour while a debugger traces this
 // program, or with SHOAL_DEBUG=1 in its environment, as a program at a breakpoint renews nothing.
-// The agent of this machine sees by itself that a program is stopped, and then ends nothing.
+// The agent of this machine sees by itself that a program is stopped, and then ends nothing; nor is a TTL waited for
+// there when a program ends that is itself a process of Shoal. Other hosts know of neither, and a library starts no
+// program that could tell them: there a process of Shoal has 5 s, as `shoal run` has inside one.
 void SetSessionTtl(absl::Duration ttl);
-absl::Duration DefaultSessionTtl();
+absl::Duration DefaultSessionTtl(const HostAddress& host);
 
 struct SessionOptions {
   // For people, such as "run ./solve from ant".
   std::string name;
-  absl::Duration ttl = DefaultSessionTtl();
+  absl::Duration ttl;  // zero: DefaultSessionTtl()
   // The session is over without a Close() of ours; the reason as the agent gave it. Silence is no
   // such reason: while the agent is down or cannot be reached, renewal goes on. Called at most
   // once, on the thread that renews; must not block, nor destroy the session.

@@ -24,7 +24,7 @@ namespace {
 std::string MakeCgroup() {
   for (const char* root : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
     if (access(absl::StrCat(root, "/cgroup.procs").c_str(), W_OK) != 0) continue;
-    const std::string path = absl::StrCat(root, "/shoal-bench-", getpid());
+    std::string path = absl::StrCat(root, "/shoal-bench-", getpid());
     if (mkdir(path.c_str(), 0755) == 0) return path;
   }
   return "";
@@ -82,6 +82,7 @@ void BenchAgent::SpawnRanks(const std::vector<std::string>& argv, int count) {
 
 int SpawnRaw(const std::vector<std::string>& argv, int out) {
   std::vector<char*> pointers;
+  pointers.reserve(argv.size() + 1);
   for (const std::string& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
   pointers.push_back(nullptr);
   char path[] = "PATH=/usr/bin:/bin";

@@ -20,6 +20,7 @@ namespace {
 bool RunShoal(BenchAgent& agent, std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), {testing::ShoalPath(), "-H", agent.process().target()});
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   for (std::string& word : arguments) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   posix_spawn_file_actions_t actions;
@@ -41,6 +42,7 @@ void Command(BenchAgent& agent, int ranks, int rounds, const char* to_reach) {
   for (int i = 0; i < rounds; ++i) {
     raw.push_back(absl::ToDoubleMilliseconds(TimeOf([&] {
       std::vector<int> pids;
+      pids.reserve(static_cast<size_t>(ranks));
       for (int rank = 0; rank < ranks; ++rank) pids.push_back(SpawnRaw({"/bin/true"}));
       for (int pid : pids) WaitRaw(pid);
     })));

@@ -172,7 +172,7 @@ class Bench {
   void Listen() {
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;
-    strcpy(address.sun_path, (directory_ + "/s").c_str());
+    (directory_ + "/s").copy(address.sun_path, sizeof(address.sun_path) - 1);
     listener_ = UniqueFd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     if (bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
         listen(listener_.get(), 1) != 0)

@@ -78,8 +78,8 @@ void Rest(BenchAgent& agent, bool quick) {
   const AtRest shoal = Measure(agent.process().pid(), seconds);
   const auto row = [](const char* what, const char* format, double raw_value, double shoal_value,
                       const char* to_reach) {
-    PrintRow(what, absl::StrFormat(absl::ParsedFormat<'f'>(format), raw_value),
-             absl::StrFormat(absl::ParsedFormat<'f'>(format), shoal_value),
+    const auto parsed = absl::ParsedFormat<'f'>::New(format);
+    PrintRow(what, absl::StrFormat(*parsed, raw_value), absl::StrFormat(*parsed, shoal_value),
              absl::StrFormat("%.2f", shoal_value / raw_value), to_reach);
   };
   row("agent at rest, RSS (raw: a bare gRPC server)", "%.1f MiB", raw.rss_mb, shoal.rss_mb,

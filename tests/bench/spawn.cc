@@ -138,6 +138,7 @@ void RawInFlight(int count) {
 void SinglesInFlight(testing::AgentStub& stub, int count) {
   std::atomic<int> left = count;
   std::vector<std::thread> clients;
+  clients.reserve(kInFlight);
   for (int i = 0; i < kInFlight; ++i) {
     clients.emplace_back([&] {
       while (left.fetch_sub(1) > 0) SpawnUntilExit(stub);

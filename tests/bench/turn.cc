@@ -175,6 +175,7 @@ double MillisecondsOfTurn(int readers, Told told, bool quick) {
   core.Run(readers);
   core.Read(told);
   std::vector<double> turns;
+  turns.reserve(static_cast<size_t>(rounds));
   for (int round = 0; round < rounds; ++round) turns.push_back(core.MillisecondsOfTurn());
   if (!core.HaveHeard(rounds)) fprintf(stderr, "a reader did not hear of its process\n");
   return Median(turns);

@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <string>
 
-#include "tests/shim/shim_harness.h"
+#include "tests/shim/shim_test.h"
 
 namespace shoal::testing {
 namespace {

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <string>
 
-#include "tests/shim/shim_harness.h"
+#include "tests/shim/shim_test.h"
 
 namespace shoal::testing {
 namespace {

@@ -20,7 +20,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "tests/support/pattern.h"
+#include "tests/shim/empty_proc.h"
+#include "tests/shim/kept_output.h"
 #include "tests/support/payload_file.h"
 
 namespace shoal::testing {
@@ -58,35 +59,9 @@ void ReapOrphans() {
     usleep(1000);
 }
 
-size_t CountDescriptors() {
-  size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : fs::directory_iterator("/proc/self/fd")) ++count;
-  return count;
-}
-
-// While it lives, this process sees an empty /proc; what it starts keeps seeing that.
-class EmptyProc {
- public:
-  EmptyProc()
-      : own_(open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC)), cwd_(open(".", O_PATH | O_CLOEXEC)) {
-    EXPECT_EQ(unshare(CLONE_NEWNS), 0) << strerror(errno);
-    EXPECT_EQ(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
-    EXPECT_EQ(mount("none", "/proc", "tmpfs", 0, nullptr), 0);
-  }
-  ~EmptyProc() {
-    EXPECT_EQ(setns(own_, CLONE_NEWNS), 0);
-    EXPECT_EQ(fchdir(cwd_), 0);
-    close(own_);
-    close(cwd_);
-  }
-
- private:
-  int own_;
-  int cwd_;
-};
-
 std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   for (const std::string& text : strings) pointers.push_back(const_cast<char*>(text.c_str()));
   pointers.push_back(nullptr);
   return pointers;
@@ -94,7 +69,7 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
 
 }  // namespace
 
-ShimHarness::ShimHarness(bool use_cgroup) : slot_(kFirstSlot), is_first_(true) {
+ShimHarness::ShimHarness(bool use_cgroup) : is_first_(true), slot_(kFirstSlot) {
   char dir[] = "/tmp/shoal-shim-test-XXXXXX";
   EXPECT_NE(mkdtemp(dir), nullptr);
   dir_ = dir;
@@ -104,7 +79,7 @@ ShimHarness::ShimHarness(bool use_cgroup) : slot_(kFirstSlot), is_first_(true) {
 }
 
 ShimHarness::ShimHarness(bool use_cgroup, const ShimHarness& first)
-    : slot_(first.slot_ + 1), is_first_(false), dir_(first.dir_) {
+    : is_first_(false), slot_(first.slot_ + 1), dir_(first.dir_) {
   Prepare(use_cgroup);
   agent.prefix.id[0] = 'Z';
 }
@@ -399,33 +374,15 @@ void ShimHarness::AwaitUnlocked() const {
 }
 
 std::string ShimHarness::Output(int stream) const {
-  const record::StreamState state = Read().streams[stream];
-  std::string bytes;
-  for (int64_t at = state.begin; at < state.end; at += agent.segment_bytes) {
-    char name[64];
-    snprintf(name, sizeof(name), "%s.%d.%016llx", Id().c_str(), stream,
-             static_cast<unsigned long long>(at));
-    std::stringstream segment;
-    segment << std::ifstream(output_dir + "/" + name, std::ios::binary).rdbuf();
-    bytes += segment.str();
-  }
-  bytes.resize(std::min(bytes.size(), static_cast<size_t>(state.end - state.begin)));
-  return bytes;
+  return KeptOutput(output_dir, Id()).Read(stream, Read().streams[stream], agent.segment_bytes);
 }
 
 std::vector<record::IndexRow> ShimHarness::Index() const {
-  std::vector<record::IndexRow> rows;
-  std::ifstream file(output_dir + "/" + Id() + ".idx", std::ios::binary);
-  for (record::IndexRow row; file.read(reinterpret_cast<char*>(&row), sizeof(row));)
-    rows.push_back(row);
-  return rows;
+  return KeptOutput(output_dir, Id()).Index();
 }
 
 std::set<std::string> ShimHarness::OutputFiles() const {
-  std::set<std::string> names;
-  for (const auto& entry : fs::directory_iterator(output_dir))
-    names.insert(entry.path().filename());
-  return names;
+  return KeptOutput(output_dir, Id()).Files();
 }
 
 std::string ShimHarness::Describe(const record::ShimHalf& half) const {
@@ -437,57 +394,6 @@ std::string ShimHarness::Describe(const record::ShimHalf& half) const {
   for (const record::StreamState& stream : half.streams)
     text << " [" << stream.begin << "," << stream.end << ")";
   return text.str();
-}
-
-void ShimTest::SetUp() {
-  ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-  descriptors_ = CountDescriptors();
-  if (GetParam() && !CgroupDir().exists()) GTEST_SKIP() << "no writable cgroup v2 here";
-}
-
-void ShimTest::TearDown() {
-  harness_.reset();
-  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "a descendant is left";
-  EXPECT_EQ(errno, ECHILD);
-  EXPECT_EQ(CountDescriptors(), descriptors_);
-}
-
-ShimHarness& ShimTest::shim() {
-  if (!harness_) harness_ = std::make_unique<ShimHarness>(GetParam());
-  return *harness_;
-}
-
-std::vector<pid_t> PidsIn(const std::string& text) {
-  std::vector<pid_t> pids;
-  std::istringstream lines(text);
-  for (pid_t pid; lines >> pid;) pids.push_back(pid);
-  return pids;
-}
-
-uint64_t StartTicksOf(pid_t pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(stat, text);
-  std::istringstream fields(text.substr(std::min(text.rfind(')') + 1, text.size())));
-  std::string field;
-  for (int number = 3; number <= 22; ++number) fields >> field;
-  return strtoull(field.c_str(), nullptr, 10);
-}
-
-bool IsAlive(pid_t pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(stat, text);
-  const size_t end = text.rfind(')');
-  return end != std::string::npos && end + 2 < text.size() && text[end + 2] != 'Z' &&
-         text[end + 2] != 'X';
-}
-
-std::string PatternBytes(uint64_t from, uint64_t to) {
-  std::string bytes;
-  for (uint64_t offset = from; offset < to; ++offset)
-    bytes += static_cast<char>(PatternByte(offset));
-  return bytes;
 }
 
 }  // namespace shoal::testing

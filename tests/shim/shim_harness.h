@@ -36,21 +36,21 @@ class ShimHarness {
 
   // What the next Write() or Start() writes; in this version's format unless the prefix has one.
   record::AgentHalf agent = {};
-  char tail_byte = 0;  // in the area behind what this version knows of the half
   std::vector<std::string> env = {"PATH=/usr/bin:/bin"};  // of the process
   std::string cwd;                                        // empty: none is given
-  bool told_by_words = false;     // as an agent of 0.1: in the shim's own argv and environment
-  std::string payload_rest;       // behind the fields of the payload
-  std::string output_dir;         // may be replaced before Start()
-  std::set<int> ignored_signals;  // what the shim inherits as SIG_IGN
-  bool tell_spawn_began = true;   // fill in AgentHalf::spawn_began_ns
+  std::string payload_rest;                               // behind the fields of the payload
+  std::string output_dir;                                 // may be replaced before Start()
+  std::set<int> ignored_signals;                          // what the shim inherits as SIG_IGN
   std::string shim_path = SHOAL_SHIM;
-  bool damage_half = false;    // write an agent half with a wrong checksum
-  bool refused = false;        // the shim is expected to refuse that half
-  bool without_proc = false;   // the shim and its tree live where /proc is empty
-  bool remove_cgroup = false;  // the cgroup is gone when the shim starts
-  std::string
-      join_cgroup;  // v1 or v2: this test joins it at Start(), so that the shim is born there
+  // v1 or v2: this test joins it at Start(), so that the shim is born there.
+  std::string join_cgroup;
+  char tail_byte = 0;            // in the area behind what this version knows of the half
+  bool told_by_words = false;    // as an agent of 0.1: in the shim's own argv and environment
+  bool tell_spawn_began = true;  // fill in AgentHalf::spawn_began_ns
+  bool damage_half = false;      // write an agent half with a wrong checksum
+  bool refused = false;          // the shim is expected to refuse that half
+  bool without_proc = false;     // the shim and its tree live where /proc is empty
+  bool remove_cgroup = false;    // the cgroup is gone when the shim starts
 
   // Writes the agent's half, locks the slot and starts a shim for `argv`.
   void Start(const std::vector<std::string>& argv);
@@ -118,8 +118,8 @@ class ShimHarness {
   bool DrainReports(int timeout_ms);
   std::string Describe(const record::ShimHalf& half) const;
 
-  const uint32_t slot_;
   const bool is_first_;
+  const uint32_t slot_;
   std::string dir_;
   std::unique_ptr<CgroupDir> cgroup_;
   std::unique_ptr<CgroupDir> refuge_;
@@ -131,35 +131,6 @@ class ShimHarness {
   int shim_status_ = -1;
   int reports_ = 0;
 };
-
-// Every shim test: parameter true with a cgroup, false without. At the end nothing may be left: no
-// descriptor, no child (the test is a subreaper), no zombie.
-class ShimTest : public ::testing::TestWithParam<bool> {
- protected:
-  void SetUp() override;
-  void TearDown() override;
-
-  // The harness of the test; made on first use.
-  ShimHarness& shim();
-  // Ends it early.
-  void Reset() { harness_.reset(); }
-
-  std::unique_ptr<ShimHarness> harness_;
-  size_t descriptors_ = 0;
-};
-
-// "WithCgroup" or "WithoutCgroup", for INSTANTIATE_TEST_SUITE_P.
-inline std::string NameOfParam(const ::testing::TestParamInfo<bool>& param) {
-  return param.param ? "WithCgroup" : "WithoutCgroup";
-}
-
-// Pids that `text` has, one a line.
-std::vector<pid_t> PidsIn(const std::string& text);
-// Field 22 of /proc/PID/stat.
-uint64_t StartTicksOf(pid_t pid);
-// False once the process is gone or a zombie.
-bool IsAlive(pid_t pid);
-std::string PatternBytes(uint64_t from, uint64_t to);
 
 inline constexpr int64_t kMs = 1'000'000;
 inline constexpr int64_t kSec = 1'000'000'000;

@@ -14,7 +14,7 @@
 #include <sstream>
 #include <string>
 
-#include "tests/shim/shim_harness.h"
+#include "tests/shim/shim_test.h"
 
 namespace shoal::testing {
 namespace {
@@ -219,7 +219,8 @@ TEST_P(StartTest, APayloadThatEndsWithinAFieldIsEinval) {
 }
 
 TEST_P(StartTest, UnknownFieldsOfAPayloadArePassedOver) {
-  shim().payload_rest = std::string("later=1\0nofield\0arg=print\0arg=x\0", 33);
+  constexpr char kFields[] = "later=1\0nofield\0arg=print\0arg=x";
+  shim().payload_rest = std::string(kFields, sizeof(kFields));
   shim().StartChild({});
   EXPECT_EQ(shim().AwaitFinal().wait_status, 0);
   EXPECT_EQ(shim().Output(0), "x");

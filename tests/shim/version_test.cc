@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 
 #include "agent/record/half_format.h"
-#include "tests/shim/shim_harness.h"
+#include "tests/shim/shim_test.h"
 
 namespace shoal::testing {
 namespace {

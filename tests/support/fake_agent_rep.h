@@ -1,7 +1,7 @@
 // What a FakeAgent knows and does, shared by its services.
 //
 // Ownership:     the FakeAgent's.
-// Thread-safety: thread-safe; services lock mu_ for a whole answer.
+// Thread-safety: thread-safe; services lock mu for a whole answer.
 #ifndef SHOAL_TESTS_SUPPORT_FAKE_AGENT_REP_H_
 #define SHOAL_TESTS_SUPPORT_FAKE_AGENT_REP_H_
 
@@ -65,16 +65,9 @@ struct Plan {
 
 class FakeAgent::Rep final {
  public:
-  Rep(const std::string& name, int slots) : name_(name), slots_(slots) {
-    char directory[] = "/tmp/shoal-fake-XXXXXX";
-    directory_ = mkdtemp(directory);
-    socket_ = directory_ + "/shoald.sock";
-  }
-  ~Rep() { RemoveFiles(); }
-  void RemoveFiles() {
-    unlink(socket_.c_str());
-    rmdir(directory_.c_str());
-  }
+  Rep(const std::string& agent_name, int agent_slots);
+  ~Rep();
+  void RemoveFiles();
 
   class Processes;
   class Sessions;
@@ -84,42 +77,42 @@ class FakeAgent::Rep final {
   // Counts the call; what it is to fail with.
   absl::Status Begin(const std::string& method, const std::string& request_id = "") {
     {
-      MutexLock lock(&mu_);
-      ++calls_[method];
-      if (!request_id.empty()) request_ids_[method].push_back(request_id);
+      MutexLock lock(&mu);
+      ++calls[method];
+      if (!request_id.empty()) request_ids[method].push_back(request_id);
     }
-    MutexLock lock(&mu_);
-    mu_.Await([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-      return is_stopping_ || (!is_frozen_ && held_.count(method) == 0);
+    MutexLock lock(&mu);
+    mu.Await([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+      return is_stopping || (!is_frozen && held.count(method) == 0);
     });
-    Plan& plan = fail_[method];
+    Plan& plan = fail[method];
     if (plan.times == 0) return absl::OkStatus();
     --plan.times;
     return plan.status;
   }
   void Count(const std::string& event) {
-    MutexLock lock(&mu_);
-    ++calls_[event];
+    MutexLock lock(&mu);
+    ++calls[event];
   }
   grpc::Status Answer(const std::string& method) {
-    MutexLock lock(&mu_);
-    Plan& plan = lose_[method];
+    MutexLock lock(&mu);
+    Plan& plan = lose[method];
     if (plan.times == 0) return grpc::Status::OK;
     --plan.times;
     return ToWire(plan.status);
   }
   // How a stream that begins is to end; never, if that is after fewer than no messages.
   Plan Break(const std::string& method) {
-    MutexLock lock(&mu_);
-    std::deque<Plan>& plans = break_[method];
+    MutexLock lock(&mu);
+    std::deque<Plan>& plans = breaks[method];
     while (!plans.empty() && plans.front().times == 0) plans.pop_front();
     if (plans.empty()) return {absl::OkStatus(), 0, -1};
     --plans.front().times;
     return plans.front();
   }
 
-  void Touch(FakeProcess& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    entry.process.set_revision(++revision_);
+  void Touch(FakeProcess& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    entry.process.set_revision(++revision);
     entry.process.clear_output();
     for (int i = 0; i < 3; ++i) {
       v1::StreamPosition* position = entry.process.add_output();
@@ -129,7 +122,7 @@ class FakeAgent::Rep final {
   }
 
   void End(FakeProcess& entry, int code, int signal, v1::Cause cause)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
     v1::Process& process = entry.process;
     process.set_state(v1::STATE_EXITED);
     process.mutable_exit()->set_cause(cause);
@@ -145,20 +138,20 @@ class FakeAgent::Rep final {
     Touch(entry);
   }
 
-  void Forget(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    deleted_[++revision_] = id;
-    processes_.erase(id);
+  void Forget(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    deleted[++revision] = id;
+    processes.erase(id);
   }
 
   FakeProcess& Spawn(const v1::ProcessSpec& spec, const std::string& session, int rank)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
     std::string id = NewId();
-    FakeProcess& entry = processes_[id];
+    FakeProcess& entry = processes[id];
     v1::Process& process = entry.process;
     process.set_id(id);
-    process.set_name(spec.name().empty() ? absl::StrCat("p-", next_pid_) : spec.name());
-    process.set_pid(next_pid_++);
-    process.set_host(name_);
+    process.set_name(spec.name().empty() ? absl::StrCat("p-", next_pid) : spec.name());
+    process.set_pid(next_pid++);
+    process.set_host(name);
     process.set_state(v1::STATE_RUNNING);
     *process.mutable_spec() = spec;
     process.set_session_id(session);
@@ -169,7 +162,7 @@ class FakeAgent::Rep final {
     return entry;
   }
 
-  void Step(FakeProcess& entry, absl::string_view word) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+  void Step(FakeProcess& entry, absl::string_view word) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
     int number = 0;
     if (absl::ConsumePrefix(&word, "out:")) {
       entry.output[0].append(word.data(), word.size());
@@ -198,9 +191,9 @@ class FakeAgent::Rep final {
            (term.size() >= 4 && absl::StartsWith(process.id(), term));
   }
 
-  std::vector<FakeProcess*> Find(const v1::Selector& selector) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+  std::vector<FakeProcess*> Find(const v1::Selector& selector) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
     std::vector<FakeProcess*> found;
-    for (auto& [id, entry] : processes_) {
+    for (auto& [id, entry] : processes) {
       const v1::Process& process = entry.process;
       bool is_named =
           selector.terms().empty() ||
@@ -220,11 +213,11 @@ class FakeAgent::Rep final {
 
   // Answers for one process of many; false if that is a refusal.
   bool Admit(const v1::Process& process, v1::ProcessResult* result)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
     *result->mutable_process() = process;
-    auto refused = refused_.find(process.id());
-    if (refused == refused_.end()) return true;
-    *result->mutable_error() = refused->second;
+    auto refusal = refused.find(process.id());
+    if (refusal == refused.end()) return true;
+    *result->mutable_error() = refusal->second;
     return false;
   }
 
@@ -232,60 +225,60 @@ class FakeAgent::Rep final {
   class OpenReader {
    public:
     explicit OpenReader(Rep* rep) : rep_(rep) {
-      MutexLock lock(&rep_->mu_);
-      ++rep_->open_readers_;
+      MutexLock lock(&rep_->mu);
+      ++rep_->open_readers;
     }
     ~OpenReader() {
-      MutexLock lock(&rep_->mu_);
-      --rep_->open_readers_;
+      MutexLock lock(&rep_->mu);
+      --rep_->open_readers;
     }
 
    private:
     Rep* const rep_;
   };
 
-  const std::string name_;
-  const int slots_;
-  std::string directory_;
-  std::string socket_;
+  const std::string name;
+  const int slots;
+  std::string directory;
+  std::string socket;
 
-  mutable Mutex mu_;
-  bool is_stopping_ ABSL_GUARDED_BY(mu_) = false;
-  bool is_frozen_ ABSL_GUARDED_BY(mu_) = false;
-  std::set<std::string> held_ ABSL_GUARDED_BY(mu_);
-  absl::Duration clock_ahead_ ABSL_GUARDED_BY(mu_);
-  int64_t revision_ ABSL_GUARDED_BY(mu_) = 1;
-  int64_t compacted_ ABSL_GUARDED_BY(mu_) = 0;
-  int next_pid_ ABSL_GUARDED_BY(mu_) = 1000;
-  size_t frame_bytes_ ABSL_GUARDED_BY(mu_) = 64 << 10;
-  std::map<std::string, FakeProcess> processes_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, Blob> blobs_ ABSL_GUARDED_BY(mu_);       // by digest
-  std::map<int64_t, std::string> deleted_ ABSL_GUARDED_BY(mu_);  // by revision
-  std::map<std::string, v1::SpawnBatchResponse> batches_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, v1::SpawnResponse> spawns_ ABSL_GUARDED_BY(mu_);
-  std::set<std::string> sessions_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, int> calls_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, std::vector<std::string>> request_ids_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, Plan> fail_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, std::deque<Plan>> break_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, Plan> lose_ ABSL_GUARDED_BY(mu_);
-  int open_readers_ ABSL_GUARDED_BY(mu_) = 0;
-  std::map<std::string, int64_t> acknowledged_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, v1::RequestError> refused_ ABSL_GUARDED_BY(mu_);
-  v1::Host facts_ ABSL_GUARDED_BY(mu_);
-  v1::SpawnBatchRequest last_batch_ ABSL_GUARDED_BY(mu_);
-  v1::SignalRequest last_signal_ ABSL_GUARDED_BY(mu_);
-  v1::TerminateRequest last_terminate_ ABSL_GUARDED_BY(mu_);
-  v1::ReadOutputRequest last_read_ ABSL_GUARDED_BY(mu_);
-  v1::OpenRequest last_open_ ABSL_GUARDED_BY(mu_);
-  v1::CloseRequest last_close_ ABSL_GUARDED_BY(mu_);
-  absl::Duration last_spawn_timeout_ ABSL_GUARDED_BY(mu_);
+  mutable Mutex mu;
+  bool is_stopping ABSL_GUARDED_BY(mu) = false;
+  bool is_frozen ABSL_GUARDED_BY(mu) = false;
+  std::set<std::string> held ABSL_GUARDED_BY(mu);
+  absl::Duration clock_ahead ABSL_GUARDED_BY(mu);
+  int64_t revision ABSL_GUARDED_BY(mu) = 1;
+  int64_t compacted ABSL_GUARDED_BY(mu) = 0;
+  int next_pid ABSL_GUARDED_BY(mu) = 1000;
+  size_t frame_bytes ABSL_GUARDED_BY(mu) = 64 << 10;
+  std::map<std::string, FakeProcess> processes ABSL_GUARDED_BY(mu);
+  std::map<std::string, Blob> blobs ABSL_GUARDED_BY(mu);       // by digest
+  std::map<int64_t, std::string> deleted ABSL_GUARDED_BY(mu);  // by revision
+  std::map<std::string, v1::SpawnBatchResponse> batches ABSL_GUARDED_BY(mu);
+  std::map<std::string, v1::SpawnResponse> spawns ABSL_GUARDED_BY(mu);
+  std::set<std::string> sessions ABSL_GUARDED_BY(mu);
+  std::map<std::string, int> calls ABSL_GUARDED_BY(mu);
+  std::map<std::string, std::vector<std::string>> request_ids ABSL_GUARDED_BY(mu);
+  std::map<std::string, Plan> fail ABSL_GUARDED_BY(mu);
+  std::map<std::string, std::deque<Plan>> breaks ABSL_GUARDED_BY(mu);
+  std::map<std::string, Plan> lose ABSL_GUARDED_BY(mu);
+  int open_readers ABSL_GUARDED_BY(mu) = 0;
+  std::map<std::string, int64_t> acknowledged ABSL_GUARDED_BY(mu);
+  std::map<std::string, v1::RequestError> refused ABSL_GUARDED_BY(mu);
+  v1::Host facts ABSL_GUARDED_BY(mu);
+  v1::SpawnBatchRequest last_batch ABSL_GUARDED_BY(mu);
+  v1::SignalRequest last_signal ABSL_GUARDED_BY(mu);
+  v1::TerminateRequest last_terminate ABSL_GUARDED_BY(mu);
+  v1::ReadOutputRequest last_read ABSL_GUARDED_BY(mu);
+  v1::OpenRequest last_open ABSL_GUARDED_BY(mu);
+  v1::CloseRequest last_close ABSL_GUARDED_BY(mu);
+  absl::Duration last_spawn_timeout ABSL_GUARDED_BY(mu);
 
-  std::unique_ptr<Processes> process_service_;
-  std::unique_ptr<Sessions> session_service_;
-  std::unique_ptr<Hosts> host_service_;
-  std::unique_ptr<Blobs> blob_service_;
-  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<Processes> process_service;
+  std::unique_ptr<Sessions> session_service;
+  std::unique_ptr<Hosts> host_service;
+  std::unique_ptr<Blobs> blob_service;
+  std::unique_ptr<grpc::Server> server;
 };
 
 #define SHOAL_FAKE_BEGIN(method, request_id) \

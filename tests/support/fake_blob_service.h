@@ -22,9 +22,9 @@ class FakeAgent::Rep::Blobs final : public v1::BlobService::Service {
   grpc::Status FindMissing(grpc::ServerContext*, const v1::FindMissingRequest* request,
                            v1::FindMissingResponse* response) override {
     SHOAL_FAKE_BEGIN("FindMissing", "");
-    MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu);
     for (const std::string& sha256 : request->sha256()) {
-      const Blob& blob = rep_->blobs_[sha256];
+      const Blob& blob = rep_->blobs[sha256];
       if (blob.is_whole) continue;
       v1::MissingBlob* missing = response->add_missing();
       missing->set_sha256(sha256);
@@ -40,12 +40,12 @@ class FakeAgent::Rep::Blobs final : public v1::BlobService::Service {
     v1::WriteRequest first;
     for (v1::WriteRequest piece; reader->Read(&piece);) {
       if (plan.messages-- == 0) return ToWire(plan.status);
-      MutexLock lock(&rep_->mu_);
+      MutexLock lock(&rep_->mu);
       if (!piece.sha256().empty()) {
         first = piece;
-        rep_->blobs_[first.sha256()].bytes.resize(static_cast<size_t>(first.offset()));
+        rep_->blobs[first.sha256()].bytes.resize(static_cast<size_t>(first.offset()));
       }
-      Blob& blob = rep_->blobs_[first.sha256()];
+      Blob& blob = rep_->blobs[first.sha256()];
       blob.bytes.append(piece.data());
       blob.is_whole = static_cast<int64_t>(blob.bytes.size()) == first.size_bytes();
     }
@@ -59,12 +59,12 @@ class FakeAgent::Rep::Blobs final : public v1::BlobService::Service {
     std::string bytes;
     size_t piece_bytes = 0;
     {
-      MutexLock lock(&rep_->mu_);
-      if (!rep_->blobs_[request->sha256()].is_whole) {
+      MutexLock lock(&rep_->mu);
+      if (!rep_->blobs[request->sha256()].is_whole) {
         return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such blob");
       }
-      bytes = rep_->blobs_[request->sha256()].bytes;
-      piece_bytes = rep_->frame_bytes_;
+      bytes = rep_->blobs[request->sha256()].bytes;
+      piece_bytes = rep_->frame_bytes;
     }
     for (auto offset = static_cast<size_t>(request->offset()); offset < bytes.size();
          offset += piece_bytes) {

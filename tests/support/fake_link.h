@@ -107,7 +107,7 @@ class FakeLink final : public Link {
 
 #define SHOAL_FAKE_CALL(Name, member, Request, Response)                                         \
   void Name(v1::Request request, const CallOptions& options, Done<v1::Response> done) override { \
-    member.Call(std::move(request), options, std::move(done));                                   \
+    (member).Call(std::move(request), options, std::move(done));                                 \
   }
   SHOAL_FAKE_CALL(GetFacts, get_facts, HostServiceGetRequest, HostServiceGetResponse)
   SHOAL_FAKE_CALL(FindMissingLibraries, find_missing_libraries, FindMissingLibrariesRequest,

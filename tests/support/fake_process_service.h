@@ -26,13 +26,13 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
                      v1::SpawnResponse* response) override {
     SHOAL_FAKE_BEGIN("Spawn", request->request_id());
     {
-      MutexLock lock(&rep_->mu_);
-      rep_->last_spawn_timeout_ = absl::FromChrono(context->deadline()) - absl::Now();
-      if (auto known = rep_->spawns_.find(request->request_id()); known != rep_->spawns_.end()) {
+      MutexLock lock(&rep_->mu);
+      rep_->last_spawn_timeout = absl::FromChrono(context->deadline()) - absl::Now();
+      if (auto known = rep_->spawns.find(request->request_id()); known != rep_->spawns.end()) {
         *response = known->second;
         response->set_replayed(true);
       } else if (!request->session_id().empty() &&
-                 rep_->sessions_.count(request->session_id()) == 0) {
+                 rep_->sessions.count(request->session_id()) == 0) {
         return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "SESSION_EXPIRED: it is over");
       } else {
         FakeProcess& entry = rep_->Spawn(request->spec(), request->session_id(), -1);
@@ -41,7 +41,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
                               entry.process.start_failure().message());
         }
         *response->mutable_process() = entry.process;
-        rep_->spawns_[request->request_id()] = *response;
+        rep_->spawns[request->request_id()] = *response;
       }
     }
     return rep_->Answer("Spawn");
@@ -51,10 +51,10 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
                           v1::SpawnBatchResponse* response) override {
     SHOAL_FAKE_BEGIN("SpawnBatch", request->request_id());
     {
-      MutexLock lock(&rep_->mu_);
-      rep_->last_batch_ = *request;
-      if (rep_->batches_.count(request->request_id()) == 0) {
-        v1::SpawnBatchResponse& answer = rep_->batches_[request->request_id()];
+      MutexLock lock(&rep_->mu);
+      rep_->last_batch = *request;
+      if (rep_->batches.count(request->request_id()) == 0) {
+        v1::SpawnBatchResponse& answer = rep_->batches[request->request_id()];
         const bool ranked = request->has_ranks();
         if (request->specs(0).argv(0) == "silence") return grpc::Status::OK;
         for (int i = 0; i < (ranked ? request->ranks().count() : request->specs_size()); ++i) {
@@ -70,7 +70,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
           }
         }
       }
-      *response = rep_->batches_[request->request_id()];
+      *response = rep_->batches[request->request_id()];
     }
     return rep_->Answer("SpawnBatch");
   }
@@ -78,7 +78,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status Get(grpc::ServerContext*, const v1::GetRequest* request,
                    v1::GetResponse* response) override {
     SHOAL_FAKE_BEGIN("Get", "");
-    MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu);
     v1::Selector selector;
     selector.add_terms(request->selector());
     std::vector<FakeProcess*> found = rep_->Find(selector);
@@ -90,7 +90,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status List(grpc::ServerContext*, const v1::ListRequest* request,
                     v1::ListResponse* response) override {
     SHOAL_FAKE_BEGIN("List", "");
-    MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu);
     int limit = request->page_size() == 0 ? 1000 : request->page_size();
     std::vector<FakeProcess*> found = rep_->Find(request->selector());
     std::sort(found.begin(), found.end(), [](const FakeProcess* a, const FakeProcess* b) {
@@ -112,12 +112,12 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
     SHOAL_FAKE_BEGIN("Wait", "");
     absl::Time end = absl::Now() + absl::Seconds(request->timeout().seconds()) +
                      absl::Nanoseconds(request->timeout().nanos());
-    MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu);
     while (true) {
       std::vector<FakeProcess*> found = rep_->Find(request->selector());
       bool all = std::all_of(found.begin(), found.end(),
                              [](FakeProcess* entry) { return IsOver(entry->process); });
-      if (rep_->is_stopping_ || context->IsCancelled()) {
+      if (rep_->is_stopping || context->IsCancelled()) {
         return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
       }
       if (all || absl::Now() >= end) {
@@ -125,15 +125,15 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
         response->set_timed_out(!all);
         return grpc::Status::OK;
       }
-      AwaitNews(rep_->revision_);
+      AwaitNews(rep_->revision);
     }
   }
 
   grpc::Status Terminate(grpc::ServerContext*, const v1::TerminateRequest* request,
                          v1::TerminateResponse* response) override {
     SHOAL_FAKE_BEGIN("Terminate", request->request_id());
-    MutexLock lock(&rep_->mu_);
-    rep_->last_terminate_ = *request;
+    MutexLock lock(&rep_->mu);
+    rep_->last_terminate = *request;
     int signal = request->signal() == 0 ? 15 : request->signal();
     for (FakeProcess* entry : rep_->Find(request->selector())) {
       v1::ProcessResult* result = response->add_results();
@@ -157,8 +157,8 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status Signal(grpc::ServerContext*, const v1::SignalRequest* request,
                       v1::SignalResponse* response) override {
     SHOAL_FAKE_BEGIN("Signal", request->request_id());
-    MutexLock lock(&rep_->mu_);
-    rep_->last_signal_ = *request;
+    MutexLock lock(&rep_->mu);
+    rep_->last_signal = *request;
     for (FakeProcess* entry : rep_->Find(request->selector())) {
       v1::ProcessResult* result = response->add_results();
       if (!rep_->Admit(entry->process, result)) continue;
@@ -172,7 +172,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status Update(grpc::ServerContext*, const v1::UpdateRequest* request,
                       v1::UpdateResponse* response) override {
     SHOAL_FAKE_BEGIN("Update", request->request_id());
-    MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu);
     for (FakeProcess* entry : rep_->Find(request->selector())) {
       if (request->lifetime() == v1::LIFETIME_DETACHED) entry->process.clear_session_id();
       rep_->Touch(*entry);
@@ -184,7 +184,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status Delete(grpc::ServerContext*, const v1::DeleteRequest* request,
                       v1::DeleteResponse* response) override {
     SHOAL_FAKE_BEGIN("Delete", request->request_id());
-    MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu);
     for (FakeProcess* entry : rep_->Find(request->selector())) {
       if (!rep_->Admit(entry->process, response->add_results())) continue;
       rep_->Forget(entry->process.id());
@@ -195,9 +195,9 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   grpc::Status AcknowledgeOutput(grpc::ServerContext*, const v1::AcknowledgeOutputRequest* request,
                                  v1::AcknowledgeOutputResponse*) override {
     SHOAL_FAKE_BEGIN("AcknowledgeOutput", "");
-    MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu);
     for (const v1::OutputPosition& position : request->positions()) {
-      rep_->acknowledged_[position.id()] = position.offset();
+      rep_->acknowledged[position.id()] = position.offset();
     }
     return grpc::Status::OK;
   }
@@ -210,18 +210,18 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
     bool is_synced = seen != 0;
     std::set<std::string> told;
     {
-      MutexLock lock(&rep_->mu_);
-      if (is_synced && seen < rep_->compacted_) {
+      MutexLock lock(&rep_->mu);
+      if (is_synced && seen < rep_->compacted) {
         return grpc::Status(grpc::StatusCode::OUT_OF_RANGE, "the oldest revision kept is newer");
       }
     }
     while (true) {
       std::vector<v1::WatchResponse> news;
       {
-        MutexLock lock(&rep_->mu_);
-        if (rep_->is_stopping_ || context->IsCancelled()) return Gone();
+        MutexLock lock(&rep_->mu);
+        if (rep_->is_stopping || context->IsCancelled()) return Gone();
         std::vector<FakeProcess*> found = rep_->Find(request->selector());
-        for (auto& [id, entry] : rep_->processes_) {
+        for (auto& [id, entry] : rep_->processes) {
           bool matches = std::find(found.begin(), found.end(), &entry) != found.end();
           // One that has ceased to match is told of once more.
           if (!matches && told.erase(id) == 0) continue;
@@ -232,14 +232,14 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
           event.set_revision(entry.process.revision());
           news.push_back(event);
         }
-        for (const auto& [revision, id] : rep_->deleted_) {
-          if (!is_synced || revision <= seen) continue;
+        for (const auto& [deleted_at, id] : rep_->deleted) {
+          if (!is_synced || deleted_at <= seen) continue;
           v1::WatchResponse event;
           event.set_deleted_id(id);
-          event.set_revision(revision);
+          event.set_revision(deleted_at);
           news.push_back(event);
         }
-        seen = rep_->revision_;
+        seen = rep_->revision;
         if (!is_synced) {
           v1::WatchResponse event;
           event.mutable_synced();
@@ -264,8 +264,8 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
     SHOAL_FAKE_BEGIN("ReadOutput", "");
     Rep::OpenReader open(rep_);
     {
-      MutexLock lock(&rep_->mu_);
-      rep_->last_read_ = *request;
+      MutexLock lock(&rep_->mu);
+      rep_->last_read = *request;
     }
     if (!AllTermsAreKnown(request->selector())) {
       return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such process");
@@ -280,15 +280,15 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
       std::vector<v1::ReadOutputResponse> frames;
       bool is_complete = true;
       {
-        MutexLock lock(&rep_->mu_);
-        if (rep_->is_stopping_ || context->IsCancelled()) return Gone();
+        MutexLock lock(&rep_->mu);
+        if (rep_->is_stopping || context->IsCancelled()) return Gone();
         is_complete = !IsFollowing(*request);
         for (FakeProcess* entry : rep_->Find(request->selector())) {
           Collect(*entry, *request, &offsets, &ended, &frames);
           if (request->follow() && !IsOver(entry->process)) is_complete = false;
         }
         if (frames.empty() && is_complete) return grpc::Status::OK;
-        if (frames.empty()) AwaitNews(rep_->revision_);
+        if (frames.empty()) AwaitNews(rep_->revision);
       }
       for (const v1::ReadOutputResponse& frame : frames) {
         if (plan.messages-- == 0) return ToWire(plan.status);
@@ -302,15 +302,15 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
   }
 
-  void AwaitNews(int64_t seen) ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) {
-    auto has_news = [this, seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) {
-      return rep_->is_stopping_ || rep_->revision_ != seen;
+  void AwaitNews(int64_t seen) ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu) {
+    auto has_news = [this, seen]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu) {
+      return rep_->is_stopping || rep_->revision != seen;
     };
-    rep_->mu_.AwaitWithTimeout(has_news, kPoll);
+    rep_->mu.AwaitWithTimeout(has_news, kPoll);
   }
 
   bool AllTermsAreKnown(const v1::Selector& selector) {
-    MutexLock lock(&rep_->mu_);
+    MutexLock lock(&rep_->mu);
     for (const std::string& term : selector.terms()) {
       v1::Selector one;
       one.add_terms(term);
@@ -320,8 +320,8 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   }
 
   // A session may still get processes.
-  bool IsFollowing(const v1::ReadOutputRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) {
-    return request.follow() && rep_->sessions_.count(request.selector().session_id()) != 0;
+  bool IsFollowing(const v1::ReadOutputRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu) {
+    return request.follow() && rep_->sessions.count(request.selector().session_id()) != 0;
   }
 
   static bool IsWanted(const v1::ReadOutputRequest& request, v1::StreamKind kind) {
@@ -334,7 +334,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
                std::map<std::pair<std::string, int>, int64_t>* offsets,
                std::set<std::pair<std::string, int>>* ended,
                std::vector<v1::ReadOutputResponse>* frames)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu_) {
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu) {
     for (int i = 0; i < 3; ++i) {
       auto kind = static_cast<v1::StreamKind>(i + 1);
       if (!IsWanted(request, kind)) continue;
@@ -351,7 +351,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
           offset = gap.to();
         } else {
           int64_t end = offset < gap.from() ? gap.from() : size;
-          size_t length = std::min(rep_->frame_bytes_, static_cast<size_t>(end - offset));
+          size_t length = std::min(rep_->frame_bytes, static_cast<size_t>(end - offset));
           frame.set_data(entry.output[i].substr(static_cast<size_t>(offset), length));
           offset += static_cast<int64_t>(length);
         }

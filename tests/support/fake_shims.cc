@@ -268,6 +268,7 @@ absl::Status FakeShims::Signal(const ProcessEntry& process, int signal, SignalSc
 
 std::vector<Survivor> FakeShims::Describe(const std::vector<int>& pids) {
   std::vector<Survivor> survivors;
+  survivors.reserve(pids.size());
   for (int pid : pids) survivors.push_back({pid, "daemon", "nfs_wait"});
   return survivors;
 }

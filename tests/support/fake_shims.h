@@ -92,6 +92,7 @@ class FakeShims final : public ShimSlots, public ForkOffers, public Programs, pu
   bool IsTreeAwaited(const std::string& id) const { return awaited_trees_.contains(id); }
 
   std::map<std::string, std::vector<int>> members;
+  absl::Status members_status;  // not OK: they cannot be read
   std::map<std::string, std::vector<int>> orphans;
   std::set<std::string> out_of_memory;
   bool were_lost = false;
@@ -119,7 +120,10 @@ class FakeShims final : public ShimSlots, public ForkOffers, public Programs, pu
   absl::Status Signal(const ProcessEntry& process, int signal, SignalScope scope) override;
   bool WasOutOfMemory(const std::string& id) override { return out_of_memory.contains(id); }
   std::vector<Survivor> Describe(const std::vector<int>& pids) override;
-  std::vector<int> Members(const ProcessEntry& process) override { return members[process.id]; }
+  absl::StatusOr<std::vector<int>> Members(const ProcessEntry& process) override {
+    if (!members_status.ok()) return members_status;
+    return members[process.id];
+  }
   std::vector<int> Orphans(const ProcessEntry& process) override { return orphans[process.id]; }
   void SetShimEvents(ShimEvents* events) override { shim_events_ = events; }
 

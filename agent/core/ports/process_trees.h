@@ -12,6 +12,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "agent/core/model.h"
 
 namespace shoal::agent {
@@ -26,8 +27,9 @@ class ProcessTrees {
   // tree. FAILED_PRECONDITION: it has exited.
   virtual absl::Status Signal(const ProcessEntry& process, int signal, SignalScope scope) = 0;
 
-  // Members of the tree now, main process included, by cgroup or by walking /proc.
-  virtual std::vector<int> Members(const ProcessEntry& process) = 0;
+  // Members of the tree now, main process included, by cgroup or by walking /proc. RESOURCE_EXHAUSTED
+  // and the like: they could not be read, so that there may be any.
+  virtual absl::StatusOr<std::vector<int>> Members(const ProcessEntry& process) = 0;
 
   // What a tree has left that lost its shim, as far as its environment tells by SHOAL_ID: for people,
   // no proof. The main process, which dies with its shim, is left out.

@@ -86,9 +86,13 @@ void GiveUpInTime() {
 void* PlaceOf(void* context) {
   const mcontext_t& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
 #if defined(__x86_64__)
-  return reinterpret_cast<void*>(machine.gregs[REG_RIP]);
+  void* place = nullptr;
+  std::memcpy(&place, &machine.gregs[REG_RIP], sizeof(place));
+  return place;
 #elif defined(__aarch64__)
-  return reinterpret_cast<void*>(machine.pc);
+  void* place = nullptr;
+  std::memcpy(&place, &machine.pc, sizeof(place));
+  return place;
 #endif
 }
 

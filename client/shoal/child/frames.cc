@@ -33,7 +33,7 @@ bool IsOneOf(void* frame, const char* const (&beginnings)[n]) {
 
 void NameFrame(void* return_address, char (*name)[kMaxSymbolBytes]) {
   if (!absl::Symbolize(static_cast<char*>(return_address) - 1, *name, kMaxSymbolBytes)) {
-    std::strcpy(*name, "(unknown)");
+    std::strncpy(*name, "(unknown)", kMaxSymbolBytes);
   }
 }
 

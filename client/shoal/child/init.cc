@@ -18,8 +18,8 @@ namespace shoal {
 namespace {
 
 std::vector<void (*)()>& Preloads() {
-  static auto* const preloads = new std::vector<void (*)()>;
-  return *preloads;
+  static auto* const kPreloads = new std::vector<void (*)()>;
+  return *kPreloads;
 }
 
 // argc and argv of a forked process; they live as long as it does.

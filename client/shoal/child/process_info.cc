@@ -36,8 +36,8 @@ struct Identity {
 };
 
 Identity& TheIdentity() {
-  static auto* const identity = new Identity;
-  return *identity;
+  static auto* const kIdentity = new Identity;
+  return *kIdentity;
 }
 
 }  // namespace

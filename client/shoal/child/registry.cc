@@ -17,8 +17,8 @@ std::string FirstOf(const std::pair<const std::string, Registry::Factory>& entry
 }  // namespace
 
 Registry& Registry::Get() {
-  static auto* const registry = new Registry;
-  return *registry;
+  static auto* const kRegistry = new Registry;
+  return *kRegistry;
 }
 
 absl::Status Registry::Add(absl::string_view name, Factory factory) {

@@ -30,8 +30,8 @@ struct Handler {
 };
 
 Handler& TheHandler() {
-  static auto* const handler = new Handler;
-  return *handler;
+  static auto* const kHandler = new Handler;
+  return *kHandler;
 }
 
 std::string NameOfType() {

@@ -60,8 +60,8 @@ std::vector<Range> PrivateMemory() {
 
 // True if at least three quarters of the huge page at `address` are in memory.
 bool IsInUse(void* address) {
-  static const size_t page_bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  std::vector<unsigned char> resident(kHugeBytes / page_bytes);
+  static const size_t kPageBytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> resident(kHugeBytes / kPageBytes);
   if (mincore(address, kHugeBytes, resident.data()) != 0) return false;
   const auto count =
       std::count_if(resident.begin(), resident.end(), [](unsigned char page) { return page & 1; });
@@ -81,7 +81,8 @@ void GatherIntoHugePages() {
   for (const Range& range : PrivateMemory()) {
     for (uintptr_t at = range.begin; at < range.end; at += kHugeBytes) {
       if (Seconds() >= enough) return;
-      void* const address = reinterpret_cast<void*>(at);  // as the kernel names it
+      void* address = nullptr;  // of memory that is known by its number alone
+      memcpy(&address, &at, sizeof(address));
       if (!IsInUse(address)) continue;
       if (madvise(address, kHugeBytes, kMadviseCollapse) != 0 && errno == EINVAL) {
         if (at == range.begin) break;  // not in this range, or not by this kernel

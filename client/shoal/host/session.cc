@@ -34,6 +34,7 @@ Session::~Session() {
 
 void Session::Open(std::shared_ptr<Host> host, SessionOptions options, CallOptions call,
                    Done<std::unique_ptr<Session>> done) {
+  if (options.ttl == absl::ZeroDuration()) options.ttl = DefaultSessionTtl(host->address());
   v1::OpenRequest request;
   request.set_name(options.name);
   *request.mutable_ttl() = ToProto(options.ttl);

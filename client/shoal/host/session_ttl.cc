@@ -12,6 +12,7 @@ namespace {
 
 constexpr absl::Duration kUsual = absl::Seconds(15);
 constexpr absl::Duration kDebugged = absl::Hours(1);
+constexpr absl::Duration kOfManaged = absl::Seconds(5);
 
 struct Choice {
   Mutex mu;
@@ -36,6 +37,9 @@ bool IsDebugged() {
   return (wanted != nullptr && absl::string_view(wanted) == "1") || IsTraced();
 }
 
+// A process of Shoal, or one that such a process has started.
+bool IsManaged() { return std::getenv("SHOAL_ID") != nullptr; }
+
 }  // namespace
 
 void SetSessionTtl(absl::Duration ttl) {
@@ -43,12 +47,13 @@ void SetSessionTtl(absl::Duration ttl) {
   TheChoice().ttl = ttl;
 }
 
-absl::Duration DefaultSessionTtl() {
+absl::Duration DefaultSessionTtl(const HostAddress& host) {
   {
     MutexLock lock(&TheChoice().mu);
     if (TheChoice().ttl != absl::ZeroDuration()) return TheChoice().ttl;
   }
-  return IsDebugged() ? kDebugged : kUsual;
+  if (IsDebugged()) return kDebugged;
+  return IsManaged() && !host.is_unix() ? kOfManaged : kUsual;
 }
 
 }  // namespace shoal

@@ -1,5 +1,7 @@
 #include "shoal/host/shared_state.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -37,6 +39,10 @@ struct SharedState::Session {
   // Every process of the session that the stream has told of; one that has ended and whose observer
   // has not had that, as it was last, else null.
   absl::flat_hash_map<std::string, std::shared_ptr<const v1::Process>> known;
+
+  bool is_snapshot = true;  // of a stream that names processes: its attempt began with one
+  // That of processes without a session: it is asked for each by its id.
+  bool names_processes() const { return id.empty(); }
 };
 
 struct SharedState::News {
@@ -62,7 +68,6 @@ SharedState::Waiting::~Waiting() {
 }
 
 void SharedState::Follow(const v1::Process& process, std::shared_ptr<StateObserver> observer) {
-  if (process.session_id().empty()) return AskAlone(process.id(), std::move(observer));
   std::shared_ptr<Stream> begun;
   std::shared_ptr<const v1::Process> ended;
   News news;
@@ -80,7 +85,12 @@ void SharedState::Follow(const v1::Process& process, std::shared_ptr<StateObserv
       ended = std::exchange(known->second, nullptr);
       if (ended == nullptr || !IsOver(*ended)) session->members[process.id()] = std::move(member);
     }
-    FindMissing(session.get(), /*after_snapshot=*/false, &news);
+    if (session->names_processes()) {
+      // It is not asked for yet.
+      if (begun == nullptr) session->stream->Restart();
+    } else {
+      FindMissing(session.get(), /*after_snapshot=*/false, &news);
+    }
   }
   if (begun != nullptr) begun->Start();
   if (ended != nullptr) observer->OnState(*ended);
@@ -102,11 +112,12 @@ std::shared_ptr<SharedState::Session> SharedState::Open(const std::string& id) {
   auto session = std::make_shared<Session>();
   session->id = id;
   v1::WatchRequest request;
-  request.mutable_selector()->set_session_id(id);
+  if (!session->names_processes()) request.mutable_selector()->set_session_id(id);
   Link::WatchHooks hooks;
   hooks.prepare = [self = shared_from_this(), session](v1::WatchRequest* message) {
     MutexLock lock(&self->mu_);
     if (session->cursor.Prepare(message)) self->OnReset(session.get());
+    if (session->names_processes()) self->Ask(session.get(), message);
     for (auto& [process_id, member] : session->expected) member.is_asked = true;
   };
   hooks.on_message = [self = shared_from_this(), session](const v1::WatchResponse& event) {
@@ -126,6 +137,31 @@ std::shared_ptr<SharedState::Session> SharedState::Open(const std::string& id) {
   return session;
 }
 
+// Names every process. One that is asked for the first time has been told of until its own revision, which
+// the stream may have passed: what has come since is told again, and does no harm.
+void SharedState::Ask(Session* session, v1::WatchRequest* request) {
+  request->mutable_selector()->clear_terms();
+  int64_t from = request->from_revision();
+  for (const Members* members : {&session->members, &session->expected}) {
+    for (const auto& [id, member] : *members) request->mutable_selector()->add_terms(id);
+  }
+  for (const auto& [id, member] : session->expected) {
+    if (!member.is_asked) from = std::min(from, member.revision);
+  }
+  request->set_from_revision(from);
+  session->is_snapshot = from == 0;
+}
+
+// A stream that names processes is of no use without any.
+void SharedState::LetGo(Session* session) {
+  if (!session->names_processes() || !session->members.empty() || !session->expected.empty())
+    return;
+  auto found = sessions_.find(session->id);
+  if (found == sessions_.end() || found->second.get() != session) return;
+  session->stream->Cancel();
+  sessions_.erase(found);
+}
+
 // What is not in the new snapshot is missing when that is complete.
 void SharedState::OnReset(Session* session) {
   session->known.clear();
@@ -141,6 +177,7 @@ void SharedState::OnEvent(Session* session, const v1::WatchResponse& event) {
     if (event.has_upsert()) Upsert(session, event.upsert(), &news);
     if (!event.deleted_id().empty()) Delete(session, event.deleted_id(), &news);
     FindMissing(session, event.has_synced(), &news);
+    LetGo(session);
   }
   news.Tell(this);
 }
@@ -164,7 +201,9 @@ void SharedState::Upsert(Session* session, const v1::Process& process, News* new
     return;
   }
   news->states.emplace_back(member->second.observer, &process);
-  if (IsOver(process)) session->members.erase(member);
+  if (!IsOver(process)) return;
+  session->members.erase(member);
+  if (session->names_processes()) session->known.erase(process.id());
 }
 
 void SharedState::Delete(Session* session, const std::string& id, News* news) {
@@ -175,13 +214,26 @@ void SharedState::Delete(Session* session, const std::string& id, News* news) {
   }
 }
 
-// An expected process whose last change is behind us was not told of, and will not be.
+// An expected process whose last change is behind us was not told of, and will not be; of those that are
+// named, one that was asked for is as it was, but after a snapshot.
 void SharedState::FindMissing(Session* session, bool after_snapshot, News* news) {
   if (!session->cursor.is_synced()) return;
+  if (session->names_processes()) {
+    if (!after_snapshot) return;
+    if (!session->is_snapshot) {
+      for (auto it = session->expected.begin(); it != session->expected.end();) {
+        auto next = std::next(it);
+        if (it->second.is_asked) session->members.insert(session->expected.extract(it));
+        it = next;
+      }
+      return;
+    }
+  }
   for (auto it = session->expected.begin(); it != session->expected.end();) {
     const Member& member = it->second;
     bool is_missing =
-        (after_snapshot && member.is_asked) || member.revision <= session->cursor.revision();
+        (after_snapshot && member.is_asked) ||
+        (!session->names_processes() && member.revision <= session->cursor.revision());
     if (is_missing) {
       news->missing.emplace_back(it->first, member.observer);
       it = session->expected.erase(it);
@@ -195,7 +247,8 @@ void SharedState::OnEnd(const std::shared_ptr<Session>& session, const absl::Sta
   Members lost;
   {
     MutexLock lock(&mu_);
-    sessions_.erase(session->id);
+    auto found = sessions_.find(session->id);
+    if (found != sessions_.end() && found->second == session) sessions_.erase(found);
     session->stream = nullptr;  // it holds the session
     lost.swap(session->members);
     lost.merge(session->expected);

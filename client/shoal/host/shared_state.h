@@ -1,7 +1,8 @@
-// Follows the state of many processes of one host by one Watch for each session, and tells each
-// process's own observer.
+// Follows the state of many processes of one host by one Watch for each session, and one for those that
+// have none, and tells each process's own observer.
 //
-//   1. Follow() for the first process of a session opens a Watch of it               Open
+//   1. Follow() for the first process of a session opens a Watch of it; that of those without a
+//      session names them, and is asked anew for each that comes                     Open, Ask
 //   2. what is there, then each change, goes to the observer of its process; what has ended before
 //      Follow() is kept for it                                                        OnEvent
 //   3. a process that the Watch should have told of and has not (it was deleted before; it left the
@@ -9,7 +10,7 @@
 //   4. an observer is let go when nothing more can happen to its process, when that is deleted, or
 //      when the stream ends for good: the host was given up                           OnEnd
 // The stream stays until the session is forgotten, so that a program whose processes come and go
-// reads no second snapshot.
+// reads no second snapshot; that of those without one, until none of them is followed.
 //
 // Ownership:     the Host's Rep; shared with the streams until their last callback.
 // Thread-safety: thread-safe.
@@ -49,8 +50,7 @@ class SharedState final : public std::enable_shared_from_this<SharedState> {
  public:
   explicit SharedState(Link* link) : link_(link) {}
 
-  // REQUIRES: the process was started, and is not followed. One without a session has a call of its
-  // own.
+  // REQUIRES: the process was started, and is not followed.
   void Follow(const v1::Process& process, std::shared_ptr<StateObserver> observer);
   // Whether a stream of the session is there, so that Follow() costs no call.
   bool IsOpen(const std::string& session_id) const;
@@ -80,6 +80,8 @@ class SharedState final : public std::enable_shared_from_this<SharedState> {
   using Members = std::map<std::string, Member>;
 
   std::shared_ptr<Session> Open(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Ask(Session* session, v1::WatchRequest* request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LetGo(Session* session) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnEvent(Session* session, const v1::WatchResponse& event);
   void Upsert(Session* session, const v1::Process& process, News* news)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

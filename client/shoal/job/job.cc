@@ -1,52 +1,17 @@
 #include "shoal/job.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <functional>
 #include <memory>
 #include <numeric>
 #include <utility>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/strings/str_cat.h"
-#include "common/boot_time.h"
-#include "common/end_times.h"
 #include "common/status.h"
-#include "shoal/duration.h"
-#include "shoal/host/event_queue.h"
-#include "shoal/job/job_hosts.h"
-#include "shoal/job/job_state.h"
+#include "shoal/job/job_run.h"
 #include "shoal/link/owner.h"
 #include "shoal/placement.h"
-#include "shoal/session.h"
 
 namespace shoal {
-namespace {
-
-// Output that may wait here for the sink.
-constexpr size_t kQueueBytes = size_t{32} << 20;
-// To an interrupt, besides the grace of the ranks: then the job goes on without the host.
-constexpr absl::Duration kAnswerTime = absl::Seconds(5);
-
-absl::Duration GraceOf(const v1::ProcessSpec& spec) {
-  return spec.has_grace() ? FromProto(spec.grace()) : kDefaultGrace;
-}
-
-// As the agent answers for what is ended before it runs.
-v1::SpawnBatchResponse NotStarted(int count) {
-  constexpr char kReason[] = "interrupted before it was started";
-  v1::SpawnBatchResponse answer;
-  for (int i = 0; i < count; ++i) {
-    v1::RequestError* error = answer.add_results()->mutable_error();
-    error->set_code(static_cast<int>(absl::StatusCode::kCancelled));
-    error->set_message(kReason);
-    error->mutable_start_failure()->set_error_number(ECANCELED);
-    error->mutable_start_failure()->set_message(kReason);
-  }
-  return answer;
-}
-
-}  // namespace
 
 void JobSink::OnStarted(RankId, const v1::Process&) {}
 void JobSink::OnOutput(RankId, v1::StreamKind, int64_t, absl::string_view) {}
@@ -57,347 +22,6 @@ void JobSink::OnFailedToStart(RankId, const v1::RequestError&) {}
 void JobSink::OnHostLost(int, const absl::Status&) {}
 void JobSink::OnHostRegained(int) {}
 void JobSink::OnHalt(bool) {}
-
-class Job::Rep {
-  using Queue = EventQueue<absl::AnyInvocable<void()>>;
-
- public:
-  Rep(const Fleet& fleet, JobSpec spec, JobSink* sink);
-
-  absl::StatusOr<JobResult> Run();
-  void Interrupt(int signal);
-  void DropOutput();
-  JobHosts& hosts() const { return *hosts_; }
-
- private:
-  // One that gets ranks; the others have no session.
-  struct Member {
-    int index = 0;
-    std::shared_ptr<Host> host;
-    std::unique_ptr<Session> session;
-    std::unique_ptr<Subscription> watch;
-    std::unique_ptr<Subscription> output;
-    absl::Status status;
-  };
-
-  static std::vector<std::string> NamesOf(const Fleet& fleet);
-  JobHosts::Observer MakeHostsObserver();
-  absl::Status OpenSessions();
-  void CloseUnused();
-  void Subscribe(Member& member);
-  void SubscribeOutput(Member& member);
-  void Spawn(Member& member);
-  void Pump(const std::function<bool()>& is_over);
-  void CarryOut();
-  void OnSessionOver(Member& member, const absl::Status& reason);
-  void CloseSessions(JobResult* result);
-  static void TakeKept(const google::protobuf::RepeatedPtrField<std::string>& ids,
-                       JobResult* result);
-
-  const JobSpec spec_;
-  JobSink* const sink_;
-  const std::vector<std::string> host_names_;
-  const std::shared_ptr<Queue> queue_;  // shared with calls that outlive this
-  const std::shared_ptr<JobHosts> hosts_;
-
-  // The thread of Run().
-  std::vector<Member> members_;  // by host; `session` only where there are ranks
-  std::vector<Member*> active_;
-  std::vector<v1::Ranks> ranks_;  // by host; each until it is sent
-  JobState state_;
-  bool is_detached_ = false;
-};
-
-Job::Rep::Rep(const Fleet& fleet, JobSpec spec, JobSink* sink)
-    : spec_(std::move(spec)),
-      sink_(sink),
-      host_names_(NamesOf(fleet)),
-      queue_(std::make_shared<Queue>(fleet.hosts().size(), kQueueBytes)),
-      hosts_(std::make_shared<JobHosts>(spec_.counts, GraceOf(spec_.process) + kAnswerTime,
-                                        MakeHostsObserver())),
-      members_(fleet.hosts().size()),
-      ranks_(RanksOf(spec_.counts, host_names_)),
-      state_(host_names_, spec_, sink) {
-  for (size_t i = 0; i < members_.size(); ++i) {
-    members_[i].index = static_cast<int>(i);
-    members_[i].host = fleet.hosts()[i].host;
-    if (spec_.counts[i] > 0) active_.push_back(&members_[i]);
-  }
-}
-
-JobHosts::Observer Job::Rep::MakeHostsObserver() {
-  JobHosts::Observer observer;
-  observer.on_silent = [this, queue = queue_](int host, const absl::Status& reason) {
-    queue->Push([this, host, reason] { state_.OnHostGone(host, reason); });
-  };
-  observer.on_not_continued = [this, queue = queue_](int host, const absl::Status& reason) {
-    queue->Push([this, host, reason] { sink_->OnNotContinued(host, reason); });
-  };
-  observer.on_detached = [this, queue = queue_] { queue->Push([this] { is_detached_ = true; }); };
-  return observer;
-}
-
-std::vector<std::string> Job::Rep::NamesOf(const Fleet& fleet) {
-  std::vector<std::string> names;
-  for (const FleetHost& host : fleet.hosts()) names.push_back(host.name());
-  return names;
-}
-
-absl::StatusOr<JobResult> Job::Rep::Run() {
-  const BootTime begin = BootTime::Now();
-  absl::Status opened = OpenSessions();
-  if (opened.ok() && state_.is_interrupted()) {
-    opened = absl::CancelledError("interrupted before anything was started");
-  }
-  if (!opened.ok()) {
-    CloseUnused();
-    return opened;
-  }
-  sink_->OnOpened(hosts_->Leases());
-  for (Member* member : active_) {
-    Subscribe(*member);
-    if (spec_.read_output) SubscribeOutput(*member);
-    Spawn(*member);
-  }
-  Pump([this] { return state_.IsComplete() || is_detached_; });
-  for (Member* member : active_) {
-    member->watch->Cancel();
-    if (member->output != nullptr) member->output->Cancel();
-  }
-  JobResult result = state_.Summarize();
-  result.detached = is_detached_;
-  if (is_detached_) {
-    CloseUnused();
-  } else {
-    CloseSessions(&result);
-  }
-  for (Member* member : active_) {
-    member->watch.reset();
-    member->output.reset();
-  }
-  result.elapsed = BootTime::Now() - begin;
-  return result;
-}
-
-// Returns early at an interrupt: with nothing started, there is nothing to wait for.
-absl::Status Job::Rep::OpenSessions() {
-  auto unanswered = std::make_shared<int>(static_cast<int>(active_.size()));
-  for (Member* member : active_) {
-    SessionOptions options;
-    options.name = spec_.session_name;
-    options.ttl = spec_.session_ttl;
-    options.on_lost = [this, queue = queue_, member](const absl::Status& reason) {
-      queue->Push([this, member, reason] { OnSessionOver(*member, reason); });
-    };
-    Session::Open(member->host, std::move(options), CallOptions(),
-                  [this, queue = queue_, member,
-                   unanswered](absl::StatusOr<std::unique_ptr<Session>> session) {
-                    queue->Push([this, member, unanswered, session = std::move(session)]() mutable {
-                      --*unanswered;
-                      member->status = session.status();
-                      if (!session.ok()) return;
-                      member->session = *std::move(session);
-                      hosts_->Add(member->index,
-                                  {member->host, member->session->id(), member->session->token(),
-                                   member->session->ttl()});
-                      state_.SetClock(member->index, member->host->ReadClock());
-                    });
-                  });
-  }
-  Pump([&] { return *unanswered == 0 || state_.is_interrupted(); });
-  for (Member* member : active_) {
-    if (!member->status.ok()) return member->status;
-  }
-  return absl::OkStatus();
-}
-
-// Nothing was started, or what was started no longer belongs to the sessions.
-void Job::Rep::CloseUnused() {
-  auto unanswered = std::make_shared<int>(0);
-  for (Member* member : active_) {
-    if (member->session == nullptr) continue;
-    // What could not be made DETACHED has the TTL of its session.
-    if (is_detached_ && !hosts_->detach_status(member->index).ok()) continue;
-    ++*unanswered;
-    Session::CloseOptions options;
-    options.forget = false;
-    member->session->Close(options,
-                           [queue = queue_, unanswered](const absl::StatusOr<v1::CloseResponse>&) {
-                             queue->Push([unanswered] { --*unanswered; });
-                           });
-  }
-  Pump([&] { return *unanswered == 0 || state_.is_interrupted(); });
-}
-
-void Job::Rep::Subscribe(Member& member) {
-  v1::WatchRequest request;
-  *request.mutable_selector() = SelectSession(member.session->id());
-  int index = member.index;
-  WatchObserver observer;
-  observer.on_event = [this, queue = queue_, hosts = hosts_, &member](v1::WatchResponse&& event) {
-    if (event.has_upsert()) {
-      hosts->OnProcess(member.index, event.upsert());
-      queue->Push([this, &member, process = std::move(*event.mutable_upsert())] {
-        if (process.exit().cause() == v1::CAUSE_SESSION_EXPIRED) {
-          state_.OnLapse(member.index, member.session->pause());
-        }
-        state_.OnProcess(member.index, process);
-      });
-    }
-    return Flow::kGoOn;
-  };
-  observer.on_connection = [this, queue = queue_, index](const absl::Status& status) {
-    queue->Push([this, index, status] { state_.OnConnection(index, status); });
-  };
-  observer.on_end = [this, queue = queue_, index](const absl::Status& status) {
-    if (absl::IsCancelled(status)) return;
-    absl::Status reason =
-        status.ok() ? absl::UnavailableError("the agent ended the watch of the session") : status;
-    queue->Push([this, index, reason] { state_.OnHostGone(index, reason); });
-  };
-  member.watch = member.host->Watch(std::move(request), std::move(observer),
-                                    WatchOptions{spec_.host_patience});
-}
-
-void Job::Rep::SubscribeOutput(Member& member) {
-  v1::ReadOutputRequest request;
-  *request.mutable_selector() = SelectSession(member.session->id());
-  request.set_follow(true);
-  int index = member.index;
-  OutputObserver observer;
-  observer.on_frame = [this, queue = queue_, index](v1::ReadOutputResponse&& frame) {
-    size_t bytes = frame.data().size();
-    return queue->Push(static_cast<size_t>(index), bytes,
-                       [this, index, frame = std::move(frame)]() mutable {
-                         state_.OnFrame(index, std::move(frame));
-                       });
-  };
-  observer.on_end = [this, queue = queue_, index](const absl::Status& status) {
-    if (absl::IsCancelled(status)) return;
-    queue->Push([this, index, status] { state_.OnOutputEnd(index, status); });
-  };
-  ReadOutputOptions options;
-  options.patience = spec_.host_patience;
-  member.output = member.host->ReadOutput(std::move(request), std::move(observer), options);
-}
-
-void Job::Rep::Spawn(Member& member) {
-  const int index = member.index;
-  if (!hosts_->BeginStart(index)) {
-    queue_->Push([this, index] {
-      state_.OnSpawned(index, NotStarted(spec_.counts[static_cast<size_t>(index)]));
-    });
-    return;
-  }
-  v1::SpawnBatchRequest request;
-  *request.add_specs() = spec_.process;
-  *request.mutable_ranks() = std::move(ranks_[static_cast<size_t>(index)]);
-  request.set_session_id(member.session->id());
-  CallOptions options;
-  options.timeout = SpawnTimeoutOf(spec_.process);
-  options.patience = spec_.host_patience;
-  member.host->SpawnBatch(
-      std::move(request), options,
-      [this, queue = queue_, hosts = hosts_, index](absl::StatusOr<v1::SpawnBatchResponse> answer) {
-        hosts->OnStartAnswered(index, answer);
-        queue->Push([this, index, answer = std::move(answer)] { state_.OnSpawned(index, answer); });
-      });
-}
-
-void Job::Rep::Pump(const std::function<bool()>& is_over) {
-  while (!is_over()) {
-    for (Queue::Entry& event : queue_->Take()) {
-      event.item();
-      if (queue_->Taken(event)) members_[*event.source].output->Resume();
-    }
-    CarryOut();
-  }
-}
-
-void Job::Rep::CarryOut() {
-  for (JobAction& action : state_.TakeActions()) {
-    if (action.kind == JobAction::Kind::kTerminate) {
-      hosts_->Terminate(action.host);
-      continue;
-    }
-    members_[static_cast<size_t>(action.host)].host->AcknowledgeOutput(
-        std::move(action.acknowledge), CallOptions(),
-        [](absl::StatusOr<v1::AcknowledgeOutputResponse>) {
-          // What is not acknowledged now is with the next.
-        });
-  }
-}
-
-// The exits of what the agent ended with the session are still there to be had.
-void Job::Rep::OnSessionOver(Member& member, const absl::Status& reason) {
-  v1::ListRequest request;
-  *request.mutable_selector() = SelectSession(member.session->id());
-  member.host->List(std::move(request), CallOptions(),
-                    [this, queue = queue_, index = member.index,
-                     reason](absl::StatusOr<std::vector<v1::Process>> known) {
-                      queue->Push([this, index, reason, known = std::move(known)] {
-                        state_.OnSessionOver(index, reason, known);
-                      });
-                    });
-}
-
-void Job::Rep::CloseSessions(JobResult* result) {
-  Session::CloseOptions options;
-  options.timeout = GraceOf(spec_.process) + kProofTime;
-  options.forget = spec_.keep_for <= absl::ZeroDuration() || state_.is_output_read();
-  options.forget_after = spec_.keep_for;
-  options.keep_descendants = spec_.process.descendants() == v1::DESCENDANT_POLICY_KEEP;
-  auto unanswered = std::make_shared<int>(0);
-  for (Member* member : active_) {
-    if (const absl::Status& gone = state_.gone_reason(member->index); !gone.ok()) {
-      result->survivors.push_back({member->host->name(), {}, gone});
-      continue;
-    }
-    ++*unanswered;
-    member->session->Close(options, [queue = queue_, hosts = hosts_, member, unanswered,
-                                     result](absl::StatusOr<v1::CloseResponse> closed) {
-      const bool is_empty = closed.ok() && closed->survivor_ids().empty();
-      if (is_empty) hosts->OnClosed(member->index);
-      queue->Push([member, unanswered, result, is_empty, closed = std::move(closed)] {
-        --*unanswered;
-        if (closed.ok()) TakeKept(closed->kept_ids(), result);
-        if (is_empty) return;
-        HostSurvivors survivors{member->host->name(), {}, closed.status()};
-        if (closed.ok()) {
-          survivors.process_ids.assign(closed->survivor_ids().begin(),
-                                       closed->survivor_ids().end());
-        }
-        result->survivors.push_back(std::move(survivors));
-      });
-    });
-  }
-  Pump([&] { return *unanswered == 0; });
-}
-
-void Job::Rep::TakeKept(const google::protobuf::RepeatedPtrField<std::string>& ids,
-                        JobResult* result) {
-  for (const v1::Process& process : result->processes) {
-    if (std::find(ids.begin(), ids.end(), process.id()) != ids.end()) {
-      result->kept.push_back(process);
-    }
-  }
-}
-
-// In this order: the state hears of it before anything that comes of it.
-void Job::Rep::Interrupt(int signal) {
-  queue_->Push([this] { state_.Interrupt(); });
-  hosts_->Interrupt(signal);
-}
-
-void Job::Rep::DropOutput() {
-  queue_->Push([this] {
-    for (Member* member : active_) {
-      if (member->output == nullptr) continue;
-      member->output->Cancel();
-      state_.OnOutputEnd(member->index, absl::OkStatus());
-    }
-  });
-}
 
 absl::StatusOr<std::unique_ptr<Job>> Job::Create(const Fleet& fleet, JobSpec spec, JobSink* sink) {
   if (spec.counts.size() != fleet.hosts().size()) {
@@ -413,23 +37,23 @@ absl::StatusOr<std::unique_ptr<Job>> Job::Create(const Fleet& fleet, JobSpec spe
   if (spec.process.lifetime() == v1::LIFETIME_DETACHED) {
     return absl::InvalidArgumentError("lifetime: the processes of a job belong to its session");
   }
-  return std::unique_ptr<Job>(new Job(std::make_shared<Rep>(fleet, std::move(spec), sink)));
+  return std::unique_ptr<Job>(new Job(std::make_shared<JobRun>(fleet, std::move(spec), sink)));
 }
 
-Job::Job(std::shared_ptr<Rep> rep) : rep_(std::move(rep)) {}
-Job::~Job() { internal::KeepInFork(rep_); }
+Job::Job(std::shared_ptr<JobRun> run) : run_(std::move(run)) {}
+Job::~Job() { internal::KeepInFork(run_); }
 
 absl::StatusOr<JobResult> Job::Run() {
   SHOAL_RETURN_IF_ERROR(internal::CheckNotForked());
-  return rep_->Run();
+  return run_->Run();
 }
-void Job::Interrupt(int signal) { rep_->Interrupt(signal); }
-void Job::Signal(int signal) { rep_->hosts().Signal(signal); }
-JobSuspension Job::Suspend(absl::Duration timeout) { return rep_->hosts().Suspend(timeout); }
-void Job::Resume() { rep_->hosts().Resume(); }
-std::vector<JobLease> Job::Leases() const { return rep_->hosts().Leases(); }
-void Job::DropOutput() { rep_->DropOutput(); }
-void Job::Detach() { rep_->hosts().Detach(); }
-std::vector<HostLeft> Job::Left() const { return rep_->hosts().Left(); }
+void Job::Interrupt(int signal) { run_->Interrupt(signal); }
+void Job::Signal(int signal) { run_->hosts().Signal(signal); }
+JobSuspension Job::Suspend(absl::Duration timeout) { return run_->hosts().Suspend(timeout); }
+void Job::Resume() { run_->hosts().Resume(); }
+std::vector<JobLease> Job::Leases() const { return run_->hosts().Leases(); }
+void Job::DropOutput() { run_->DropOutput(); }
+void Job::Detach() { run_->hosts().Detach(); }
+std::vector<HostLeft> Job::Left() const { return run_->hosts().Left(); }
 
 }  // namespace shoal

@@ -1,60 +1,24 @@
 #include "shoal/job/job_state.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <set>
 #include <utility>
 
 #include "absl/time/time.h"
 #include "shoal/duration.h"
+#include "shoal/job/rank_facts.h"
 #include "shoal/link/pulse.h"
 #include "shoal/outcome.h"
 
 namespace shoal {
-namespace {
-
-// execve has succeeded, whatever came after.
-bool HasStarted(const v1::Process& process) {
-  switch (process.state()) {
-    case v1::STATE_RUNNING:
-    case v1::STATE_STOPPING:
-    case v1::STATE_EXITED:
-      return true;
-    default:
-      return process.has_start_time() && process.state() != v1::STATE_FAILED_TO_START;
-  }
-}
-
-// The agent ended it because a caller asked: here, this program did. Also before it ran.
-bool WasEndedOnRequest(const v1::Process& process) {
-  if (process.state() == v1::STATE_FAILED_TO_START) {
-    return process.start_failure().error_number() == ECANCELED;
-  }
-  return process.exit().cause() == v1::CAUSE_TERMINATED ||
-         process.exit().cause() == v1::CAUSE_SESSION_CLOSED;
-}
-
-// The request may have been carried out although no answer came.
-bool IsUncertain(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
-         absl::IsCancelled(status) || absl::IsAborted(status);
-}
-
-v1::RequestError ErrorFrom(const absl::Status& status) {
-  v1::RequestError error;
-  error.set_code(static_cast<int>(status.code()));
-  error.set_message(std::string(status.message()));
-  return error;
-}
-
-}  // namespace
 
 JobState::JobState(std::vector<std::string> host_names, const JobSpec& spec, JobSink* sink)
     : host_names_(std::move(host_names)),
       spec_(spec),
       sink_(sink),
       hosts_(host_names_.size()),
-      positions_(AcknowledgeBytesFor(spec.process.output())) {
+      positions_(AcknowledgeBytesFor(spec.process.output())),
+      failures_(host_names_.size()) {
   for (size_t host = 0; host < spec.counts.size(); ++host) {
     first_ranks_.push_back(static_cast<int>(ranks_.size()));
     for (int i = 0; i < spec.counts[host]; ++i) {
@@ -194,38 +158,6 @@ void JobState::NoteEnd(int number) {
   }
 }
 
-void JobState::SetClock(int host, const ClockReading& clock) {
-  hosts_[static_cast<size_t>(host)].clock = clock;
-}
-
-// On the one scale that all hosts have in common: since this machine's boot.
-absl::Duration JobState::TimeOfExit(const Rank& rank) const {
-  return FromProto(rank.process.exit_time()) - hosts_[static_cast<size_t>(rank.host)].clock.at_boot;
-}
-
-// Where that is not known, the one that was heard of first stays the first.
-bool JobState::FailedEarlier(const Rank& rank, const Rank& other) const {
-  if (!rank.process.has_exit_time() || !other.process.has_exit_time()) return false;
-  if (rank.host != other.host && UncertaintyOf(rank, other) == absl::InfiniteDuration()) {
-    return false;
-  }
-  return TimeOfExit(rank) < TimeOfExit(other);
-}
-
-absl::Duration JobState::UncertaintyOf(const Rank& rank, const Rank& other) const {
-  return hosts_[static_cast<size_t>(rank.host)].clock.uncertainty +
-         hosts_[static_cast<size_t>(other.host)].clock.uncertainty;
-}
-
-// REQUIRES: not FailedEarlier(rank, other)
-bool JobState::MayHaveFailedEarlier(const Rank& rank, const Rank& other) const {
-  if (rank.host == other.host || !rank.process.has_exit_time() || !other.process.has_exit_time()) {
-    return false;
-  }
-  const absl::Duration unknown = UncertaintyOf(rank, other);
-  return unknown == absl::InfiniteDuration() || TimeOfExit(rank) - TimeOfExit(other) <= unknown;
-}
-
 void JobState::Count(int number) {
   const Rank& rank = RankAt(number);
   if (is_ending_ && WasEndedOnRequest(rank.process)) {
@@ -238,7 +170,7 @@ void JobState::Count(int number) {
     bool is_known = rank.process.exit().has_code() || rank.process.exit().has_signal() ||
                     rank.process.state() == v1::STATE_FAILED_TO_START;
     if (!is_known) ++result_.unknown;
-    failures_.push_back(number);
+    failures_.Add(number, rank.host, &rank.process);
   }
   if (!rank.process.has_start_time() || !rank.process.has_exit_time()) return;
   absl::Duration time = FromProto(rank.process.exit_time()) - FromProto(rank.process.start_time());
@@ -435,20 +367,13 @@ JobResult JobState::Summarize() const {
 }
 
 void JobState::TellFailures(JobResult* result) const {
-  if (failures_.empty()) return;
-  int first = failures_[0];
-  for (int number : failures_) {
-    if (FailedEarlier(RankAt(number), RankAt(first))) first = number;
-  }
-  const Rank& rank = RankAt(first);
-  result->first_failure = JobFailure{IdOf(first), host_names_[static_cast<size_t>(rank.host)],
+  const std::optional<int> first = failures_.First();
+  if (!first.has_value()) return;
+  const Rank& rank = RankAt(*first);
+  result->first_failure = JobFailure{IdOf(*first), host_names_[static_cast<size_t>(rank.host)],
                                      rank.process, rank.error, rank.host_status};
-  std::vector<int> by_rank = failures_;
-  std::sort(by_rank.begin(), by_rank.end());
-  for (int number : by_rank) {
-    result->failures.push_back(IdOf(number));
-    if (MayHaveFailedEarlier(RankAt(number), rank)) result->maybe_first.push_back(IdOf(number));
-  }
+  for (int number : failures_.ByRank()) result->failures.push_back(IdOf(number));
+  for (int number : failures_.MaybeFirst()) result->maybe_first.push_back(IdOf(number));
 }
 
 }  // namespace shoal

@@ -24,6 +24,7 @@
 #include "absl/status/statusor.h"
 #include "shoal/host/output_positions.h"
 #include "shoal/job.h"
+#include "shoal/job/job_failures.h"
 
 namespace shoal {
 
@@ -46,7 +47,7 @@ class JobState {
   int first_rank(int host) const { return first_ranks_[static_cast<size_t>(host)]; }
 
   // What the host's times are counted from.
-  void SetClock(int host, const ClockReading& clock);
+  void SetClock(int host, const ClockReading& clock) { failures_.SetClock(host, clock); }
   // The answer to the host's SpawnBatch.
   void OnSpawned(int host, const absl::StatusOr<v1::SpawnBatchResponse>& answer);
   // From the host's watch.
@@ -98,7 +99,6 @@ class JobState {
   };
 
   struct HostState {
-    ClockReading clock{absl::UnixEpoch(), absl::InfiniteDuration()};
     bool is_broken = false;
     bool is_output_over = false;
     bool is_gone = false;
@@ -114,11 +114,6 @@ class JobState {
   void GiveOut(int rank, const v1::ReadOutputResponse& frame);
   void FailToStart(int rank, const v1::RequestError& error);
   void NoteEnd(int rank);
-  bool FailedEarlier(const Rank& rank, const Rank& other) const;
-  bool MayHaveFailedEarlier(const Rank& rank, const Rank& other) const;
-  absl::Duration TimeOfExit(const Rank& rank) const;
-  // How exactly the two can be compared.
-  absl::Duration UncertaintyOf(const Rank& rank, const Rank& other) const;
   void TellFailures(JobResult* result) const;
   void Count(int rank);
   bool IsOutputDone(const Rank& rank) const;
@@ -146,7 +141,7 @@ class JobState {
   std::vector<JobAction> actions_;
   bool is_ending_ = false;  // by the halt rule or an interrupt
   JobResult result_;
-  std::vector<int> failures_;  // in the order in which they were heard of
+  JobFailures failures_;
   int ended_ = 0;
   int complete_ = 0;
 };

@@ -9,33 +9,17 @@
 #include "absl/strings/str_cat.h"
 #include "common/boot_time.h"
 #include "common/escape.h"
-#include "common/ids.h"
 #include "common/status.h"
 #include "shoal/duration.h"
 #include "shoal/host/host_rep.h"
 #include "shoal/host/shared_state.h"
 #include "shoal/link/owner.h"
 #include "shoal/outcome.h"
-#include "shoal/process/child_program.h"
 #include "shoal/process/empty_tree.h"
-#include "shoal/process/inherited.h"
 #include "shoal/process_info.h"
 
 namespace shoal::internal {
 namespace {
-
-// How long Start() tries to reach a host that is gone.
-constexpr absl::Duration kSpawnPatience = absl::Seconds(30);
-
-// Whether a call that ended so may have been carried out, or be yet.
-bool MayBeDone(const absl::Status& status) {
-  return absl::IsDeadlineExceeded(status) || absl::IsUnavailable(status);
-}
-
-bool IsSessionOver(const absl::Status& refusal) {
-  return absl::IsFailedPrecondition(refusal) &&
-         absl::StartsWith(refusal.message(), "SESSION_EXPIRED");
-}
 
 // The error of the only result of a bulk call about one process.
 template <typename Response>
@@ -138,10 +122,10 @@ absl::Status ChildProcess::Start(const Work& work, const std::string& name) {
   }
   if (options.name.empty()) options.name = name;
   is_function_ = work.is_function();
-  absl::StatusOr<v1::Process> process = Spawn(options, work);
+  absl::StatusOr<v1::Process> process = spawn_.Start(options, work);
   std::shared_ptr<ProcessOutput> output;
   if (process.ok()) {
-    output = ProcessOutput::Subscribe(*host_, *process, options, is_function_, news_);
+    output = ProcessOutput::Subscribe(*spawn_.host(), *process, options, is_function_, news_);
   }
   {
     MutexLock lock(&mu_);
@@ -154,69 +138,27 @@ absl::Status ChildProcess::Start(const Work& work, const std::string& name) {
   return absl::OkStatus();
 }
 
-// A name that is held by an ended process, whose tree was not seen to be empty yet, is waited for:
-// a caller that has seen that a process is not alive may start it again.
-absl::StatusOr<v1::Process> ChildProcess::Spawn(const ProcessOptions& options, const Work& work) {
-  host_ = options.host != nullptr ? options.host : options.slot.host;
-  if (host_ == nullptr) {
-    SHOAL_ASSIGN_OR_RETURN(host_, Program::Get().LocalHost());
-  }
-  v1::SpawnRequest request;
-  *request.mutable_spec() = MakeSpec(options, work);
-  SHOAL_RETURN_IF_ERROR(AddInherited(options, request.mutable_spec()));
-  if (work.is_function()) {
-    SHOAL_RETURN_IF_ERROR(AddProgram(*host_, work, request.mutable_spec()));
-  }
-  if (!options.detached) {
-    SHOAL_ASSIGN_OR_RETURN(*request.mutable_session_id(), Program::Get().SessionOn(host_));
-  }
-  absl::StatusOr<v1::Process> process = CallSpawn(request);
-  if (IsSessionOver(process.status())) {
-    // It lapsed, and this program, which may have been stopped, has not heard of it yet.
-    SHOAL_ASSIGN_OR_RETURN(*request.mutable_session_id(),
-                           Program::Get().SessionOn(host_, request.session_id()));
-    process = CallSpawn(request);
-  }
-  if (!absl::IsAlreadyExists(process.status())) return process;
-  if (!AwaitFreeName(*host_, request.session_id(), options.name)) return process;
-  return CallSpawn(std::move(request));
-}
-
-// The agent answers the same id with the process that it started for it, so that a second Start()
-// finds what the first one may have left behind.
-absl::StatusOr<v1::Process> ChildProcess::CallSpawn(v1::SpawnRequest request) {
-  if (request_id_.empty()) request_id_ = host_->NewRequestId();
-  request.set_request_id(request_id_);
-  CallOptions call;
-  call.timeout = SpawnTimeoutOf(request.spec());
-  call.patience = kSpawnPatience;
-  absl::StatusOr<v1::SpawnResponse> response = host_->Spawn(std::move(request), call);
-  if (!MayBeDone(response.status())) request_id_.clear();
-  SHOAL_RETURN_IF_ERROR(response.status());
-  return std::move(*response->mutable_process());
-}
-
 // What is heard of it by itself from now on goes to news_.
 void ChildProcess::Follow() {
   {
     MutexLock lock(&mu_);
     if (std::exchange(is_followed_, true)) return;
   }
-  host_->rep()->shared_state->Follow(Info(), news_);
+  spawn_.host()->rep()->shared_state->Follow(Info(), news_);
 }
 
 // One process is joined fastest by a call of its own, if no stream is there.
 bool ChildProcess::IsWorthFollowing(const SharedState::Waiting& waiting) const {
   const std::string session = Info().session_id();
   if (session.empty()) return false;
-  return waiting.are_many() || host_->rep()->shared_state->IsOpen(session);
+  return waiting.are_many() || spawn_.host()->rep()->shared_state->IsOpen(session);
 }
 
 absl::Status ChildProcess::AwaitEnd(absl::Duration timeout, bool* is_over) {
   *is_over = IsOver() && Info().output_complete();
   if (*is_over) return absl::OkStatus();
   const BootTime deadline = BootTime::Now() + timeout;
-  const SharedState::Waiting waiting(host_->rep()->shared_state.get());
+  const SharedState::Waiting waiting(spawn_.host()->rep()->shared_state.get());
   if (timeout > absl::ZeroDuration() && IsWorthFollowing(waiting)) {
     Follow();
     *is_over = news_->AwaitEnd(timeout);
@@ -228,7 +170,8 @@ absl::Status ChildProcess::AwaitEnd(absl::Duration timeout, bool* is_over) {
   request.set_until(v1::WaitRequest::UNTIL_OUTPUT_COMPLETE);
   CallOptions options;
   options.timeout = std::max(deadline - BootTime::Now(), absl::ZeroDuration());
-  SHOAL_ASSIGN_OR_RETURN(v1::WaitResponse response, host_->Wait(std::move(request), options));
+  SHOAL_ASSIGN_OR_RETURN(v1::WaitResponse response,
+                         spawn_.host()->Wait(std::move(request), options));
   for (const v1::Process& process : response.processes()) news_->Learn(process);
   *is_over = !response.timed_out();
   return absl::OkStatus();
@@ -243,7 +186,7 @@ absl::StatusOr<bool> ChildProcess::AwaitOutput(ProcessOutput& output, BootTime d
   while (!output.AwaitEnd(std::min(deadline, BootTime::Now() + patience_ / 2))) {
     if (BootTime::Now() >= deadline) return false;
     options.timeout = std::min(options.timeout, deadline - BootTime::Now());
-    absl::Status reached = host_->Get(Info().id(), /*live_usage=*/false, options).status();
+    absl::Status reached = spawn_.host()->Get(Info().id(), /*live_usage=*/false, options).status();
     if (!reached.ok() && BootTime::Now() >= deadline) return false;
     SHOAL_RETURN_IF_ERROR(reached);
   }
@@ -331,7 +274,7 @@ absl::StatusOr<std::string> ChildProcess::Result() {
 absl::Status ChildProcess::Refresh() {
   SHOAL_RETURN_IF_ERROR(CheckStarted("cannot ask for"));
   if (IsOver()) return absl::OkStatus();
-  SHOAL_ASSIGN_OR_RETURN(v1::Process process, host_->Get(Info().id()));
+  SHOAL_ASSIGN_OR_RETURN(v1::Process process, spawn_.host()->Get(Info().id()));
   news_->Learn(process);
   return absl::OkStatus();
 }
@@ -359,7 +302,7 @@ absl::Status ChildProcess::End(bool kill) {
     *request.mutable_grace() = ToProto(absl::ZeroDuration());
   }
   *request.mutable_timeout() = ToProto(absl::ZeroDuration());
-  absl::StatusOr<v1::TerminateResponse> response = host_->Terminate(std::move(request));
+  absl::StatusOr<v1::TerminateResponse> response = spawn_.host()->Terminate(std::move(request));
   if (response.ok()) {
     for (const v1::ProcessResult& result : response->results()) news_->Learn(result.process());
   }
@@ -374,7 +317,7 @@ absl::Status ChildProcess::Interrupt() {
   v1::SignalRequest request;
   *request.mutable_selector() = Select();
   request.set_signal(SIGINT);
-  absl::Status status = OnlyResult(host_->Signal(std::move(request)));
+  absl::Status status = OnlyResult(spawn_.host()->Signal(std::move(request)));
   // It may have ended on its way.
   if (!status.ok() && Refresh().ok() && IsOver()) return absl::OkStatus();
   return status;
@@ -394,10 +337,10 @@ absl::Status ChildProcess::Close() {
         absl::StrCat("cannot close ", Name(), ": it still runs; join it, or terminate it, first"));
   }
   // What is not empty by then has descendants, as the refusal says.
-  if (!Info().tree_empty()) AwaitEmptyTree(*host_, Info().id(), kSeenEmptyTime);
+  if (!Info().tree_empty()) AwaitEmptyTree(*spawn_.host(), Info().id(), kSeenEmptyTime);
   v1::DeleteRequest request;
   *request.mutable_selector() = Select();
-  absl::Status deleted = OnlyResult(host_->Delete(std::move(request)));
+  absl::Status deleted = OnlyResult(spawn_.host()->Delete(std::move(request)));
   if (!deleted.ok() && !absl::IsNotFound(deleted)) return deleted;
   std::shared_ptr<ProcessOutput> output;  // destroyed without the mutex
   {
@@ -434,7 +377,7 @@ bool ChildProcess::IsDone() const {
 
 absl::StatusOr<std::string> ChildProcess::ReadOutput(v1::StreamKind stream) {
   SHOAL_RETURN_IF_ERROR(CheckStarted("cannot read the output of"));
-  return ReadAll(*host_, Info(), stream);
+  return ReadAll(*spawn_.host(), Info(), stream);
 }
 
 absl::StatusOr<int> ChildProcess::Sentinel() {

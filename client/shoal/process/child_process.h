@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "common/boot_time.h"
 #include "common/mutex.h"
+#include "shoal/process/child_spawn.h"
 #include "shoal/process/child_spec.h"
 #include "shoal/process/process_news.h"
 #include "shoal/process/process_output.h"
@@ -66,8 +67,6 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   enum class Phase { kNew, kStarting, kStarted, kClosed };
 
   absl::Status CheckMayStart() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::StatusOr<v1::Process> Spawn(const ProcessOptions& options, const Work& work);
-  absl::StatusOr<v1::Process> CallSpawn(v1::SpawnRequest request);
   void Follow();
   bool IsWorthFollowing(const SharedState::Waiting& waiting) const;
   absl::Status AwaitEnd(absl::Duration timeout, bool* is_over);
@@ -100,8 +99,7 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   // constant.
   ProcessOptions options_;
   bool is_function_ = false;
-  std::shared_ptr<Host> host_;
-  std::string request_id_;  // of a spawn that may have been carried out; empty: there is none
+  ChildSpawn spawn_;
 };
 
 }  // namespace shoal::internal

@@ -67,8 +67,8 @@ void EndAfterSignal() {
 }  // namespace
 
 absl::Status ExitOnSignals() {
-  static Mutex* const mu = new Mutex;
-  MutexLock lock(mu);
+  static Mutex* const kMu = new Mutex;
+  MutexLock lock(kMu);
   if (owner == getpid()) return absl::OkStatus();
   sem_init(&has_signal, /*pshared=*/0, 0);
   first_signal = 0;

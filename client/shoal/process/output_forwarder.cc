@@ -27,8 +27,8 @@ absl::Status WriteTo(FILE* file, absl::string_view name, absl::string_view text)
 }  // namespace
 
 OutputForwarder& OutputForwarder::Get() {
-  static auto* const forwarder = new OutputForwarder;
-  return *forwarder;
+  static auto* const kForwarder = new OutputForwarder;
+  return *kForwarder;
 }
 
 OutputForwarder::OutputForwarder() {

@@ -24,11 +24,11 @@ std::string ProgramName() { return absl::StrCat("program ", program_invocation_s
 
 Program& Program::Get() {
   // gRPC was not used before the first Host, so its own ending comes after this one.
-  static Program* const program = [] {
+  static Program* const kProgram = [] {
     std::atexit([] { Get().EndAtExit(); });
     return new Program;
   }();
-  return *program;
+  return *kProgram;
 }
 
 // Of two threads that call exit() the one that does so for a signal ends the program.
@@ -151,14 +151,14 @@ absl::Status Program::CloseAll(const std::map<std::shared_ptr<Host>, Lease>& lea
 // there can be waited for. So nothing is joined; closing the sessions ends all. What would wait for
 // that stream in its destructor is not destroyed, and stays within reach of leak checkers.
 absl::Status Program::EndInsideCallback() {
-  static auto* const leases = new std::map<std::shared_ptr<Host>, Lease>;
-  static auto* const children = new std::vector<std::shared_ptr<Child>>;
+  static auto* const kLeases = new std::map<std::shared_ptr<Host>, Lease>;
+  static auto* const kChildren = new std::vector<std::shared_ptr<Child>>;
   {
     MutexLock lock(&mu_);
-    leases->swap(leases_);
-    children->swap(children_);
+    kLeases->swap(leases_);
+    kChildren->swap(children_);
   }
-  return CloseAll(*leases);
+  return CloseAll(*kLeases);
 }
 
 absl::Status Program::EndBySignal() {

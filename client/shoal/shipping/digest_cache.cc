@@ -50,8 +50,8 @@ absl::StatusOr<std::string> HashFile(int fd, const std::string& name) {
 }  // namespace
 
 DigestCache& DigestCache::Get() {
-  static auto* const cache = new DigestCache(PathOfUser());
-  return *cache;
+  static auto* const kCache = new DigestCache(PathOfUser());
+  return *kCache;
 }
 
 std::string DigestCache::KeyOf(const struct stat& facts) {

@@ -27,8 +27,8 @@ struct Shipped {
 };
 
 Shipped& TheShipped() {
-  static auto* const shipped = new Shipped;
-  return *shipped;
+  static auto* const kShipped = new Shipped;
+  return *kShipped;
 }
 
 std::string RealPath(const char* path) {

@@ -206,7 +206,7 @@ absl::Status Shipment::SendAll(const std::vector<std::pair<const Item*, int64_t>
 }
 
 absl::Status Shipment::Send(const Item& item, int64_t offset) {
-  const absl::Status sent = Write(item, offset);
+  absl::Status sent = Write(item, offset);
   if (sent.ok()) return sent;
   absl::Status told(sent.code(), absl::StrCat("cannot send ", NameOf(item), " to host \"",
                                               host_->name(), "\": ", sent.message()));
@@ -224,7 +224,7 @@ absl::Status Shipment::Write(const Item& item, int64_t offset) {
   CallOptions options;
   options.timeout = absl::InfiniteDuration();
   options.patience = options_.patience;
-  const absl::Status written = host_->WriteBlob(source, options);
+  absl::Status written = host_->WriteBlob(source, options);
   if (absl::IsDataLoss(written) && item.fd) DigestCache::Get().Forget(item.fd.get());
   return written;
 }

@@ -47,11 +47,11 @@ std::shared_ptr<grpc::ChannelCredentials> CredentialsFor(const HostAddress& addr
 // gRPC shuts itself down with its last channel, and may wait 10 s there for a thread of its own
 // that still polls: measured at every other end of a program with TLS. So it is never the last one.
 void KeepRunning() {
-  static const bool kept = [] {
+  static const bool kIsKept = [] {
     grpc_init();
     return true;
   }();
-  static_cast<void>(kept);
+  static_cast<void>(kIsKept);
 }
 
 }  // namespace

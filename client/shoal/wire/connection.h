@@ -32,11 +32,11 @@
 #include "common/boot_time.h"
 #include "common/mutex.h"
 #include "shoal/host.h"
+#include "shoal/link/name_lookup.h"
 #include "shoal/v1/blob_service.grpc.pb.h"
 #include "shoal/v1/host_service.grpc.pb.h"
 #include "shoal/v1/process_service.grpc.pb.h"
 #include "shoal/v1/session_service.grpc.pb.h"
-#include "shoal/wire/name_lookup.h"
 
 namespace shoal {
 

@@ -57,13 +57,13 @@ struct LeaseKeeper::Call {
 };
 
 std::shared_ptr<LeaseKeeper> LeaseKeeper::Get() {
-  static Mutex* const mu = new Mutex;
-  static std::weak_ptr<LeaseKeeper>* const current = new std::weak_ptr<LeaseKeeper>;
-  MutexLock lock(mu);
-  std::shared_ptr<LeaseKeeper> keeper = current->lock();
+  static Mutex* const kMu = new Mutex;
+  static std::weak_ptr<LeaseKeeper>* const kCurrent = new std::weak_ptr<LeaseKeeper>;
+  MutexLock lock(kMu);
+  std::shared_ptr<LeaseKeeper> keeper = kCurrent->lock();
   if (keeper == nullptr) {
     keeper = std::shared_ptr<LeaseKeeper>(new LeaseKeeper);
-    *current = keeper;
+    *kCurrent = keeper;
   }
   return keeper;
 }

@@ -12,13 +12,13 @@ constexpr absl::Duration kSlack = absl::Milliseconds(500);
 }  // namespace
 
 std::shared_ptr<OverdueWatch> OverdueWatch::Get() {
-  static Mutex* const mu = new Mutex;
-  static std::weak_ptr<OverdueWatch>* const current = new std::weak_ptr<OverdueWatch>;
-  MutexLock lock(mu);
-  std::shared_ptr<OverdueWatch> watch = current->lock();
+  static Mutex* const kMu = new Mutex;
+  static std::weak_ptr<OverdueWatch>* const kCurrent = new std::weak_ptr<OverdueWatch>;
+  MutexLock lock(kMu);
+  std::shared_ptr<OverdueWatch> watch = kCurrent->lock();
   if (watch == nullptr) {
     watch = std::shared_ptr<OverdueWatch>(new OverdueWatch);
-    *current = watch;
+    *kCurrent = watch;
   }
   return watch;
 }

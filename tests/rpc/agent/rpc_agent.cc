@@ -49,7 +49,6 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
                                                              .files = process_files_.get()});
   EXPECT_TRUE(supervisor_->Recover().ok());
   supervisor_->FinishTurn();
-  loop_->SetTurnEnd([this] { supervisor_->FinishTurn(); });
   edge_.loop = loop_.get();
   edge_.turns = turns_.get();
   edge_.slices = slices_.get();
@@ -81,7 +80,7 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
   auto server = Server::Start(options, &edge_, std::move(host));
   status_ = server.status();
   if (server.ok()) server_ = *std::move(server);
-  loop_thread_ = std::thread([this] { loop_->Run(); });
+  loop_thread_ = std::thread([this] { loop_->Run([this] { supervisor_->FinishTurn(); }); });
 }
 
 RpcAgent::~RpcAgent() {

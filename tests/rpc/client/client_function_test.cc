@@ -23,12 +23,15 @@
 #include "shoal/process_info.h"
 #include "shoal/registry.h"
 #include "shoal/v1/process.pb.h"
-#include "tests/support/fake_agent.h"
+#include "tests/rpc/client/function_fixture.h"
 
 namespace shoal {
+
+absl::StatusOr<std::string> Square(const std::string& number) { return number; }
+SHOAL_REGISTER_FUNCTION(Square);
+
 namespace {
 
-using ::shoal::testing::FakeAgent;
 using ::testing::Contains;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -37,9 +40,7 @@ using ::testing::StartsWith;
 
 constexpr int kDeadlineMilliseconds = 60'000;
 
-absl::StatusOr<std::string> Square(const std::string& number) { return number; }
 absl::StatusOr<v1::Survivor> Find(const v1::Survivor& survivor) { return survivor; }
-SHOAL_REGISTER_FUNCTION(Square);
 absl::Status TakePart(const google::protobuf::UninterpretedOption::NamePart&) {
   return absl::OkStatus();
 }
@@ -52,47 +53,6 @@ class Simulate : public Process {
   absl::Status Run() override { return absl::OkStatus(); }
 };
 SHOAL_REGISTER_PROCESS(Simulate);
-
-// Never destroyed: the session of this program on it is closed when the program ends, and then its
-// files go.
-FakeAgent& Agent() {
-  static FakeAgent* const agent = [] {
-    std::atexit([] { Agent().RemoveFiles(); });
-    return new FakeAgent("b");
-  }();
-  return *agent;
-}
-
-class FunctionProcess : public ::testing::Test {
- protected:
-  FunctionProcess() {
-    int argc = 0;
-    char** argv = nullptr;
-    Init(&argc, &argv);
-    options_.host = Host();
-  }
-
-  static const std::shared_ptr<::shoal::Host>& Host() {
-    static auto* const host = new std::shared_ptr<::shoal::Host>(
-        *::shoal::Host::Create(UnixAddress(Agent().socket_path())));
-    return *host;
-  }
-
-  // What the child would do.
-  static void Return(const Process& process, const absl::StatusOr<std::string>& result) {
-    Agent().Write(process.Id(), v1::STREAM_KIND_RESULT, internal::SerializeResult(result));
-    Agent().Exit(process.Id(), result.ok() ? 0 : 1);
-  }
-
-  static absl::Status NoResult(const Process& process, const std::string& how) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("no result of ", process.name(), ": it ", how, " before there was one"));
-  }
-
-  static v1::ProcessSpec Spec(const Process& process) { return process.info().spec(); }
-
-  ProcessOptions options_;
-};
 
 TEST_F(FunctionProcess, RunsThisProgramWithTheNameOfTheFunctionAndItsArgument) {
   Process process(Square, "12", options_);
@@ -225,116 +185,6 @@ TEST_F(FunctionProcess, AResultThatIsNoLongerKeptIsDataLoss) {
   Agent().Exit(process.Id(), 0);
   EXPECT_EQ(process.Join().status(),
             absl::DataLossError("its result: the bytes from 0 to 7 are no longer kept"));
-}
-
-TEST_F(FunctionProcess, ItsOutputBecomesOursInWholeLinesBeforeJoinReturns) {
-  Process process(Square, "x", options_);
-  ::testing::internal::CaptureStdout();
-  ::testing::internal::CaptureStderr();
-  ASSERT_TRUE(process.Start().ok());
-  Agent().Write(process.Id(), v1::STREAM_KIND_STDOUT, "one\ntw");
-  Agent().Write(process.Id(), v1::STREAM_KIND_STDERR, "oops");
-  Agent().Write(process.Id(), v1::STREAM_KIND_STDOUT, "o\nno newline");
-  Return(process, "");
-  EXPECT_EQ(*process.Join(), true);
-  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "one\ntwo\nno newline");
-  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "oops");
-}
-
-TEST_F(FunctionProcess, WhatIsMissingInItsOutputIsToldOnOurStderr) {
-  options_.name = "lossy";
-  Process process(Square, "x", options_);
-  ::testing::internal::CaptureStdout();
-  ::testing::internal::CaptureStderr();
-  ASSERT_TRUE(process.Start().ok());
-  Agent().Write(process.Id(), v1::STREAM_KIND_STDERR, "half a ");
-  Agent().WriteAndDrop(process.Id(), v1::STREAM_KIND_STDOUT, 7);
-  Agent().Write(process.Id(), v1::STREAM_KIND_STDOUT, "after\n");
-  Agent().Write(process.Id(), v1::STREAM_KIND_STDERR, "line\n");
-  Agent().Write(process.Id(), v1::STREAM_KIND_RESULT, internal::SerializeResult(std::string()));
-  Agent().ExitTruncated(process.Id(), 0);
-  EXPECT_EQ(*process.Join(), true);
-  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "after\n");
-  std::string told = ::testing::internal::GetCapturedStderr();
-  EXPECT_THAT(told, HasSubstr("shoal: lossy: 7 bytes of its stdout were dropped\n"));
-  EXPECT_THAT(told, HasSubstr("shoal: lossy: the end of its stderr was lost with its shim\n"));
-  EXPECT_THAT(told, HasSubstr("half a line\n"));
-}
-
-TEST_F(FunctionProcess, ForwardOutputSaysNo) {
-  options_.forward_output = false;
-  Process process(Square, "x", options_);
-  ::testing::internal::CaptureStdout();
-  ASSERT_TRUE(process.Start().ok());
-  Agent().Write(process.Id(), v1::STREAM_KIND_STDOUT, "one\n");
-  Return(process, "");
-  EXPECT_EQ(*process.Join(), true);
-  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
-  EXPECT_EQ(*process.ReadOutput(), "one\n");
-}
-
-TEST_F(FunctionProcess, OutputThatNobodyWantsIsAcknowledgedAllTheSame) {
-  options_.forward_output = false;
-  Process process(Square, "x", options_);
-  ASSERT_TRUE(process.Start().ok());
-  int acknowledgements = Agent().Calls("AcknowledgeOutput");
-  Agent().Write(process.Id(), v1::STREAM_KIND_STDOUT, std::string(5 << 20, 'x'));
-  Agent().AwaitCalls("AcknowledgeOutput", acknowledgements + 1);
-  Return(process, "");
-  EXPECT_EQ(*process.Join(), true);
-}
-
-TEST_F(FunctionProcess, WhoDoesNotReadOurStdoutStopsOneProcessAndNothingElse) {
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  int old_stdout = dup(STDOUT_FILENO);
-  std::fflush(stdout);
-  dup2(ends[1], STDOUT_FILENO);
-  close(ends[1]);
-  Process loud(Square, "x", options_);
-  ASSERT_TRUE(loud.Start().ok());
-  std::string line(9'999, 'x');
-  for (int i = 0; i < 100; ++i) {
-    Agent().Write(loud.Id(), v1::STREAM_KIND_STDOUT, line + "\n");
-  }
-  options_.forward_output = false;
-  Process quiet(Square, "x", options_);
-  EXPECT_TRUE(quiet.Start().ok());
-  Return(quiet, "done");
-  EXPECT_EQ(*quiet.Join(), true);
-  EXPECT_EQ(*loud.Join(absl::Milliseconds(1)), false);
-  Return(loud, "");
-
-  size_t got = 0;
-  std::vector<char> buffer(64 << 10);
-  while (got < 100 * (line.size() + 1)) {
-    ssize_t bytes = read(ends[0], buffer.data(), buffer.size());
-    ASSERT_GT(bytes, 0);
-    got += static_cast<size_t>(bytes);
-  }
-  EXPECT_EQ(*loud.Join(), true);
-  dup2(old_stdout, STDOUT_FILENO);
-  close(old_stdout);
-  close(ends[0]);
-}
-
-TEST_F(FunctionProcess, WhatOurStdoutDoesNotTakeIsAnErrorOfJoin) {
-  int old_stdout = dup(STDOUT_FILENO);
-  std::fflush(stdout);
-  int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-  ASSERT_GE(dup2(full, STDOUT_FILENO), 0);
-  close(full);
-  options_.name = "loud";
-  Process process(Square, "x", options_);
-  ASSERT_TRUE(process.Start().ok());
-  Agent().Write(process.Id(), v1::STREAM_KIND_STDOUT, "one\n");
-  Return(process, "144");
-  absl::StatusOr<bool> joined = process.Join();
-  dup2(old_stdout, STDOUT_FILENO);
-  close(old_stdout);
-  EXPECT_EQ(joined.status(), absl::ResourceExhaustedError(
-                                 "output of loud: cannot write stdout: No space left on device"));
-  EXPECT_EQ(process.Join().status(), joined.status());
 }
 
 TEST_F(FunctionProcess, ThoseThatAreDestroyedWithoutJoinKeepNoMemory) {

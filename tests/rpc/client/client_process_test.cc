@@ -180,36 +180,6 @@ TEST_F(ProcessTest, ARefusedStartMayBeTriedAgain) {
   EXPECT_THAT(Refusal(process.Start()), HasSubstr("No such file"));
 }
 
-TEST_F(ProcessTest, AStartWhoseAnswerDidNotComeIsFoundByTheNext) {
-  ProcessOptions options = Options({"exit:0"});
-  options.name = "late";
-  Process process(options);
-  agent_.LoseAnswer("Spawn", 1, absl::DeadlineExceededError("too late"));
-  EXPECT_TRUE(absl::IsDeadlineExceeded(process.Start()));
-  ASSERT_TRUE(process.Start().ok());
-  std::vector<std::string> ids;
-  for (const v1::Process& started : agent_.processes()) {
-    if (started.name() == "late") ids.push_back(started.id());
-  }
-  EXPECT_THAT(ids, ::testing::ElementsAre(process.Id()));
-  EXPECT_TRUE(process.Close().ok());  // so that the test can be repeated
-}
-
-TEST_F(ProcessTest, ARefusedStartIsAskedForAfresh) {
-  Process process(Options({"refuse:no"}));
-  EXPECT_FALSE(process.Start().ok());
-  EXPECT_FALSE(process.Start().ok());
-  std::vector<std::string> ids = agent_.RequestIds("Spawn");
-  ASSERT_GE(ids.size(), 2u);
-  EXPECT_NE(ids[ids.size() - 1], ids[ids.size() - 2]);
-}
-
-TEST_F(ProcessTest, StartWaitsForAsLongAsAnAgentMayTake) {
-  Process process(Options({"exit:0"}));
-  ASSERT_TRUE(process.Start().ok());
-  EXPECT_GT(agent_.last_spawn_timeout(), absl::Minutes(2));
-}
-
 TEST_F(ProcessTest, OutputComesByCallbackBeforeJoinReturns) {
   ProcessOptions options = Options({"out:one", "err:two", "exit:0"});
   std::string out, err;
@@ -336,14 +306,6 @@ TEST_F(ProcessTest, OutputCanBeRead) {
   EXPECT_EQ(*process.Join(), true);
 }
 
-TEST_F(ProcessTest, ContradictoryOptionsAreRefused) {
-  ProcessOptions options = Options({"wait"});
-  options.daemon = true;
-  options.detached = true;
-  EXPECT_TRUE(absl::IsInvalidArgument(Process(options).Start()));
-  EXPECT_TRUE(absl::IsInvalidArgument(Process(Options({})).Start()));
-}
-
 TEST_F(ProcessTest, ProcessesOfOneProgramShareASession) {
   Process one(Options({"wait"})), two(Options({"wait"}));
   ASSERT_TRUE(one.Start().ok());
@@ -432,15 +394,6 @@ TEST_F(ProcessTest, TheEndOfTheProgramSaysThatAChildAborted) {
         _exit(ok ? 0 : 1);
       },
       ::testing::ExitedWithCode(0), "");
-}
-
-TEST_F(ProcessTest, OutputThatIsNoLongerKeptIsDataLoss) {
-  Process process(Options({"wait"}));
-  ASSERT_TRUE(process.Start().ok());
-  agent_.WriteAndDrop(process.Id(), v1::STREAM_KIND_STDOUT, 7);
-  agent_.Exit(process.Id(), 0);
-  EXPECT_EQ(process.ReadOutput().status(),
-            absl::DataLossError("output of web: the bytes from 0 to 7 are no longer kept"));
 }
 
 }  // namespace

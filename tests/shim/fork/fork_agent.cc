@@ -66,7 +66,7 @@ ForkAgent::~ForkAgent() {
 void ForkAgent::Listen() {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
-  strcpy(address.sun_path, (dir_ + "/s").c_str());
+  (dir_ + "/s").copy(address.sun_path, sizeof(address.sun_path) - 1);
   unlink(address.sun_path);
   listener_ = UniqueFd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   EXPECT_EQ(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);

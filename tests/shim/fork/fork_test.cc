@@ -15,7 +15,7 @@
 
 #include "shoal/fork_server.h"
 #include "shoal/v1/fork_protocol.h"
-#include "tests/shim/fork/fork_agent.h"
+#include "tests/shim/fork/fork_fixture.h"
 
 namespace shoal::testing {
 namespace {
@@ -29,45 +29,6 @@ using ::testing::Not;
 using ::testing::StartsWith;
 using ::testing::UnorderedElementsAre;
 
-struct Language {
-  const char* name;
-  std::vector<std::string> program;
-};
-
-const Language kCpp = {"Cpp", {SHOAL_FORK_TEMPLATE}};
-const Language kPython = {"Python", {SHOAL_PYTHON, SHOAL_FORK_TEMPLATE_PY}};
-
-class ForkTest : public ::testing::TestWithParam<Language> {
- protected:
-  void SetUp() override {
-    ASSERT_EQ(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-    descriptors_ = CountDescriptorsOf(getpid());
-    agent_ = std::make_unique<ForkAgent>();
-  }
-  void TearDown() override {
-    agent_.reset();
-    EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "a descendant is left";
-    EXPECT_EQ(CountDescriptorsOf(getpid()), descriptors_);
-  }
-
-  ForkAgent& agent() { return *agent_; }
-  void Start(const std::vector<std::string>& flags = {}) {
-    agent_->StartTemplate(GetParam().program, flags);
-    agent_->AwaitOffer();
-  }
-  // Of the process, which has described itself.
-  Facts Describe() {
-    const Facts seen = agent_->Run({"name", "describe"});
-    EXPECT_EQ(seen["status"], "0") << seen["err"];
-    return Facts(seen["out"]);
-  }
-
- private:
-  std::unique_ptr<ForkAgent> agent_;
-  size_t descriptors_ = 0;
-};
-
-std::string NameOf(const ::testing::TestParamInfo<Language>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(Templates, ForkTest, ::testing::Values(kCpp, kPython), NameOf);
 
 TEST_P(ForkTest, ArgumentsEnvironmentAndDirectoryArriveByteForByte) {
@@ -343,82 +304,6 @@ TEST_P(ForkTest, ProcessAndShimBeginInTheCgroupOfTheProcess) {
   EXPECT_THAT(seen["cgroup"], ::testing::EndsWith(name));
   EXPECT_THAT(seen.All("fd"), Contains("6 " + cgroup.path()));
   EXPECT_THAT(seen.All("fd"), Contains("11 " + shims.path()));
-}
-
-using CppForkTest = ForkTest;
-INSTANTIATE_TEST_SUITE_P(Templates, CppForkTest, ::testing::Values(kCpp), NameOf);
-
-TEST_P(CppForkTest, MutexesKnowTheirOwnerAndLibcTheCpu) {
-  Start();
-  EXPECT_EQ(agent().Run({"name", "locks"})["out"],
-            "checked 0\ninheriting 0\ntid 0\nwrong cpus 0\n");
-}
-
-// What is executed for a shim is a child of the template's parent when that is a shim, too.
-TEST_P(CppForkTest, AShimReapsTheShimsOfItsTemplate) {
-  char name[16];
-  ASSERT_EQ(prctl(PR_GET_NAME, name), 0);
-  ASSERT_EQ(prctl(PR_SET_NAME, "shoal-shim"), 0);
-  Start();
-  EXPECT_EQ(agent().Run({"name", "exit", "5"})["status"], "1280");
-  const Facts seen = agent().Run({"name", "exit", "6"});
-  EXPECT_EQ(prctl(PR_SET_NAME, name), 0);
-  EXPECT_EQ(seen["ppid"], std::to_string(getpid()));
-  EXPECT_EQ(waitpid(atoi(seen["pid"].c_str()), nullptr, 0), atoi(seen["pid"].c_str()));
-}
-
-TEST_P(CppForkTest, WithoutASocketItSaysSo) {
-  EXPECT_EQ(unsetenv("SHOAL_FORK_SOCKET"), 0);
-  EXPECT_EQ(ServeForks().status().message(),
-            "SHOAL_FORK_SOCKET is not set: no agent has started this process");
-}
-
-using PythonForkTest = ForkTest;
-INSTANTIATE_TEST_SUITE_P(Templates, PythonForkTest, ::testing::Values(kPython), NameOf);
-
-TEST_P(PythonForkTest, AnExceptionIsExitCode1AndATraceback) {
-  Start();
-  const Facts seen = agent().Run({"name", "raise-error"});
-  EXPECT_EQ(seen["status"], "256");
-  EXPECT_THAT(seen["err"], StartsWith("Traceback (most recent call last):\n"));
-  EXPECT_THAT(seen["err"], HasSubstr("ValueError: this went wrong\n"));
-  EXPECT_THAT(seen["err"], Not(HasSubstr("shoal_template.py"))) << "of no concern to the reader";
-}
-
-TEST_P(PythonForkTest, SystemExitWithATextIsExitCode1AndTheText) {
-  Start();
-  const Facts seen = agent().Run({"name", "raise-exit", "no mesh"});
-  EXPECT_EQ(seen["status"], "256");
-  EXPECT_EQ(seen["err"], "no mesh\n");
-}
-
-TEST_P(PythonForkTest, WhatIsRegisteredForTheEndRunsWhereItWasRegistered) {
-  Start({"--atexit", "of the template"});
-  EXPECT_EQ(agent().Run({"name", "exit", "0"})["out"], "");
-  EXPECT_EQ(agent().Run({"name", "atexit", "of the process"})["out"], "of the process\n");
-}
-
-TEST_P(PythonForkTest, RandomNumbersDiffer) {
-  Start();
-  EXPECT_NE(agent().Run({"name", "random"})["out"], agent().Run({"name", "random"})["out"]);
-}
-
-TEST_P(PythonForkTest, AResultThatNobodyWantsIsAnError) {
-  Start();
-  EXPECT_THAT(agent().Run({"name", "result", "42"})["err"],
-              HasSubstr("RuntimeError: this process was started without a result"));
-}
-
-TEST_P(PythonForkTest, ARunningProcessOffersItself) {
-  agent().StartTemplate(GetParam().program, {"--offer"}, false);
-  agent().AwaitOffer();
-  EXPECT_EQ(agent().Run({"name", "exit", "8"})["status"], "2048");
-}
-
-TEST_P(PythonForkTest, StartedByHandItRunsAtOnce) {
-  agent().StartTemplate(GetParam().program, {"print", "by hand", ""}, false);
-  EXPECT_EQ(agent().AwaitTemplateEnd(), 0);
-  EXPECT_EQ(agent().TemplateOutput(), "by hand");
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ Credential CertificateAuthority::ForClient(const std::string& name,
 Credential CertificateAuthority::Sign(const std::string& name,
                                       const std::string& extensions) const {
   const std::string base = absl::StrCat(directory_, "/", name_, "-", name);
-  const Credential made{absl::StrCat(base, ".crt"), absl::StrCat(base, ".key")};
+  Credential made{absl::StrCat(base, ".crt"), absl::StrCat(base, ".key")};
   const std::string request = absl::StrCat(base, ".csr");
   const std::string extension_file = absl::StrCat(base, ".ext");
   std::ofstream(extension_file) << extensions;

@@ -23,7 +23,7 @@ constexpr char kCgroupRoots[][64] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}
 std::string MakeCgroup() {
   for (const char* root : kCgroupRoots) {
     if (access(absl::StrCat(root, "/cgroup.procs").c_str(), W_OK) != 0) continue;
-    const std::string path = absl::StrCat(root, "/shoal-test-", getpid());
+    std::string path = absl::StrCat(root, "/shoal-test-", getpid());
     if (mkdir(path.c_str(), 0755) == 0) return path;
   }
   return "";

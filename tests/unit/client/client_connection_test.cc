@@ -43,8 +43,8 @@ class ConnectionTest : public ::testing::Test {
 
 class Moved : public Mover {
  public:
-  void MoveTo(const std::shared_ptr<grpc::Channel>& channel) override { channel_ = channel; }
-  std::shared_ptr<grpc::Channel> channel_;
+  void MoveTo(const std::shared_ptr<grpc::Channel>& channel) override { last = channel; }
+  std::shared_ptr<grpc::Channel> last;
 };
 
 TEST_F(ConnectionTest, AnAddressIsNotLookedUp) {
@@ -110,11 +110,11 @@ TEST_F(ConnectionTest, AfterABrokenConnectionItIsLookedUpAnewAndOtherAddressesAr
   connection->Renew();
   TellAnswer(absl::UnavailableError("the name does not resolve"));
   EXPECT_EQ(connection->stubs(), before) << "DNS may be down, and the agent not";
-  EXPECT_EQ(moved->channel_, nullptr);
+  EXPECT_EQ(moved->last, nullptr);
   connection->Renew();
   TellAnswer(Addresses{"127.0.0.3"});
   EXPECT_NE(connection->stubs(), before);
-  EXPECT_EQ(moved->channel_, connection->stubs()->channel);
+  EXPECT_EQ(moved->last, connection->stubs()->channel);
 }
 
 TEST_F(ConnectionTest, ALookUpThatHangsKeepsNobodyFromLeaving) {

@@ -95,7 +95,8 @@ TEST_F(DigestCacheTest, ANewDigestTakesThePlaceOfWhatTheFileWasAndStaysInAFullCa
 
 TEST_F(DigestCacheTest, ADamagedFileIsNone) {
   std::filesystem::create_directories(directory_ + "/cache");
-  std::ofstream(CachePath()) << "no such thing\n\0\xff \n1:2:3 ABC\n";
+  constexpr char kText[] = "no such thing\n\0\xff \n1:2:3 ABC\n";
+  std::ofstream(CachePath()) << std::string(kText, sizeof(kText) - 1);
   DigestCache cache(CachePath());
   EXPECT_TRUE(cache.DigestOf(Open(kSettled).get(), kSettled).ok());
 }

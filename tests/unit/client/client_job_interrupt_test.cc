@@ -16,6 +16,19 @@ class JobInterruptTest : public JobFixture {
     }
   }
 
+  // Its ranks run, and the sink is in a call that lasts until may_go_on_.
+  Job& StartWithABlockedSink() {
+    on_output_ = [this] {
+      is_blocked_.Notify();
+      may_go_on_.WaitForNotification();
+    };
+    Job& job = Start();
+    StartRanks();
+    a_->AwaitOutput(1)->Tell(Frame(0, 0, "a"));
+    is_blocked_.WaitForNotification();
+    return job;
+  }
+
   // As an agent answers for processes that it has signaled.
   static v1::SignalResponse Signaled(int first, int count) {
     v1::SignalResponse response;
@@ -24,6 +37,8 @@ class JobInterruptTest : public JobFixture {
     }
     return response;
   }
+
+  Notification is_blocked_, may_go_on_;
 };
 
 TEST_F(JobInterruptTest, WhatIsStartedAfterTheInterruptIsEnded) {
@@ -107,41 +122,25 @@ TEST_F(JobInterruptTest, AHaltReachesWhatIsStartedAfterIt) {
 }
 
 TEST_F(JobInterruptTest, AnInterruptGoesOutWhileTheSinkBlocks) {
-  Notification is_blocked, may_go_on;
-  on_output_ = [&] {
-    is_blocked.Notify();
-    may_go_on.WaitForNotification();
-  };
-  Job& job = Start();
-  StartRanks();
-  a_->AwaitOutput(1)->Tell(Frame(0, 0, "a"));
-  is_blocked.WaitForNotification();
+  Job& job = StartWithABlockedSink();
   job.Interrupt();
   a_->terminate.Await(1);
   b_->terminate.Await(1);
-  may_go_on.Notify();
+  may_go_on_.Notify();
   EndRanks(*a_, 0, 1);
   EndRanks(*b_, 1, 1);
   EXPECT_EQ(Finish()->ended_by_us, 2);
 }
 
 TEST_F(JobInterruptTest, ADetachGoesOutWhileTheSinkBlocks) {
-  Notification is_blocked, may_go_on;
-  on_output_ = [&] {
-    is_blocked.Notify();
-    may_go_on.WaitForNotification();
-  };
-  Job& job = Start();
-  StartRanks();
-  a_->AwaitOutput(1)->Tell(Frame(0, 0, "a"));
-  is_blocked.WaitForNotification();
+  Job& job = StartWithABlockedSink();
   job.Detach();
   a_->update.Await(1);
   b_->update.Await(1);
   a_->Settle();
   b_->Settle();
   for (const HostLeft& left : job.Left()) EXPECT_TRUE(left.is_detached);
-  may_go_on.Notify();
+  may_go_on_.Notify();
   EXPECT_TRUE(Finish()->detached);
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "common/notification.h"
 #include "shoal/process.h"
@@ -32,6 +33,7 @@ class ProcessTest : public ::testing::Test {
   static v1::SpawnResponse Spawned(int number = 0) {
     v1::SpawnResponse response;
     *response.mutable_process() = Running(number);
+    response.mutable_process()->set_name("web");
     return response;
   }
 
@@ -144,6 +146,76 @@ TEST_F(ProcessTest, OutputOfABrokenConnectionGoesOnByOffset) {
   EXPECT_EQ(text, "abcdef");
 }
 
+// Whether its sentinel is readable.
+bool IsReadable(int sentinel) {
+  pollfd entry = {sentinel, POLLIN, 0};
+  return poll(&entry, 1, 0) == 1;
+}
+
+TEST_F(ProcessTest, TheSentinelsOfManyThatAreDetachedAreOneWatch) {
+  constexpr int kProcesses = 200;
+  int next = 0;
+  link_->spawn.AnswerAll([&](const v1::SpawnRequest&) {
+    v1::SpawnResponse response = Spawned(next);
+    response.mutable_process()->set_revision(++next);
+    return response;
+  });
+  std::vector<std::unique_ptr<Process>> processes;
+  std::vector<int> sentinels;
+  for (int i = 0; i < kProcesses; ++i) {
+    processes.push_back(std::make_unique<Process>(Options()));
+    ASSERT_TRUE(processes.back()->Start().ok());
+    sentinels.push_back(*processes.back()->Sentinel());
+  }
+  auto watch = link_->AwaitWatch(1);
+  link_->Settle();
+  EXPECT_EQ(watch->AwaitAttempt(kProcesses).selector().terms_size(), kProcesses);
+  watch->Tell(Synced(kProcesses));
+  watch->Tell(Upsert(Exited(7, 0, kProcesses + 1)));
+  link_->Settle();
+  for (int i = 0; i < kProcesses; ++i)
+    EXPECT_EQ(IsReadable(sentinels[static_cast<size_t>(i)]), i == 7);
+  EXPECT_EQ(link_->wait.calls(), 0u);
+}
+
+TEST_F(ProcessTest, ADetachedOneThatIsFollowedLaterIsAskedForFromItsOwnRevision) {
+  int next = 0;
+  link_->spawn.AnswerAll([&](const v1::SpawnRequest&) { return Spawned(next++); });
+  Process first(Options()), second(Options());
+  ASSERT_TRUE(first.Start().ok());
+  ASSERT_TRUE(second.Start().ok());  // revision 1, as the first
+  const int sentinel = *first.Sentinel();
+  auto watch = link_->AwaitWatch(1);
+  EXPECT_EQ(watch->AwaitAttempt(1).from_revision(), 0);
+  watch->Tell(Upsert(Running(0)));
+  watch->Tell(Synced(9));
+  link_->Settle();
+  const int other = *second.Sentinel();
+  EXPECT_EQ(watch->AwaitAttempt(2).from_revision(), 1) << "what has become of it since is told";
+  watch->Tell(Upsert(Exited(1, 0, 5)));
+  watch->Tell(Synced(9));
+  link_->Settle();
+  EXPECT_TRUE(IsReadable(other));
+  EXPECT_FALSE(IsReadable(sentinel)) << "it is as it was";
+  watch->Tell(Upsert(Exited(0, 0, 10)));
+  link_->Settle();
+  EXPECT_TRUE(IsReadable(sentinel));
+  EXPECT_EQ(link_->wait.calls(), 0u);
+  watch->WaitForEnd();  // none is followed any more
+}
+
+TEST_F(ProcessTest, ADetachedOneThatTheSnapshotLacksIsAskedForAlone) {
+  AnswerSpawns();
+  Process process(Options());
+  ASSERT_TRUE(process.Start().ok());
+  const int sentinel = *process.Sentinel();
+  link_->AwaitWatch(1)->Tell(Synced(9));
+  link_->wait.Await(1);
+  link_->wait.Answer(absl::NotFoundError("it was deleted"));
+  link_->Settle();
+  EXPECT_TRUE(IsReadable(sentinel)) << "nothing more will be heard of it";
+}
+
 TEST_F(ProcessTest, WhatOneMayNotDoWithItIsSaid) {
   Process process(Options());
   EXPECT_TRUE(absl::IsFailedPrecondition(process.Join().status()));
@@ -151,6 +223,40 @@ TEST_F(ProcessTest, WhatOneMayNotDoWithItIsSaid) {
   ASSERT_TRUE(process.Start().ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(process.Start()));
   EXPECT_EQ(link_->spawn.calls(), 1u);
+}
+
+TEST_F(ProcessTest, ContradictoryOptionsAreRefused) {
+  ProcessOptions options = Options();
+  options.daemon = true;
+  EXPECT_TRUE(absl::IsInvalidArgument(Process(options).Start()));
+  options = Options();
+  options.command.clear();
+  EXPECT_TRUE(absl::IsInvalidArgument(Process(options).Start()));
+  EXPECT_EQ(link_->spawn.calls(), 0u);
+}
+
+TEST_F(ProcessTest, AStartWaitsForAsLongAsAnAgentMayTake) {
+  AnswerSpawns();
+  Process process(Options());
+  ASSERT_TRUE(process.Start().ok());
+  EXPECT_EQ(link_->spawn.options(1).timeout, absl::Minutes(5));
+  EXPECT_EQ(link_->spawn.options(1).patience, absl::Seconds(30));
+}
+
+TEST_F(ProcessTest, OutputThatIsNoLongerKeptIsDataLoss) {
+  AnswerSpawns();
+  Process process(Options());
+  ASSERT_TRUE(process.Start().ok());
+  std::thread agent([this] {
+    v1::ReadOutputResponse dropped = Frame(0, 0, "");
+    dropped.mutable_gap()->set_from(0);
+    dropped.mutable_gap()->set_to(7);
+    link_->AwaitOutput(1)->Tell(dropped);
+    link_->AwaitOutput(1)->End(absl::OkStatus());
+  });
+  EXPECT_EQ(process.ReadOutput().status(),
+            absl::DataLossError("output of web: the bytes from 0 to 7 are no longer kept"));
+  agent.join();
 }
 
 }  // namespace

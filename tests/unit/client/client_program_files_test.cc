@@ -14,13 +14,13 @@ using ::testing::Not;
 using ::testing::SizeIs;
 
 const std::vector<LoadedLibrary>& Libraries() {
-  static const auto* const libraries =
+  static const auto* const kLibraries =
       new std::vector<LoadedLibrary>{{"libmesh.so.3", "/opt/mesh/libmesh.so.3"},
                                      {"libz.so.1", "/lib/libz.so.1"},
                                      {"libc.so.6", "/lib/libc.so.6"},
                                      {"libm.so.6", "/lib/libm.so.6"},
                                      {"ld-linux-x86-64.so.2", "/lib64/ld-linux-x86-64.so.2"}};
-  return *libraries;
+  return *kLibraries;
 }
 
 TEST(FilesOfProgram, AreItselfAndTheLibrariesThatTheHostLacks) {

@@ -10,6 +10,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 using LifecycleTest = SupervisorTest;
@@ -196,6 +197,21 @@ TEST_F(LifecycleTest, EscalationIsSaid) {
   EXPECT_NE(world_.Get(id).flags & kFlagEscalated, 0u);
   EXPECT_EQ(world_.Get(id).termination->kill_time, world_.clock.Now());
   EXPECT_EQ(world_.Get(id).exit->cause, Cause::kTerminated);
+}
+
+TEST_F(LifecycleTest, SurvivorsThatCannotBeReadAreNotSaidToBeNone) {
+  std::string id = world_.Run(Detached("web"));
+  world_.shims.members_status = absl::ResourceExhaustedError("open cgroup: Too many open files");
+  TerminateCommand command = EndOf(Term(id));
+  command.timeout = absl::Seconds(3);
+  auto reply = world_.Terminate(command);
+  world_.shims.BeginEnd(id);
+  world_.Turn();
+  world_.scheduler.Advance(absl::Seconds(3));
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_THAT(reply->outcomes[0].second.message(),
+              AllOf(HasSubstr("what is left could not be read: open cgroup: Too many open files"),
+                    Not(HasSubstr("0 processes"))));
 }
 
 TEST_F(LifecycleTest, ATimeoutNamesTheSurvivorsAndTheProofMayComeLater) {

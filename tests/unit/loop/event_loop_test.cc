@@ -65,7 +65,6 @@ TEST_F(EventLoopTest, ClosuresRunInTheOrderTheyWerePosted) {
 }
 
 TEST_F(EventLoopTest, WhatATurnPostsRunsInTheNextTurn) {
-  loop_->SetTurnEnd(Note("|"));
   loop_->Post([this] {
     notes_.push_back("a");
     loop_->Post([this] {
@@ -74,21 +73,20 @@ TEST_F(EventLoopTest, WhatATurnPostsRunsInTheNextTurn) {
     });
   });
   loop_->Post(Note("b"));
-  loop_->Run();
+  loop_->Run([this] { notes_.push_back("|"); });
   EXPECT_THAT(notes_, ElementsAre("a", "b", "|", "c", "|"));
 }
 
 TEST_F(EventLoopTest, WhatTheTurnEndPostsRuns) {
   bool first = true;
-  loop_->SetTurnEnd([&] {
+  loop_->Post(Note("a"));
+  loop_->Run([&] {
     if (!std::exchange(first, false)) return;
     loop_->Post([this] {
       notes_.push_back("after");
       loop_->Stop();
     });
   });
-  loop_->Post(Note("a"));
-  loop_->Run();
   EXPECT_THAT(notes_, ElementsAre("a", "after"));
 }
 
@@ -102,17 +100,15 @@ TEST_F(EventLoopTest, TheTurnEndRunsOnceForAllOfATurn) {
                             notes_.push_back("fd");
                           })
                   .ok());
-  loop_->SetTurnEnd(Note("|"));
   loop_->Post(Note("posted"));
   loop_->Stop();
-  loop_->Run();
+  loop_->Run([this] { notes_.push_back("|"); });
   EXPECT_THAT(notes_, ElementsAre("fd", "posted", "|"));
 }
 
 TEST_F(EventLoopTest, TheTurnEndDoesNotRunWhenNothingRan) {
-  loop_->SetTurnEnd(Note("|"));
   loop_->Stop();
-  loop_->Run();
+  loop_->Run([this] { notes_.push_back("|"); });
   EXPECT_THAT(notes_, ElementsAre());
 }
 

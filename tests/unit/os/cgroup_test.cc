@@ -33,7 +33,7 @@ TEST_F(CgroupTest, DirectoryOfAProcessComesAndGoes) {
   auto directory = base_->Create("ID");
   ASSERT_TRUE(directory.ok()) << directory.status();
   EXPECT_FALSE(IsCgroupPopulated(directory->get()));
-  EXPECT_TRUE(CgroupMembers(directory->get()).empty());
+  EXPECT_TRUE(CgroupMembers(directory->get())->empty());
   EXPECT_EQ(CountOomKills(directory->get()), 0);
   EXPECT_EQ(base_->Ids(), std::vector<std::string>{"ID"});
   EXPECT_TRUE(KillCgroup(directory->get()).ok());

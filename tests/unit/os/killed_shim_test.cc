@@ -40,7 +40,7 @@ TEST_F(SystemShimsTest, TreeOfAKilledShimIsEndedByItsCgroup) {
       Plan({"daemon", "3", "ignore", "15", "pause", "--", "print", "up", "pause"});
   const int slot = Start(start);
   ASSERT_TRUE(RunUntil(loop_.get(), [&] { return OutputOf(slot, start.id) == "up"; }));
-  const std::vector<int> members = shims_->Members(EntryOf(slot, start.id));
+  const std::vector<int> members = *shims_->Members(EntryOf(slot, start.id));
   EXPECT_EQ(members.size(), 4u);
   ASSERT_GT(shims_->Look(slot, start.id).shim->shim_pid, 1);
   kill(shims_->Look(slot, start.id).shim->shim_pid, SIGKILL);
@@ -57,7 +57,7 @@ TEST_F(SystemShimsTest, ATreeThatLeftItsCgroupAndLostItsShimIsUnproven) {
   const int slot = Start(start);
   ASSERT_TRUE(RunUntil(loop_.get(), [&] { return OutputOf(slot, start.id) == "up"; }));
   const ShimView view = shims_->Look(slot, start.id);
-  std::vector<int> left = shims_->Members(EntryOf(slot, start.id));
+  std::vector<int> left = *shims_->Members(EntryOf(slot, start.id));
   std::erase(left, view.shim->pid);
   ASSERT_FALSE(left.empty());
   for (const int pid : left) {

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -140,11 +141,11 @@ TEST(ProcessTree, DescendantsOfDescendantsAreFound) {
   }
   pid_t leaf = 0;
   ASSERT_EQ(read(ready[0], &leaf, sizeof(leaf)), static_cast<ssize_t>(sizeof(leaf)));
-  std::vector<int> found = DescendantsOf(getpid(), IsNever);
+  std::vector<int> found = *DescendantsOf(getpid(), IsNever);
   EXPECT_NE(std::find(found.begin(), found.end(), middle), found.end());
   EXPECT_NE(std::find(found.begin(), found.end(), leaf), found.end());
-  EXPECT_EQ(DescendantsOf(middle, IsNever), std::vector<int>{leaf});
-  found = DescendantsOf(getpid(), [&](const ProcStat& stat) { return stat.pid == middle; });
+  EXPECT_EQ(*DescendantsOf(middle, IsNever), std::vector<int>{leaf});
+  found = *DescendantsOf(getpid(), [&](const ProcStat& stat) { return stat.pid == middle; });
   for (pid_t apart : {middle, leaf}) {
     EXPECT_EQ(std::find(found.begin(), found.end(), apart), found.end());
   }
@@ -162,7 +163,7 @@ TEST(ProcessTree, DescendantsOfDescendantsAreFound) {
 TEST(ProcessTree, ZombieIsNoMember) {
   Child child;
   child.BecomeZombie();
-  const std::vector<int> found = DescendantsOf(getpid(), IsNever);
+  const std::vector<int> found = *DescendantsOf(getpid(), IsNever);
   EXPECT_EQ(std::find(found.begin(), found.end(), child.pid()), found.end());
 }
 
@@ -240,6 +241,21 @@ TEST(ProcessSignals, MembersThatLeftMeanwhileAreSpared) {
   EXPECT_TRUE(sent.ok()) << sent;
   EXPECT_EQ(stays.EndedBy(), SIGTERM);
   EXPECT_TRUE(leaves.IsAlive());
+}
+
+TEST(ProcessSignals, ATreeThatCannotBeReadIsNotSaidToHaveExited) {
+  EXPECT_EQ(SignalMembers([] { return absl::ResourceExhaustedError("no descriptor"); }, SIGTERM),
+            absl::ResourceExhaustedError("no descriptor"));
+}
+
+TEST(ProcessTree, WhatCannotBeReadForWantOfDescriptorsIsNotSaidToBeEmpty) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const absl::StatusOr<std::vector<int>> found = DescendantsOf(getpid(), IsNever);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(absl::IsResourceExhausted(found.status())) << found.status();
 }
 
 TEST(ProcessSignals, EmptyTreeHasExited) {

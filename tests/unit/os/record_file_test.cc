@@ -273,11 +273,11 @@ TEST_F(RecordFileTest, AnUnreadableShimHalfOfAnEarlierUserDoesNotCount) {
 
 // The header follows the same rules, and the cgroup base survives a change of version either way.
 TEST_F(RecordFileTest, TheHeaderOfAnotherVersionKeepsSlotsAndCgroupBase) {
-  const RecordFile::Format kOthers[] = {
+  const RecordFile::Format others[] = {
       {record::kVersion2, 0, record::kVersion2},
       {record::kRecordVersion + 1, sizeof(record::AgentHalf) + 16, record::kOldestReader},
       {9, sizeof(record::AgentHalf), 9}};
-  for (const RecordFile::Format& other : kOthers) {
+  for (const RecordFile::Format& other : others) {
     auto file = Open(kBootId, other);
     const int slot = Take(file.get()).slot;
     ASSERT_TRUE(file->Write(slot, HalfOf(kId)).ok());

@@ -251,8 +251,8 @@ TEST_F(SystemShimsTest, SignalsReachProcessGroupAndTree) {
   const int slot = Start(start);
   ASSERT_TRUE(RunUntil(loop_.get(), [&] { return OutputOf(slot, start.id) == "up "; }));
   const ProcessEntry entry = EntryOf(slot, start.id);
-  EXPECT_EQ(shims_->Members(entry).size(), 2u);
-  EXPECT_EQ(shims_->Usage(entry).descendants, 1);
+  EXPECT_EQ(shims_->Members(entry)->size(), 2u);
+  EXPECT_EQ(UsageOf(entry.pid, *shims_->Members(entry)).descendants, 1);
   EXPECT_TRUE(shims_->Signal(entry, SIGCONT, SignalScope::kTree).ok());
   EXPECT_TRUE(shims_->Signal(entry, SIGCONT, SignalScope::kGroup).ok());
   EXPECT_TRUE(shims_->Signal(entry, SIGUSR2, SignalScope::kProcess).ok());
@@ -296,9 +296,9 @@ TEST_F(SystemShimsTest, WhatATemplateForkedIsNotOfItsTree) {
   const pid_t shim = shims_->Look(slot, start.id).shim->shim_pid;
   const auto never = [](const ProcStat&) { return false; };
   const auto apart = [this](const ProcStat& stat) { return shims_->IsAdoptingShim(stat); };
-  EXPECT_EQ(DescendantsOf(shim, never).size(), 3u) << "the kernel sees all below one shim";
-  EXPECT_EQ(DescendantsOf(shim, apart), std::vector<int>{EntryOf(slot, start.id).pid});
-  EXPECT_EQ(DescendantsOf(adopting.shim_pid, apart), std::vector<int>{adopting.pid});
+  EXPECT_EQ(DescendantsOf(shim, never)->size(), 3u) << "the kernel sees all below one shim";
+  EXPECT_EQ(*DescendantsOf(shim, apart), std::vector<int>{EntryOf(slot, start.id).pid});
+  EXPECT_EQ(*DescendantsOf(adopting.shim_pid, apart), std::vector<int>{adopting.pid});
 
   ASSERT_GT(adopting.pid, 1);
   kill(adopting.pid, SIGKILL);

@@ -123,7 +123,7 @@ TEST_F(UnattendedEndTest, TheTreeOfAKilledShimIsEndedByItsCgroup) {
   const std::string web = Run({"daemon", "1", "pause", "--", "pause"});
   const int slot = SlotOf(web);
   EXPECT_TRUE(
-      RunUntil(loop_.get(), [&] { return shims_->Members(EntryOf(slot, web)).size() > 1; }));
+      RunUntil(loop_.get(), [&] { return shims_->Members(EntryOf(slot, web))->size() > 1; }));
   ASSERT_EQ(kill(shims_->Look(slot, web).shim->shim_pid, SIGKILL), 0);
   EXPECT_TRUE(WaitForDeath(slot));
   const absl::StatusOr<bool> over = End("all");

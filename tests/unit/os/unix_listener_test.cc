@@ -68,6 +68,7 @@ TEST_F(UnixListenerTest, AFewClientsAreAcceptedThoughNoDescriptorIsLeft) {
   auto listener = Open(scratch_ / "run/shoald.sock");
   ASSERT_TRUE(listener.ok()) << listener.status();
   std::vector<UniqueFd> clients;
+  clients.reserve(12);
   for (int i = 0; i < 12; ++i) clients.push_back(Connect(scratch_ / "run/shoald.sock"));
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);

@@ -1,4 +1,4 @@
-#include "shoal/wire/name_lookup.h"
+#include "shoal/link/name_lookup.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -9,8 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -29,11 +27,12 @@ std::string TextOf(const addrinfo& entry) {
   return error == 0 ? text : "";
 }
 
-std::string ReasonOf(int error, int system_error) {
+absl::Status Failure(int error, int system_error) {
   constexpr char kTrouble[] = "the name does not resolve";
-  if (error == EAI_NONAME || error == EAI_NODATA) return kTrouble;
-  return absl::StrCat(kTrouble, ": ",
-                      error == EAI_SYSTEM ? strerror(system_error) : gai_strerror(error));
+  if (error == EAI_NONAME || error == EAI_NODATA) return absl::NotFoundError(kTrouble);
+  std::string reason = absl::StrCat(
+      kTrouble, ": ", error == EAI_SYSTEM ? strerror(system_error) : gai_strerror(error));
+  return error == EAI_AGAIN ? absl::NotFoundError(reason) : absl::UnavailableError(reason);
 }
 
 absl::StatusOr<Addresses> LookUp(const std::string& name) {
@@ -42,9 +41,7 @@ absl::StatusOr<Addresses> LookUp(const std::string& name) {
   wanted.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   const int error = getaddrinfo(name.c_str(), nullptr, &wanted, &found);
-  if (error != 0) {
-    return absl::UnavailableError(ReasonOf(error, errno));
-  }
+  if (error != 0) return Failure(error, errno);
   Addresses addresses;
   for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
     std::string text = TextOf(*entry);
@@ -52,8 +49,7 @@ absl::StatusOr<Addresses> LookUp(const std::string& name) {
     if (!text.empty() && is_new) addresses.push_back(std::move(text));
   }
   freeaddrinfo(found);
-  if (addresses.empty())
-    return absl::UnavailableError("the name does not resolve: it has no address");
+  if (addresses.empty()) return absl::NotFoundError("the name does not resolve: it has no address");
   return addresses;
 }
 
@@ -61,13 +57,8 @@ absl::StatusOr<Addresses> LookUp(const std::string& name) {
 
 void LookUpName(const std::string& name,
                 absl::AnyInvocable<void(absl::StatusOr<Addresses>) &&> done) {
-  auto shared = std::make_shared<decltype(done)>(std::move(done));
-  try {
-    std::thread([name, shared] { std::move (*shared)(LookUp(name)); }).detach();
-  } catch (const std::system_error& error) {
-    std::move (*shared)(absl::UnavailableError(
-        absl::StrCat("the name does not resolve: no thread: ", error.code().message())));
-  }
+  static auto* const kQueue = new auto(std::make_shared<LookUpQueue>(kMostLookUps, LookUp));
+  (*kQueue)->Add(name, std::move(done));
 }
 
 std::string TargetOf(const Addresses& addresses, int port) {

@@ -4,26 +4,26 @@
 // That of gRPC (c-ares) asks DNS even for a name of /etc/hosts, and its native one has few threads
 // for all names, so that one that hangs holds up the others.
 //
-// Ownership:     each look-up has a thread of its own, which nobody waits for: where the resolver
-//                hangs, for minutes if DNS is dead, the end of the program ends it.
 // Thread-safety: thread-safe.
 // Blocking:      never blocks.
-#ifndef SHOAL_CLIENT_SHOAL_WIRE_NAME_LOOKUP_H_
-#define SHOAL_CLIENT_SHOAL_WIRE_NAME_LOOKUP_H_
+// Errors:        as LookUpName() says.
+#ifndef SHOAL_CLIENT_SHOAL_LINK_NAME_LOOKUP_H_
+#define SHOAL_CLIENT_SHOAL_LINK_NAME_LOOKUP_H_
 
 #include <string>
-#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "shoal/link/look_up_queue.h"
 
 namespace shoal {
 
-// IPv4 and IPv6 addresses without ports, in the order in which they are to be tried.
-using Addresses = std::vector<std::string>;
+// How many names are with the resolver at once; the others wait for their turn.
+inline constexpr int kMostLookUps = 8;
 
-// Calls `done` once, on the thread of the look-up, whenever the resolver answers. UNAVAILABLE: what
-// it says of the name, or there is no thread.
+// Calls `done` once, on a thread that nobody waits for, whenever the resolver answers; where that
+// hangs, the end of the program ends it. NOT_FOUND: it knows no address. UNAVAILABLE: it fails, or
+// there is no thread.
 void LookUpName(const std::string& name,
                 absl::AnyInvocable<void(absl::StatusOr<Addresses>) &&> done);
 
@@ -33,4 +33,4 @@ std::string TargetOf(const Addresses& addresses, int port);
 
 }  // namespace shoal
 
-#endif  // SHOAL_CLIENT_SHOAL_WIRE_NAME_LOOKUP_H_
+#endif  // SHOAL_CLIENT_SHOAL_LINK_NAME_LOOKUP_H_

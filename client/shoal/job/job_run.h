@@ -1,0 +1,81 @@
+// One run of a job: carries out, on the thread of Run(), what comes from all hosts, until every rank is
+// complete. What it means is decided by JobState; what goes out at once from other threads is of
+// JobHosts.
+//
+// Ownership:     the Job's. Calls and streams hold plain pointers to it until Run() has returned.
+// Thread-safety: Run() once, on one thread; the rest from any.
+// Blocking:      Run(), as job.h says; the rest never blocks.
+// Errors:        as Job::Run() says.
+#ifndef SHOAL_CLIENT_SHOAL_JOB_JOB_RUN_H_
+#define SHOAL_CLIENT_SHOAL_JOB_JOB_RUN_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shoal/fleet.h"
+#include "shoal/host/event_queue.h"
+#include "shoal/job.h"
+#include "shoal/job/job_hosts.h"
+#include "shoal/job/job_state.h"
+#include "shoal/session.h"
+
+namespace shoal {
+
+class JobRun {
+  using Queue = EventQueue<absl::AnyInvocable<void()>>;
+
+ public:
+  JobRun(const Fleet& fleet, JobSpec spec, JobSink* sink);
+
+  absl::StatusOr<JobResult> Run();
+  void Interrupt(int signal);
+  void DropOutput();
+  JobHosts& hosts() const { return *hosts_; }
+
+ private:
+  // One that gets ranks; the others have no session.
+  struct Member {
+    int index = 0;
+    std::shared_ptr<Host> host;
+    std::unique_ptr<Session> session;
+    std::unique_ptr<Subscription> watch;
+    std::unique_ptr<Subscription> output;
+    absl::Status status;
+  };
+
+  static std::vector<std::string> NamesOf(const Fleet& fleet);
+  JobHosts::Observer MakeHostsObserver();
+  absl::Status OpenSessions();
+  void CloseUnused();
+  void Subscribe(Member& member);
+  void SubscribeOutput(Member& member);
+  void Spawn(Member& member);
+  void Pump(const std::function<bool()>& is_over);
+  void CarryOut();
+  void OnSessionOver(Member& member, const absl::Status& reason);
+  void CloseSessions(JobResult* result);
+  static void TakeKept(const google::protobuf::RepeatedPtrField<std::string>& ids,
+                       JobResult* result);
+
+  const JobSpec spec_;
+  JobSink* const sink_;
+  const std::vector<std::string> host_names_;
+  const std::shared_ptr<Queue> queue_;  // shared with calls that outlive this
+  const std::shared_ptr<JobHosts> hosts_;
+
+  // The thread of Run().
+  std::vector<Member> members_;  // by host; `session` only where there are ranks
+  std::vector<Member*> active_;
+  std::vector<v1::Ranks> ranks_;  // by host; each until it is sent
+  JobState state_;
+  bool is_detached_ = false;
+};
+
+}  // namespace shoal
+
+#endif  // SHOAL_CLIENT_SHOAL_JOB_JOB_RUN_H_
