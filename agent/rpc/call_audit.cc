@@ -17,8 +17,10 @@ absl::string_view NameOf(CallerKind kind) {
       return "unknown";
     case CallerKind::kUnixUser:
       return "unix_user";
-    case CallerKind::kTlsIdentity:
-      return "tls_identity";
+    case CallerKind::kSpiffe:
+      return "spiffe";
+    case CallerKind::kDnsName:
+      return "dns_name";
     case CallerKind::kInsecureLoopback:
       return "insecure_loopback";
     case CallerKind::kAgent:
