@@ -73,7 +73,7 @@ class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>,
   v1::WriteResponse* const response_;  // gRPC's, until Finish
   std::shared_ptr<BlobWriteCall> self_;
   std::shared_ptr<CallQuota::Lease> lease_;  // set in Begin
-  std::unique_ptr<CallAudit> audit_;  // constant after Begin; null: the caller may not
+  std::unique_ptr<CallAudit> audit_;         // constant after Begin; null: the caller may not
 
   v1::WriteRequest request_;
 

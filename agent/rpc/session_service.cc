@@ -110,7 +110,7 @@ grpc::ServerUnaryReactor* SessionService::List(Context* context,
   if (!call->has_permit()) return call.get();
   if (absl::Status checked = CheckPage(*request); !checked.ok()) return call->Failed(checked);
   call->CarryOut([edge = edge_, permit = call->permit(), after_id = request->page_token(),
-                        page_size = request->page_size(), call] {
+                  page_size = request->page_size(), call] {
     v1::SessionServiceListResponse page;
     size_t bytes = 0;
     edge->supervisor->ForEachSessionFrom(permit, after_id, [&](const SessionEntry& session) {

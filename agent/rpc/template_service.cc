@@ -69,7 +69,7 @@ grpc::ServerUnaryReactor* TemplateService::List(Context* context,
   if (!call->has_permit()) return call.get();
   if (absl::Status checked = CheckPage(*request); !checked.ok()) return call->Failed(checked);
   call->CarryOut([edge = edge_, permit = call->permit(), after_id = request->page_token(),
-                        page_size = request->page_size(), call] {
+                  page_size = request->page_size(), call] {
     v1::TemplateServiceListResponse page;
     size_t bytes = 0;
     for (const ProcessEntry* process : edge->supervisor->Templates(permit)) {

@@ -71,7 +71,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor,
   template <typename Decide>
   void CarryOut(Decide decide, absl::AnyInvocable<void()> go) {
     edge_->Post(*permit_, [call = this->shared_from_this(), decide = std::move(decide),
-                       go = std::move(go)]() mutable {
+                           go = std::move(go)]() mutable {
       const Edge* const edge = call->edge_;
       edge->auditor->Find(*call->permit_, edge->supervisor, edge->trees);
       const absl::Status decision = decide();
