@@ -8,6 +8,7 @@ namespace {
 
 TEST(RenderGathered, TheSameAnswerFromManyHostsIsOneLine) {
   std::vector<RankAnswer> answers;
+  answers.reserve(16);
   for (int i = 0; i < 15; ++i) {
     answers.push_back({i, "node" + std::to_string(i + 1), "6.1.0-37-amd64\n"});
   }

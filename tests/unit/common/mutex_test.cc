@@ -65,6 +65,7 @@ TEST(MutexTest, EveryWaitingThreadIsToldOfOneChange) {
   Mutex mu;
   bool is_open = false;
   std::vector<std::thread> threads;
+  threads.reserve(8);
   BlockingCounter passed(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {

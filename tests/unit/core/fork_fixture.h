@@ -63,7 +63,7 @@ class ForkTest : public SupervisorTest {
   // A warm template, and one process forked from it.
   std::string WarmUp() {
     auto reply = Spawn(Forkserver("first", "r0"));
-    const std::string id = TemplateId();
+    std::string id = TemplateId();
     Warm(id);
     world_.shims.StartAll();
     world_.Turn();

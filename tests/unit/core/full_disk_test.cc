@@ -25,7 +25,7 @@ class FullDiskTest : public SupervisorTest {
     world_.Turn();
   }
   std::string StuckEnd() {
-    const std::string id = world_.Run(Detached("web"));
+    std::string id = world_.Run(Detached("web"));
     Fill(id);
     EndWithRest(id);
     return id;

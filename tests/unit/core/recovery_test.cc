@@ -33,6 +33,7 @@ TEST_F(RecoveryTest, RunningProcessesAreFoundAgain) {
 
 TEST_F(RecoveryTest, ExitsDuringTheDowntimeAreNotLost) {
   std::vector<std::string> ids;
+  ids.reserve(50);
   for (int i = 0; i < 50; ++i) {
     ids.push_back(world_.Run(Detached(absl::StrCat("p", i), absl::StrCat("r", i))));
   }

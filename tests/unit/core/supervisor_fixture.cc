@@ -124,10 +124,10 @@ std::string World::Run(SpawnCommand command) {
 }
 
 const ProcessEntry& World::Get(const std::string& id) const {
-  static const ProcessEntry none;
+  static const ProcessEntry kNone;
   const ProcessEntry* process = supervisor->Find(PermitOf(), id);
   EXPECT_NE(process, nullptr) << id << " is not known";
-  return process == nullptr ? none : *process;
+  return process == nullptr ? kNone : *process;
 }
 
 OpenSessionCommand Opening(const std::string& request_id, absl::Duration ttl) {

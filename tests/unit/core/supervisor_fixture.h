@@ -118,7 +118,7 @@ class World {
   std::string Run(SpawnCommand command);
   const ProcessEntry& Get(const std::string& id) const;
 
-  std::string NextRequestId() { return absl::StrCat("request-", ++last_request_); }
+  std::string NextRequestId() { return absl::StrCat("request-", ++last_request); }
 
   CrashPoint crash;
   FakeClock clock;
@@ -130,7 +130,7 @@ class World {
   FakeProcessFiles files;
   SupervisorOptions options;
   std::unique_ptr<Supervisor> supervisor;
-  int last_request_ = 0;
+  int last_request = 0;
 };
 
 OpenSessionCommand Opening(const std::string& request_id = "open-1",
