@@ -98,8 +98,9 @@ void Auditor::Find(const Permit& permit, Supervisor* supervisor, ProcessTrees* t
   for (const std::string& id : peer->process_ids) {
     const ProcessEntry* const process = supervisor->Find(permit, id);
     if (process == nullptr || process->IsTreeOver()) continue;
-    const std::vector<int> members = trees->Members(*process);
-    if (std::find(members.begin(), members.end(), peer->pid) == members.end()) continue;
+    const absl::StatusOr<std::vector<int>> members = trees->Members(*process);
+    if (!members.ok()) return;  // asked again with the next call
+    if (std::find(members->begin(), members->end(), peer->pid) == members->end()) continue;
     process_id = id;
     break;
   }

@@ -307,11 +307,9 @@ TEST_F(StoreTest, ASpecThatIsPutAnewIsThatOfAllThatShareIt) {
   one.spec = WithoutEnvValues(*secret);
   store_->PutSpec(one);
   ASSERT_TRUE(store_->Commit().ok());
-  Reopen();
-  const auto content = store_->Load();
-  ASSERT_TRUE(content.ok()) << content.status();
-  ASSERT_EQ(content->processes.size(), 2u);
-  for (const ProcessEntry& process : content->processes) {
+  const Store::Content content = Reload();
+  ASSERT_EQ(content.processes.size(), 2u);
+  for (const ProcessEntry& process : content.processes) {
     EXPECT_EQ(process.spec->env, std::vector<std::string>{"TOKEN"});
   }
 }
