@@ -1,6 +1,7 @@
 #include "agent/rpc/call_facts.h"
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -45,17 +46,28 @@ std::string InSession(std::string subject, const std::string& session_id) {
 }
 
 // Each word is ended by a NUL, which no word contains, and each argv by another one.
-template <typename Specs>
-std::string ArgvDigest(const Specs& specs) {
-  Sha256 digest;
-  for (const auto& spec : specs) {
-    for (const std::string& word : spec.argv()) {
-      digest.Update(word);
-      digest.Update(absl::string_view("\0", 1));
-    }
-    digest.Update(absl::string_view("\0", 1));
+void AddArgv(const v1::ProcessSpec& spec, Sha256* digest) {
+  for (const std::string& word : spec.argv()) {
+    digest->Update(word);
+    digest->Update(absl::string_view("\0", 1));
   }
+  digest->Update(absl::string_view("\0", 1));
+}
+
+std::string ShortHex(Sha256 digest) {
   return DigestToHex(digest.Finish()).substr(0, kDigestDigits);
+}
+
+std::string ArgvDigest(const v1::ProcessSpec& spec) {
+  Sha256 digest;
+  AddArgv(spec, &digest);
+  return ShortHex(std::move(digest));
+}
+
+std::string ArgvDigest(const google::protobuf::RepeatedPtrField<v1::ProcessSpec>& specs) {
+  Sha256 digest;
+  for (const v1::ProcessSpec& spec : specs) AddArgv(spec, &digest);
+  return ShortHex(std::move(digest));
 }
 
 std::string Blob(const std::string& sha256) {
@@ -137,7 +149,7 @@ AuditClass ClassOf(Verb verb) {
 
 CallFacts FactsOf(const v1::SpawnRequest& request) {
   return {.subject = InSession(Describe(request.spec()), request.session_id()),
-          .argv_sha256 = ArgvDigest(std::vector{request.spec()}),
+          .argv_sha256 = ArgvDigest(request.spec()),
           .request_id = request.request_id()};
 }
 
@@ -210,7 +222,7 @@ CallFacts FactsOf(const v1::SessionServiceListRequest& /*request*/) { return {};
 
 CallFacts FactsOf(const v1::TemplateServiceCreateRequest& request) {
   return {.subject = Describe(request.spec()),
-          .argv_sha256 = ArgvDigest(std::vector{request.spec()}),
+          .argv_sha256 = ArgvDigest(request.spec()),
           .request_id = request.request_id()};
 }
 CallFacts FactsOf(const v1::TemplateServiceListRequest& /*request*/) { return {}; }

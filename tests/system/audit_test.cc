@@ -21,13 +21,10 @@ using ::testing::Not;
 
 class AuditFileOfAgent : public SystemTest {
  protected:
-  std::string AuditOf(const AgentProcess& agent) {
-    return ReadFile(agent.state_dir() + "/audit.log");
-  }
   // Until a line with both is there.
   void AwaitLine(const AgentProcess& agent, const std::string& one, const std::string& other) {
     WaitUntil(absl::StrCat("line with ", one, " and ", other), [&] {
-      const std::string text = AuditOf(agent);
+      const std::string text = agent.Audit();
       for (size_t at = 0, end = 0; end != std::string::npos; at = end + 1) {
         end = text.find('\n', at);
         const std::string line = text.substr(at, end == std::string::npos ? end : end - at);
@@ -41,7 +38,7 @@ class AuditFileOfAgent : public SystemTest {
 TEST_F(AuditFileOfAgent, HasTheProcessThatCalledItsOwnAgent) {
   AgentProcess& agent = StartAgent("ant");
   const CommandResult started =
-      Shoal({"start", "-q", "--name", "caller", "--", "/bin/sh", "-c",
+      Shoal({"start", "--name", "caller", "--", "/bin/sh", "-c",
              absl::StrCat("exec ", ShoalPath(), " start --name inner -- /bin/sleep 600")});
   ASSERT_EQ(started.exit_code, 0) << started;
   const std::string id = started.out.substr(0, started.out.find_first_of("\n "));
@@ -64,7 +61,7 @@ TEST_F(AuditFileOfAgent, OfAKilledAgentGoesOn) {
   ASSERT_TRUE(agent.Start());
   EXPECT_EQ(Shoal({"stop", "web"}).exit_code, 0);
   AwaitLine(agent, "method=\"Terminate\"", "result=\"OK\"");
-  EXPECT_THAT(AuditOf(agent), HasSubstr("method=\"SpawnBatch\""));
+  EXPECT_THAT(agent.Audit(), HasSubstr("method=\"SpawnBatch\""));
 }
 
 TEST_F(AuditFileOfAgent, IsWholeWhenTheAgentHasEnded) {
@@ -72,7 +69,7 @@ TEST_F(AuditFileOfAgent, IsWholeWhenTheAgentHasEnded) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(Shoal({"ps"}).exit_code, 0);
   EXPECT_EQ(Shoal({"run", "-n", "40", "--", "true"}).exit_code, 0);
   agent.Stop();
-  const std::string text = AuditOf(agent);
+  const std::string text = agent.Audit();
   EXPECT_EQ(text.back(), '\n');
   EXPECT_THAT(text, AllOf(HasSubstr("method=\"Close\""), HasSubstr("method=\"List\"")));
 }

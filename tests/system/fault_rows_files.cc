@@ -93,7 +93,7 @@ void DiskFullOfFiles(FaultTest& test) {
   EXPECT_TRUE(test.stub().List().empty());
   test.WriteFile(agent.state_dir() + "/filler", std::string(7 << 20, 'f'));
   ExpectStatus(WriteBlob(test, Sha256Of(large), large, large.size()),
-               StatusCode::RESOURCE_EXHAUSTED, {"No space left"});
+               StatusCode::RESOURCE_EXHAUSTED, {"the rest of the disk is reserved for the agent"});
   std::filesystem::remove(agent.state_dir() + "/filler");
   EXPECT_TRUE(WriteBlob(test, Sha256Of(large), large, large.size()).ok());
   EXPECT_TRUE(test.Spawn(spec).ok());

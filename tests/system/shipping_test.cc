@@ -30,11 +30,14 @@ std::string Script(const std::string& commands, size_t size = 100'000) {
   return script;
 }
 
-// The uploads of which the agent's log tells.
+// The uploads of which the agent's audit tells.
 std::vector<std::string> Uploads(const AgentProcess& agent) {
   std::vector<std::string> uploads;
-  for (absl::string_view line : absl::StrSplit(agent.Log(), '\n')) {
-    if (absl::StrContains(line, "method=Write")) uploads.emplace_back(line);
+  const std::string audit = agent.Audit();
+  for (absl::string_view line : absl::StrSplit(audit, '\n')) {
+    if (absl::StrContains(line, "method=\"Write\"") && absl::StrContains(line, "\"result\"")) {
+      uploads.emplace_back(line);
+    }
   }
   return uploads;
 }
@@ -72,6 +75,7 @@ TEST_F(ShippingToAFleet, AProgramAndItsDataRunOnHostsThatLackThemAndAreSentOnce)
     EXPECT_THAT(result.out, HasSubstr(line));
   }
   for (AgentProcess& agent : agents_) {
+    WaitUntil("the upload is in the audit", [&] { return !Uploads(agent).empty(); });
     EXPECT_THAT(Uploads(agent), SizeIs(1)) << "the mesh is small enough to go inline";
     WaitUntil("the files are gone with the session",
               [&] { return FileDirectories(agent).empty(); });
@@ -102,8 +106,8 @@ TEST_F(Shipping, AnAgentThatIsKilledInMidUploadIsGoneOnWith) {
   const CommandResult result = run->Wait();
   EXPECT_EQ(result.exit_code, 0) << result << agent.Log();
   EXPECT_EQ(result.out, "it ran\n");
+  WaitUntil("the upload is in the audit", [&] { return !Uploads(agent).empty(); });
   const std::vector<std::string> uploads = Uploads(agent);
-  ASSERT_THAT(uploads, Not(IsEmpty())) << agent.Log();
   EXPECT_THAT(uploads.back(), HasSubstr(" bytes from 1572864")) << "three pieces were there";
 }
 

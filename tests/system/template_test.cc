@@ -116,7 +116,8 @@ TEST_F(Template, ATemplateHasWhatWasShippedInlineToo) {
     EXPECT_EQ(ran.exit_code, 0) << ran;
     EXPECT_THAT(ran.out, HasSubstr("['x'] loaded by "));
   }
-  EXPECT_THAT(agent.Log(), Not(HasSubstr("method=Write"))) << "the script is too long to go inline";
+  WaitUntil("the audit has the forks", [&] { return absl::StrContains(agent.Audit(), "Spawn"); });
+  EXPECT_THAT(agent.Audit(), Not(HasSubstr("\"Write\""))) << "the script is too long to go inline";
 }
 
 TEST_F(Template, AKilledTemplateCostsNothingThatRunsAndIsReplaced) {

@@ -106,7 +106,7 @@ TEST_F(AuditTest, SingleFailuresOfABulkCallAreCounted) {
                              HasSubstr("reason=\"1 of 1 failed: "))));
 }
 
-// A request of the Unix socket for a session that was opened over TCP.
+// A request over TCP for a session that was opened over the Unix socket.
 class ForeignSessionTest : public ::testing::Test {
  protected:
   static ServerOptions Options() {
@@ -116,9 +116,8 @@ class ForeignSessionTest : public ::testing::Test {
     return options;
   }
   ForeignSessionTest() : agent_(Options()) {
-    channel_ = agent_.Connect();
-    auto other = v1::SessionService::NewStub(
-        grpc::CreateChannel(agent_.addresses().at(1), grpc::InsecureChannelCredentials()));
+    channel_ = grpc::CreateChannel(agent_.addresses().at(1), grpc::InsecureChannelCredentials());
+    auto other = v1::SessionService::NewStub(agent_.Connect());
     v1::OpenRequest open;
     open.set_request_id(NewRequestId());
     EXPECT_TRUE(other->Open(NewContext().get(), open, &session_).ok());
@@ -166,10 +165,17 @@ TEST_F(ForeignSessionTest, ACloseWithAnotherTokenIsNowhereSaidToBeAllowed) {
 }
 
 TEST_F(ForeignSessionTest, CallersHaveTheirKind) {
+  v1::OpenRequest open;
+  open.set_request_id(NewRequestId());
+  v1::OpenResponse opened;
+  ASSERT_TRUE(v1::SessionService::NewStub(channel_)->Open(NewContext().get(), open, &opened).ok());
+  const std::vector<std::string> lines = agent_.AuditLines();
   EXPECT_THAT(
-      agent_.AuditLines(),
+      lines,
       Contains(AllOf(HasSubstr("caller=\"loopback\" kind=\"insecure_loopback\" method=\"Open\""),
-                     HasSubstr(absl::StrCat("ids=\"", session_.session().id())))));
+                     HasSubstr(absl::StrCat("ids=\"", opened.session().id())))));
+  EXPECT_THAT(lines, Contains(AllOf(HasSubstr("kind=\"unix_user\""), HasSubstr("method=\"Open\""),
+                                    HasSubstr(absl::StrCat("ids=\"", session_.session().id())))));
 }
 
 // With --audit-required.

@@ -42,11 +42,11 @@ TEST_F(OpenCallsTest, OneWatchMoreThanAllowedIsRefusedUntilAnotherEnds) {
     v1::WatchResponse first;
     return open.back()->reader->Read(&first);
   };
-  for (int i = 0; i < 8; ++i) ASSERT_TRUE(watch()) << i;
+  for (int i = 0; i < 32; ++i) ASSERT_TRUE(watch()) << i;
   EXPECT_FALSE(watch());
   const grpc::Status refused = open.back()->reader->Finish();
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_THAT(refused.error_message(), HasSubstr("8 open streams, limit 8"));
+  EXPECT_THAT(refused.error_message(), HasSubstr("32 open streams, limit 32"));
   open.front()->context->TryCancel();
   open.front()->reader->Finish();
   while (!watch()) open.back()->reader->Finish();

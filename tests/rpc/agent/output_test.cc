@@ -274,7 +274,9 @@ TEST_F(OutputTest, ReadersThatStopReadingHoldNobodyUp) {
     stalled.push_back(
         v1::ProcessService::NewStub(channels.back())->ReadOutput(contexts.back().get(), Of(id)));
   }
-  EXPECT_EQ(Read(Of(id)).text[v1::STREAM_KIND_STDOUT], out);
+  Result read = Read(Of(id));
+  ASSERT_TRUE(read.status.ok()) << read.status.error_message();
+  EXPECT_TRUE(read.text[v1::STREAM_KIND_STDOUT] == out);
   for (auto& context : contexts) context->TryCancel();
   for (auto& reader : stalled) reader->Finish();
   AwaitCalls(0);

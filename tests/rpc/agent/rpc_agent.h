@@ -78,7 +78,7 @@ class RpcAgent {
   FakePeers peers_;
   FakeOutputFiles files_;
   FakeStore store_{&crash_};
-  CallQuota quota_{Quotas{.streams = 8, .waits = 8, .uploads = 4}};
+  CallQuota quota_{Quotas{.streams = 32, .waits = 8, .uploads = 4}};
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<FairQueue> turns_;
   std::unique_ptr<LoopScheduler> scheduler_;

@@ -179,13 +179,13 @@ TEST_F(SharedStateTest, AHostThatIsGivenUpMakesSentinelsReadable) {
   EXPECT_EQ(child.Info().exit().code(), 2);
 }
 
-TEST_F(SharedStateTest, AProcessWithoutASessionHasACallOfItsOwn) {
+TEST_F(SharedStateTest, ProcessesWithoutASessionShareAWatchThatNamesThem) {
   auto& child = Start({"wait"}, /*detached=*/true);
   int sentinel = *child.Sentinel();
   EXPECT_FALSE(IsReadable(sentinel));
   agent_.Exit(IdOf(child), 1);
   EXPECT_TRUE(BecomesReadable(sentinel));
-  EXPECT_EQ(Watches(), 0);
+  EXPECT_EQ(Watches(), 1);
 }
 
 TEST_F(SharedStateTest, AProcessThatLeavesItsSessionIsStillFollowed) {

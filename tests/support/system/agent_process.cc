@@ -103,12 +103,20 @@ CommandResult AgentProcess::Stop() {
 
 CommandResult AgentProcess::WaitForEnd() { return command_->Wait(); }
 
-std::string AgentProcess::Log() const {
-  std::ifstream file(absl::StrCat(options_.directory, "/log"));
+namespace {
+
+std::string TextOf(const std::string& path) {
+  std::ifstream file(path);
   std::stringstream text;
   text << file.rdbuf();
   return text.str();
 }
+
+}  // namespace
+
+std::string AgentProcess::Log() const { return TextOf(absl::StrCat(options_.directory, "/log")); }
+
+std::string AgentProcess::Audit() const { return TextOf(state_dir() + "/audit.log"); }
 
 // Gone with the agent: a channel that is not polled does not see that its server wants to go, nor
 // that it went, and would fail the first call to the next one.

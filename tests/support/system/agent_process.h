@@ -41,6 +41,8 @@ class AgentProcess {
 
   bool IsRunning() const { return command_ && command_->IsRunning(); }
   pid_t pid() const { return command_ ? command_->pid() : -1; }
+  // What it has audited so far.
+  std::string Audit() const;
   void Signal(int signal_number) { command_->Signal(signal_number); }
   void Kill();                 // SIGKILL, reaped
   CommandResult Stop();        // SIGTERM, until it has ended

@@ -149,7 +149,7 @@ TEST(LookUpName, AsksTheSystem) {
   EXPECT_THAT(*localhost, Contains(::testing::AnyOf("127.0.0.1", "::1")));
   // Too long for a label: no server is asked.
   EXPECT_EQ(LookedUp(std::string(64, 'x')).status(),
-            absl::UnavailableError("the name does not resolve"));
+            absl::NotFoundError("the name does not resolve"));
 }
 
 }  // namespace

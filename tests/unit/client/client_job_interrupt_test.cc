@@ -45,6 +45,7 @@ TEST_F(JobInterruptTest, WhatIsStartedAfterTheInterruptIsEnded) {
   Job& job = Start();
   a_->spawn_batch.Await(1);
   a_->spawn_batch.Answer(Spawned(0, 1));
+  a_->Settle();
   b_->spawn_batch.Await(1);
   job.Interrupt();
   EXPECT_EQ(b_->terminate.Await(1).selector().session_id(), "s-b");

@@ -170,6 +170,7 @@ TEST_F(ProcessTest, TheSentinelsOfManyThatAreDetachedAreOneWatch) {
   auto watch = link_->AwaitWatch(1);
   link_->Settle();
   EXPECT_EQ(watch->AwaitAttempt(kProcesses).selector().terms_size(), kProcesses);
+  for (int i = 0; i < kProcesses; ++i) watch->Tell(Upsert(Running(i, i + 1)));
   watch->Tell(Synced(kProcesses));
   watch->Tell(Upsert(Exited(7, 0, kProcesses + 1)));
   link_->Settle();

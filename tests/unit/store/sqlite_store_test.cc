@@ -296,6 +296,7 @@ TEST_F(StoreTest, RowsThatCannotBeReadCostOnlyTheirProcess) {
 }
 
 TEST_F(StoreTest, ASpecThatIsPutAnewIsThatOfAllThatShareIt) {
+  Open();
   const auto secret = std::make_shared<Spec>(*SpecOf("serve"));
   secret->env = {"TOKEN=hunter2hunter2"};
   ProcessEntry one = EntryOf("AAAA");
