@@ -41,8 +41,8 @@ TEST_F(AuditFileOfAgent, HasTheProcessThatCalledItsOwnAgent) {
       Shoal({"start", "--name", "caller", "--", "/bin/sh", "-c",
              absl::StrCat("exec ", ShoalPath(), " start --name inner -- /bin/sleep 600")});
   ASSERT_EQ(started.exit_code, 0) << started;
-  const std::string id = started.out.substr(0, started.out.find_first_of("\n "));
-  AwaitLine(agent, absl::StrCat("process=\"", id), "subject=\"inner /bin/sleep");
+  const std::string id = agent.stub().Get("caller").id();
+  AwaitLine(agent, absl::StrCat("process=\"", id), "inner /bin/sleep");
   AwaitLine(agent, absl::StrCat("process=\"", id), "event=\"result\"");
 }
 

@@ -122,7 +122,9 @@ LineTagger Showing() {
 TEST(LineTagger, ALineCannotOverwriteItsTag) {
   LineTagger tagger = Showing();
   std::string out;
-  tagger.Append(0, v1::STREAM_KIND_STDOUT, "ok\r7│ lie\b\x1b[2K\tthe\xc2\x9bre\x9b" "end é\xff\n",
+  tagger.Append(0, v1::STREAM_KIND_STDOUT,
+                "ok\r7│ lie\b\x1b[2K\tthe\xc2\x9bre\x9b"
+                "end é\xff\n",
                 &out);
   EXPECT_EQ(out, "0│ok\\r7│ lie\\x08\\x1b[2K\tthe\\xc2\\x9bre\\x9bend é\xff\n");
 }
