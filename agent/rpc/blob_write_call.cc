@@ -149,6 +149,7 @@ void BlobWriteCall::FinishOnce(const grpc::Status& status) {
 
 void BlobWriteCall::OnCancel() {
   const Reaction reaction(this);
+  if (permit_.ok()) edge_->callers->OnReset(*permit_);
   End(grpc::Status(grpc::StatusCode::CANCELLED, "the client went away"));
 }
 

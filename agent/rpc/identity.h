@@ -11,6 +11,7 @@
 #include <grpcpp/support/server_callback.h>
 #include <sys/types.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -22,6 +23,7 @@
 #include "agent/core/caller.h"
 #include "agent/net/tcp_connections.h"
 #include "agent/rpc/tls_gate.h"
+#include "common/boot_time.h"
 #include "common/mutex.h"
 
 namespace shoal::agent {
@@ -54,6 +56,12 @@ class Callers {
 
   // Asks whether the caller of `context` may call this on this host; a refusal is audited.
   absl::StatusOr<Permit> Authorize(const grpc::CallbackServerContext& context, Verb verb);
+
+  // The client has reset the call: too many of them end its connection.
+  void OnReset(const Permit& permit) {
+    const uint64_t id = permit.caller().tcp_connection;
+    if (id != 0) connections_.CountMiss(id, BootTime::Now());
+  }
 
   // Whether a connection given to OnAccepted is still open.
   bool HasUnixConnections() const;

@@ -73,6 +73,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
       // A drain has ended it: there is nothing to tell.
       if (stream->finished_) return stream;
       stream->audit_ = std::move(audit);
+      stream->on_reset_ = [edge, caller = *permit] { edge->callers->OnReset(caller); };
     }
     edge->Post(*permit, [edge, stream, permit = *permit] {
       edge->auditor->Find(permit, edge->supervisor, edge->trees);
@@ -181,6 +182,12 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
 
   void OnCancel() override {
     const Reaction reaction(this);
+    absl::AnyInvocable<void()> on_reset;
+    {
+      MutexLock lock(&mu_);
+      on_reset = std::exchange(on_reset_, nullptr);
+    }
+    if (on_reset) on_reset();
     End(grpc::Status(grpc::StatusCode::CANCELLED, "the client went away"));
   }
 
@@ -202,6 +209,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
   std::unique_ptr<CallAudit> audit_;  // constant after Begin
 
   mutable Mutex mu_;
+  absl::AnyInvocable<void()> on_reset_ ABSL_GUARDED_BY(mu_);  // the client has reset it
   std::deque<std::pair<Message, size_t>> queue_ ABSL_GUARDED_BY(mu_);
   size_t queued_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   std::optional<Message> in_flight_ ABSL_GUARDED_BY(mu_);  // gRPC's until OnWriteDone

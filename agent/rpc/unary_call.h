@@ -139,6 +139,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor,
 
   void OnCancel() override {
     const Reaction reaction(this);
+    if (permit_.has_value()) edge_->callers->OnReset(*permit_);
     End(grpc::Status(grpc::StatusCode::CANCELLED, "the client went away"));
     if (on_cancel_) std::exchange(on_cancel_, nullptr)();
   }

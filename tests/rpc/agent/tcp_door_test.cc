@@ -167,6 +167,29 @@ TEST_F(TcpDoorTest, AnIdentityThatIsRefusedAndAsksOnIsEndedAndHeldBack) {
   EXPECT_TRUE(IsSeenServed("dev"));
 }
 
+TEST_F(TcpDoorTest, CallsThatAreResetAtOnceEndTheirConnection) {
+  TcpLimits limits;
+  limits.misses = 50;
+  limits.misses_per_second = 1;
+  Start(limits);
+  const auto neighbour = Channel("ops");
+  ASSERT_TRUE(List(neighbour).ok());
+  const auto channel = Channel("dev");
+  ASSERT_TRUE(List(channel).ok());
+  const auto stub = v1::ProcessService::NewStub(channel);
+  const BootTime end = BootTime::Now() + absl::Seconds(20);
+  // Its calls wait, and are cancelled once they are seen to: a Watch has headers at once.
+  while (book().count() == 2 && BootTime::Now() < end) {
+    auto context = NewContext();
+    auto watch = stub->Watch(context.get(), v1::WatchRequest());
+    watch->WaitForInitialMetadata();
+    context->TryCancel();
+    watch->Finish();
+  }
+  EXPECT_EQ(book().count(), 1u);
+  EXPECT_TRUE(List(neighbour).ok());
+}
+
 TEST_F(TcpDoorTest, ADrainEndsConnections) {
   Start({});
   const auto channel = Channel("ops");
