@@ -12,6 +12,7 @@ namespace {
 
 constexpr size_t kMaxHolds = 4096;
 constexpr size_t kMaxEvents = 64;
+constexpr double kPart = 8;  // of the calls of an address, for which a connection is ended
 // An address that has behaved for so long begins anew.
 constexpr absl::Duration kForgiven = absl::Minutes(10);
 
@@ -36,7 +37,7 @@ std::optional<TcpConnections::Admission> TcpConnections::Add(const std::string& 
   Connection& connection = connections_[id];
   connection.address = address;
   connection.socket = std::move(duplicate);
-  connection.accepted = connection.misses_time = now;
+  connection.accepted = now;
   connection.door = door;
   doors_[door] = id;
   return Admission{id, door};
@@ -55,7 +56,7 @@ std::optional<TcpConnections::Id> TcpConnections::AddPlain(const std::string& ad
   }
   connection.address = address;
   connection.socket = std::move(duplicate);
-  connection.accepted = connection.misses_time = now;
+  connection.accepted = now;
   connection.holder = std::make_shared<const Holder>(Holder{caller, absl::OkStatus(), {}});
   const Id id = ++last_id_;
   connections_.emplace(id, std::move(connection));
@@ -114,11 +115,9 @@ void TcpConnections::CountMiss(Id id, BootTime now) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return;
   Connection& connection = found->second;
-  const double leaked =
-      absl::ToDoubleSeconds(now - connection.misses_time) * limits_.misses_per_second;
-  connection.misses = std::max(0.0, connection.misses - leaked) + 1;
-  connection.misses_time = now;
-  if (connection.misses <= limits_.misses || connection.is_ended) return;
+  const double own = Fill(&connection.misses, now);
+  const double of_address = Fill(&misses_[connection.address], now);
+  if (of_address <= limits_.misses || own <= limits_.misses / kPart || connection.is_ended) return;
   End(&connection, "too many calls that were reset or refused");
   HoldBack(connection.address, now);
 }
@@ -126,14 +125,19 @@ void TcpConnections::CountMiss(Id id, BootTime now) {
 void TcpConnections::CountServed(Id id) {
   MutexLock lock(&mu_);
   const auto found = connections_.find(id);
-  if (found != connections_.end()) {
-    found->second.misses = std::max(0.0, found->second.misses - 1);
+  if (found == connections_.end()) return;
+  for (Bucket* bucket : {&found->second.misses, &misses_[found->second.address]}) {
+    bucket->level = std::max(0.0, bucket->level - 1);
   }
 }
 
 BootTime TcpConnections::EndOverdue(BootTime now) {
   MutexLock lock(&mu_);
   BootTime next = BootTime::InfiniteFuture();
+  const double full_seconds = limits_.misses / limits_.misses_per_second;
+  absl::erase_if(misses_, [now, full_seconds](const auto& one) {
+    return absl::ToDoubleSeconds(now - one.second.time) > full_seconds;
+  });
   for (auto& [id, connection] : connections_) {
     if (connection.is_ended) continue;
     const BootTime due =
@@ -177,6 +181,13 @@ size_t TcpConnections::half_open() const {
   MutexLock lock(&mu_);
   return static_cast<size_t>(
       std::count_if(doors_.begin(), doors_.end(), [](Id id) { return id != 0; }));
+}
+
+double TcpConnections::Fill(Bucket* bucket, BootTime now) const {
+  const double leaked = absl::ToDoubleSeconds(now - bucket->time) * limits_.misses_per_second;
+  bucket->level = std::max(0.0, bucket->level - leaked) + 1;
+  bucket->time = now;
+  return bucket->level;
 }
 
 bool TcpConnections::IsHeld(const std::string& address, BootTime now) {

@@ -6,9 +6,9 @@
 //  2. FirstCall  the door is free again; the connection has a holder, served or refused, and counts
 //                against that identity's limit.
 //  3. CountMiss, CountServed
-//                calls that came to nothing (reset, refused) fill a bucket that leaks. When it runs over
-//                the connection is ended, and no other one of its address is accepted for a while that
-//                doubles each time.
+//                calls that came to nothing (reset, refused) fill a bucket of their address, which leaks.
+//                When it runs over, each connection that has done its part of it is ended, and no other
+//                one of that address is accepted for a while that doubles each time.
 //  4. EndOverdue half-open for too long, older than its certificate allows: ended.
 //  5. Remove     the connection has closed.
 //
@@ -51,7 +51,7 @@ struct TcpLimits {
   size_t connections = 4096;
   size_t per_identity = 256;
   absl::Duration first_call = absl::Seconds(5);
-  double misses = 2000;  // at once
+  double misses = 2000;  // at once, of one address
   double misses_per_second = 200;
   absl::Duration first_hold = absl::Seconds(1);
   absl::Duration longest_hold = absl::Minutes(1);
@@ -120,6 +120,10 @@ class TcpConnections {
   size_t half_open() const;
 
  private:
+  struct Bucket {
+    double level = 0;
+    BootTime time;
+  };
   struct Connection {
     std::string address;
     UniqueFd socket;
@@ -129,14 +133,14 @@ class TcpConnections {
     std::shared_ptr<const Holder> holder;
     bool is_counted = false;  // against the limit of its identity
     BootTime expiry = BootTime::InfiniteFuture();
-    double misses = 0;
-    BootTime misses_time;
+    Bucket misses;
   };
   struct Hold {
     BootTime until;
     absl::Duration span;
   };
 
+  double Fill(Bucket* bucket, BootTime now) const;
   bool IsHeld(const std::string& address, BootTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool HasRoom(const std::string& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::optional<size_t> FreeDoor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -157,6 +161,7 @@ class TcpConnections {
   absl::flat_hash_map<Id, Connection> connections_ ABSL_GUARDED_BY(mu_);
   std::vector<Id> doors_ ABSL_GUARDED_BY(mu_);  // 0: free
   absl::flat_hash_map<std::string, size_t> per_identity_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, Bucket> misses_ ABSL_GUARDED_BY(mu_);  // by address
   absl::flat_hash_map<std::string, Hold> holds_ ABSL_GUARDED_BY(mu_);
   std::map<std::pair<std::string, std::string>, int> events_ ABSL_GUARDED_BY(mu_);
 };
