@@ -200,7 +200,7 @@ struct Flood {
 };
 
 const std::vector<Flood>& Floods() {
-  static const std::vector<Flood> floods = {
+  static const std::vector<Flood> kFloods = {
       {"batches of 10,000 with 900 kB of argv, Wait{all}", 2, DriveLongBatches},
       {"batches of 500 with 130 kB of hosts", kDrivers, DriveRankHosts},
       {"List with 10,000 and with 64 globs", kDrivers, DriveGlobs},
@@ -209,7 +209,7 @@ const std::vector<Flood>& Floods() {
       {"600 Watch streams each", kDrivers, DriveWatches},
       {"sessions", kDrivers, DriveSessions},
   };
-  return floods;
+  return kFloods;
 }
 
 pid_t Start(const std::function<void()>& work) {
@@ -321,6 +321,7 @@ Figures Run(int kind, bool is_flood, int spawns) {
 Figures MedianOf(const std::vector<Figures>& runs) {
   const auto median = [&runs](auto field) {
     std::vector<double> values;
+    values.reserve(runs.size());
     for (const Figures& run : runs) values.push_back(static_cast<double>(run.*field));
     return At(values, 0.5);
   };
@@ -329,9 +330,8 @@ Figures MedianOf(const std::vector<Figures>& runs) {
 }
 
 Figures RunSeveral(int kind, bool is_flood, bool is_quick) {
-  std::vector<Figures> runs;
-  for (int i = 0; i < (is_quick ? 1 : 5); ++i)
-    runs.push_back(Run(kind, is_flood, is_quick ? 50 : 300));
+  std::vector<Figures> runs(is_quick ? 1 : 5);
+  for (Figures& run : runs) run = Run(kind, is_flood, is_quick ? 50 : 300);
   return MedianOf(runs);
 }
 
