@@ -28,7 +28,11 @@ class JobFixture : public ::testing::Test, protected JobSink {
     spec_.halt = HaltRule::Never();
     spec_.process.add_argv("worker");
   }
-  ~JobFixture() override { EXPECT_FALSE(thread_.joinable()) << "Finish() was not called"; }
+  // Calls that were held end with the test: each holds its link.
+  ~JobFixture() override {
+    EXPECT_FALSE(thread_.joinable()) << "Finish() was not called";
+    for (Link* link : {a_.get(), b_.get()}) link->CancelAllAndWait();
+  }
 
   // Runs it on a thread of its own.
   Job& Start() {
