@@ -52,7 +52,6 @@ absl::Status Unusable(absl::string_view name, const std::string& path, absl::str
 // Debian's ssl-cert does it.
 absl::Status CheckPrivate(absl::string_view name, const std::string& path,
                           const struct stat& file) {
-  if (!S_ISREG(file.st_mode)) return absl::OkStatus();  // a pipe has one reader
   const mode_t others = file.st_uid == 0 && geteuid() != 0 ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
   if ((file.st_mode & others) == 0) return absl::OkStatus();
   return Unusable(name, path,
@@ -63,10 +62,12 @@ enum class Kind { kPublic, kPrivate };
 
 absl::StatusOr<std::string> Read(absl::string_view name, const std::string& path, Kind kind) {
   const std::string operation = absl::StrCat("read ", name, " ", path);
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Without O_NONBLOCK the open of a pipe waits until somebody writes to it.
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return ErrnoStatus(errno, operation);
   struct stat file {};
   if (fstat(fd.get(), &file) != 0) return ErrnoStatus(errno, operation);
+  if (!S_ISREG(file.st_mode)) return Unusable(name, path, "is no regular file");
   if (kind == Kind::kPrivate) SHOAL_RETURN_IF_ERROR(CheckPrivate(name, path, file));
   std::string text;
   char buffer[16384];

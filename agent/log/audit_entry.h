@@ -18,22 +18,22 @@ namespace shoal::agent {
 
 // Fields as agent/README.md, "The audit", has them; empty ones are left out of the line.
 struct AuditEntry {
-  std::string event;
-  std::string caller;
-  std::string kind;
-  std::string serial;
-  std::string uid;
-  std::string pid;
-  std::string process;
-  std::string address;
-  std::string method;
-  std::string subject;
-  std::string argv_sha256;
-  std::string request_id;
-  std::string ids;
-  std::string decision;
-  std::string result;
-  std::string reason;
+  std::string event = "";
+  std::string caller = "";
+  std::string kind = "";
+  std::string serial = "";
+  std::string uid = "";
+  std::string pid = "";
+  std::string process = "";
+  std::string address = "";
+  std::string method = "";
+  std::string subject = "";
+  std::string argv_sha256 = "";
+  std::string request_id = "";
+  std::string ids = "";
+  std::string decision = "";
+  std::string result = "";
+  std::string reason = "";
 };
 
 // `value` between double quotes: quotes and backslashes have a backslash before them, control

@@ -77,12 +77,15 @@ void StderrLog::PushRepeats() {
 }
 
 void StderrLog::Write(absl::string_view prefix, absl::string_view line) {
-  bool was_empty = false;
+  // The thread sleeps while nothing is queued; repeats wake it when they are due, which the first one
+  // has it told.
+  bool is_news = false;
   {
     MutexLock lock(&mu_);
-    was_empty = queue_.empty() && repeats_ == 0;
+    const bool was_empty = queue_.empty();
     const BootTime now = BootTime::Now();
     if (line == last_ && now < repeats_due_) {
+      is_news = was_empty && repeats_ == 0;
       ++repeats_;
       last_prefix_ = std::string(prefix);
     } else {
@@ -90,9 +93,10 @@ void StderrLog::Write(absl::string_view prefix, absl::string_view line) {
       Push(absl::StrCat(prefix, line));
       last_ = std::string(line);
       repeats_due_ = now + kRepeatWindow;
+      is_news = was_empty;
     }
   }
-  if (was_empty) Wake();
+  if (is_news) Wake();
 }
 
 std::string StderrLog::Take() {

@@ -5,6 +5,7 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/pemerr.h>
 #include <openssl/x509.h>
 
 #include <algorithm>
@@ -82,30 +83,49 @@ absl::StatusOr<RevocationLists> RevocationLists::Read(const std::string& directo
   const std::vector<Certificate> authorities = ParseCertificates(ca);
   SHOAL_ASSIGN_OR_RETURN(const auto files, FilesOf(directory));
   for (const std::filesystem::directory_entry& file : files) {
-    const std::string path = file.path().string();
-    SHOAL_ASSIGN_OR_RETURN(const std::string text, ReadSmallFile(AT_FDCWD, path));
-    std::unique_ptr<BIO, decltype(&BIO_free)> source(
-        BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free);
-    const List list(PEM_read_bio_X509_CRL(source.get(), nullptr, nullptr, nullptr), &X509_CRL_free);
-    if (list == nullptr) return Unusable(path, "holds no PEM revocation list");
-    if (!IsSigned(list.get(), authorities)) {
-      return Unusable(path, "is signed by no certificate of --tls-ca");
-    }
-    const ASN1_TIME* next = X509_CRL_get0_nextUpdate(list.get());
-    if (next != nullptr && X509_cmp_current_time(next) < 0) {
-      lists.overdue_.push_back(
-          absl::StrCat("revocation list ", path,
-                       " is overdue: it counts on, but who was revoked since is not "
-                       "in it"));
-    }
-    const std::string issuer = DerOf(X509_CRL_get_issuer(list.get()));
-    STACK_OF(X509_REVOKED)* rows = X509_CRL_get_REVOKED(list.get());
-    for (int i = 0; i < sk_X509_REVOKED_num(rows); ++i) {
-      lists.revoked_.emplace(
-          issuer, BytesOf(X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(rows, i))));
-    }
+    lists.trouble_.Update(lists.Take(file, authorities));
   }
   return lists;
+}
+
+absl::Status RevocationLists::Take(const std::filesystem::directory_entry& file,
+                                   const std::vector<Certificate>& authorities) {
+  const std::string path = file.path().string();
+  std::error_code error;
+  if (!file.is_regular_file(error)) return Unusable(path, "is no regular file");
+  SHOAL_ASSIGN_OR_RETURN(const std::string text, ReadSmallFile(AT_FDCWD, path));
+  std::unique_ptr<BIO, decltype(&BIO_free)> source(
+      BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free);
+  int count = 0;
+  for (;; ++count) {
+    const List list(PEM_read_bio_X509_CRL(source.get(), nullptr, nullptr, nullptr), &X509_CRL_free);
+    if (list == nullptr) break;
+    if (!IsSigned(list.get(), authorities)) {
+      return Unusable(path, "has a list that is signed by no certificate of --tls-ca");
+    }
+    Add(list.get(), path);
+  }
+  // Behind the last one there is nothing: else a list that cannot be read would be passed over.
+  const bool is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  ERR_clear_error();
+  if (count == 0) return Unusable(path, "holds no PEM revocation list");
+  if (!is_end) return Unusable(path, "has a list that cannot be read");
+  return absl::OkStatus();
+}
+
+void RevocationLists::Add(X509_crl_st* list, const std::string& path) {
+  const ASN1_TIME* next = X509_CRL_get0_nextUpdate(list);
+  if (next != nullptr && X509_cmp_current_time(next) < 0) {
+    complaints_.push_back(absl::StrCat("revocation list ", path,
+                                       " is overdue: it counts on, but who was revoked since is "
+                                       "not in it"));
+  }
+  const std::string issuer = DerOf(X509_CRL_get_issuer(list));
+  STACK_OF(X509_REVOKED)* rows = X509_CRL_get_REVOKED(list);
+  for (int i = 0; i < sk_X509_REVOKED_num(rows); ++i) {
+    revoked_.emplace(issuer,
+                     BytesOf(X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(rows, i))));
+  }
 }
 
 bool RevocationLists::IsRevoked(const std::vector<Certificate>& chain) const {

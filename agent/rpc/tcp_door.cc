@@ -17,7 +17,6 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "agent/net/revocation_lists.h"
 #include "agent/os/descriptor.h"
 #include "agent/rpc/tls_gate.h"
 #include "common/boot_time.h"
@@ -245,7 +244,8 @@ void TcpDoor::CheckRevocations() {
     spdlog::info("read the changed revocation lists of {}", options_.crl_directory);
   } else {
     revocations_state_ = state;  // said once
-    spdlog::error("{}; the lists that were read before count on", std::string(read.message()));
+    spdlog::error("{}; what the other files say counts, and what was read before",
+                  std::string(read.message()));
   }
 }
 
@@ -253,10 +253,14 @@ absl::Status TcpDoor::ReadRevocations() {
   if (options_.crl_directory.empty() || files_ == nullptr) return absl::OkStatus();
   SHOAL_ASSIGN_OR_RETURN(RevocationLists lists,
                          RevocationLists::Read(options_.crl_directory, files_->ca()));
-  for (const std::string& line : lists.overdue()) spdlog::warn("{}", line);
+  for (const std::string& line : lists.complaints()) spdlog::warn("{}", line);
   revocations_state_ = lists.state();
+  const absl::Status trouble = lists.trouble();
+  // What is in a file that cannot be read now may have been read before.
+  if (!trouble.ok()) lists.Add(revocations_);
+  revocations_ = lists;
   callers_->tls().SetRevocations(std::move(lists));
-  return absl::OkStatus();
+  return trouble;
 }
 
 void TcpDoor::Reload(absl::AnyInvocable<void(absl::Status)> done) {

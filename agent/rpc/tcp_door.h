@@ -30,6 +30,7 @@
 #include "absl/time/time.h"
 #include "agent/loop/event_loop.h"
 #include "agent/net/listen_address.h"
+#include "agent/net/revocation_lists.h"
 #include "agent/net/tls_files.h"
 #include "agent/os/accept_loop.h"
 #include "agent/rpc/identity.h"
@@ -91,6 +92,7 @@ class TcpDoor {
   std::vector<Listening> listening_;
   std::vector<std::string> addresses_;
   std::unique_ptr<TlsFiles> files_;
+  RevocationLists revocations_;
   std::string revocations_state_;
   BootTime next_revocation_check_;
   EventLoop::TimerId tick_ = 0;  // 0: not armed

@@ -9,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "client/cli/host_names.h"
 #include "client/cli/table.h"
+#include "common/escape.h"
 
 namespace shoal::cli {
 namespace {
@@ -47,7 +48,7 @@ std::string LabelOf(const Group& group, const std::map<std::string, int>& ranks_
 
 }  // namespace
 
-std::string RenderGathered(const std::vector<RankAnswer>& answers) {
+std::string RenderGathered(const std::vector<RankAnswer>& answers, bool shows_controls) {
   std::map<std::string, int> ranks_of;
   for (const RankAnswer& answer : answers) ++ranks_of[answer.host];
   std::vector<Group> groups = GroupByText(answers);
@@ -61,7 +62,9 @@ std::string RenderGathered(const std::vector<RankAnswer>& answers) {
   for (size_t i = 0; i < groups.size(); ++i) {
     std::string label = labels[i];
     for (absl::string_view line : absl::StrSplit(absl::StripSuffix(groups[i].text, "\n"), '\n')) {
-      absl::StrAppend(&out, line.empty() ? label : absl::StrCat(Pad(label, width), "  ", line),
+      const std::string shown =
+          shows_controls ? ShowControls(absl::StripSuffix(line, "\r")) : std::string(line);
+      absl::StrAppend(&out, line.empty() ? label : absl::StrCat(Pad(label, width), "  ", shown),
                       "\n");
       label.clear();
     }

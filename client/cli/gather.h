@@ -18,7 +18,8 @@ struct RankAnswer {
 // One block for each different answer, in order of the first rank that gave it: a label, then the
 // answer in a column of its own, aligned. The label: the hosts, folded, if all ranks of each gave
 // that answer; else the ranks. `answers` are in order of rank.
-std::string RenderGathered(const std::vector<RankAnswer>& answers);
+// `shows_controls`: as of tagged lines on a terminal, where a carriage return would overwrite the label.
+std::string RenderGathered(const std::vector<RankAnswer>& answers, bool shows_controls = false);
 
 }  // namespace shoal::cli
 

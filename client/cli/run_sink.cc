@@ -176,7 +176,9 @@ void RunSink::WriteGathered() {
   for (const auto& [rank, text] : gathered_) {
     answers.push_back({rank, options_.host_names[HostOf(rank)], text});
   }
-  Write(v1::STREAM_KIND_STDOUT, RenderGathered(answers));
+  const bool shows_controls =
+      options_.shows_controls && options_.shows_controls(v1::STREAM_KIND_STDOUT);
+  Write(v1::STREAM_KIND_STDOUT, RenderGathered(answers, shows_controls));
 }
 
 void RunSink::Finish() {

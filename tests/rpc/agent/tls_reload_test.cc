@@ -1,5 +1,6 @@
 // Certificates that change under a running agent: faults 143, 144 and 145 of tests/README.md.
 #include <grpc/grpc_security_constants.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <memory>
@@ -143,6 +144,36 @@ TEST_F(TlsReloadTest, ListsThatAreOfNoUseAreNamedAndTheOldOnesCountOn) {
               HasSubstr(absl::StrCat(lists, "/list.pem holds no PEM revocation list")));
   EXPECT_EQ(List(Channel()).error_code(), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_THAT(std::string(RpcAgent(options).status().message()), HasSubstr("list.pem"));
+}
+
+TEST_F(TlsReloadTest, EveryListOfAFileCountsAndABadFileKeepsNoOtherFromCounting) {
+  const std::string lists = authority_.Path("lists", "d");
+  std::filesystem::create_directory(lists);
+  authority_.Issue("dev", "URI:spiffe://test/dev");
+  authority_.Revoke("", lists);
+  ServerOptions options = authority_.Options();
+  options.tcp.crl_directory = lists;
+  Start(options);
+  ASSERT_TRUE(List(Channel()).ok());
+  // The second of two lists in one file, beside files that are none.
+  const std::string first = FileText(lists + "/list.pem");
+  authority_.Revoke("ops", lists);
+  std::ofstream(lists + "/both.pem") << first << FileText(lists + "/list.pem");
+  std::filesystem::remove(lists + "/list.pem");
+  std::ofstream(lists + "/README") << "hello";
+  ASSERT_EQ(mkfifo((lists + "/pipe").c_str(), 0600), 0);
+  EXPECT_THAT(std::string(Reload().message()), HasSubstr("README holds no PEM revocation list"));
+  EXPECT_EQ(List(Channel()).error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_TRUE(List(Channel("dev")).ok());
+}
+
+TEST_F(TlsReloadTest, APipeInPlaceOfACertificateIsRefusedAndNotWaitedFor) {
+  Start(authority_.Options());
+  const std::string certificate = authority_.Path("server", "pem");
+  std::filesystem::remove(certificate);
+  ASSERT_EQ(mkfifo(certificate.c_str(), 0600), 0);
+  EXPECT_THAT(std::string(Reload().message()), HasSubstr("is no regular file"));
+  EXPECT_TRUE(List(Channel()).ok());
 }
 
 }  // namespace

@@ -21,6 +21,11 @@ TEST(RenderGathered, RanksOfOneHostThatDifferAreNamed) {
             "ranks 0,2  a\nrank 1     b\n");
 }
 
+TEST(RenderGathered, OnATerminalNoLineOverwritesItsLabel) {
+  EXPECT_EQ(RenderGathered({{0, "ant", "a\rb\x1b[1m\r\n"}}, /*shows_controls=*/true),
+            "ant  a\\rb\\x1b[1m\n");
+}
+
 TEST(RenderGathered, LinesAfterTheFirstAreAligned) {
   EXPECT_EQ(RenderGathered({{0, "ant", "a\nb\n"}, {1, "ant", "a\nb\n"}}), "ant  a\n     b\n");
 }

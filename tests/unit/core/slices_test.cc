@@ -206,7 +206,9 @@ TEST_F(SlicesTest, AProcessHasNoMoreLabelsThanItMayHaveHoweverManyUpdates) {
     for (int i = 0; i < 64; ++i) update.set_labels[absl::StrCat("r", round, "-", i)] = "x";
     const absl::Status status = world_.Update(std::move(update))->outcomes.at(0).second;
     EXPECT_EQ(status.ok(), round == 0) << status;
-    if (round > 0) EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    if (round > 0) {
+      EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    }
   }
   EXPECT_THAT(world_.Get(id).labels, SizeIs(64));
 }
