@@ -74,7 +74,7 @@ TEST(Credentials, AFileThatIsMissingOrIsNotWhatItShouldBeIsNamed) {
   EXPECT_EQ(Credentials::Load({"/nonexistent", files.key, pem}).status().message(),
             "read the certificate /nonexistent: No such file or directory");
   EXPECT_EQ(Credentials::Load({"/", files.key, pem}).status().message(),
-            "read the certificate /: Is a directory");
+            "the certificate / is no regular file");
   unlink(large.c_str());
 }
 
