@@ -113,7 +113,7 @@ TEST_F(TcpDoorTest, ANeighbourIsServedWhileSilentConnectionsPileUp) {
 
 TEST_F(TcpDoorTest, ConnectionsWithoutACallAreEnded) {
   TcpLimits limits;
-  limits.first_call = absl::Milliseconds(100);
+  limits.first_call = absl::Seconds(1);
   Start(limits);
   const UniqueFd silent = ConnectFrom("127.0.0.1", address());
   // With a handshake, but no call.
