@@ -233,7 +233,8 @@ pid_t StartDriver(size_t kind, const std::string& directory) {
 double At(std::vector<double> values, double part) {
   if (values.empty()) return -1;
   std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1, static_cast<size_t>(part * values.size()))];
+  const auto at = static_cast<size_t>(part * static_cast<double>(values.size()));
+  return values[std::min(values.size() - 1, at)];
 }
 
 int64_t RssOf(pid_t pid) {
