@@ -68,14 +68,21 @@ struct Driver {
   explicit Driver(const std::string& directory) {
     grpc::SslCredentialsOptions ssl;
     ssl.pem_root_certs = ReadFile(directory + "/ca.crt");
-    ssl.pem_cert_chain = ReadFile(directory + "/flooder.crt");
-    ssl.pem_private_key = ReadFile(directory + "/flooder.key");
+    ssl.pem_cert_chain = ReadFile(directory + "/ca-flooder.crt");
+    ssl.pem_private_key = ReadFile(directory + "/ca-flooder.key");
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     arguments.SetMaxReceiveMessageSize(-1);
     channel = grpc::CreateCustomChannel(kAddress, grpc::SslCredentials(ssl), arguments);
     processes = v1::ProcessService::NewStub(channel);
     sessions = v1::SessionService::NewStub(channel);
+    // A flood that does not arrive measures nothing.
+    grpc::ClientContext context;
+    v1::ListResponse response;
+    const grpc::Status served = processes->List(&context, v1::ListRequest(), &response);
+    if (served.ok()) return;
+    std::fprintf(stderr, "the flooder is not served: %s\n", served.error_message().c_str());
+    std::abort();
   }
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::ProcessService::Stub> processes;
