@@ -1,5 +1,5 @@
-// What one identity may have of this agent at a time, so that it leaves room for others. The defaults are
-// beyond what anybody meets who does not flood.
+// What one identity may have of this agent at a time, so that it leaves room for others. Only
+// floods reach the defaults.
 //
 // Ownership:     plain data; part of SupervisorOptions.
 // Thread-safety: constant after construction.

@@ -59,7 +59,7 @@ void Retention::EnforceSoon() {
   });
 }
 
-// An owner who has many, or large ones, does not shorten the time of what others have.
+// A process of an owner that has many, or large ones, goes before its time; those of other owners stay.
 std::optional<std::string> Retention::NextToGo() const {
   if (due_.empty()) return std::nullopt;
   if (due_.begin()->first <= core_->clock->Now()) return due_.begin()->second;

@@ -1,5 +1,5 @@
-// Lets ended processes go: by request, by age, by number, and by what their specs take up. Beyond the
-// last two those of the owner go who has the most.
+// Lets ended processes go: by request, by age, by number, and by what their specs take up. Above a limit
+// on number or specs, the owner that has most loses its oldest process first.
 //
 // Ownership:     owned by the supervisor; does not own the processes.
 // Thread-safety: loop thread only.

@@ -77,7 +77,7 @@ class AuditLog {
  private:
   struct Item {
     std::string line;
-    Written written;  // null: nobody waits for it
+    Written written;  // null: the call does not wait for its line
   };
   struct Merged {
     AuditEntry entry;  // the latest

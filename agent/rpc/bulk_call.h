@@ -5,7 +5,7 @@
 //               turns, and only while the answer is wanted.
 //  3. Answer    when all were told of.
 //
-// Ownership:     the closures of the slices share it with nobody.
+// Ownership:     owned by the closure of its next slice.
 // Thread-safety: loop thread only.
 // Blocking:      never blocks.
 // Errors:        none: what became of each process is in the answer.

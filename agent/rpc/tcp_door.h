@@ -1,7 +1,7 @@
 // TCP: an accept loop of our own in front of gRPC, on a thread of its own.
 //
 // gRPC's own accept loop never comes back from a want of descriptors, keeps thousands of unfinished
-// handshakes, and tells nobody which connection a call came by. So the agent accepts, keeps a
+// handshakes, and does not tell the agent by which connection a call came. So the agent accepts, keeps a
 // duplicate of each socket (TcpConnections), and hands it to gRPC by one of its external acceptors:
 // over TLS one acceptor for each door of TcpConnections, in plain text a single one.
 //
