@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -33,6 +34,19 @@ class Selecting {
   // Calls back once: before returning, if one slice is enough; never, if the answer is not wanted any
   // more by then.
   void Run(const Caller& caller, Selector selector, IsWanted is_wanted, Done done);
+
+  // The same for a command that says what it selects: `begin(command, selected)`.
+  template <typename Command, typename Begin>
+  void RunFor(Command command, Begin begin) {
+    const Caller caller = command.permit.caller();
+    const Selector selector = command.selector;
+    const IsWanted is_wanted = command.is_wanted;
+    Run(caller, selector, is_wanted,
+        [command = std::move(command),
+         begin = std::move(begin)](absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
+          begin(std::move(command), std::move(selected));
+        });
+  }
 
  private:
   struct Job;

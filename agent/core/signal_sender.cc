@@ -18,14 +18,12 @@ struct SignalSender::Delivery {
 };
 
 void SignalSender::Signal(SignalCommand command, OutcomesCallback done) {
-  const Caller caller = command.permit.caller();
-  const Selector selector = command.selector;
-  const IsWanted is_wanted = command.is_wanted;
-  core_->selecting.Run(caller, selector, is_wanted,
-                       [this, command = std::move(command), done = std::move(done)](
-                           absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
-                         Begin(std::move(command), selected, std::move(done));
-                       });
+  core_->selecting.RunFor(
+      std::move(command),
+      [this, done = std::move(done)](SignalCommand asked,
+                                     absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
+        Begin(std::move(asked), selected, std::move(done));
+      });
 }
 
 void SignalSender::Begin(SignalCommand command,

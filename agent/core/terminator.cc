@@ -156,15 +156,13 @@ struct Terminator::Job {
 };
 
 void Terminator::Terminate(TerminateCommand command, OutcomesCallback done) {
-  const Caller caller = command.permit.caller();
-  const Selector selector = command.selector;
-  const IsWanted is_wanted = command.is_wanted;
-  core_->selecting.Run(caller, selector, is_wanted,
-                       [this, command = std::move(command), done = std::move(done)](
-                           absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
-                         if (!selected.ok()) return done(selected.status());
-                         TerminateAll(std::move(command), *selected, std::move(done));
-                       });
+  core_->selecting.RunFor(
+      std::move(command),
+      [this, done = std::move(done)](TerminateCommand asked,
+                                     absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
+        if (!selected.ok()) return done(selected.status());
+        TerminateAll(std::move(asked), *selected, std::move(done));
+      });
 }
 
 void Terminator::TerminateAll(TerminateCommand command, const std::vector<ProcessEntry*>& processes,

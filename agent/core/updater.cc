@@ -24,14 +24,12 @@ struct Updater::Job {
 };
 
 void Updater::Update(UpdateCommand command, OutcomesCallback done) {
-  const Caller caller = command.permit.caller();
-  const Selector selector = command.selector;
-  const IsWanted is_wanted = command.is_wanted;
-  core_->selecting.Run(caller, selector, is_wanted,
-                       [this, command = std::move(command), done = std::move(done)](
-                           absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
-                         Begin(std::move(command), selected, std::move(done));
-                       });
+  core_->selecting.RunFor(
+      std::move(command),
+      [this, done = std::move(done)](UpdateCommand asked,
+                                     absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
+        Begin(std::move(asked), selected, std::move(done));
+      });
 }
 
 void Updater::Begin(UpdateCommand command,
