@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <utility>
 
@@ -49,6 +50,18 @@ struct flock LockOf(int slot) {
   return lock;
 }
 
+// Of all slots from `slot` on.
+struct flock LockFrom(int slot) {
+  struct flock lock = LockOf(slot);
+  lock.l_len = 0;
+  return lock;
+}
+
+bool IsLockedByAnother(int fd, struct flock lock) {
+  if (fcntl(fd, F_OFD_GETLK, &lock) != 0) return true;  // Never call a living shim dead.
+  return lock.l_type != F_UNLCK;
+}
+
 bool TryLock(int fd, int slot) {
   struct flock lock = LockOf(slot);
   return fcntl(fd, F_OFD_SETLK, &lock) == 0;
@@ -83,14 +96,24 @@ std::string RecordFile::Halves::Id() const {
   return prefix == nullptr ? std::string() : std::string(prefix->id, record::kIdBytes);
 }
 
-RecordFile::RecordFile(UniqueFd fd, std::string path, BootIdBytes boot_id, Format format)
-    : fd_(std::move(fd)), path_(std::move(path)), boot_id_(boot_id), format_(format) {}
+RecordFile::RecordFile(UniqueFd fd, std::string path, BootIdBytes boot_id, Format format, int index)
+    : fd_(std::move(fd)),
+      path_(std::move(path)),
+      boot_id_(boot_id),
+      format_(format),
+      first_(std::max(1, index * kSlotsPerFile)),
+      limit_((index + 1) * kSlotsPerFile - 1),
+      slot_count_(first_ - 1) {}
+
+std::string RecordFile::PathOf(const std::string& run_dir, int index) {
+  return index == 0 ? absl::StrCat(run_dir, "/records") : absl::StrCat(run_dir, "/records.", index);
+}
 
 absl::StatusOr<std::unique_ptr<RecordFile>> RecordFile::Open(const std::string& run_dir,
                                                              const std::string& boot_id,
-                                                             const Format& format) {
+                                                             const Format& format, int index) {
   SHOAL_ASSIGN_OR_RETURN(const BootIdBytes boot, ParseBootId(boot_id));
-  const std::string path = absl::StrCat(run_dir, "/records");
+  const std::string path = PathOf(run_dir, index);
   SHOAL_ASSIGN_OR_RETURN(UniqueFd fd, OpenAt(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
   struct stat facts {};
   if (fstat(fd.get(), &facts) != 0) return ErrnoStatus(errno, absl::StrCat("stat ", path));
@@ -102,9 +125,8 @@ absl::StatusOr<std::unique_ptr<RecordFile>> RecordFile::Open(const std::string& 
     return absl::UnavailableError(
         absl::StrCat("run directory ", run_dir, " is in use by another agent"));
   }
-  auto file = absl::WrapUnique(new RecordFile(std::move(fd), path, boot, format));
+  auto file = absl::WrapUnique(new RecordFile(std::move(fd), path, boot, format, index));
   SHOAL_RETURN_IF_ERROR(file->PrepareHeader());
-  file->FindFreeSlots();
   return file;
 }
 
@@ -134,9 +156,9 @@ void RecordFile::FindFreeSlots() {
   struct stat facts {};
   if (fstat(fd_.get(), &facts) != 0) return;
   const auto size = static_cast<size_t>(facts.st_size);
-  slot_count_ =
-      std::max<int>(1, static_cast<int>((size + record::kSlotBytes - 1) / record::kSlotBytes)) - 1;
-  for (int slot = 1; slot <= slot_count_; ++slot) {
+  const auto slots = static_cast<int>((size + record::kSlotBytes - 1) / record::kSlotBytes);
+  slot_count_ = std::max(first_, slots) - 1;
+  for (int slot = first_; slot <= slot_count_; ++slot) {
     if (Read(slot).IsFree()) free_.push_back(slot);
   }
 }
@@ -158,6 +180,9 @@ absl::StatusOr<RecordFile::TakenSlot> RecordFile::Take() {
     free_.push_back(slot);  // Its last shim has written its last word but not ended yet.
   }
   const int slot = slot_count_ + 1;
+  if (slot > limit_) {
+    return absl::OutOfRangeError(absl::StrCat("every slot of ", path_, " is locked"));
+  }
   if (!TryLock(fd.get(), slot)) {
     return ErrnoStatus(errno, absl::StrCat("lock slot ", slot, " of ", path_));
   }
@@ -232,10 +257,24 @@ RecordFile::Halves RecordFile::Read(int slot) const {
   return halves;
 }
 
-bool RecordFile::IsLocked(int slot) const {
-  struct flock lock = LockOf(slot);
-  if (fcntl(fd_.get(), F_OFD_GETLK, &lock) != 0) return true;  // Never call a living shim dead.
-  return lock.l_type != F_UNLCK;
+bool RecordFile::IsLocked(int slot) const { return IsLockedByAnother(fd_.get(), LockOf(slot)); }
+
+bool RecordFile::IsUnused() const {
+  return free_.size() == static_cast<size_t>(slot_count_ - first_ + 1) &&
+         !IsLockedByAnother(fd_.get(), LockFrom(first_));
+}
+
+void RecordFile::Shrink() {
+  if (ftruncate(fd_.get(), record::kSlotBytes) != 0) return;  // They stay free as they are.
+  slot_count_ = first_ - 1;
+  free_.clear();
+}
+
+void RecordFile::Remove() {
+  struct stat own {};
+  struct stat there {};
+  if (fstat(fd_.get(), &own) != 0 || lstat(path_.c_str(), &there) != 0) return;
+  if (own.st_dev == there.st_dev && own.st_ino == there.st_ino) unlink(path_.c_str());
 }
 
 void RecordFile::Clear(int slot) {
@@ -259,6 +298,20 @@ absl::Status RecordFile::SetCgroupBase(const std::string& path) {
   char text[kBaseBytes] = {};
   std::copy(path.begin(), path.end(), text);
   if (pwrite(fd_.get(), text, sizeof(text), record::kCgroupBaseOffset) != sizeof(text)) {
+    return ErrnoStatus(errno, absl::StrCat("write header of ", path_));
+  }
+  return absl::OkStatus();
+}
+
+int RecordFile::file_count() const {
+  uint32_t count = 0;
+  const ssize_t got = pread(fd_.get(), &count, sizeof(count), record::kFileCountOffset);
+  return got == sizeof(count) && count <= INT_MAX ? static_cast<int>(count) : 0;
+}
+
+absl::Status RecordFile::SetFileCount(int count) {
+  const auto number = static_cast<uint32_t>(count);
+  if (pwrite(fd_.get(), &number, sizeof(number), record::kFileCountOffset) != sizeof(number)) {
     return ErrnoStatus(errno, absl::StrCat("write header of ", path_));
   }
   return absl::OkStatus();

@@ -1,11 +1,13 @@
-// The record file of a run directory: slots handed out, halves read and written, locks tested.
+// One record file of a run directory: slots handed out, halves read and written, locks tested.
 //
-// Ownership:     one per agent, owns the descriptor and with it the agent lock.
+// Ownership:     owned by Records; owns the descriptor and with it the agent lock of this file.
 // Thread-safety: loop thread only.
-// Blocking:      never waits; a few system calls on tmpfs each.
+// Blocking:      Open up to 0.2 s while another process holds the agent lock; else a few system
+//                calls on tmpfs each.
 // Errors:        Open: UNAVAILABLE when another agent serves the file, FAILED_PRECONDITION when it is
 //                not ours.
-//                Take: RESOURCE_EXHAUSTED (descriptors, space); nothing is left behind.
+//                Take: RESOURCE_EXHAUSTED (descriptors, space), OUT_OF_RANGE (no slot can be locked);
+//                nothing is left behind.
 #ifndef SHOAL_AGENT_OS_RECORD_FILE_H_
 #define SHOAL_AGENT_OS_RECORD_FILE_H_
 
@@ -36,6 +38,11 @@ bool HasId(const Half& half, absl::string_view id) {
   return id == absl::string_view(half.prefix.id, record::kIdBytes);
 }
 
+// File N has the slots N * kSlotsPerFile and those that follow, each at its number's place, so that a
+// slot is known by its number alone; slot 0 of each file is its header. Every lock of a file is in
+// one list of the kernel, which each lock, look and close walks: so files stay short.
+inline constexpr int kSlotsPerFile = 128;
+
 class RecordFile {
  public:
   // A free slot and its lock, which lives as long as a duplicate of `fd` is open anywhere.
@@ -62,11 +69,20 @@ class RecordFile {
     uint32_t oldest_reader = record::kOldestReader;
   };
 
-  // Opens or creates <run_dir>/records, takes the agent lock, empties a file of another boot.
+  // Its path: <run_dir>/records, <run_dir>/records.1 and so on.
+  static std::string PathOf(const std::string& run_dir, int index);
+
+  // Opens or creates the file, takes the agent lock, empties a file of another boot. Slots are
+  // looked at by FindFreeSlots, once the agent lock of every file is held.
   static absl::StatusOr<std::unique_ptr<RecordFile>> Open(const std::string& run_dir,
                                                           const std::string& boot_id,
-                                                          const Format& format);
+                                                          const Format& format, int index = 0);
+  // REQUIRES: called once, before any method below.
+  void FindFreeSlots();
 
+  // False: every slot is in use, or the file has more slots than one is to have (one of an earlier
+  // agent), and gets no new ones until it is empty.
+  bool HasRoom() const { return !IsTooLong() && (!free_.empty() || slot_count_ < limit_); }
   absl::StatusOr<TakenSlot> Take();
   // Writes the agent half of a new process: fills in format and boot id, seals it.
   absl::Status Write(int slot, record::AgentHalf half);
@@ -79,8 +95,15 @@ class RecordFile {
   // Empties a slot that no shim uses any more and makes it free.
   void Clear(int slot);
 
-  // Slots are 1 … slot_count().
+  // The highest number of a slot that was ever used; one less than the first if none was.
   int slot_count() const { return slot_count_; }
+  bool IsTooLong() const { return slot_count_ > limit_; }
+  // True: every slot is free, and no process holds the lock of one.
+  bool IsUnused() const;
+  // Gives the room of the slots back. REQUIRES: IsUnused().
+  void Shrink();
+  // Removes the file, unless its path is another file's by now. REQUIRES: IsUnused().
+  void Remove();
 
   // There was no file of this boot: nothing is known of what it may have held.
   bool is_new() const { return is_new_; }
@@ -89,10 +112,13 @@ class RecordFile {
   std::string cgroup_base() const;
   absl::Status SetCgroupBase(const std::string& path);
 
+  // How many record files there are, as the first of them tells; 0: not told.
+  int file_count() const;
+  absl::Status SetFileCount(int count);
+
  private:
-  RecordFile(UniqueFd fd, std::string path, BootIdBytes boot_id, Format format);
+  RecordFile(UniqueFd fd, std::string path, BootIdBytes boot_id, Format format, int index);
   absl::Status PrepareHeader();
-  void FindFreeSlots();
   absl::StatusOr<UniqueFd> OpenAnew() const;
   absl::Status Put(int slot, record::AgentHalf* half, record::Area<record::AgentHalf>* area);
 
@@ -101,10 +127,12 @@ class RecordFile {
   const std::string path_;
   const BootIdBytes boot_id_;
   const Format format_;
+  const int first_;  // slot
+  const int limit_;  // the last slot that is given out
 
   // Loop thread only.
   bool is_new_ = false;
-  int slot_count_ = 0;
+  int slot_count_;
   std::deque<int> free_;  // the longest free first: its last shim is surely gone
 };
 

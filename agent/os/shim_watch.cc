@@ -38,7 +38,7 @@ absl::StatusOr<UniqueFd> OpenChild(pid_t child) {
 
 }  // namespace
 
-ShimWatch::ShimWatch(EventLoop* loop, const RecordFile* records,
+ShimWatch::ShimWatch(EventLoop* loop, const Records* records,
                      absl::AnyInvocable<void(int slot)> on_death)
     : loop_(loop), records_(records), on_death_(std::move(on_death)), spares_(kSpares) {}
 

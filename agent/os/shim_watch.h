@@ -22,7 +22,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "agent/loop/event_loop.h"
-#include "agent/os/record_file.h"
+#include "agent/os/records.h"
 #include "agent/os/spare_descriptors.h"
 #include "common/unique_fd.h"
 
@@ -31,8 +31,7 @@ namespace shoal::agent {
 class ShimWatch {
  public:
   // `on_death(slot)` is called once per shim, from the loop; the slot is no longer watched then.
-  ShimWatch(EventLoop* loop, const RecordFile* records,
-            absl::AnyInvocable<void(int slot)> on_death);
+  ShimWatch(EventLoop* loop, const Records* records, absl::AnyInvocable<void(int slot)> on_death);
   ~ShimWatch();
 
   void AddChild(int slot, pid_t pid);
@@ -73,7 +72,7 @@ class ShimWatch {
   void ArmPoll();
 
   EventLoop* const loop_;
-  const RecordFile* const records_;
+  const Records* const records_;
   absl::AnyInvocable<void(int slot)> on_death_;
   absl::flat_hash_map<int, Shim> shims_;
   absl::flat_hash_set<int> unreached_;

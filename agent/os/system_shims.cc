@@ -44,8 +44,8 @@ absl::StatusOr<std::unique_ptr<SystemShims>> SystemShims::Open(EventLoop* loop,
 }
 
 absl::Status SystemShims::Prepare() {
-  SHOAL_ASSIGN_OR_RETURN(
-      records_, RecordFile::Open(options_.run_dir, options_.boot_id, options_.record_format));
+  SHOAL_ASSIGN_OR_RETURN(records_,
+                         Records::Open(options_.run_dir, options_.boot_id, options_.record_format));
   SHOAL_ASSIGN_OR_RETURN(spawner_, ShimSpawner::Open(options_.shim_path));
   FindCgroupBase();
   watch_ =

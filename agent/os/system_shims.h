@@ -27,7 +27,7 @@
 #include "agent/os/fork_socket.h"
 #include "agent/os/process_tree.h"
 #include "agent/os/program_file.h"
-#include "agent/os/record_file.h"
+#include "agent/os/records.h"
 #include "agent/os/report_fifo.h"
 #include "agent/os/shim_spawner.h"
 #include "agent/os/shim_watch.h"
@@ -132,7 +132,7 @@ class SystemShims final : public ShimSlots,
   // Constant after construction.
   EventLoop* const loop_;
   const SystemShimsOptions options_;
-  std::unique_ptr<RecordFile> records_;
+  std::unique_ptr<Records> records_;
   std::unique_ptr<ReportFifo> fifo_;
   std::unique_ptr<ShimSpawner> spawner_;
   std::unique_ptr<CgroupBase> cgroups_;  // null: none is writable

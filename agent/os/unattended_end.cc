@@ -18,7 +18,7 @@
 #include "agent/os/cgroup.h"
 #include "agent/os/process_signals.h"
 #include "agent/os/procfs.h"
-#include "agent/os/record_file.h"
+#include "agent/os/records.h"
 #include "agent/os/report_fifo.h"
 #include "agent/record/end_order.h"
 #include "common/boot_time.h"
@@ -78,7 +78,7 @@ std::string WhyUnordered(const RecordFile::Halves& halves, const absl::Status& o
 
 class Ending {
  public:
-  Ending(std::unique_ptr<RecordFile> records, std::unique_ptr<ReportFifo> fifo,
+  Ending(std::unique_ptr<Records> records, std::unique_ptr<ReportFifo> fifo,
          absl::FunctionRef<void(const std::string& line)> say)
       : records_(std::move(records)), fifo_(std::move(fifo)), say_(say) {}
 
@@ -95,7 +95,7 @@ class Ending {
   void Say(const Target& target, const Result& result);
   void AwaitReport();
 
-  const std::unique_ptr<RecordFile> records_;
+  const std::unique_ptr<Records> records_;
   const std::unique_ptr<ReportFifo> fifo_;  // null: looked at every now and then alone
   const absl::FunctionRef<void(const std::string& line)> say_;
   std::vector<Target> targets_;  // that are not over yet
@@ -241,8 +241,8 @@ absl::StatusOr<bool> EndUnattended(const UnattendedEnd& wish,
     return absl::NotFoundError(
         absl::StrCat("there are no records in ", wish.run_dir, ": no agent has run there"));
   }
-  SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<RecordFile> records,
-                         RecordFile::Open(wish.run_dir, wish.boot_id, RecordFile::Format()));
+  SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Records> records,
+                         Records::Open(wish.run_dir, wish.boot_id, RecordFile::Format()));
   absl::StatusOr<std::unique_ptr<ReportFifo>> fifo = ReportFifo::Open(wish.run_dir);
   Ending ending(std::move(records), fifo.ok() ? *std::move(fifo) : nullptr, say);
   SHOAL_RETURN_IF_ERROR(ending.Select(wish.which));

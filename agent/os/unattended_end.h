@@ -1,7 +1,7 @@
 // Ends processes of a run directory that no agent serves: `shoald --terminate`, for where an agent
 // cannot run, or does not answer and was killed.
 //
-//  1. the agent lock is taken, so that no agent starts meanwhile           RecordFile::Open
+//  1. the agent lock is taken, so that no agent starts meanwhile           Records::Open
 //  2. the order is written into the agent halves                           Order
 //  3. the shims are woken and do the rest; what they report is waited for  Await
 //

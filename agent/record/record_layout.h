@@ -1,7 +1,7 @@
 // The record: one fixed-size slot per process through which agent and shim speak, and which
-// outlives both.
+// outlives both. Slots are in several files, each at the place of its number.
 //
-// Ownership:     the agent creates the file and hands out slots. Each half of a slot has exactly
+// Ownership:     the agent creates the files and hands out slots. Each half of a slot has exactly
 //                one writer: AgentHalf the agent, ShimHalf the shim that holds the slot's lock.
 // Thread-safety: plain data. A half is written whole by one pwrite; a reader that finds a wrong
 //                checksum reads again (a write was in flight) and, if it stays wrong, treats the
@@ -9,8 +9,8 @@
 // Liveness:      an OFD write lock (fcntl(2) F_OFD_SETLK) on the bytes of the slot. The agent opens
 //                the file anew, takes the lock, starts the shim with that descriptor and closes its
 //                own: locked = a shim is running or being started; unlocked without kFinal = no
-//                shim will ever run. Slot 0 is the header; its lock is the agent lock: held = an
-//                agent serves this file.
+//                shim will ever run. Slot 0 of each file is its header, whose lock is the agent
+//                lock: held = an agent serves this file.
 // Versions:      see half_format.h, which seals halves and reads those of other versions. Fields
 //                are appended to a half, never moved, resized or given another meaning; what cannot
 //                be said so raises kOldestReader.
@@ -220,13 +220,15 @@ struct ShimHalf {
 
 inline constexpr size_t kAgentHalfOffset = 0;
 inline constexpr size_t kShimHalfOffset = kAgentAreaBytes;
-static_assert(sizeof(AgentHalf) <= kAgentAreaBytes && sizeof(ShimHalf) <= kShimAreaBytes);
+static_assert(sizeof(AgentHalf) <= kAgentAreaBytes - 8 && sizeof(ShimHalf) <= kShimAreaBytes);
 static_assert(sizeof(AgentHalf) % 8 == 0 && sizeof(ShimHalf) % 8 == 0, "no padding at the end");
 
 // The header, slot 0, has an agent half of which only the prefix counts (id: kHeaderId, boot id: of
-// all that is in the file), and where other slots have the shim's half the path of the directory
-// below which the cgroups of processes are, as text up to a NUL; empty if there is none.
+// all that is in the file). That of the first file also has, where other slots have the shim's half,
+// the path of the directory below which the cgroups of processes are, as text up to a NUL, empty if
+// there is none; and in the last bytes of the agent's area the number of files.
 inline constexpr char kHeaderId[kIdBytes + 1] = "SHOALRECORDFILE.";
+inline constexpr size_t kFileCountOffset = kAgentAreaBytes - 8;  // uint32_t; 0 = not told
 inline constexpr size_t kCgroupBaseOffset = kShimHalfOffset;
 
 // What a shim writes into the FIFO after each change of its half. 16 bytes: below PIPE_BUF, so

@@ -55,9 +55,12 @@ constexpr char kVersion2[] = R"(
 // Version 3: owners have a kind (GiveOwnersKinds). An older agent would give new ones none.
 constexpr char kVersion3[] = "";
 
+// Version 4: records are in several files. An older agent would not find the processes of all.
+constexpr char kVersion4[] = "";
+
 // kSteps[i] makes version i + 1 of version i; version 0 is an empty file. A step that has been
 // released never changes.
-constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3};
+constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4};
 static_assert(std::size(kSteps) == kSchemaVersion);
 
 absl::StatusOr<int> VersionOf(Database* database) {

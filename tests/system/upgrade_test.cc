@@ -132,6 +132,40 @@ TEST_F(Upgrade, AShimOfTheNextVersionIsServedAcrossARestart) {
   EXPECT_EQ(OutputOf(agent, "gated"), "ready\nmore");
 }
 
+// It is longer than a file is to be: its shims are served, and what is started goes elsewhere.
+TEST_F(Upgrade, TheOneLongFileOfAnEarlierAgentIsServedUntilItIsEmpty) {
+  AgentProcess& agent = AddAgent("ant");
+  ASSERT_TRUE(agent.Start());
+  const std::string gate = MakeGate("gate");
+  agent.stub().Spawn(SpecOf({ChildPath(), "gated", gate, "3", "more"}, "gated"));
+  agent.stub().Spawn(SpecOf({ChildPath(), "ignore-term"}, "stubborn"));
+  WaitUntil("gated is up", [&] { return OutputOf(agent, "gated") == "ready\n"; });
+  WaitUntil("stubborn is up", [&] { return OutputOf(agent, "stubborn") == "ready\n"; });
+  agent.Kill();
+  const std::string records = agent.run_dir() + "/records";
+  std::filesystem::resize_file(records, 300 * record::kSlotBytes);
+
+  ASSERT_TRUE(agent.Start());
+  EXPECT_EQ(agent.stub().Get("gated").state(), v1::STATE_RUNNING);
+  agent.stub().Spawn(SpecOf({ChildPath(), "sleep"}, "after"));
+  EXPECT_TRUE(std::filesystem::exists(records + ".3")) << "slots 1 to 299 are the first file's";
+  agent.Kill();
+  ASSERT_TRUE(agent.Start());
+  EXPECT_EQ(agent.stub().Get("after").state(), v1::STATE_RUNNING);
+  EXPECT_EQ(Shoal({"stop", "--grace", "100ms", "stubborn"}).exit_code, 0);
+  EXPECT_EQ(agent.stub().Get("stubborn").exit().signal(), SIGKILL);
+  EXPECT_EQ(std::filesystem::file_size(records), 300 * record::kSlotBytes);
+  OpenGate(gate);
+  EXPECT_EQ(agent.stub().Wait("gated", v1::WaitRequest::UNTIL_EMPTY).exit().code(), 3);
+  EXPECT_EQ(OutputOf(agent, "gated"), "ready\nmore");
+  WaitUntil("the file is emptied",
+            [&] { return std::filesystem::file_size(records) == record::kSlotBytes; });
+  agent.Kill();
+  ASSERT_TRUE(agent.Start());
+  EXPECT_EQ(Shoal({"stop", "after"}).exit_code, 0);
+  EXPECT_EQ(agent.stub().Get("after").exit().signal(), SIGTERM);
+}
+
 // Its shims have the words of their processes in their command lines, and go on having them.
 TEST_F(Upgrade, AShimThatWasToldByWordsIsServed) {
   const std::string programs = Scratch("programs");

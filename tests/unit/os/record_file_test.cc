@@ -43,7 +43,9 @@ class RecordFileTest : public ::testing::Test {
                                    const RecordFile::Format& format = {}) {
     auto file = RecordFile::Open(scratch_.path(), boot_id, format);
     EXPECT_TRUE(file.ok()) << file.status();
-    return file.ok() ? *std::move(file) : nullptr;
+    if (!file.ok()) return nullptr;
+    (*file)->FindFreeSlots();
+    return *std::move(file);
   }
   RecordFile::TakenSlot Take(RecordFile* file) {
     auto taken = file->Take();

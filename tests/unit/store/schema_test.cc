@@ -170,7 +170,7 @@ TEST_F(SchemaTest, ANewerDatabaseThatAllowsItIsReadAndKeepsItsVersion) {
   Tamper(
       "ALTER TABLE processes ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';"
       "ALTER TABLE sessions ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';"
-      "CREATE TABLE later(x INTEGER); PRAGMA user_version=4");
+      "CREATE TABLE later(x INTEGER); PRAGMA user_version=5");
   const Store::Content content = Reload();
   EXPECT_THAT(content.processes, SizeIs(1));
   store_->PutProcess(EntryOf("B"));
@@ -180,7 +180,7 @@ TEST_F(SchemaTest, ANewerDatabaseThatAllowsItIsReadAndKeepsItsVersion) {
   EXPECT_TRUE(store_->Commit().ok());
   EXPECT_THAT(Reload().processes, SizeIs(2));
   store_.reset();
-  EXPECT_EQ(Ask("PRAGMA user_version"), "4");
+  EXPECT_EQ(Ask("PRAGMA user_version"), "5");
 }
 
 TEST_F(SchemaTest, ANewerDatabaseThatDoesNotAllowItIsRefusedAndSaysWhatGoesOn) {
@@ -196,7 +196,7 @@ TEST_F(SchemaTest, ANewerDatabaseThatDoesNotAllowItIsRefusedAndSaysWhatGoesOn) {
 
 TEST_F(SchemaTest, ANewerDatabaseWithoutThatMarkIsRefused) {
   Open();
-  Tamper("DELETE FROM meta WHERE key='oldest_reader'; PRAGMA user_version=4");
+  Tamper("DELETE FROM meta WHERE key='oldest_reader'; PRAGMA user_version=5");
   EXPECT_EQ(TryOpen().code(), absl::StatusCode::kFailedPrecondition);
 }
 
