@@ -2,7 +2,7 @@
 //
 // Ownership:     owned by the supervisor; does not own the processes.
 // Thread-safety: loop thread only.
-// Blocking:      one posix_spawn per process.
+// Blocking:      the execve of a shim per process.
 // Errors:        none returned; a start that fails is the state of its process.
 #ifndef SHOAL_AGENT_CORE_LAUNCHER_H_
 #define SHOAL_AGENT_CORE_LAUNCHER_H_

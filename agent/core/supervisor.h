@@ -2,7 +2,7 @@
 //
 // Ownership:     created by main with its ports, which outlive it. Owns all processes and sessions.
 // Thread-safety: loop thread only; callbacks run on the loop thread, observers are called there.
-// Blocking:      one posix_spawn per started process; FinishTurn for one SQLite commit; a template
+// Blocking:      the execve of a shim per started process; FinishTurn for one SQLite commit; a template
 //                for a look at its program's file; small reads for the output of a process that
 //                ended and to explain a failed start.
 // Access:        what a caller asks for takes the Permit of Authorize, alone or in its command.

@@ -1,14 +1,19 @@
 #include "agent/os/shim_spawner.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
+#include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/match.h"
@@ -22,23 +27,16 @@
 namespace shoal::agent {
 namespace {
 
-class FileActions {
- public:
-  FileActions() { posix_spawn_file_actions_init(&actions_); }
-  ~FileActions() { posix_spawn_file_actions_destroy(&actions_); }
-  FileActions(const FileActions&) = delete;
-  FileActions& operator=(const FileActions&) = delete;
+// The child runs in the agent's memory: no sanitizer may think that a thread of the agent did this.
+#define SHOAL_IN_CHILD __attribute__((no_sanitize("address", "thread", "undefined")))
 
-  void Give(int own, int shim) {
-    if (error_ == 0) error_ = posix_spawn_file_actions_adddup2(&actions_, own, shim);
-  }
-  int error() const { return error_; }
-  const posix_spawn_file_actions_t* get() const { return &actions_; }
-
- private:
-  posix_spawn_file_actions_t actions_;
-  int error_ = 0;
+struct Move {
+  int from = -1;
+  int to = -1;
 };
+
+constexpr int kSignals = 64;
+constexpr int kUnsetExit = 127;
 
 constexpr size_t kShortestPattern = 3;  // what users look for processes by is no shorter
 
@@ -57,24 +55,39 @@ absl::StatusOr<UniqueFd> DuplicateStderr() {
   return OpenAt(AT_FDCWD, "/dev/null", O_RDWR);
 }
 
+// The libc's functions are not used in the child: sanitizers intercept them.
+SHOAL_IN_CHILD int ResetSignalsAsyncSafe() {
+  const uint64_t none[4] = {};  // handler (SIG_DFL), flags, restorer, mask, as the kernel has them
+  for (int number = 1; number <= kSignals; ++number) {
+    syscall(SYS_rt_sigaction, number, none, nullptr, sizeof(none[0]));
+  }
+  return 0;
+}
+
 }  // namespace
+
+// What the child is told, and what it tells: it runs in the agent's memory while the agent waits.
+struct ShimSpawner::Child {
+  std::array<Move, 3 + kPlaces> moves;
+  size_t count = 0;
+  unsigned first_unneeded = 0;  // descriptor
+  bool shares_table = false;
+  const char* program = nullptr;
+  char* const* argv = nullptr;
+  char* const* env = nullptr;
+
+  int error = 0;
+  bool could_not_leave = false;  // `error` is that of close_range
+
+  void Give(int own, int shim) { moves[count++] = {own, shim}; }
+};
 
 ShimSpawner::ShimSpawner(UniqueFd binary, UniqueFd null, UniqueFd error, std::string program)
     : binary_(std::move(binary)),
       null_(std::move(null)),
       error_(std::move(error)),
-      program_(std::move(program)) {
-  sigset_t all;
-  sigfillset(&all);
-  posix_spawnattr_init(&attributes_);
-  posix_spawnattr_setsigmask(&attributes_, &all);
-  posix_spawnattr_setsigdefault(&attributes_, &all);
-  posix_spawnattr_setflags(
-      &attributes_,
-      static_cast<short>(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
-}
-
-ShimSpawner::~ShimSpawner() { posix_spawnattr_destroy(&attributes_); }
+      program_(std::move(program)),
+      stack_(std::make_unique<std::byte[]>(kStackBytes)) {}
 
 absl::StatusOr<std::unique_ptr<ShimSpawner>> ShimSpawner::Open(const std::string& shim_path) {
   SHOAL_ASSIGN_OR_RETURN(UniqueFd binary, OpenAt(AT_FDCWD, shim_path, O_RDONLY));
@@ -85,36 +98,117 @@ absl::StatusOr<std::unique_ptr<ShimSpawner>> ShimSpawner::Open(const std::string
   }
   SHOAL_ASSIGN_OR_RETURN(UniqueFd null, OpenAt(AT_FDCWD, "/dev/null", O_RDWR));
   SHOAL_ASSIGN_OR_RETURN(UniqueFd error, DuplicateStderr());
-  // The child of posix_spawn has copies of our descriptors until its execve, so the number is good
-  // there, too, though it is close-on-exec.
+  // The child has the binary at the same number until its execve, though it is close-on-exec.
   std::string program = absl::StrCat("/proc/self/fd/", binary.get());
   if (access(program.c_str(), X_OK) != 0) program = shim_path;
-  return absl::WrapUnique(
+  auto spawner = absl::WrapUnique(
       new ShimSpawner(std::move(binary), std::move(null), std::move(error), std::move(program)));
+  SHOAL_RETURN_IF_ERROR(spawner->Reserve());
+  return spawner;
+}
+
+absl::Status ShimSpawner::Reserve() {
+  for (UniqueFd& place : places_) {
+    if (place) continue;
+    place = UniqueFd(fcntl(null_.get(), F_DUPFD_CLOEXEC, kLowestOwnFd));
+    if (!place) return ErrnoStatus(errno, "reserve descriptors for shims");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ShimSpawner::Stage(const ShimDescriptors& descriptors, Child* child) {
+  const Move given[kPlaces] = {{descriptors.record, record::kRecordFd},
+                               {descriptors.report, record::kReportFd},
+                               {descriptors.output, record::kOutputFd},
+                               {descriptors.payload, record::kPayloadFd},
+                               {descriptors.cgroup, record::kCgroupFd}};
+  SHOAL_RETURN_IF_ERROR(Reserve());
+  child->Give(null_.get(), STDIN_FILENO);
+  child->Give(null_.get(), STDOUT_FILENO);
+  child->Give(error_.get(), STDERR_FILENO);
+  int highest = std::max({binary_.get(), null_.get(), error_.get()});
+  for (size_t i = 0; i < kPlaces; ++i) {
+    if (given[i].from < 0) continue;
+    const int place = places_[i].get();
+    if (dup3(given[i].from, place, O_CLOEXEC) < 0) return ErrnoStatus(errno, "dup3");
+    child->Give(place, given[i].to);
+    highest = std::max(highest, place);
+  }
+  child->first_unneeded = static_cast<unsigned>(highest) + 1;
+  return absl::OkStatus();
+}
+
+// A place that kept the record's descriptor would keep the slot locked.
+void ShimSpawner::Unstage() {
+  for (UniqueFd& place : places_) {
+    if (dup3(null_.get(), place.get(), O_CLOEXEC) < 0) place.Reset();
+  }
+}
+
+// As the child of vfork(2): the agent's memory, a stack of its own, until execve or _exit.
+SHOAL_IN_CHILD int ShimSpawner::RunChildAsyncSafe(void* argument) {
+  Child& child = *static_cast<Child*>(argument);
+  // Until this has succeeded each change would be one of the agent's table.
+  if (child.shares_table &&
+      syscall(SYS_close_range, child.first_unneeded, ~0u, CLOSE_RANGE_UNSHARE) != 0) {
+    child.could_not_leave = true;
+    child.error = errno;
+    syscall(SYS_exit_group, kUnsetExit);
+  }
+  ResetSignalsAsyncSafe();
+  syscall(SYS_setsid);
+  for (size_t i = 0; i < child.count; ++i) {
+    if (syscall(SYS_dup3, child.moves[i].from, child.moves[i].to, 0) < 0) {
+      child.error = errno;
+      syscall(SYS_exit_group, kUnsetExit);
+    }
+  }
+  syscall(SYS_execve, child.program, child.argv, child.env);
+  child.error = errno;
+  syscall(SYS_exit_group, kUnsetExit);
+  return 0;
+}
+
+// All signals are blocked in the child from its beginning: a handler of the agent must not run there.
+int ShimSpawner::Clone(Child* child, pid_t* pid) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int flags = CLONE_VM | CLONE_VFORK | SIGCHLD | (child->shares_table ? CLONE_FILES : 0);
+  *pid = clone(RunChildAsyncSafe, stack_.get() + kStackBytes, flags, child);
+  const int error = *pid < 0 ? errno : child->error;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (*pid > 0 && error != 0) waitpid(*pid, nullptr, 0);
+  return error;
 }
 
 absl::StatusOr<pid_t> ShimSpawner::Spawn(int slot, const ShimStart& start,
-                                         const ShimDescriptors& descriptors) const {
-  FileActions actions;
-  actions.Give(null_.get(), STDIN_FILENO);
-  actions.Give(null_.get(), STDOUT_FILENO);
-  actions.Give(error_.get(), STDERR_FILENO);
-  actions.Give(descriptors.record, record::kRecordFd);
-  actions.Give(descriptors.report, record::kReportFd);
-  actions.Give(descriptors.output, record::kOutputFd);
-  actions.Give(descriptors.payload, record::kPayloadFd);
-  if (descriptors.cgroup >= 0) actions.Give(descriptors.cgroup, record::kCgroupFd);
+                                         const ShimDescriptors& descriptors) {
   const std::string slot_text = absl::StrCat(slot);
   const bool has_name = !TellsOfWords(start.name, start.argv);
   char* const argv[] = {const_cast<char*>(record::kShimName), const_cast<char*>(slot_text.c_str()),
                         const_cast<char*>(start.id.c_str()),
                         has_name ? const_cast<char*>(start.name.c_str()) : nullptr, nullptr};
   char* const env[] = {nullptr};
+  Child child;
+  child.program = program_.c_str();
+  child.argv = argv;
+  child.env = env;
   pid_t pid = 0;
-  const int error = actions.error() != 0 ? actions.error()
-                                         : posix_spawn(&pid, program_.c_str(), actions.get(),
-                                                       &attributes_, argv, env);
-  if (error != 0) return ErrnoStatus(error, absl::StrCat("start of the shim of ", start.id));
+  absl::Status staged = Stage(descriptors, &child);
+  if (staged.ok()) {
+    child.shares_table = can_leave_;
+    int error = Clone(&child, &pid);
+    if (child.could_not_leave && (error == ENOSYS || error == EPERM || error == EINVAL)) {
+      can_leave_ = child.shares_table = child.could_not_leave = false;
+      child.error = 0;
+      error = Clone(&child, &pid);
+    }
+    if (error != 0) staged = ErrnoStatus(error, absl::StrCat("start of the shim of ", start.id));
+  }
+  Unstage();
+  if (!staged.ok()) return staged;
   return pid;
 }
 

@@ -2,7 +2,7 @@
 //
 // Ownership:     main owns the implementation, which outlives the supervisor.
 // Thread-safety: loop thread only.
-// Blocking:      Start for one posix_spawn; everything else a few system calls.
+// Blocking:      Start until a shim executes; everything else a few system calls.
 // Errors:        as said at each method.
 #ifndef SHOAL_AGENT_CORE_PORTS_SHIM_SLOTS_H_
 #define SHOAL_AGENT_CORE_PORTS_SHIM_SLOTS_H_
@@ -66,7 +66,7 @@ class ShimSlots {
   virtual void SetShimEvents(ShimEvents* events) = 0;
 
   // Takes a free slot and its lock, writes the agent half, makes the cgroup, starts the shim, or
-  // asks `fork_from` for it. Blocks for one posix_spawn (about 0.2 ms). The shim's death is
+  // asks `fork_from` for it. Blocks until the shim executes (about 0.2 ms). The shim's death is
   // reported by OnDeath, once; also when the parent did not fork, see ShimView::refused.
   // RESOURCE_EXHAUSTED (EAGAIN, ENOMEM, fds, cgroup limits), UNAVAILABLE (the parent is gone):
   // nothing is left behind.
