@@ -1,5 +1,6 @@
 #include "agent/agent.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
@@ -134,7 +135,9 @@ absl::Status Agent::OpenState() {
   options.on_trouble = [](const std::string& line) { spdlog::warn("{}", line); };
   // The store first: an agent that cannot read it must not touch the records either.
   SHOAL_ASSIGN_OR_RETURN(store_,
-                         SqliteStore::Open(settings_.state_dir, kVersion, settings_.retention));
+                         SqliteStore::Open(settings_.state_dir, kVersion, settings_.retention,
+                                           // What thousands of processes took, and freed.
+                                           [] { malloc_trim(0); }));
   SHOAL_ASSIGN_OR_RETURN(shims_, SystemShims::Open(loop_.get(), options));
   return absl::OkStatus();
 }

@@ -38,11 +38,13 @@ struct SqliteStore::Statements {
 
 absl::StatusOr<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& state_dir,
                                                                absl::string_view agent_version,
-                                                               absl::Duration retention) {
+                                                               absl::Duration retention,
+                                                               std::function<void()> on_rest) {
   const std::string path = absl::StrCat(state_dir, "/shoal.db");
   SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
                          OpenDatabase(path, agent_version, retention));
-  SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Checkpointer> checkpointer, Checkpointer::Start(path));
+  SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Checkpointer> checkpointer,
+                         Checkpointer::Start(path, std::move(on_rest)));
   auto store =
       std::unique_ptr<SqliteStore>(new SqliteStore(std::move(database), std::move(checkpointer)));
   SHOAL_RETURN_IF_ERROR(store->Prepare());
@@ -123,6 +125,7 @@ absl::StatusOr<Store::Content> SqliteStore::Load() {
 bool SqliteStore::Begin() {
   if (!dirty_) {
     dirty_ = true;
+    checkpointer_->AwaitRoom();
     failure_ = checkpointer_->Health();
     if (failure_.ok()) Note(statements_->begin.Run());
     if (failure_.ok() && !marked_unclean_) Note(MarkClean(database_.get(), false));

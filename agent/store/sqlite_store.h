@@ -5,7 +5,7 @@
 // Thread-safety: loop thread only; checkpoints run on a thread of its own.
 // Blocking:      Load reads everything, after an unclean stop through a check of the whole file.
 //                Puts and Commit write to the page cache; they wait for the disk only when the
-//                kernel makes a writer wait.
+//                kernel makes a writer wait, or the checkpointer (see there).
 // Durability:    a commit survives the death of the agent at any instant. After a power loss the
 //                last commits may be missing (synchronous=NORMAL), never half of one; the processes
 //                they tell of are gone with the boot anyway.
@@ -15,6 +15,7 @@
 #ifndef SHOAL_AGENT_STORE_SQLITE_STORE_H_
 #define SHOAL_AGENT_STORE_SQLITE_STORE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,10 +31,11 @@ namespace shoal::agent {
 
 class SqliteStore : public Store {
  public:
-  // `agent_version` and `retention`: see OpenDatabase.
+  // `agent_version` and `retention`: see OpenDatabase; `on_rest`: see Checkpointer.
   static absl::StatusOr<std::unique_ptr<SqliteStore>> Open(const std::string& state_dir,
                                                            absl::string_view agent_version,
-                                                           absl::Duration retention);
+                                                           absl::Duration retention,
+                                                           std::function<void()> on_rest = {});
   // Marks the stop as clean.
   ~SqliteStore() override;
 

@@ -2,11 +2,18 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
 #include <map>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "agent/store/codec.h"
 #include "tests/unit/store/full_entry.h"
 #include "tests/unit/store/store_fixture.h"
@@ -75,6 +82,38 @@ TEST_F(StoreTest, APutOfAKnownProcessReplacesIt) {
   auto content = Reload();
   ASSERT_THAT(content.processes, SizeIs(1));
   ExpectSame(content.processes[0], process);
+}
+
+TEST_F(StoreTest, TheLogStaysSmallWhileThereIsNoRestAndGoesAtRest) {
+  constexpr int kProcesses = 400;
+  constexpr int kRounds = 50;  // each writes 1.6 MB or more
+  Reload();
+  std::atomic<bool> rests = false;
+  store_.reset();
+  store_ = *SqliteStore::Open(dir_.path(), "0.2.0", absl::Hours(24), [&rests] { rests = true; });
+  const std::string log = dir_.file() + "-wal";
+  ProcessEntry process = EntryOf("AAAA");
+  process.exit.emplace();
+  process.exit->stderr_tail = std::string(3000, 'x');
+  uintmax_t largest = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    for (int i = 0; i < kProcesses; ++i) {
+      process.id = absl::StrCat("PROCESS", i);
+      process.exit->unknown_detail = absl::StrCat(round);
+      store_->PutProcess(process);
+      if (i % 40 != 0) continue;
+      ASSERT_TRUE(store_->Commit().ok());
+      largest = std::max(largest, std::filesystem::file_size(log));
+    }
+  }
+  ASSERT_TRUE(store_->Commit().ok());
+  EXPECT_LE(largest, 16u << 20);
+  EXPECT_GE(largest, 2u << 20) << "too little was written for a test";
+  const absl::Time deadline = absl::Now() + absl::Seconds(60);
+  while (!rests && absl::Now() < deadline) poll(nullptr, 0, 10);
+  EXPECT_TRUE(rests);
+  EXPECT_EQ(std::filesystem::file_size(log), 0u);
+  EXPECT_EQ(Reload().processes.size(), static_cast<size_t>(kProcesses));
 }
 
 TEST_F(StoreTest, RanksOfABatchShareOneSpecAlsoAfterwards) {
