@@ -21,6 +21,10 @@ constexpr int kRowsPerPauseLog2 = 18;
 
 }  // namespace
 
+TimeIndex::~TimeIndex() {
+  if (fd_ >= 0) close(fd_);
+}
+
 void TimeIndex::Begin(const char* id, int64_t began_ns) {
   id_ = id;
   for (int64_t& newest : newest_ns_) newest = began_ns;

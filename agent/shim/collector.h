@@ -31,6 +31,11 @@ struct OutputLimits {
 // The rows of <id>.idx. A failed write costs a row, not a byte.
 class TimeIndex {
  public:
+  TimeIndex() = default;
+  ~TimeIndex();
+  TimeIndex(const TimeIndex&) = delete;
+  TimeIndex& operator=(const TimeIndex&) = delete;
+
   // `began_ns`: what is read within 10 ms of it needs no row. Called at the fork and again at
   // execve.
   void Begin(const char* id, int64_t began_ns);
@@ -49,6 +54,10 @@ class Collector {
   // `number`: see record::Stream. `state` and `id` outlive the stream.
   Collector(int number, const char* id, record::StreamState* state, TimeIndex* index)
       : number_(number), id_(id), state_(state), index_(index) {}
+  ~Collector() { Close(); }
+  Collector(const Collector&) = delete;
+  Collector& operator=(const Collector&) = delete;
+
   // Makes the pipe; returns its write end, which the caller closes, or -1 with errno.
   int OpenPipe();
   // Or takes one whose read end is `pipe`.

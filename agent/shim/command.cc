@@ -12,9 +12,9 @@ constexpr size_t kShortestField = sizeof("arg=");
 
 }  // namespace
 
-void Command::ReadPayload() {
-  error_ = Read(record::kPayloadFd);
-  close(record::kPayloadFd);
+void Command::ReadPayload(int fd) {
+  error_ = Read(fd);
+  close(fd);
 }
 
 // One mapping holds all of it, so that all of it can go; of a short command it touches one page.

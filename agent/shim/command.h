@@ -17,8 +17,13 @@ namespace shoal::shim {
 
 class Command {
  public:
-  // Reads the payload at kPayloadFd, and closes it.
-  void ReadPayload();
+  Command() = default;
+  ~Command() { Drop(); }
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
+
+  // Reads the payload at `fd`, and closes it.
+  void ReadPayload(int fd);
   // As an agent of 0.1 tells it, behind the slot number in the shim's own command line. The
   // environment is the shim's.
   void TakeWords(char** words, bool has_cwd);

@@ -12,14 +12,16 @@
 #include <unistd.h>
 
 #include "agent/record/half_format.h"
+#include "agent/record/orders.h"
 
 namespace shoal::shim {
 
 class RecordSlot {
  public:
-  // Reads the agent's half of slot `slot`. kIntact, or why this shim cannot work by it.
-  record::Reading Open(uint32_t slot) {
-    slot_ = slot;
+  explicit RecordSlot(uint32_t slot) : slot_(slot) {}
+
+  // Reads the agent's half. kIntact, or why this shim cannot work by it.
+  record::Reading Open() {
     const record::Reading reading = Read();
     if (reading != record::Reading::kIntact) return reading;
     record::SetFormat(&shim_);
@@ -28,6 +30,31 @@ class RecordSlot {
     memcpy(shim_.prefix.boot_id, agent_.prefix.boot_id, sizeof(shim_.prefix.boot_id));
     shim_.shim_pid = getpid();
     return reading;
+  }
+
+  // The agent has let the slot go: its half is empty, or that of another process than `id`
+  // (kIdBytes).
+  bool IsFreedBy(const char* id) {
+    const record::Reading reading = Read();
+    if (reading == record::Reading::kEmpty) return true;
+    return reading == record::Reading::kIntact &&
+           memcmp(agent_.prefix.id, id, record::kIdBytes) != 0;
+  }
+  // The agent's half is that of no process.
+  bool IsEmpty() { return Read() == record::Reading::kEmpty; }
+  // What the next Write() or Publish() writes is the half of an idle shim.
+  void BecomeIdle(uint64_t start_ticks) {
+    shim_ = {};
+    record::SetFormat(&shim_);
+    shim_.flags = record::kIdle | record::kFinal | record::kEmpty;
+    shim_.shim_pid = getpid();
+    shim_.shim_start_ticks = start_ticks;
+  }
+  // Leaves nothing of the shim in its half: the slot is as if it had never been.
+  void Erase() {
+    static constexpr record::Area<record::ShimHalf> kZero = {};
+    const off_t at = static_cast<off_t>(slot_ * record::kSlotBytes + record::kShimHalfOffset);
+    [[maybe_unused]] ssize_t written = pwrite(record::kRecordFd, &kZero, sizeof(kZero), at);
   }
 
   // Reads the agent's half again. False, and the last good one stays, if it is damaged or being
@@ -80,7 +107,7 @@ class RecordSlot {
     return reading;
   }
 
-  uint32_t slot_ = 0;
+  const uint32_t slot_;
   record::AgentHalf agent_ = {};
   record::ShimHalf shim_ = {};
 };

@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/record/orders.h"
 #include "agent/shim/failpoint.h"
 
 namespace shoal::shim {
@@ -25,25 +25,16 @@ struct timespec TimespecOf(int64_t ns) {
   return {static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)};
 }
 
-// Of this program. Returns the soft limit that it had.
-uint64_t ForbidCoreDumps() {
-  struct rlimit limit = {};
-  getrlimit(RLIMIT_CORE, &limit);
-  const uint64_t soft = limit.rlim_cur;
-  limit.rlim_cur = 0;
-  setrlimit(RLIMIT_CORE, &limit);
-  return soft;
-}
-
 }  // namespace
 
-Shim::Shim(RecordSlot* record, Command* command, pid_t adopted)
-    : record_(record),
+Shim::Shim(Self* self, RecordSlot* record, Command* command, pid_t adopted, int cgroup_fd)
+    : self_(self),
+      record_(record),
       half_(record->shim()),
       wish_(record->agent()),
       command_(command),
       adopted_(adopted),
-      core_soft_(ForbidCoreDumps()),
+      cgroup_fd_(cgroup_fd),
       publisher_(record, &tree_),
       children_(&tree_),
       end_(record, &tree_, &children_, &publisher_),
@@ -51,6 +42,17 @@ Shim::Shim(RecordSlot* record, Command* command, pid_t adopted)
                {record::kStderr, half_.prefix.id, &half_.streams[record::kStderr], &index_},
                {record::kResult, half_.prefix.id, &half_.streams[record::kResult], &index_}} {
   for (struct pollfd& watched : watched_) watched = {-1, POLLIN, 0};
+}
+
+// Streams, index, tree and command close what is theirs.
+Shim::~Shim() {
+  struct signalfd_siginfo late;  // of this process: the next one's come after its start
+  while (read(watched_[kSignals].fd, &late, sizeof(late)) == sizeof(late)) {
+  }
+  const int own[] = {watched_[kSignals].fd, watched_[kTimer].fd, child_.start_pipe, cgroup_fd_};
+  for (const int fd : own) {
+    if (fd >= 0) close(fd);
+  }
 }
 
 void Shim::Run() {
@@ -72,7 +74,10 @@ StartError Shim::Start() {
   sigaddset(&signals, SIGUSR1);
   watched_[kSignals].fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
   if (watched_[kSignals].fd < 0) return {Stage::kSetup, errno};
-  half_.shim_start_ticks = StartTicksBetween(wish_.spawn_began_ns, BootNow(), getpid());
+  if (self_->start_ticks == 0) {
+    self_->start_ticks = StartTicksBetween(wish_.spawn_began_ns, BootNow(), getpid());
+  }
+  half_.shim_start_ticks = self_->start_ticks;
   half_.terminate_serial = wish_.terminate_serial;
   record_->Write();
   Reach("first-half");
@@ -93,9 +98,14 @@ StartError Shim::Start() {
 }
 
 StartError Shim::Fork() {
-  const int cgroup_fd = Wants(record::kNoCgroup) ? -1 : record::kCgroupFd;
-  ChildPlan plan = {*command_,         -1,         -1,        -1,
-                    wish_.nofile_soft, core_soft_, cgroup_fd, Wants(record::kForbidChildren)};
+  ChildPlan plan = {*command_,
+                    -1,
+                    -1,
+                    -1,
+                    wish_.nofile_soft,
+                    self_->core_soft,
+                    cgroup_fd_,
+                    Wants(record::kForbidChildren)};
   StartError error = OpenPipes(&plan);
   if (error.stage == Stage::kNone) error = StartChild(plan, &child_);
   command_->Drop();
@@ -104,7 +114,7 @@ StartError Shim::Fork() {
   if (plan.stderr_fd != plan.stdout_fd) close(plan.stderr_fd);
   if (error.stage != Stage::kNone) return error;
   if (child_.outside_cgroup) half_.flags |= record::kCgroupRefused;
-  OnForked(child_.outside_cgroup ? -1 : cgroup_fd, -1);
+  OnForked(child_.outside_cgroup ? -1 : cgroup_fd_, -1);
   return {};
 }
 
@@ -112,8 +122,7 @@ StartError Shim::Adopt() {
   half_.flags |= record::kAdopted;
   StartError error = AdoptChild(adopted_, &child_);
   if (error.stage != Stage::kNone) return error;
-  const bool alone = Wants(record::kNoCgroup);
-  OnForked(alone ? -1 : record::kCgroupFd, alone ? -1 : fork_protocol::kShimCgroupFd);
+  OnForked(cgroup_fd_, cgroup_fd_ < 0 ? -1 : fork_protocol::kShimCgroupFd);
   return {};
 }
 
@@ -241,8 +250,22 @@ void Shim::Turn() {
     half_.flags |= record::kOutputComplete;
     publisher_.Moved();  // no Changed(): the exit is usually next
   }
-  if (Ended() && Has(output_over) && Has(record::kEmpty)) publisher_.Changed(record::kFinal);
+  if (Ended() && Has(output_over) && Has(record::kEmpty)) {
+    publisher_.Changed(record::kFinal | (MayStay() ? record::kStays : 0u));
+  }
   publisher_.MaybePublish(now_);
+}
+
+// Only where nothing can be left of this process: its tree was proven empty by its cgroup and by the
+// last child, and neither its start nor its end was out of the common.
+bool Shim::MayStay() const {
+  if (!Wants(record::kStay) || adopted_ != 0 || cgroup_fd_ < 0) return false;
+  if (Wants(record::kKeepDescendants) || Wants(record::kForbidChildren)) return false;
+  if (Has(record::kUnkillable | record::kCgroupRefused)) return false;
+  const Stage failed = half_.fail_stage;
+  if (failed != Stage::kNone && failed != Stage::kChdir && failed != Stage::kExec) return false;
+  siginfo_t child;  // adopting shims are children, too
+  return waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 && errno == ECHILD;
 }
 
 void Shim::OnSignals() {

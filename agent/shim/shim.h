@@ -37,11 +37,23 @@
 
 namespace shoal::shim {
 
+// What belongs to the program that a shim is, and not to the process that it serves.
+struct Self {
+  uint32_t slot;
+  uint64_t core_soft;    // soft limit of core dumps that it was started with; its own is 0
+  uint64_t start_ticks;  // field 22 of /proc/PID/stat; 0: not known yet
+};
+
+// All state of one process. Another one's begins with another Shim.
 class Shim {
  public:
-  // `record` is open; both outlive this. `adopted`: the process, if it is there already; then
-  // `command` is of no concern.
-  Shim(RecordSlot* record, Command* command, pid_t adopted);
+  // `record` is open; all outlive this. `adopted`: the process, if it is there already; then
+  // `command` is of no concern. `cgroup_fd`: directory of the process's cgroup, which is closed at
+  // the end; -1: it has none. Learns `self->start_ticks` if that is not known.
+  Shim(Self* self, RecordSlot* record, Command* command, pid_t adopted, int cgroup_fd);
+  ~Shim();
+  Shim(const Shim&) = delete;
+  Shim& operator=(const Shim&) = delete;
 
   // Runs the process to the end; returns when the record is final.
   void Run();
@@ -75,18 +87,21 @@ class Shim {
   bool Move(int stream);
   void DropRest();
 
+  bool MayStay() const;
+
   bool Has(uint32_t flags) const { return publisher_.Has(flags); }
   bool AnyStreamOpen() const;
   bool Ended() const { return Has(record::kExited | record::kStartFailed); }
   bool Wants(uint32_t flag) const { return (wish_.flags & flag) != 0; }
   bool HasStream(int stream) const { return record::HasStream(wish_.flags, stream); }
 
+  Self* const self_;
   RecordSlot* const record_;
   record::ShimHalf& half_;         // what is; of record_
   const record::AgentHalf& wish_;  // what is wanted; of record_
   Command* const command_;
   const pid_t adopted_;
-  const uint64_t core_soft_;  // of the process; the shim itself leaves no core dump
+  const int cgroup_fd_;
   Child child_;
   Tree tree_;
   Publisher publisher_;

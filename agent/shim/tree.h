@@ -27,6 +27,11 @@ struct Enough {
 
 class Tree {
  public:
+  Tree() = default;
+  ~Tree();
+  Tree(const Tree&) = delete;
+  Tree& operator=(const Tree&) = delete;
+
   // `main`: the process; `cgroup_fd`: its cgroup, -1 for none. `refuge_fd`: the cgroup to which the
   // shim moves, itself in the former, before that is used; -1: it never was.
   void Begin(pid_t main, int cgroup_fd, int refuge_fd = -1) {

@@ -15,6 +15,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 # What the shim may see of the rest, all of it plain C.
 SHIM_HEADERS = ["agent/record/record_layout.h", "agent/record/half_format.h", "agent/record/adopting_shim.h",
+                "agent/record/orders.h",
                 "agent/record/streams.h", "shoal/v1/fork_protocol.h", "common/forbid_children.h",
                 "common/start_fields.h"]
 # Where gRPC may be seen. A generated .grpc.pb.h costs 3 s to compile, and a state machine or a public header

@@ -1,0 +1,48 @@
+// What an idle shim is told by its agent, and what /proc shows of it.
+//
+// Ownership:     the descriptors of an order belong to the caller.
+// Thread-safety: single-threaded process only.
+// Blocking:      AwaitOrder() until the agent has something to say, or has ended.
+// Errors:        none.
+#ifndef SHOAL_AGENT_SHIM_ORDERS_H_
+#define SHOAL_AGENT_SHIM_ORDERS_H_
+
+#include <stddef.h>
+
+#include "agent/record/orders.h"
+#include "agent/record/record_layout.h"
+
+namespace shoal::shim {
+
+struct Order {
+  enum Kind { kClosed, kStart, kFreed };
+
+  // Of kStart.
+  const char* id() const { return text + sizeof(record::kStartOrder) - 1; }  // not terminated
+  const char* name() const { return id() + record::kIdBytes + 1; }
+
+  Kind kind = kClosed;
+  int fds[record::kOrderWithCgroup] = {-1, -1};  // by OrderDescriptors; -1: there is none
+  char text[record::kMaxOrderBytes + 1] = {};
+};
+
+// The next one. What was sent before the agent ended comes before kClosed.
+Order AwaitOrder();
+
+// The words behind the slot number in this program's command line.
+class Title {
+ public:
+  // Has no room, and shows nothing else, unless the last of the arguments is kTitle.
+  Title(int argc, char** argv);
+
+  bool has_room() const { return room_ != 0; }
+  void Show(const char* id, size_t id_size, const char* name);
+
+ private:
+  char* begin_ = nullptr;
+  size_t room_ = 0;
+};
+
+}  // namespace shoal::shim
+
+#endif  // SHOAL_AGENT_SHIM_ORDERS_H_
