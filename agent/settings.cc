@@ -24,6 +24,8 @@ constexpr char kFooter[] =
     "SIGHUP reads certificates and revocation lists again.\n"
     "Where no agent can run, `shoald --terminate all` ends them.";
 
+constexpr int kMostIdleShims = 64;
+
 void DropEmpty(std::vector<std::string>* words) {
   words->erase(std::remove(words->begin(), words->end(), ""), words->end());
 }
@@ -108,6 +110,11 @@ void AddHostAndSelf(CLI::App* app, Settings* settings) {
   app->add_option("--cgroup-base", settings->cgroup_base,
                   "cgroup v2 directory for the processes; by default one is looked for")
       ->type_name("PATH");
+  app->add_option("--idle-shims", settings->idle_shims,
+                  "Shims that wait for the next start; 0: each start executes one; by default the "
+                  "usable cores")
+      ->check(CLI::Range(0, kMostIdleShims))
+      ->type_name("N");
   AddDuration(app, "--retention", &settings->retention, "Forget ended processes after this [24h]");
   app->add_option("--retention-count", settings->retention_count,
                   "and when there are more than this many")

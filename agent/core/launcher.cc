@@ -35,7 +35,6 @@ void Launcher::Launch(ProcessEntry* process, std::optional<ForkParent> parent) {
   }
   core_->table.SetSlot(process, *slot);
   Advance(process, State::kStarting);
-  process->ranks.reset();
   process->inline_files.reset();
   core_->ledger.Changed(process);
 }

@@ -24,6 +24,9 @@ constexpr absl::Duration kStoreAgainAfter = absl::Seconds(1);
 constexpr absl::Duration kMeasureInterval = absl::Milliseconds(250);
 constexpr int kMeasuredAtOnce = 4;
 constexpr size_t kMaxNamedOrphans = 64;
+constexpr int kMostStarts = 3;
+constexpr absl::string_view kKilledBeforeStart =
+    "its shim was killed before it had started anything";
 
 bool Has(const ShimHalf& shim, record::ShimFlags flag) { return (shim.flags & flag) != 0; }
 
@@ -90,8 +93,8 @@ void RecordReader::OnDeath(int slot, const std::string& id) {
   ShimView view = slots_->Look(slot, id);
   if (view.shim) Apply(process, *view.shim);
   if (process->slot != slot) return;  // its last report was final
-  if (!view.shim && !view.damaged && !view.forked &&
-      process->spec->start_method != StartMethod::kSpawn) {
+  if (!view.shim && !view.damaged && !view.forked) {
+    if (process->spec->start_method == StartMethod::kSpawn) return StartAgain(process);
     return FailFork(process, view.refused.value_or(ForkFailure{
                                  .stage = "fork",
                                  .error_number = ECONNRESET,
@@ -119,6 +122,24 @@ void RecordReader::Orphan(int slot, const std::string& id) {
   slots_->Tell(
       slot, id, [](record::AgentHalf& half) { half.flags |= record::kDropRest; }, /*wake=*/true);
 }
+
+// A shim writes its half before it forks: nothing of the process has run, and none of it will.
+void RecordReader::StartAgain(ProcessEntry* process) {
+  const bool is_wanted = !process->termination;
+  if (!is_wanted || ++starts_[process->id] >= kMostStarts) {
+    FailToStart(
+        core_, process,
+        StartFailure{.stage = is_wanted ? "shim" : "setup",
+                     .error_number = is_wanted ? EAGAIN : ECANCELED,
+                     .message = std::string(is_wanted ? kKilledBeforeStart : kEndedBeforeStart)});
+    return Finish(process);
+  }
+  slots_->Free(process->slot, process->id);
+  core_->table.SetSlot(process, 0);
+  launcher_->Start(process);
+}
+
+void RecordReader::NoteStartedBefore(const std::string& id) { starts_[id] = kMostStarts; }
 
 // No shim ever wrote: there is no process, and will be none.
 void RecordReader::FailFork(ProcessEntry* process, const ForkFailure& refused) {
@@ -274,6 +295,7 @@ void RecordReader::TakeStderrTail(ProcessEntry* process) {
 }
 
 void RecordReader::Finish(ProcessEntry* process) {
+  starts_.erase(process->id);
   int slot = process->slot;
   core_->table.SetSlot(process, 0);
   StoreEnd(slot, process->id);

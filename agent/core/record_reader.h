@@ -8,7 +8,8 @@
 // Story:         a shim reports (OnReport) or dies (OnDeath) → Look at the slot → Apply: started,
 //                failed, exited, output complete, empty, each at most once → final: save, and after
 //                the commit free the slot. A shim that died without being final is lost: Lose()
-//                says what cannot be known and ends what is left of its tree. A record that only a
+//                says what cannot be known and ends what is left of its tree. One that died before it
+//                had written its half has run nothing: StartAgain. A record that only a
 //                newer agent can read says nothing: LoseUnmanaged() when its shim is gone.
 #ifndef SHOAL_AGENT_CORE_RECORD_READER_H_
 #define SHOAL_AGENT_CORE_RECORD_READER_H_
@@ -19,6 +20,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "agent/core/core.h"
 #include "agent/core/forks.h"
+#include "agent/core/launcher.h"
 #include "agent/core/ports/output_files.h"
 #include "agent/core/ports/process_files.h"
 #include "agent/core/ports/process_trees.h"
@@ -29,13 +31,14 @@ namespace shoal::agent {
 
 class RecordReader final : public ShimEvents {
  public:
-  RecordReader(Core* core, const Ports& ports, Forks* forks)
+  RecordReader(Core* core, const Ports& ports, Launcher* launcher, Forks* forks)
       : core_(core),
         slots_(ports.slots),
         programs_(ports.programs),
         trees_(ports.trees),
         output_(ports.output),
         files_(ports.files),
+        launcher_(launcher),
         forks_(forks) {}
 
   void OnReport(int slot) override;
@@ -61,6 +64,10 @@ class RecordReader final : public ShimEvents {
   // write, and frees the slot once it is done.
   void Orphan(int slot, const std::string& id);
 
+  // An agent before this one started the process, and what it did that with is not all stored: if
+  // nothing of it has run, nothing will. For recovery.
+  void NoteStartedBefore(const std::string& id);
+
   // Who asked for the end of the process, if only its record knows: the agent that wrote that could
   // not store it. For recovery, before Apply.
   void ApplyAsked(ProcessEntry* process, const record::AgentHalf& half);
@@ -78,6 +85,7 @@ class RecordReader final : public ShimEvents {
   void OnTreeOver(const std::string& id, const absl::Status& proven);
   void OnOrphanDeath(int slot, const std::string& id);
   void FailFork(ProcessEntry* process, const ForkFailure& refused);
+  void StartAgain(ProcessEntry* process);
   void TakeStderrTail(ProcessEntry* process);
   void Finish(ProcessEntry* process);
   void StoreEnd(int slot, const std::string& id);
@@ -89,7 +97,9 @@ class RecordReader final : public ShimEvents {
   ProcessTrees* const trees_;
   OutputFiles* const output_;
   ProcessFiles* const files_;
+  Launcher* const launcher_;
   Forks* const forks_;
+  absl::flat_hash_map<std::string, int> starts_;  // by id, of those that were not started at once
   absl::flat_hash_map<int, std::string> orphans_;
   absl::flat_hash_set<std::string> unmeasured_;
   bool measure_set_ = false;

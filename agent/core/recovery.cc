@@ -105,6 +105,7 @@ void Recovery::Attach(ProcessEntry* process, int slot) {
   if (!view.shim && !view.locked && !view.damaged) return ForgetIntent(process, slot);
   core_->table.SetSlot(process, slot);
   Advance(process, State::kStarting);
+  if (!view.shim) reader_->NoteStartedBefore(process->id);
   if (view.agent) reader_->ApplyAsked(process, *view.agent);
   if (view.shim) reader_->Apply(process, *view.shim);
   bool final = process->slot == 0;

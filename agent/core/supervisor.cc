@@ -41,7 +41,7 @@ class Supervisor::Impl final : public ProcessEvents {
         queue(&core, ports.files),
         templates(&core, ports.programs, ports.slots, &queue, &launcher, &offers, &terminator),
         forks(&core, ports.programs, &queue, &launcher, &offers, &templates),
-        reader(&core, ports, &forks),
+        reader(&core, ports, &launcher, &forks),
         retention(&core, ports.output, ports.files, &reader),
         sessions(&core, ports, &session_table, &terminator, &retention),
         admission(&core, ports.files, &session_table, &queue, &launcher, &templates, &forks),
@@ -57,6 +57,7 @@ class Supervisor::Impl final : public ProcessEvents {
   }
 
   void OnStartSettled(ProcessEntry* process) override {
+    process->ranks.reset();
     if (process->IsLive()) offers.OnStarted(*process);
     forks.OnStartSettled(*process);
     queue.OnStartSettled();

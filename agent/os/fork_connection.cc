@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -89,7 +88,7 @@ absl::StatusOr<ForkConnection::Message> ForkConnection::Parse(absl::string_view 
   return message;
 }
 
-absl::Status ForkConnection::SendFork(AskedFork asked, ForkPacket packet) {
+absl::Status ForkConnection::SendFork(AskedFork asked, StartPacket packet) {
   const int number = ++last_number_;
   packet.text = absl::StrCat("fork ", number, " ", asked.slot);
   SHOAL_RETURN_IF_ERROR(Send(std::move(packet)));
@@ -97,7 +96,7 @@ absl::Status ForkConnection::SendFork(AskedFork asked, ForkPacket packet) {
   return absl::OkStatus();
 }
 
-absl::Status ForkConnection::Send(ForkPacket packet) {
+absl::Status ForkConnection::Send(StartPacket packet) {
   if (queue_.empty()) {
     SHOAL_ASSIGN_OR_RETURN(const bool sent, SendNow(packet));
     if (sent) return absl::OkStatus();
@@ -116,29 +115,8 @@ absl::Status ForkConnection::Flush() {
 }
 
 // False: the peer has too much to read already.
-absl::StatusOr<bool> ForkConnection::SendNow(const ForkPacket& packet) {
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * fork_protocol::kSentWithCgroup)] = {};
-  iovec data{const_cast<char*>(packet.text.data()), packet.text.size()};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  if (const size_t bytes = packet.descriptors.size() * sizeof(int); bytes != 0) {
-    message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(bytes);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(bytes);
-    std::memcpy(CMSG_DATA(header), packet.descriptors.data(), bytes);
-  }
-  ssize_t sent = 0;
-  do {
-    sent = sendmsg(fd_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  if (sent >= 0) return true;
-  if (errno == EAGAIN) return false;
-  if (errno == EPIPE || errno == ECONNRESET) return Gone();
-  return ErrnoStatus(errno, absl::StrCat("send to PID ", peer_.pid));
+absl::StatusOr<bool> ForkConnection::SendNow(const StartPacket& packet) {
+  return SendPacket(fd_.get(), packet, absl::StrCat("PID ", peer_.pid));
 }
 
 }  // namespace shoal::agent

@@ -19,16 +19,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "agent/core/ports/fork_parent.h"
+#include "agent/os/start_packet.h"
 #include "common/unique_fd.h"
 
 namespace shoal::agent {
-
-// One packet and what goes with it.
-struct ForkPacket {
-  std::string text;
-  std::vector<int> descriptors{};  // in the order of fork_protocol::Sent
-  std::vector<UniqueFd> owned{};   // those of them that are closed once sent
-};
 
 // A process that a peer was asked for. With its id: the slot may be another's when the answer
 // comes.
@@ -59,15 +53,15 @@ class ForkConnection {
   absl::StatusOr<std::optional<Message>> Receive();
 
   // Sends, or queues behind what waits. The caller (Forks) bounds how much can wait.
-  absl::Status Send(ForkPacket packet);
-  absl::Status SendFork(AskedFork asked, ForkPacket packet);
+  absl::Status Send(StartPacket packet);
+  absl::Status SendFork(AskedFork asked, StartPacket packet);
   absl::Status Flush();
   // EPOLLOUT is wanted.
   bool IsBlocked() const { return !queue_.empty(); }
 
  private:
   absl::StatusOr<Message> Parse(absl::string_view text);
-  absl::StatusOr<bool> SendNow(const ForkPacket& packet);
+  absl::StatusOr<bool> SendNow(const StartPacket& packet);
 
   const UniqueFd fd_;
   const ForkParent peer_;
@@ -75,7 +69,7 @@ class ForkConnection {
   bool reset_ = false;
   int last_number_ = 0;
   std::map<int, AskedFork> asked_;  // by number
-  std::deque<ForkPacket> queue_;
+  std::deque<StartPacket> queue_;
 };
 
 }  // namespace shoal::agent

@@ -219,7 +219,7 @@ void ForkSocket::Answer(const ForkParent& parent, const absl::Status& welcome) {
   if (!sent.ok()) Drop(connection, sent);
 }
 
-absl::Status ForkSocket::Fork(const ForkParent& parent, AskedFork asked, ForkPacket packet) {
+absl::Status ForkSocket::Fork(const ForkParent& parent, AskedFork asked, StartPacket packet) {
   const auto found = connections_.find(parent.pid);
   if (found == connections_.end() || found->second->peer() != parent) {
     return absl::UnavailableError("it has closed its connection");

@@ -53,7 +53,7 @@ class ForkSocket {
   void Answer(const ForkParent& parent, const absl::Status& welcome);
 
   // Asks for a fork. UNAVAILABLE: `parent` has no connection.
-  absl::Status Fork(const ForkParent& parent, AskedFork asked, ForkPacket packet);
+  absl::Status Fork(const ForkParent& parent, AskedFork asked, StartPacket packet);
 
  private:
   ForkSocket(EventLoop* loop, std::string path, UniqueFd fd, Handlers handlers,

@@ -277,6 +277,12 @@ void RecordFile::Remove() {
   if (own.st_dev == there.st_dev && own.st_ino == there.st_ino) unlink(path_.c_str());
 }
 
+void RecordFile::Release(int slot) {
+  static constexpr record::Area<AgentHalf> kZero = {};
+  // The page is there already, so that writing it cannot want for space.
+  [[maybe_unused]] const ssize_t put = pwrite(fd_.get(), &kZero, sizeof(kZero), OffsetOf(slot));
+}
+
 void RecordFile::Clear(int slot) {
   static constexpr char kZero[record::kSlotBytes] = {};
   // Without space the slot keeps its content, and is found and cleared after the next start.

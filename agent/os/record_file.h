@@ -60,6 +60,11 @@ class RecordFile {
     bool damaged = false;    // a half is neither empty nor intact, after re-reading
     std::string Id() const;  // by the agent half, else any other; empty when free
     bool IsFree() const { return !agent && !shim && !unreadable && !damaged; }
+    // Of a shim that has no process, or whose last one's outcome is stored: what the shim's half says
+    // of a process does not count.
+    bool IsIdle() const {
+      return !agent && !unreadable && !damaged && shim && (shim->flags & record::kFinal) != 0;
+    }
   };
 
   // What halves of new slots are written as. Tests play other versions of the agent by it.
@@ -92,6 +97,8 @@ class RecordFile {
                       absl::AnyInvocable<void(record::AgentHalf&) const> change);
   Halves Read(int slot) const;
   bool IsLocked(int slot) const;
+  // The outcome of the slot's process is stored, and its shim stays: the agent half is empty.
+  void Release(int slot);
   // Empties a slot that no shim uses any more and makes it free.
   void Clear(int slot);
 

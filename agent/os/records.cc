@@ -124,6 +124,10 @@ bool Records::IsLocked(int slot) const {
   return file != nullptr && file->IsLocked(slot);
 }
 
+void Records::Release(int slot) {
+  if (RecordFile* file = FileOf(slot)) file->Release(slot);
+}
+
 void Records::Clear(int slot) {
   RecordFile* file = FileOf(slot);
   if (file == nullptr) return;

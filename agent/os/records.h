@@ -42,6 +42,7 @@ class Records {
                       absl::AnyInvocable<void(record::AgentHalf&) const> change);
   RecordFile::Halves Read(int slot) const;
   bool IsLocked(int slot) const;
+  void Release(int slot);
   void Clear(int slot);
 
   // Slots are 1 … slot_count(), of which some have never been used.

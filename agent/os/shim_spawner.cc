@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/match.h"
@@ -21,6 +22,7 @@
 #include "absl/strings/string_view.h"
 #include "agent/os/descriptor.h"
 #include "agent/record/adopting_shim.h"
+#include "agent/record/orders.h"
 #include "agent/record/record_layout.h"
 #include "common/status.h"
 
@@ -82,6 +84,10 @@ struct ShimSpawner::Child {
   void Give(int own, int shim) { moves[count++] = {own, shim}; }
 };
 
+std::string ShownName(const ShimStart& start) {
+  return TellsOfWords(start.name, start.argv) ? std::string() : start.name;
+}
+
 ShimSpawner::ShimSpawner(UniqueFd binary, UniqueFd null, UniqueFd error, std::string program)
     : binary_(std::move(binary)),
       null_(std::move(null)),
@@ -117,11 +123,10 @@ absl::Status ShimSpawner::Reserve() {
 }
 
 absl::Status ShimSpawner::Stage(const ShimDescriptors& descriptors, Child* child) {
-  const Move given[kPlaces] = {{descriptors.record, record::kRecordFd},
-                               {descriptors.report, record::kReportFd},
-                               {descriptors.output, record::kOutputFd},
-                               {descriptors.payload, record::kPayloadFd},
-                               {descriptors.cgroup, record::kCgroupFd}};
+  const Move given[kPlaces] = {
+      {descriptors.record, record::kRecordFd}, {descriptors.report, record::kReportFd},
+      {descriptors.output, record::kOutputFd}, {descriptors.payload, record::kPayloadFd},
+      {descriptors.cgroup, record::kCgroupFd}, {descriptors.orders, record::kOrdersFd}};
   SHOAL_RETURN_IF_ERROR(Reserve());
   child->Give(null_.get(), STDIN_FILENO);
   child->Give(null_.get(), STDOUT_FILENO);
@@ -185,15 +190,27 @@ int ShimSpawner::Clone(Child* child, pid_t* pid) {
 
 absl::StatusOr<pid_t> ShimSpawner::Spawn(int slot, const ShimStart& start,
                                          const ShimDescriptors& descriptors) {
-  const std::string slot_text = absl::StrCat(slot);
-  const bool has_name = !TellsOfWords(start.name, start.argv);
-  char* const argv[] = {const_cast<char*>(record::kShimName), const_cast<char*>(slot_text.c_str()),
-                        const_cast<char*>(start.id.c_str()),
-                        has_name ? const_cast<char*>(start.name.c_str()) : nullptr, nullptr};
+  std::vector<std::string> words = {absl::StrCat(slot), start.id};
+  std::string name = ShownName(start);
+  const bool stays = descriptors.orders >= 0;
+  if (stays || !name.empty()) words.push_back(std::move(name));
+  if (stays) words.emplace_back(record::kTitle);
+  return Execute(words, descriptors);
+}
+
+absl::StatusOr<pid_t> ShimSpawner::SpawnIdle(int slot, const ShimDescriptors& descriptors) {
+  return Execute({absl::StrCat(slot), record::kIdleFlag, record::kTitle}, descriptors);
+}
+
+absl::StatusOr<pid_t> ShimSpawner::Execute(const std::vector<std::string>& words,
+                                           const ShimDescriptors& descriptors) {
+  std::vector<char*> argv = {const_cast<char*>(record::kShimName)};
+  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
   char* const env[] = {nullptr};
   Child child;
   child.program = program_.c_str();
-  child.argv = argv;
+  child.argv = argv.data();
   child.env = env;
   pid_t pid = 0;
   absl::Status staged = Stage(descriptors, &child);
@@ -205,7 +222,7 @@ absl::StatusOr<pid_t> ShimSpawner::Spawn(int slot, const ShimStart& start,
       child.error = 0;
       error = Clone(&child, &pid);
     }
-    if (error != 0) staged = ErrnoStatus(error, absl::StrCat("start of the shim of ", start.id));
+    if (error != 0) staged = ErrnoStatus(error, absl::StrCat("start of the shim of ", words[1]));
   }
   Unstage();
   if (!staged.ok()) return staged;

@@ -39,7 +39,12 @@ struct ShimDescriptors {
   int output = -1;
   int payload = -1;
   int cgroup = -1;  // -1: none
+  int orders = -1;  // -1: the shim ends with its process
 };
+
+// The name of a process as its shim may show it: empty if `pgrep -f` with a word of the process, or with
+// the file of one, could find it.
+std::string ShownName(const ShimStart& start);
 
 class ShimSpawner {
  public:
@@ -53,12 +58,16 @@ class ShimSpawner {
   // The shim becomes a child of this process, in a session of its own, all signals blocked and at
   // their default, without an environment. REQUIRES: kHasPayload is set in the agent half.
   absl::StatusOr<pid_t> Spawn(int slot, const ShimStart& start, const ShimDescriptors& descriptors);
+  // The same without a process: the shim waits for orders. No payload, no cgroup.
+  absl::StatusOr<pid_t> SpawnIdle(int slot, const ShimDescriptors& descriptors);
 
  private:
-  static constexpr size_t kPlaces = 5;
+  static constexpr size_t kPlaces = 6;
   static constexpr size_t kStackBytes = size_t{64} << 10;
 
   struct Child;
+  absl::StatusOr<pid_t> Execute(const std::vector<std::string>& words,
+                                const ShimDescriptors& descriptors);
   ShimSpawner(UniqueFd binary, UniqueFd null, UniqueFd error, std::string program);
   // Makes places that are not there.
   absl::Status Reserve();

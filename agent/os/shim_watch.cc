@@ -115,18 +115,29 @@ void ShimWatch::Wake(int slot) {
   if (shim.pidfd) {
     SendSignal(shim.pidfd.get(), SIGUSR1).IgnoreError();  // Gone: its death is on its way.
   } else {
-    shim.wake = !WakeUnwatched(slot, shim);
+    shim.wake = !SignalUnwatched(slot, shim, SIGUSR1);
   }
 }
 
-bool ShimWatch::WakeUnwatched(int slot, const Shim& shim) {
+void ShimWatch::End(int slot) {
+  const auto found = shims_.find(slot);
+  if (found == shims_.end()) return;
+  const Shim& shim = found->second;
+  if (shim.pidfd) {
+    SendSignal(shim.pidfd.get(), SIGKILL).IgnoreError();
+  } else {
+    SignalUnwatched(slot, shim, SIGKILL);
+  }
+}
+
+bool ShimWatch::SignalUnwatched(int slot, const Shim& shim, int number) {
   for (size_t i = 0; i < kSpares; ++i) spares_.GiveUp();
-  bool is_woken = false;
+  bool is_sent = false;
   if (const absl::StatusOr<UniqueFd> pidfd = Open(slot, shim); pidfd.ok()) {
-    is_woken = SendSignal(pidfd->get(), SIGUSR1).ok();
+    is_sent = SendSignal(pidfd->get(), number).ok();
   }
   spares_.Refill();
-  return is_woken;
+  return is_sent;
 }
 
 void ShimWatch::OnReadable(int slot) {

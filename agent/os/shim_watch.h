@@ -51,6 +51,8 @@ class ShimWatch {
   bool IsAlive(int slot) const { return shims_.contains(slot); }
   // SIGUSR1: look at the agent half. A shim that cannot be reached yet is woken as soon as it can.
   void Wake(int slot);
+  // SIGKILL, by its pidfd. Its death is told as any. REQUIRES: nothing of its work can be lost.
+  void End(int slot);
 
  private:
   struct Shim {
@@ -63,7 +65,7 @@ class ShimWatch {
   };
   absl::StatusOr<UniqueFd> Open(int slot, const Shim& shim) const;
   bool Reach(int slot, Shim* shim);
-  bool WakeUnwatched(int slot, const Shim& shim);
+  bool SignalUnwatched(int slot, const Shim& shim, int number);
   bool IsGone(int slot, const Shim& shim) const;
   bool HasNoAnswer(int slot, Shim* shim) const;
   void OnReadable(int slot);

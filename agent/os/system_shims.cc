@@ -15,6 +15,7 @@
 #include "agent/os/start_payload.h"
 #include "agent/os/system_clock.h"
 #include "agent/record/adopting_shim.h"
+#include "agent/record/orders.h"
 #include "common/failpoint.h"
 #include "common/keeper_name.h"
 #include "common/status.h"
@@ -32,6 +33,7 @@ SystemShims::SystemShims(EventLoop* loop, SystemShimsOptions options)
 
 SystemShims::~SystemShims() {
   if (fifo_ != nullptr) loop_->Unwatch(fifo_->fd());
+  for (const auto& [slot, timer] : awaited_ends_) loop_->Cancel(timer);
   // A cgroup that is empty may be that of a process about to be cloned into it; so all or nothing.
   if (cgroups_ != nullptr && uses_.empty()) cgroups_->RemoveBase();
 }
@@ -50,6 +52,7 @@ absl::Status SystemShims::Prepare() {
   FindCgroupBase();
   watch_ =
       std::make_unique<ShimWatch>(loop_, records_.get(), [this](int slot) { OnShimGone(slot); });
+  OpenWarmShims();
   SHOAL_ASSIGN_OR_RETURN(fifo_, ReportFifo::Open(options_.run_dir));
   SHOAL_RETURN_IF_ERROR(OpenForkSocket());
   return loop_->Watch(fifo_->fd(), EPOLLIN, [this](uint32_t) { OnReports(); });
@@ -86,6 +89,7 @@ void SystemShims::FindCgroupBase() {
 }
 
 absl::StatusOr<int> SystemShims::Start(const ShimStart& start) {
+  if (const std::optional<int> slot = StartWarm(start)) return *slot;
   SHOAL_ASSIGN_OR_RETURN(RecordFile::TakenSlot taken, records_->Take());
   const int slot = taken.slot;
   absl::StatusOr<int> started = StartIn(std::move(taken), start);
@@ -102,15 +106,15 @@ absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const Shim
   SHOAL_FAILPOINT("spawn:slot-locked");
   SHOAL_ASSIGN_OR_RETURN(UniqueFd cgroup, MakeCgroup(start.id));
   SHOAL_FAILPOINT("spawn:cgroup-made");
-  AgentHalf desired = start.desired;
-  std::memcpy(desired.prefix.id, start.id.data(),
-              std::min(start.id.size(), sizeof(desired.prefix.id)));
-  desired.nofile_soft = options_.nofile_soft;
-  if (!start.fork_from) {
-    desired.flags |= record::kHasPayload;
-    desired.spawn_began_ns = absl::ToInt64Nanoseconds(SystemClock().BootTime());
+  AgentHalf desired = DesiredOf(start, cgroup ? true : false);
+  WarmShims::Channel channel;
+  if (warm_->is_on() && !start.fork_from) {
+    // For want of descriptors the shim ends with its process.
+    if (absl::StatusOr<WarmShims::Channel> made = WarmShims::MakeChannel(); made.ok()) {
+      channel = *std::move(made);
+      desired.flags |= record::kStay;
+    }
   }
-  if (!cgroup) desired.flags |= record::kNoCgroup;
   SHOAL_RETURN_IF_ERROR(records_->Write(taken.slot, desired));
   SHOAL_FAILPOINT("spawn:told");
   if (start.fork_from) {
@@ -122,15 +126,30 @@ absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const Shim
     return slot;
   }
   SHOAL_ASSIGN_OR_RETURN(const UniqueFd payload, MakePayload(start));
-  SHOAL_ASSIGN_OR_RETURN(const pid_t pid,
-                         spawner_->Spawn(taken.slot, start,
-                                         {taken.fd.get(), fifo_->fd(), options_.output_directory,
-                                          payload.get(), cgroup ? cgroup.get() : -1}));
+  SHOAL_ASSIGN_OR_RETURN(
+      const pid_t pid,
+      spawner_->Spawn(taken.slot, start,
+                      {taken.fd.get(), fifo_->fd(), options_.output_directory, payload.get(),
+                       cgroup ? cgroup.get() : -1, channel.theirs ? channel.theirs.get() : -1}));
   SHOAL_FAILPOINT("spawn:shim-started");
   taken.fd.Reset();
   uses_[taken.slot] = Use{start.id};
+  if (channel.ours) warm_->AddBusy(taken.slot, std::move(channel));
   watch_->AddChild(taken.slot, pid);
   return taken.slot;
+}
+
+AgentHalf SystemShims::DesiredOf(const ShimStart& start, bool has_cgroup) const {
+  AgentHalf desired = start.desired;
+  std::memcpy(desired.prefix.id, start.id.data(),
+              std::min(start.id.size(), sizeof(desired.prefix.id)));
+  desired.nofile_soft = options_.nofile_soft;
+  if (!start.fork_from) {
+    desired.flags |= record::kHasPayload;
+    desired.spawn_began_ns = absl::ToInt64Nanoseconds(SystemClock().BootTime());
+  }
+  if (!has_cgroup) desired.flags |= record::kNoCgroup;
+  return desired;
 }
 
 // The payload has the limit as the process is to have it, and the arguments as its program sees
@@ -143,7 +162,7 @@ absl::Status SystemShims::AskForFork(RecordFile::TakenSlot taken, const ShimStar
   limited.argv.erase(limited.argv.begin(),
                      limited.argv.begin() + static_cast<ptrdiff_t>(words) - 1);
   SHOAL_ASSIGN_OR_RETURN(UniqueFd payload, MakePayload(limited));
-  ForkPacket packet;
+  StartPacket packet;
   packet.descriptors = {payload.get(), spawner_->binary(), taken.fd.get(), fifo_->fd(),
                         options_.output_directory};
   packet.owned.push_back(std::move(payload));
@@ -220,6 +239,10 @@ std::vector<std::pair<int, std::string>> SystemShims::Recover() {
   for (int slot = 1; slot <= records_->slot_count(); ++slot) {
     const RecordFile::Halves halves = records_->Read(slot);
     if (halves.IsFree()) continue;
+    if (halves.IsIdle()) {
+      RecoverIdle(slot);
+      continue;
+    }
     uses_[slot] = Use{halves.Id()};
     if (records_->IsLocked(slot)) {
       watch_->AddRecovered(slot, !halves.unreadable);
@@ -228,6 +251,7 @@ std::vector<std::pair<int, std::string>> SystemShims::Recover() {
     }
     if (const std::string id = halves.Id(); !id.empty()) found.emplace_back(slot, id);
   }
+  warm_->Begin();
   return found;
 }
 
@@ -237,8 +261,19 @@ void SystemShims::Free(int slot, const std::string& id) {
   const auto use = uses_.find(slot);
   const bool ours = use != uses_.end() && (use->second.id == id || use->second.id.empty());
   if (!ours || use->second.freed) return;
+  if (MayReuse(slot, id)) {
+    uses_.erase(use);
+    SHOAL_FAILPOINT("free:before-release");
+    records_->Release(slot);
+    SHOAL_FAILPOINT("free:released");
+    warm_->Reuse(slot);
+    SHOAL_FAILPOINT("free:told");
+    return;
+  }
   use->second.freed = true;
-  if (!watch_->IsAlive(slot)) OnShimGone(slot);
+  warm_->Forget(slot);
+  if (!watch_->IsAlive(slot)) return OnShimGone(slot);
+  if (warm_->is_on()) AwaitEnd(slot);
 }
 
 void SystemShims::RemoveCgroup(const std::string& id) {
@@ -254,9 +289,14 @@ void SystemShims::EndUnshimmed(const std::string& id) {
 }
 
 void SystemShims::OnShimGone(int slot) {
+  const bool was_warm = warm_->Has(slot);
+  warm_->Forget(slot);
   const auto use = uses_.find(slot);
-  if (use == uses_.end()) return;
+  if (use == uses_.end()) return records_->Clear(slot);  // it was idle
   const RecordFile::Halves halves = records_->Read(slot);
+  if (was_warm && (!halves.shim || !HasId(*halves.shim, use->second.id))) {
+    cold_.insert(use->second.id);  // other idle shims may have died with it
+  }
   if (!halves.shim && !halves.unreadable) EndUnshimmed(use->second.id);
   if (!use->second.freed) {
     const std::string id = use->second.id;  // A copy: the slot may be freed within the call.
@@ -270,6 +310,7 @@ void SystemShims::OnShimGone(int slot) {
 void SystemShims::OnReports() {
   const ReportFifo::Batch batch = fifo_->Read();
   if (batch.overflowed) {
+    warm_->OnOverflow();
     if (shim_events_ != nullptr) shim_events_->OnOverflow();
     return;
   }
@@ -277,6 +318,7 @@ void SystemShims::OnReports() {
     const auto use = uses_.find(slot);
     const bool is_used = use != uses_.end() && !use->second.freed;
     if (is_used && shim_events_ != nullptr) shim_events_->OnReport(slot);
+    if (use == uses_.end()) warm_->OnReport(slot);
     watch_->MaybeReach(slot);
   }
 }

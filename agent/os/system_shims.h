@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "agent/core/ports/fork_offers.h"
 #include "agent/core/ports/process_trees.h"
 #include "agent/core/ports/programs.h"
@@ -32,6 +33,7 @@
 #include "agent/os/shim_spawner.h"
 #include "agent/os/shim_watch.h"
 #include "agent/os/start_explanation.h"
+#include "agent/os/warm_shims.h"
 
 namespace shoal::agent {
 
@@ -46,6 +48,7 @@ struct SystemShimsOptions {
   std::string base_path;      // PATH of processes whose spec has none
   std::function<void(const std::string& line)> on_trouble{};  // for the log; may be empty
   RecordFile::Format record_format{};                         // of new processes
+  size_t idle_shims = 0;  // at rest; 0: each shim ends with its process
 };
 
 class SystemShims final : public ShimSlots,
@@ -111,6 +114,19 @@ class SystemShims final : public ShimSlots,
   void FindCgroupBase();
   // The directory for the process, or an invalid descriptor where it must do without.
   absl::StatusOr<UniqueFd> MakeCgroup(const std::string& id);
+  record::AgentHalf DesiredOf(const ShimStart& start, bool has_cgroup) const;
+  void OpenWarmShims();
+  // By an idle shim; nullopt: there is none that can be told.
+  std::optional<int> StartWarm(const ShimStart& start);
+  absl::Status Give(int slot, const ShimStart& start);
+  bool SpawnIdle();
+  void OnUntaken(int slot);
+  // The shim has nothing more to do, and ends by itself; if it has not within a second, it is ended.
+  void AwaitEnd(int slot);
+  // A shim of an agent before this one: none of them gets a process any more.
+  void RecoverIdle(int slot);
+  bool IsInUse(int slot) const;
+  bool MayReuse(int slot, const std::string& id) const;
   absl::StatusOr<int> StartIn(RecordFile::TakenSlot taken, const ShimStart& start);
   absl::Status AskForFork(RecordFile::TakenSlot taken, const ShimStart& start, UniqueFd cgroup);
   absl::Status OpenForkSocket();
@@ -141,6 +157,10 @@ class SystemShims final : public ShimSlots,
   // Loop thread only.
   std::unique_ptr<ShimWatch> watch_;
   absl::flat_hash_map<int, Use> uses_;
+  std::unique_ptr<WarmShims> warm_;
+  absl::flat_hash_set<std::string>
+      cold_;  // ids whose idle shim has not taken them: no other one gets them
+  absl::flat_hash_map<int, EventLoop::TimerId> awaited_ends_;
   std::vector<std::string> unremoved_;  // ids whose cgroup was still busy
   std::unique_ptr<ForkSocket> fork_socket_;
   ShimEvents* shim_events_ = nullptr;        // null: nothing is reported

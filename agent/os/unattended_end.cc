@@ -120,7 +120,7 @@ absl::Status Ending::Select(absl::string_view which) {
     Target target;
     target.slot = slot;
     target.id = halves.Id();
-    if (halves.IsFree() || !absl::StartsWith(target.id, prefix)) continue;
+    if (halves.IsFree() || halves.IsIdle() || !absl::StartsWith(target.id, prefix)) continue;
     const std::optional<ShimHalf> half = ShimOf(target);
     if (which == kAll && half && IsOver(*half)) continue;
     target.name = NameOf(target.id, half);

@@ -377,10 +377,60 @@ TEST_F(LifecycleTest, AShimKilledBeforeExecAnswersTheSpawn) {
   auto reply = world_.Spawn(Detached("web"));
   world_.Turn();
   std::string id = world_.shims.starts()[0].id;
+  world_.shims.Set(id, 0);  // its first half: it may have forked
   world_.shims.Die(id);
   world_.Turn();
   EXPECT_EQ(reply->calls, 1);
   EXPECT_EQ(world_.Get(id).state, State::kLost);
+}
+
+TEST_F(LifecycleTest, AShimKilledBeforeItsHalfHasRunNothingAndTheProcessIsStartedAgain) {
+  SpawnCommand command = Ranks("web", 2, "r1");
+  auto reply = world_.Spawn(command);
+  world_.Turn();
+  const std::string id = world_.shims.starts()[1].id;
+  world_.shims.Die(id);
+  world_.Turn();
+  EXPECT_EQ(world_.shims.StartsOf(id), 2);
+  EXPECT_EQ(world_.shims.starts().back().env, world_.shims.starts()[1].env) << "its rank is in it";
+  EXPECT_EQ(reply->calls, 0);
+  EXPECT_EQ(world_.Get(id).state, State::kStarting);
+  world_.shims.StartAll();
+  world_.Turn();
+  EXPECT_EQ(reply->calls, 1);
+  EXPECT_EQ(world_.Get(id).state, State::kRunning);
+  EXPECT_THAT(world_.shims.slots(), SizeIs(2));
+}
+
+TEST_F(LifecycleTest, AShimThatIsKilledAgainAndAgainIsAStartThatMayBeTriedAgain) {
+  auto reply = world_.Spawn(Detached("web"));
+  world_.Turn();
+  const std::string id = world_.shims.starts()[0].id;
+  for (int i = 0; i < 3; ++i) {
+    world_.shims.Die(id);
+    world_.Turn();
+  }
+  EXPECT_EQ(world_.shims.StartsOf(id), 3);
+  ASSERT_EQ(reply->calls, 1);
+  EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(reply->statuses[0].message(), HasSubstr("killed before it had started anything"));
+  EXPECT_EQ(world_.Get(id).state, State::kFailedToStart);
+  EXPECT_TRUE(world_.Get(id).IsOver());
+  EXPECT_THAT(world_.shims.slots(), IsEmpty());
+}
+
+TEST_F(LifecycleTest, WhatIsToEndIsNotStartedAgain) {
+  auto reply = world_.Spawn(Detached("web"));
+  world_.Turn();
+  const std::string id = world_.shims.starts()[0].id;
+  auto ended = world_.Terminate(EndOf(Term(id)));
+  world_.shims.Die(id);
+  world_.Turn();
+  EXPECT_EQ(world_.shims.StartsOf(id), 1);
+  EXPECT_EQ(world_.Get(id).state, State::kFailedToStart);
+  EXPECT_THAT(world_.Get(id).start_failure->message, HasSubstr("end was asked for"));
+  EXPECT_EQ(ended->calls, 1);
+  EXPECT_EQ(reply->calls, 1);
 }
 
 TEST_F(LifecycleTest, ADamagedRecordIsUnknownNotAGuess) {

@@ -73,6 +73,21 @@ TEST_F(RecoveryTest, AShimKilledDuringTheDowntimeIsLost) {
   EXPECT_TRUE(world_.Get(id).IsOver());
 }
 
+TEST_F(RecoveryTest, AShimThatDiesUnderTheNextAgentBeforeItsHalfHasRunNothing) {
+  world_.Spawn(Detached("web"));
+  world_.Turn();
+  const std::string id = world_.shims.starts()[0].id;
+  world_.Restart();
+  EXPECT_EQ(world_.Get(id).state, State::kStarting);
+  world_.shims.Die(id);
+  world_.Turn();
+  // What is needed to start it is not all stored; the client may ask again.
+  EXPECT_EQ(world_.shims.StartsOf(id), 1);
+  EXPECT_EQ(world_.Get(id).state, State::kFailedToStart);
+  EXPECT_EQ(world_.Get(id).start_failure->error_number, EAGAIN);
+  EXPECT_THAT(world_.shims.slots(), IsEmpty());
+}
+
 TEST_F(RecoveryTest, ALostTreeWhoseProofWasInterruptedIsProvenAgain) {
   std::string id = world_.Run(Detached("web"));
   world_.shims.Die(id);

@@ -66,8 +66,8 @@ class ForkSocketTest : public ::testing::Test {
     socket_->Answer(offers_.back(), absl::OkStatus());
     EXPECT_EQ(ReceiveFrom(peer.fd()).text, "welcome");
   }
-  static ForkPacket Descriptors(int count) {
-    ForkPacket packet;
+  static StartPacket Descriptors(int count) {
+    StartPacket packet;
     for (int i = 0; i < count; ++i) {
       UniqueFd fd(open("/dev/null", O_RDWR | O_CLOEXEC));
       packet.descriptors.push_back(fd.get());
@@ -123,7 +123,7 @@ TEST_F(ForkSocketTest, AForkCarriesItsDescriptorsInOrder) {
   start.cwd = "/tmp";
   start.desired.nofile_soft = 512;
   start.desired.flags = record::kMergeStderr | record::kResultStream | record::kForbidChildren;
-  ForkPacket packet = Descriptors(fork_protocol::kSentWithCgroup - 1);
+  StartPacket packet = Descriptors(fork_protocol::kSentWithCgroup - 1);
   auto payload = MakePayload(start);
   ASSERT_TRUE(payload.ok());
   packet.descriptors.insert(packet.descriptors.begin(), payload->get());

@@ -62,7 +62,8 @@ class SystemShimsTest : public ::testing::Test, public ShimEvents {
                                                  .cgroup_base = "",
                                                  .unique = absl::StrCat("ostest", getpid()),
                                                  .nofile_soft = kSoftLimit,
-                                                 .base_path = "/bin"});
+                                                 .base_path = "/bin",
+                                                 .idle_shims = idle_shims_});
     ASSERT_TRUE(shims.ok()) << shims.status();
     shims_ = *std::move(shims);
     shims_->SetShimEvents(this);
@@ -120,7 +121,10 @@ class SystemShimsTest : public ::testing::Test, public ShimEvents {
   void End(int slot, const std::string& id) {
     if (shims_->Look(slot, id).locked) {
       Terminate(slot, id);
-      EXPECT_TRUE(WaitForDeath(slot));
+      EXPECT_TRUE(RunUntil(loop_.get(), [&] {
+        const ShimView view = shims_->Look(slot, id);
+        return !view.locked || (view.shim && (view.shim->flags & record::kStays) != 0);
+      }));
     }
     // Its process dies with a killed shim, but in its own time: the cgroup goes when it is empty.
     if (const ShimView view = shims_->Look(slot, id); !view.shim || !IsFinal(*view.shim)) {
@@ -155,6 +159,7 @@ class SystemShimsTest : public ::testing::Test, public ShimEvents {
   }
   bool CgroupExists(const std::string& id) { return shims_->cgroups()->Open(id).ok(); }
 
+  size_t idle_shims_ = 0;  // of the next OpenShims
   ScratchDirectory scratch_;
   UniqueFd output_;
   std::unique_ptr<EventLoop> loop_;
