@@ -153,6 +153,14 @@ std::string ProcessTable::MakeName(absl::string_view base) {
   }
 }
 
+bool ProcessTable::HasOfRequest(const std::string& owner, const std::string& request_id,
+                                absl::FunctionRef<bool(const ProcessEntry&)> fits) const {
+  const auto found = by_request_.find({owner, request_id});
+  if (found == by_request_.end()) return false;
+  return std::any_of(found->second.rbegin(), found->second.rend(),
+                     [&](const auto& rank) { return fits(*rank.second); });
+}
+
 std::vector<ProcessEntry*> ProcessTable::OfRequest(const std::string& owner,
                                                    const std::string& request_id) const {
   std::vector<ProcessEntry*> processes;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -63,6 +64,10 @@ class ProcessTable {
   // The processes of one request in the order of their request_index.
   std::vector<ProcessEntry*> OfRequest(const std::string& owner,
                                        const std::string& request_id) const;
+  // Whether `fits` is true of one of them. The last are asked first: of thousands that end in their
+  // order the first that is asked is the one.
+  bool HasOfRequest(const std::string& owner, const std::string& request_id,
+                    absl::FunctionRef<bool(const ProcessEntry&)> fits) const;
   std::vector<ProcessEntry*> OfSession(const std::string& session_id) const;
   // Whether the tree of one of them is not over.
   bool IsAliveOf(const std::string& session_id) const;

@@ -125,6 +125,7 @@ class Supervisor::Impl final : public ProcessEvents {
   void OnOver(ProcessEntry* process) override {
     core.table.ReleaseName(*process);
     core.table.usage().Leave(*process);
+    terminator.OnOver(*process);
     offers.OnOver(*process);
     templates.OnOver(*process);
     sessions.OnProcessOver(*process);
@@ -137,15 +138,14 @@ class Supervisor::Impl final : public ProcessEvents {
   // is started from them any more.
   void ForgetEnvironment(ProcessEntry* ended) {
     const std::shared_ptr<const Spec> spec = ended->spec;
-    const std::vector<ProcessEntry*> request =
-        core.table.OfRequest(ended->owner, ended->request_id);
-    for (const ProcessEntry* process : request) {
-      if (process->spec == spec && !process->IsTreeOver()) return;
-    }
+    const auto needs_it = [&](const ProcessEntry& process) {
+      return process.spec == spec && !process.IsTreeOver();
+    };
+    if (core.table.HasOfRequest(ended->owner, ended->request_id, needs_it)) return;
     const std::shared_ptr<const Spec> names = WithoutEnvValues(*spec);
     if (names == nullptr) return;
     ended->spec = names;
-    for (ProcessEntry* process : request) {
+    for (ProcessEntry* process : core.table.OfRequest(ended->owner, ended->request_id)) {
       if (process->spec == spec) process->spec = names;
     }
     core.ledger.SaveSpec(*ended);

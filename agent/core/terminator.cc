@@ -74,15 +74,49 @@ void Terminator::End(ProcessEntry* process, const EndWish& wish) {
   EndWish told = wish;
   told.cause = process->termination->cause;  // the first reason stays, also after a restart
   core_->ledger.ThenAlways([this, id = process->id, told, grace] {
-    SHOAL_FAILPOINT("terminate:before-tell");
-    Tell(id, told, grace);
-    SHOAL_FAILPOINT("terminate:after-tell");
+    const Call call = {told.requested_by, told.call};
+    std::deque<Order>& orders = orders_[call];
+    if (orders.empty()) turns_.push_back(call);
+    orders.push_back({id, told, grace});
+    TellSome();
   });
+}
+
+void Terminator::TellSome() {
+  while (told_.size() < kToldAtOnce && !turns_.empty()) {
+    const Call call = std::move(turns_.front());
+    turns_.pop_front();
+    const auto orders = orders_.find(call);
+    const Order order = std::move(orders->second.front());
+    orders->second.pop_front();
+    if (orders->second.empty()) {
+      orders_.erase(orders);
+    } else {
+      turns_.push_back(call);
+    }
+    SHOAL_FAILPOINT("terminate:before-tell");
+    Tell(order.id, order.wish, order.grace);
+    SHOAL_FAILPOINT("terminate:after-tell");
+  }
+  if (turns_.empty() || patience_ != 0) return;
+  patience_ = core_->scheduler->After(kPatience, [this] { LoseNoMorePatience(); });
+}
+
+void Terminator::LoseNoMorePatience() {
+  patience_ = 0;
+  const absl::Duration now = core_->clock->BootTime();
+  absl::erase_if(told_, [&](const auto& told) { return now - told.second >= kPatience; });
+  TellSome();
+}
+
+void Terminator::OnOver(const ProcessEntry& process) {
+  if (told_.erase(process.id) > 0) TellSome();
 }
 
 void Terminator::Tell(const std::string& id, const EndWish& wish, absl::Duration grace) {
   const ProcessEntry* process = core_->table.Find(id);
   if (process == nullptr || process->slot == 0) return;
+  told_[id] = core_->clock->BootTime();
   ShimView before = slots_->Look(process->slot, id);
   uint32_t serial = before.agent ? before.agent->terminate_serial + 1 : 1;
   slots_->Tell(
@@ -171,7 +205,8 @@ void Terminator::TerminateAll(TerminateCommand command, const std::vector<Proces
   // Shared by the slices and the wait between them.
   auto job =
       std::make_shared<Job>(Job{.command = std::move(command), .ids = {}, .done = std::move(done)});
-  job->wish = {.cause = Cause::kTerminated,
+  job->wish = {.call = ++last_call_,
+               .cause = Cause::kTerminated,
                .requested_by = job->command.permit.owner(),
                .signal = job->command.signal,
                .grace = job->command.grace};

@@ -5,18 +5,29 @@
 // Blocking:      never blocks.
 // Errors:        Terminate's callback gets one status for each process: see EndStatus.
 // Story:         1 End: the termination request is saved (Termination) → 2 after the commit: it is
-//                written into the record, the shim woken (Tell) → 3 the shim does signal → grace →
-//                SIGKILL → empty by itself, whether or not an agent runs → 4 the record says so
-//                (RecordReader). A shim that has not seen the request after 2 s is flagged
-//                SHIM_STALLED.
+//                written into the record, the shim woken (Tell), or waits until others are through
+//                (TellSome) → 3 the shim does signal → grace → SIGKILL → empty by itself, whether or
+//                not an agent runs → 4 the record says so (RecordReader). A shim that has not seen
+//                the request after 2 s is flagged SHIM_STALLED.
+// Many at once:  each shim is a session, and the kernel gives every session as much processor time
+//                as the agent: thousands woken at once leave it none for anybody's call. So
+//                kToldAtOnce are told at a time, the ends of each call in its turn. A place is free
+//                when its process is over, or after kPatience: one that goes on in its grace, or whose
+//                shim does not react, holds nobody up.
 #ifndef SHOAL_AGENT_CORE_TERMINATOR_H_
 #define SHOAL_AGENT_CORE_TERMINATOR_H_
 
+#include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
 #include "agent/core/core.h"
 #include "agent/core/ports/process_trees.h"
 #include "agent/core/ports/shim_slots.h"
@@ -24,6 +35,7 @@
 namespace shoal::agent {
 
 struct EndWish {
+  uint64_t call = 0;  // those of one call take turns with those of others; 0: of none
   Cause cause = Cause::kTerminated;
   std::string requested_by;
   int signal = 15;
@@ -35,8 +47,13 @@ class Terminator {
   Terminator(Core* core, ShimSlots* slots, ProcessTrees* trees)
       : core_(core), slots_(slots), trees_(trees) {}
 
+  static constexpr size_t kToldAtOnce = 64;
+  static constexpr absl::Duration kPatience = absl::Milliseconds(50);
+
   // Nothing happens to a process that is over; of one that is unmanaged it is noted.
   void End(ProcessEntry* process, const EndWish& wish);
+  // Its place is free.
+  void OnOver(const ProcessEntry& process);
 
   void Terminate(TerminateCommand command, OutcomesCallback done);
   // The same of these processes, whatever the selector says.
@@ -59,12 +76,27 @@ class Terminator {
   bool EndNext(const std::shared_ptr<Job>& job);     // false: the end of all was asked for
   bool AnswerNext(const std::shared_ptr<Job>& job);  // false: that was the last
 
+  struct Order {
+    std::string id;
+    EndWish wish;
+    absl::Duration grace;
+  };
+  using Call = std::pair<std::string, uint64_t>;  // who asked, and in which call
+
+  void TellSome();
+  void LoseNoMorePatience();
   void Tell(const std::string& id, const EndWish& wish, absl::Duration grace);
   void CheckShimSaw(const std::string& id, uint32_t serial);
 
   Core* const core_;
   ShimSlots* const slots_;
   ProcessTrees* const trees_;
+
+  std::map<Call, std::deque<Order>> orders_;               // that wait to be told; none is empty
+  std::deque<Call> turns_;                                 // of `orders_`, the next one first
+  absl::flat_hash_map<std::string, absl::Duration> told_;  // ids, since when (CLOCK_BOOTTIME)
+  Scheduler::TimerId patience_ = 0;
+  uint64_t last_call_ = 0;
 };
 
 }  // namespace shoal::agent

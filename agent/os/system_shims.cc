@@ -9,6 +9,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "agent/os/lost_tree.h"
 #include "agent/os/process_signals.h"
 #include "agent/os/procfs.h"
@@ -26,6 +27,11 @@ namespace {
 using record::AgentHalf;
 using record::ShimHalf;
 
+constexpr size_t kReportsPerTurn = 64;
+constexpr size_t kRetriesPerFree = 2;
+constexpr size_t kWakesAtOnce = 32;
+constexpr absl::Duration kBetweenWakes = absl::Milliseconds(5);
+
 }  // namespace
 
 SystemShims::SystemShims(EventLoop* loop, SystemShimsOptions options)
@@ -34,6 +40,9 @@ SystemShims::SystemShims(EventLoop* loop, SystemShimsOptions options)
 SystemShims::~SystemShims() {
   if (fifo_ != nullptr) loop_->Unwatch(fifo_->fd());
   for (const auto& [slot, timer] : awaited_ends_) loop_->Cancel(timer);
+  for (const auto& timer : {more_reports_, more_wakes_}) {
+    if (timer) loop_->Cancel(*timer);
+  }
   // A cgroup that is empty may be that of a process about to be cloned into it; so all or nothing.
   if (cgroups_ != nullptr && uses_.empty()) cgroups_->RemoveBase();
 }
@@ -247,16 +256,33 @@ std::vector<std::pair<int, std::string>> SystemShims::Recover() {
     if (records_->IsLocked(slot)) {
       watch_->AddRecovered(slot, !halves.unreadable);
       // The agent before may have died between writing and waking.
-      if (!halves.unreadable) watch_->Wake(slot);
+      if (!halves.unreadable) unwoken_.push_back(slot);
     }
     if (const std::string id = halves.Id(); !id.empty()) found.emplace_back(slot, id);
   }
   warm_->Begin();
+  WakeSome();
   return found;
 }
 
+// Some at a time: thousands that look at their records at once leave the agent no processor.
+void SystemShims::WakeSome() {
+  more_wakes_.reset();
+  for (size_t i = std::min(kWakesAtOnce, unwoken_.size()); i > 0; --i) {
+    watch_->Wake(unwoken_.front());
+    unwoken_.pop_front();
+  }
+  if (unwoken_.empty()) return;
+  more_wakes_ = loop_->After(kBetweenWakes, [this] { WakeSome(); });
+}
+
 void SystemShims::Free(int slot, const std::string& id) {
-  for (const std::string& busy : std::exchange(unremoved_, {})) RemoveCgroup(busy);
+  // As many as come, and one more: each of thousands is not tried again at each end.
+  for (size_t tries = std::min(kRetriesPerFree, unremoved_.size()); tries > 0; --tries) {
+    const std::string busy = std::move(unremoved_.front());
+    unremoved_.pop_front();
+    RemoveCgroup(busy);
+  }
   RemoveCgroup(id);
   const auto use = uses_.find(slot);
   const bool ours = use != uses_.end() && (use->second.id == id || use->second.id.empty());
@@ -314,13 +340,27 @@ void SystemShims::OnReports() {
     if (shim_events_ != nullptr) shim_events_->OnOverflow();
     return;
   }
-  for (int slot : batch.slots) {
+  for (const int slot : batch.slots) {
+    if (is_reported_.insert(slot).second) reported_.push_back(slot);
+  }
+  if (!more_reports_) HandleReports();
+}
+
+// Some at a time: when thousands end at once, other calls come in between.
+void SystemShims::HandleReports() {
+  more_reports_.reset();
+  for (size_t i = std::min(kReportsPerTurn, reported_.size()); i > 0; --i) {
+    const int slot = reported_.front();
+    reported_.pop_front();
+    is_reported_.erase(slot);
     const auto use = uses_.find(slot);
     const bool is_used = use != uses_.end() && !use->second.freed;
     if (is_used && shim_events_ != nullptr) shim_events_->OnReport(slot);
     if (use == uses_.end()) warm_->OnReport(slot);
     watch_->MaybeReach(slot);
   }
+  if (reported_.empty()) return;
+  more_reports_ = loop_->After(absl::ZeroDuration(), [this] { HandleReports(); });
 }
 
 void SystemShims::EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) {

@@ -4,12 +4,13 @@
 // Ownership:     created by main; `loop` outlives it. Owns record file (and with it the agent
 //                lock), FIFO and cgroup base, which it removes at its end unless a slot is in use.
 // Thread-safety: loop thread only, or before the loop runs.
-// Blocking:      Start for one posix_spawn; everything else a few system calls.
+// Blocking:      Start until a shim executes; everything else a few system calls.
 #ifndef SHOAL_AGENT_OS_SYSTEM_SHIMS_H_
 #define SHOAL_AGENT_OS_SYSTEM_SHIMS_H_
 
 #include <sys/resource.h>
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -134,6 +135,8 @@ class SystemShims final : public ShimSlots,
   void OnForked(const AskedFork& asked);
   bool IsOf(int slot, const std::string& id) const;
   void OnReports();
+  void HandleReports();
+  void WakeSome();
   void OnShimGone(int slot);
   void RemoveCgroup(const std::string& id);
   void EndUnshimmed(const std::string& id);
@@ -161,7 +164,16 @@ class SystemShims final : public ShimSlots,
   absl::flat_hash_set<std::string>
       cold_;  // ids whose idle shim has not taken them: no other one gets them
   absl::flat_hash_map<int, EventLoop::TimerId> awaited_ends_;
-  std::vector<std::string> unremoved_;  // ids whose cgroup was still busy
+  std::deque<std::string> unremoved_;  // ids whose cgroup was still busy
+  // Slots whose shims have reported and that were not looked at yet, each once, and the next turn
+  // in which some are.
+  std::deque<int> reported_;
+  absl::flat_hash_set<int> is_reported_;
+  std::optional<EventLoop::TimerId> more_reports_;
+  // Slots of recovered shims that were not woken yet; a slot whose shim is gone, or another's by
+  // then, is woken in vain.
+  std::deque<int> unwoken_;
+  std::optional<EventLoop::TimerId> more_wakes_;
   std::unique_ptr<ForkSocket> fork_socket_;
   ShimEvents* shim_events_ = nullptr;        // null: nothing is reported
   ForkOfferEvents* offer_events_ = nullptr;  // the same
