@@ -12,8 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "client/cli/invocation.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
@@ -54,11 +56,12 @@ std::vector<BulkAnswer> CallForEach(
       *status = invocation.Fail(responses[i].status());
       continue;
     }
+    absl::flat_hash_map<absl::string_view, const Found*> members;
+    for (const Found* member : shares[i].members) members[member->process.id()] = member;
     for (v1::ProcessResult& result : *responses[i]->mutable_results()) {
       BulkAnswer answer;
-      for (const Found* member : shares[i].members) {
-        if (member->process.id() == result.process().id()) answer.before = member;
-      }
+      const auto before = members.find(result.process().id());
+      if (before != members.end()) answer.before = before->second;
       result.mutable_process()->set_host(invocation.NameOf(*shares[i].host));
       answer.result = std::move(result);
       answers.push_back(std::move(answer));
