@@ -149,7 +149,11 @@ absl::Status ProcessTable::CheckNameIsFree(const std::string& scope,
 std::string ProcessTable::MakeName(absl::string_view base) {
   while (true) {
     std::string name = absl::StrCat(base, "-", ++last_number_);
-    if (by_name_.find(name) == by_name_.end()) return name;
+    const std::string ranks = absl::StrCat(name, ".");
+    const auto first_rank = by_name_.lower_bound(ranks);
+    const bool has_ranks =
+        first_rank != by_name_.end() && absl::StartsWith(first_rank->first, ranks);
+    if (!has_ranks && by_name_.find(name) == by_name_.end()) return name;
   }
 }
 

@@ -31,6 +31,21 @@ TEST_F(RecoveryTest, RunningProcessesAreFoundAgain) {
   EXPECT_FALSE(world_.shims.HasSlot(id));
 }
 
+TEST_F(RecoveryTest, UnnamedRanksGetNamesThatNoRanksHaveFromBefore) {
+  const auto before = world_.Spawn(Ranks("", 2, "r1"));
+  world_.Turn();
+  world_.shims.StartAll();
+  world_.Turn();
+  world_.Restart();
+  const auto after = world_.Spawn(Ranks("", 2, "r2"));
+  world_.Turn();
+  world_.shims.StartAll();
+  world_.Turn();
+  ASSERT_THAT(after->ids, SizeIs(2));
+  for (const absl::Status& status : after->statuses) EXPECT_TRUE(status.ok()) << status;
+  EXPECT_NE(world_.Get(after->ids[0]).name, world_.Get(before->ids[0]).name);
+}
+
 TEST_F(RecoveryTest, ExitsDuringTheDowntimeAreNotLost) {
   std::vector<std::string> ids;
   ids.reserve(50);
