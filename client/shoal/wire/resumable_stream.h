@@ -33,6 +33,7 @@
 #include "shoal/link/stream.h"
 #include "shoal/wire/attempts.h"
 #include "shoal/wire/grpc_link.h"
+#include "shoal/wire/request_text.h"
 #include "shoal/wire/wire_status.h"
 
 namespace shoal {
@@ -63,8 +64,10 @@ class ResumableStream final
         hooks_(std::move(hooks)) {}
 
   void Start() override {
-    if (absl::Status ours = internal::CheckNotForked(); !ours.ok()) {
-      if (hooks_.on_end) hooks_.on_end(ours);
+    absl::Status sendable = internal::CheckNotForked();
+    if (sendable.ok()) sendable = CheckRequestText(request_);
+    if (!sendable.ok()) {
+      if (hooks_.on_end) hooks_.on_end(sendable);
       return ended_.Notify();
     }
     self_ = this->shared_from_this();

@@ -32,6 +32,7 @@
 #include "shoal/wire/attempts.h"
 #include "shoal/wire/grpc_link.h"
 #include "shoal/wire/request_size.h"
+#include "shoal/wire/request_text.h"
 #include "shoal/wire/wire_status.h"
 
 namespace shoal {
@@ -47,6 +48,7 @@ class RetriedCall final : public Attempts {
                   Done<Response> done) {
     if (absl::Status ours = internal::CheckNotForked(); !ours.ok()) return std::move(done)(ours);
     if (absl::Status size = CheckRequestSize(request); !size.ok()) return std::move(done)(size);
+    if (absl::Status text = CheckRequestText(request); !text.ok()) return std::move(done)(text);
     auto* call =
         new RetriedCall(link, std::move(method), std::move(request), options, std::move(done));
     link->active().Add(call);
