@@ -169,7 +169,14 @@ bool CallAudit::IsRequired() const {
   return class_ == AuditClass::kLogged && auditor_->log()->is_required();
 }
 
-void CallAudit::DecidedThen(AuditLog::Written written) {
+void CallAudit::DecidedThen(AuditLog::Written tell) {
+  AuditLog::Written written = [tell = std::move(tell)](absl::Status status) mutable {
+    tell(status.ok() ? status
+                     : absl::Status(status.code(),
+                                    absl::StrCat(status.message(),
+                                                 "; the call was not carried out, since its line "
+                                                 "must stand there first (--audit-required)")));
+  };
   if (absl::Status status = auditor_->log()->status(); !status.ok()) return written(status);
   AuditEntry entry;
   {

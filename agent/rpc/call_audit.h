@@ -67,7 +67,7 @@ class CallAudit {
   void Decided(const absl::Status& status);
   // Whether the call waits for its line: use DecidedThen.
   bool IsRequired() const;
-  void DecidedThen(AuditLog::Written written);
+  void DecidedThen(AuditLog::Written tell);
 
   void Finished(const grpc::Status& status, CallResult result = {});
 

@@ -19,15 +19,16 @@ constexpr absl::string_view kCut = "…";
 std::string DetailsOf(const absl::Status& status, const std::string& message) {
   std::optional<StartFailure> failure = StartFailureOf(status);
   const absl::optional<absl::Cord> reason = status.GetPayload(kReasonPayload);
-  if (!failure.has_value() && !reason.has_value()) return "";
+  const bool is_for_now = absl::IsUnavailable(status);
+  if (!failure.has_value() && !reason.has_value() && !is_for_now) return "";
   v1::ErrorInfo info;
   info.set_domain("shoal.dev");
   if (failure.has_value()) {
-    info.set_reason("START_FAILED");
+    info.set_reason(kStartFailedReason);
     (*info.mutable_metadata())["stage"] = CapMessage(failure->stage);
     (*info.mutable_metadata())["errno"] = absl::StrCat(failure->error_number);
   } else {
-    info.set_reason(std::string(*reason));
+    info.set_reason(reason.has_value() ? std::string(*reason) : kRefusedForNowReason);
   }
   v1::ErrorDetails details;
   details.set_code(static_cast<int>(status.code()));

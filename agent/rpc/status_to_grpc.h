@@ -32,7 +32,8 @@ std::string CapMessage(absl::string_view message);
 std::optional<StartFailure> StartFailureOf(const absl::Status& status);
 
 // The same code; details with google.rpc.ErrorInfo {START_FAILED, stage, errno} where the status
-// carries a start failure, or with another reason that it carries (reason.h).
+// carries a start failure, or with another reason that it carries (reason.h). UNAVAILABLE always has
+// one, REFUSED_FOR_NOW at least: without, clients take it for a connection that is broken.
 grpc::Status ToGrpc(const absl::Status& status);
 
 // The same for one of several things.

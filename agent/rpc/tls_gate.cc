@@ -16,6 +16,7 @@ namespace shoal::agent {
 namespace {
 
 constexpr char kPath[] = ":path";
+constexpr char kConnectionEnds[] = "this connection is being ended";
 constexpr char kTag[] = "shoal_connection";
 
 absl::string_view PropertyOf(const grpc::AuthContext& context, const char* name) {
@@ -80,7 +81,7 @@ absl::Status Tls::Admit(size_t door, grpc::AuthContext* context, absl::string_vi
     if (id == 0) id = Enter(door, context);
   }
   const std::shared_ptr<const Holder> holder = connections_->Find(id);
-  if (holder == nullptr) return absl::UnavailableError("this connection is being ended");
+  if (holder == nullptr) return absl::UnavailableError(kConnectionEnds);
   connections_->CountCall(id, BootTime::Now());
   if (holder->refusal.ok()) return absl::OkStatus();
   const absl::string_view method = path.substr(path.rfind('/') + 1);
@@ -108,7 +109,12 @@ grpc::Status TlsGate::Process(const InputMetadata& metadata, grpc::AuthContext* 
   const auto path = metadata.find(kPath);
   absl::string_view method;
   if (path != metadata.end()) method = {path->second.data(), path->second.size()};
-  return ToGrpc(tls_->Admit(door_, context, method));
+  const absl::Status admitted = tls_->Admit(door_, context, method);
+  // Of the connection, not of the call: another one may serve it.
+  if (absl::IsUnavailable(admitted)) {
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, std::string(admitted.message()));
+  }
+  return ToGrpc(admitted);
 }
 
 }  // namespace shoal::agent

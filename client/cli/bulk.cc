@@ -4,6 +4,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/exit_status.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/table.h"
 #include "common/escape.h"
@@ -12,9 +13,9 @@
 namespace shoal::cli {
 
 absl::Status StatusOf(const v1::RequestError& error, const v1::Process& process) {
-  return absl::Status(static_cast<absl::StatusCode>(error.code()),
-                      absl::StrCat(process.name(), " (", process.id().substr(0, kShortIdLength),
-                                   ") on ", process.host(), ": ", error.message()));
+  return StatusOfAnswer(error.code(),
+                        absl::StrCat(process.name(), " (", process.id().substr(0, kShortIdLength),
+                                     ") on ", process.host(), ": ", error.message()));
 }
 
 int Report(const std::vector<BulkAnswer>& answers,

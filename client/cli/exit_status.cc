@@ -1,11 +1,14 @@
 #include "client/cli/exit_status.h"
 
+#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "common/error_info.h"
 #include "common/escape.h"
 #include "shoal/error.h"
+#include "shoal/v1/error_detail.pb.h"
 
 namespace shoal::cli {
 namespace {
@@ -31,7 +34,14 @@ absl::string_view WithoutIndex(absl::string_view message) {
 
 }  // namespace
 
-bool IsUnreachable(const absl::Status& status) { return absl::IsUnavailable(status); }
+absl::Status StatusOfAnswer(int code, absl::string_view message) {
+  absl::Status status(static_cast<absl::StatusCode>(code), message);
+  if (!absl::IsUnavailable(status)) return status;
+  v1::ErrorInfo info;
+  info.set_reason(kRefusedForNowReason);
+  status.SetPayload(kErrorInfoUrl, absl::Cord(info.SerializeAsString()));
+  return status;
+}
 
 int ExitStatusOf(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? kExitUsage : ExitCodeOf(status);

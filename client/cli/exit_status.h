@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 
 namespace shoal::cli {
 
@@ -20,8 +21,9 @@ inline constexpr int kExitTryAgain = 75;
 // reached, 75 for what may work when tried again, 1 for everything else.
 int ExitStatusOf(const absl::Status& status);
 
-// Whether a host cannot be reached, rather than having answered.
-bool IsUnreachable(const absl::Status& status);
+// An error that stands in an answer, about one of several things: UNAVAILABLE is what the agent cannot
+// do for now, and no host that is away.
+absl::Status StatusOfAnswer(int code, absl::string_view message);
 
 // The message of `status` as one line for a person, a full stop at its end and a hint where one
 // helps.

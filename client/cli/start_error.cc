@@ -21,7 +21,7 @@ StartError ExplainStartError(const v1::RequestError& error, absl::string_view pr
                              absl::string_view host) {
   absl::string_view message = error.message();
   std::string shown = EscapeForMessage(program);
-  absl::Status status(static_cast<absl::StatusCode>(error.code()), message);
+  const absl::Status status = StatusOfAnswer(error.code(), message);
   if (!error.has_start_failure()) {
     constexpr absl::string_view kHeldBy = " is held by process ";
     std::pair<absl::string_view, absl::string_view> halves =

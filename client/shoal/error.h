@@ -15,6 +15,10 @@ namespace shoal {
 // Why the agent refused: reason, and for START_FAILED the metadata "stage" and "errno".
 std::optional<v1::ErrorInfo> ErrorInfoOf(const absl::Status& status);
 
+// UNAVAILABLE, and not since the agent refuses something for now: the host was not reached, or the
+// connection broke.
+bool IsUnreachable(const absl::Status& status);
+
 // The exit code for scripts: 0 if it is OK, 69 when a host cannot be reached, 75 when it is worth
 // trying again, else 1.
 int ExitCodeOf(const absl::Status& status);

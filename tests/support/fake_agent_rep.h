@@ -23,9 +23,11 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "common/error_info.h"
 #include "common/ids.h"
 #include "common/mutex.h"
 #include "shoal/v1/blob_service.grpc.pb.h"
+#include "shoal/v1/error_detail.pb.h"
 #include "shoal/v1/host_service.grpc.pb.h"
 #include "shoal/v1/process_service.grpc.pb.h"
 #include "shoal/v1/session_service.grpc.pb.h"
@@ -36,8 +38,16 @@ namespace shoal::testing {
 inline constexpr absl::Duration kPoll =
     absl::Milliseconds(2);  // a synchronous handler cannot wait for a cancel
 
+// With the ErrorInfo that the status carries.
 inline grpc::Status ToWire(const absl::Status& status) {
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
+  v1::ErrorDetails details;
+  if (const absl::optional<absl::Cord> info = status.GetPayload(kErrorInfoUrl); info.has_value()) {
+    google::protobuf::Any* any = details.add_details();
+    any->set_type_url(kErrorInfoUrl);
+    any->set_value(std::string(*info));
+  }
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
+                      details.SerializeAsString());
 }
 
 inline bool IsOver(const v1::Process& process) {

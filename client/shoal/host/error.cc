@@ -18,12 +18,16 @@ constexpr size_t kMaxMessageBytes = 2048;
 
 }  // namespace
 
+bool IsUnreachable(const absl::Status& status) {
+  return absl::IsUnavailable(status) && !ErrorInfoOf(status).has_value();
+}
+
 int ExitCodeOf(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return 0;
     case absl::StatusCode::kUnavailable:
-      return kExitUnreachable;
+      return IsUnreachable(status) ? kExitUnreachable : kExitTryAgain;
     case absl::StatusCode::kResourceExhausted:
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kAborted:

@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <string>
 
+#include "shoal/error.h"
+
 namespace shoal {
 
 bool HasStarted(const v1::Process& process) {
@@ -25,8 +27,8 @@ bool WasEndedOnRequest(const v1::Process& process) {
 }
 
 bool IsUncertain(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
-         absl::IsCancelled(status) || absl::IsAborted(status);
+  return IsUnreachable(status) || absl::IsDeadlineExceeded(status) || absl::IsCancelled(status) ||
+         absl::IsAborted(status);
 }
 
 v1::RequestError ErrorFrom(const absl::Status& status) {

@@ -24,11 +24,12 @@ void GrpcLink::CancelOverdue(BootTime due_before) {
 }
 
 void GrpcLink::NoteAnswer(const grpc::Status& status) {
+  if (IsBroken(status) && status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    if (!IsConnectFailure(status)) was_connected_.store(true, std::memory_order_relaxed);
+    connection_.Renew();
+    return;
+  }
   switch (status.error_code()) {
-    case grpc::StatusCode::UNAVAILABLE:
-      if (!IsConnectFailure(status)) was_connected_.store(true, std::memory_order_relaxed);
-      connection_.Renew();
-      return;
     case grpc::StatusCode::DEADLINE_EXCEEDED:
     case grpc::StatusCode::CANCELLED:
       return;  // says nothing of whether the host was there

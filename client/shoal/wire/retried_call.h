@@ -2,7 +2,7 @@
 //
 //   1. Run() starts the first attempt                                   Try
 //   2. gRPC answers on one of its threads                               OnAnswer
-//   3. UNAVAILABLE and there is time: an alarm, then the next attempt   TryAfter → Try
+//   3. UNAVAILABLE and there is time: an alarm, then the next attempt   RetryUntil, TryAfter → Try
 //   4. anything else goes to the caller, once, and the call is gone     Finish
 //
 // Ownership:     its own; deleted at the end of Finish(). Counted in link->active until then.
@@ -101,9 +101,8 @@ class RetriedCall final : public Attempts {
       if (context_ != nullptr) NoteAgentTime();
       context_ = nullptr;
     }
-    if (IsBroken(status) && !IsCancelled()) {
-      BootTime end = std::min(deadline_, link_->BrokenSince(BootTime::Now()) + patience_);
-      std::optional<absl::Duration> pause = PauseAfter(link_->AttemptUntil(end, retry_wanted_));
+    if (const std::optional<BootTime> end = RetryUntil(status); end.has_value()) {
+      std::optional<absl::Duration> pause = PauseAfter(link_->AttemptUntil(*end, retry_wanted_));
       if (pause.has_value()) {
         last_failure_ = status;
         return TryAfter(*pause);
@@ -112,6 +111,19 @@ class RetriedCall final : public Attempts {
     // A deadline that passes while a broken host is tried again says less than why it is broken.
     bool is_late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
     Finish(is_late && !last_failure_.ok() ? last_failure_ : status);
+  }
+
+  // Until when an attempt that has ended so is followed by others; nothing: by none. What an agent
+  // cannot do for now is tried once more, and a start that something stands in the way of for longer.
+  std::optional<BootTime> RetryUntil(const grpc::Status& status) {
+    if (IsCancelled()) return std::nullopt;
+    const BootTime now = BootTime::Now();
+    if (IsBroken(status)) return std::min(deadline_, link_->BrokenSince(now) + patience_);
+    if (!IsRefusedForNow(status)) return std::nullopt;
+    const bool is_first = !refused_since_.has_value();
+    if (is_first) refused_since_ = now;
+    if (!is_first && !IsStartFailure(status)) return std::nullopt;
+    return std::min(deadline_, *refused_since_ + patience_);
   }
 
   void NoteAgentTime() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -153,6 +165,7 @@ class RetriedCall final : public Attempts {
   // Of the attempt under way, of which there is one at a time.
   Response response_;
   grpc::Status last_failure_;
+  std::optional<BootTime> refused_since_;  // by the agent, whatever came in between
   Done<Response> done_;
 
   Mutex mu_;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/error_info.h"
 #include "common/escape.h"
 #include "shoal/v1/error_detail.pb.h"
 
@@ -67,6 +68,17 @@ absl::Status NoDescriptor() {
                    limit.rlim_cur, " open (`ulimit -n`)"));
 }
 
+// The ErrorInfo of the agent; empty: none.
+v1::ErrorInfo InfoOf(const grpc::Status& status) {
+  v1::ErrorDetails details;
+  v1::ErrorInfo info;
+  if (status.error_details().empty() || !details.ParseFromString(status.error_details())) return {};
+  for (const google::protobuf::Any& any : details.details()) {
+    if (any.type_url() == kErrorInfoUrl && info.ParseFromString(any.value())) return info;
+  }
+  return {};
+}
+
 void CopyDetails(const std::string& serialized, absl::Status* status) {
   v1::ErrorDetails details;
   if (serialized.empty() || !details.ParseFromString(serialized)) return;
@@ -78,8 +90,16 @@ void CopyDetails(const std::string& serialized, absl::Status* status) {
 }  // namespace
 
 bool IsBroken(const grpc::Status& status) {
-  return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+  return (status.error_code() == grpc::StatusCode::UNAVAILABLE && !IsRefusedForNow(status)) ||
          status.error_code() == grpc::StatusCode::CANCELLED;
+}
+
+bool IsRefusedForNow(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE && !InfoOf(status).reason().empty();
+}
+
+bool IsStartFailure(const grpc::Status& status) {
+  return InfoOf(status).reason() == kStartFailedReason;
 }
 
 bool IsConnectFailure(const grpc::Status& status) {
@@ -92,7 +112,11 @@ absl::Status FromWire(const HostAddress& address, const grpc::Status& status) {
   if (IsWithoutDescriptor(status)) return NoDescriptor();
   auto code = static_cast<absl::StatusCode>(status.error_code());
   std::string message = status.error_message();
-  if (code == absl::StatusCode::kUnavailable) {
+  if (IsRefusedForNow(status)) {
+    if (!IsStartFailure(status)) {
+      message = absl::StrCat("host \"", address.name, "\" refuses this for now: ", message);
+    }
+  } else if (code == absl::StatusCode::kUnavailable) {
     message = absl::StrCat("host \"", address.name, "\" cannot be reached: ", ReasonOf(message));
   } else if (code == absl::StatusCode::kDeadlineExceeded && message == "Deadline Exceeded") {
     message = absl::StrCat("host \"", address.name, "\" did not answer in time");

@@ -28,6 +28,13 @@ bool IsConnectFailure(const grpc::Status& status);
 // For a call that was not cancelled here.
 bool IsBroken(const grpc::Status& status);
 
+// The agent is there and has said, with UNAVAILABLE, that it cannot do this now: an ErrorInfo tells it
+// from a connection that is broken.
+bool IsRefusedForNow(const grpc::Status& status);
+// Of those, the ones that the next seconds may change: a start whose program is being written, or whose
+// parent has just ended.
+bool IsStartFailure(const grpc::Status& status);
+
 }  // namespace shoal
 
 #endif  // SHOAL_CLIENT_SHOAL_WIRE_WIRE_STATUS_H_

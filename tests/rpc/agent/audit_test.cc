@@ -221,7 +221,7 @@ TEST_F(RequiredAuditTest, OnAFullDiskLoggedCallsAreUnavailableAndStartNothing) {
     EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
     EXPECT_THAT(status.error_message(),
                 AllOf(HasSubstr("the audit log /test/audit.log cannot be written"),
-                      HasSubstr("No space left on device")));
+                      HasSubstr("No space left on device"), HasSubstr("(--audit-required)")));
   }
   agent_.OnLoop([&] { EXPECT_TRUE(agent_.shims().starts().empty()); });
 }

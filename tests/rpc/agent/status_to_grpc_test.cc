@@ -56,6 +56,16 @@ TEST(StatusToGrpc, AReasonIsToldInTheDetails) {
   EXPECT_EQ(info.reason(), "OUTCOME_UNKNOWN");
 }
 
+TEST(StatusToGrpc, WhatIsUnavailableHereIsToldApartFromABrokenConnection) {
+  const grpc::Status status = ToGrpc(absl::UnavailableError("the disk is read-only"));
+  v1::ErrorDetails details;
+  ASSERT_TRUE(details.ParseFromString(status.error_details()));
+  v1::ErrorInfo info;
+  ASSERT_TRUE(info.ParseFromString(details.details(0).value()));
+  EXPECT_EQ(info.reason(), "REFUSED_FOR_NOW");
+  EXPECT_EQ(ToGrpc(absl::NotFoundError("no process")).error_details(), "");
+}
+
 TEST(StatusToGrpc, OkIsOk) { EXPECT_TRUE(ToGrpc(absl::OkStatus()).ok()); }
 
 }  // namespace

@@ -6,11 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/error_info.h"
 #include "common/notification.h"
 #include "shoal/fleet.h"
 #include "shoal/host.h"
+#include "shoal/v1/error_detail.pb.h"
 #include "tests/support/fake_agent.h"
 
 namespace shoal {
@@ -43,6 +46,21 @@ TEST(HostCalls, ALostAnswerIsAskedForAgainWithTheSameRequestId) {
   ASSERT_EQ(ids.size(), 4u);
   for (const std::string& id : ids) EXPECT_EQ(id, ids[0]);
   EXPECT_EQ(agent.processes().size(), 1u);
+}
+
+TEST(HostCalls, WhatTheAgentCannotDoForNowIsTriedOnceMoreAndTold) {
+  FakeAgent agent("a");
+  auto host = HostOf(agent);
+  ASSERT_TRUE(host->GetFacts().ok());
+  absl::Status full = absl::UnavailableError("the audit log /a cannot be written");
+  v1::ErrorInfo info;
+  info.set_reason(kRefusedForNowReason);
+  full.SetPayload(kErrorInfoUrl, absl::Cord(info.SerializeAsString()));
+  agent.FailNext("Spawn", full, 3);
+  const absl::Status refused = host->Spawn(SpawnOf({"wait"})).status();
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("refuses this for now: the audit log /a"));
+  EXPECT_EQ(agent.Calls("Spawn"), 2);
+  EXPECT_TRUE(host->Spawn(SpawnOf({"wait"})).ok()) << "one more refusal, then it is carried out";
 }
 
 TEST(HostCalls, WithoutRetryTheFirstAnswerCounts) {

@@ -17,6 +17,16 @@ TEST(ExitStatus, TellsScriptsWhatToDo) {
   EXPECT_EQ(ExitStatusOf(absl::AlreadyExistsError("")), 1);
 }
 
+TEST(ExitStatus, WhatAnAgentAnswersIsNoHostThatIsAway) {
+  EXPECT_EQ(ExitStatusOf(StatusOfAnswer(14, "the disk is read-only")), 75);
+  EXPECT_EQ(StatusOfAnswer(14, "the disk is read-only").message(), "the disk is read-only");
+  EXPECT_EQ(StatusOfAnswer(5, "gone"), absl::NotFoundError("gone"));
+  v1::RequestError error;
+  error.set_code(14);
+  error.set_message("the disk is read-only");
+  EXPECT_EQ(ExplainStartError(error, "sim", "ant").exit_status, 75);
+}
+
 TEST(ToSentence, IsOneLineWithAnEnd) {
   EXPECT_EQ(ToSentence(absl::UnknownError("a\nb")), "a\\nb.");
   EXPECT_EQ(ToSentence(absl::UnknownError("done?")), "done?");

@@ -3,10 +3,14 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/error_info.h"
+#include "shoal/error.h"
 #include "shoal/host_list.h"
+#include "shoal/v1/error_detail.pb.h"
 #include "shoal/wire/wire_status.h"
 
 namespace shoal {
@@ -70,6 +74,31 @@ TEST(FromWire, AProgramWithoutDescriptorsDoesNotBlameTheHost) {
   EXPECT_EQ(FromWire(Node(), grpc::Status(grpc::StatusCode::UNAVAILABLE,
                                           "the name does not resolve: Too many open files")),
             status);
+}
+
+// What the agent itself says with UNAVAILABLE.
+grpc::Status Refusal(const std::string& reason, const std::string& message) {
+  v1::ErrorInfo info;
+  info.set_reason(reason);
+  v1::ErrorDetails details;
+  google::protobuf::Any* any = details.add_details();
+  any->set_type_url(kErrorInfoUrl);
+  any->set_value(info.SerializeAsString());
+  return grpc::Status(grpc::StatusCode::UNAVAILABLE, message, details.SerializeAsString());
+}
+
+TEST(FromWire, WhatTheAgentCannotDoForNowIsNotToldAsAHostThatIsNotReached) {
+  const grpc::Status full = Refusal(kRefusedForNowReason, "the audit log /a cannot be written");
+  EXPECT_TRUE(IsRefusedForNow(full));
+  EXPECT_FALSE(IsBroken(full));
+  const absl::Status told = FromWire(Node(), full);
+  EXPECT_EQ(told.message(),
+            "host \"node1\" refuses this for now: the audit log /a cannot be written");
+  EXPECT_FALSE(IsUnreachable(told));
+  EXPECT_EQ(ExitCodeOf(told), 75);
+  const grpc::Status start = Refusal(kStartFailedReason, "cannot start x: Text file busy");
+  EXPECT_TRUE(IsStartFailure(start));
+  EXPECT_EQ(FromWire(Node(), start).message(), "cannot start x: Text file busy");
 }
 
 TEST(NameSkew, SaysWhoseClockIsFarOffWhenARequestIdIsRefusedForItsTime) {
