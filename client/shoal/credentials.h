@@ -32,6 +32,9 @@ class Credentials {
   // one cannot be read, holds no certificate or no private key without a passphrase, or key and
   // certificate do not belong together; the message names it. No file at all is Credentials().
   // Blocking: reads the files.
+  //
+  // A Host looks at the files again around each new connection: what they hold then is shown from
+  // there on, if it is of use.
   static absl::StatusOr<Credentials> Load(const TlsFiles& files);
 
   // As Load(), with $SHOAL_TLS_CERT, $SHOAL_TLS_KEY and $SHOAL_TLS_CA for each file that is not
@@ -46,11 +49,14 @@ class Credentials {
   const std::string& cert_pem() const { return cert_pem_; }
   const std::string& key_pem() const { return key_pem_; }
   const std::string& ca_pem() const { return ca_pem_; }
+  // What they were read from; empty without a certificate.
+  const TlsFiles& files() const { return files_; }
 
  private:
   std::string cert_pem_;
   std::string key_pem_;
   std::string ca_pem_;
+  TlsFiles files_;
 };
 
 }  // namespace shoal

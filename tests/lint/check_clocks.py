@@ -23,6 +23,7 @@ WALL_CLOCK = {
     "client/cli/watch.cc": "shown",
     "client/cli/why.cc": "shown",
     "client/shoal/shipping/digest_cache.cc": "compared with the times of files",
+    "client/shoal/wire/grpc_link.cc": "compared with the dates of a certificate",
     "client/shoal/wire/agent_clock.h": "the clock of an agent starts as this machine's",
     "common/ids.cc": "stored: in a request_id",
     "common/tls_identity.cc": "compared with the dates of a certificate",

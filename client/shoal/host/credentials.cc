@@ -38,6 +38,7 @@ absl::StatusOr<Credentials> Credentials::Load(const TlsFiles& files) {
   credentials.cert_pem_ = std::move(identity.certificate);
   credentials.key_pem_ = std::move(identity.key);
   credentials.ca_pem_ = std::move(identity.ca);
+  credentials.files_ = files;
   return credentials;
 }
 

@@ -57,6 +57,7 @@ void KeepRunning() {
 }  // namespace
 
 std::shared_ptr<grpc::Channel> MakeChannel(const HostAddress& address, const HostOptions& options,
+                                           const Credentials& credentials,
                                            const std::string& target) {
   KeepRunning();
   grpc::ChannelArguments args;
@@ -81,7 +82,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const HostAddress& address, const Hos
     args.SetString(GRPC_ARG_DEFAULT_AUTHORITY, absl::StrCat(address.host, ":", address.port));
     args.SetSslTargetNameOverride(address.host);
   }
-  return grpc::CreateCustomChannel(target, CredentialsFor(address, options.credentials), args);
+  return grpc::CreateCustomChannel(target, CredentialsFor(address, credentials), args);
 }
 
 }  // namespace shoal

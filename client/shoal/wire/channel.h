@@ -15,9 +15,10 @@
 namespace shoal {
 
 // `target`: where gRPC is to connect; address.target() but for a name, which stays what the call
-// asks for and what the certificate is checked against. REQUIRES:
-// options.credentials.MaySpeakTo(address).
+// asks for and what the certificate is checked against. `credentials`: the options' own, or what they
+// were renewed to. REQUIRES: credentials.MaySpeakTo(address).
 std::shared_ptr<grpc::Channel> MakeChannel(const HostAddress& address, const HostOptions& options,
+                                           const Credentials& credentials,
                                            const std::string& target);
 
 }  // namespace shoal

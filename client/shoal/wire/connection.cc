@@ -14,6 +14,17 @@ grpc::Status Unresolved(absl::string_view reason) {
   return grpc::Status(grpc::StatusCode::UNAVAILABLE, std::string(reason));
 }
 
+// How often the files are looked at, at most, when a connection is to be made that no failure asks for.
+constexpr absl::Duration kLookInterval = absl::Seconds(1);
+
+// For what has no name: apart from look-ups, of which those of a dead DNS hang.
+void LookUpNothing(const std::string& host,
+                   absl::AnyInvocable<void(absl::StatusOr<Addresses>) &&> done) {
+  static auto* const kQueue = new auto(std::make_shared<LookUpQueue>(
+      kMostLookUps, [](const std::string&) -> absl::StatusOr<Addresses> { return Addresses{}; }));
+  (*kQueue)->Add(host, std::move(done));
+}
+
 // For a call that has waited for as long as it may.
 grpc::Status TooLate() { return Unresolved("the name was not resolved in time"); }
 
@@ -26,7 +37,8 @@ Connection::Connection(const HostAddress& address, const HostOptions& options,
       patience_(options.connect_timeout),
       is_name_(absl::StartsWith(address.target(), "dns:")),
       wake_(std::move(wake)),
-      look_up_(std::move(look_up)),
+      look_up_(is_name_ ? std::move(look_up) : LookUpNothing),
+      identity_(std::make_shared<ClientIdentity>(options.credentials)),
       asker_(std::make_shared<Asker>()) {
   {
     MutexLock lock(&asker_->mu);
@@ -34,9 +46,7 @@ Connection::Connection(const HostAddress& address, const HostOptions& options,
   }
   if (is_name_) return;
   MutexLock lock(&mu_);
-  current_ =
-      (known_[{}] = std::make_unique<Stubs>(MakeChannel(address_, options_, address_.target())))
-          .get();
+  Use({}, address_.target());
 }
 
 Connection::~Connection() {
@@ -44,12 +54,18 @@ Connection::~Connection() {
   asker_->connection = nullptr;
 }
 
-Stubs* Connection::stubs() const {
+std::shared_ptr<Stubs> Connection::stubs() const {
   MutexLock lock(&mu_);
   return current_;
 }
 
 grpc::Status Connection::Begin(int64_t* awaited) {
+  bool is_look_wanted = false;
+  {
+    MutexLock lock(&mu_);
+    is_look_wanted = current_ != nullptr && IsLookWorthwhile();
+  }
+  if (is_look_wanted) Renew();
   {
     MutexLock lock(&mu_);
     if (current_ != nullptr) return grpc::Status::OK;
@@ -80,12 +96,13 @@ grpc::Status Connection::AwaitStubs(BootTime deadline) {
 }
 
 void Connection::Renew() {
-  if (!is_name_) return;
+  if (!is_name_ && !identity_->is_of_files()) return;
   {
     MutexLock lock(&mu_);
     // Without addresses the next attempt asks.
     if (current_ == nullptr || started_ > finished_) return;
     ++started_;
+    looked_ = BootTime::Now();
   }
   Start();
 }
@@ -97,46 +114,79 @@ void Connection::Add(const std::shared_ptr<Mover>& mover) {
 }
 
 void Connection::ResetBackoff() {
-  if (Stubs* current = stubs(); current != nullptr) {
+  if (const std::shared_ptr<Stubs> current = stubs(); current != nullptr) {
     grpc::experimental::ChannelResetConnectionBackoff(current->channel.get());
   }
 }
 
 void Connection::Start() {
-  look_up_(address_.host, [asker = asker_](absl::StatusOr<Addresses> found) {
+  look_up_(address_.host, [asker = asker_, identity = identity_](absl::StatusOr<Addresses> found) {
+    const bool is_renewed = identity->Renew();
     Move move;
     {
       MutexLock lock(&asker->mu);
       if (asker->connection == nullptr) return;
-      move = asker->connection->Finish(std::move(found));
+      move = asker->connection->Finish(std::move(found), is_renewed);
     }
     // May wait for a callback of the user that ends the Host.
     for (const std::shared_ptr<Mover>& mover : move.movers) mover->MoveTo(move.channel);
   });
 }
 
-Connection::Move Connection::Finish(absl::StatusOr<Addresses> found) {
+bool Connection::IsLookWorthwhile() {
+  return identity_->is_of_files() && started_ == finished_ &&
+         BootTime::Now() - looked_ > kLookInterval &&
+         current_->channel->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
+}
+
+void Connection::Use(Addresses key, const std::string& target) {
+  std::shared_ptr<Stubs>& stubs = known_[key];
+  if (stubs == nullptr) {
+    stubs = std::make_shared<Stubs>(MakeChannel(address_, options_, identity_->current(), target));
+  }
+  current_ = stubs;
+  current_key_ = std::move(key);
+  current_target_ = target;
+}
+
+std::vector<std::shared_ptr<Stubs>> Connection::TakeUnused() {
+  std::vector<std::shared_ptr<Stubs>> unused;
+  std::erase_if(retired_, [&](std::shared_ptr<Stubs>& stubs) {
+    const bool is_unused = stubs.use_count() == 1 && stubs->IsIdle();
+    if (is_unused) unused.push_back(std::move(stubs));
+    return is_unused;
+  });
+  return unused;
+}
+
+Connection::Move Connection::Finish(absl::StatusOr<Addresses> found, bool is_renewed) {
   Move move;
   {
     MutexLock lock(&mu_);
     finished_ = started_;
     failure_ = found.ok() ? grpc::Status::OK : Unresolved(found.status().message());
-    if (found.ok()) {
+    const std::shared_ptr<Stubs> before = std::exchange(current_, nullptr);
+    if (is_renewed) {
+      for (auto& [key, stubs] : known_) retired_.push_back(std::move(stubs));
+      known_.clear();
+    }
+    if (found.ok() && is_name_) {
       Addresses key = *found;
       std::sort(key.begin(), key.end());
-      std::unique_ptr<Stubs>& stubs = known_[std::move(key)];
-      if (stubs == nullptr) {
-        stubs = std::make_unique<Stubs>(
-            MakeChannel(address_, options_, TargetOf(*found, address_.port)));
-      }
-      if (current_ != nullptr && current_ != stubs.get()) {
-        move.channel = stubs->channel;
-        for (const auto& known : movers_) {
-          if (std::shared_ptr<Mover> mover = known.lock()) move.movers.push_back(std::move(mover));
-        }
-      }
-      current_ = stubs.get();
+      Use(std::move(key), TargetOf(*found, address_.port));
+    } else if (before != nullptr) {
+      Use(current_key_, current_target_);
     }
+    if (before != nullptr && current_ != before) {
+      move.channel = current_->channel;
+      for (const auto& known : movers_) {
+        if (std::shared_ptr<Mover> mover = known.lock()) move.movers.push_back(std::move(mover));
+      }
+    }
+  }
+  {
+    MutexLock lock(&mu_);
+    move.unused = TakeUnused();
   }
   wake_();
   return move;

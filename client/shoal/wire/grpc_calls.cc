@@ -70,7 +70,7 @@ SHOAL_DEFINE_STREAM(ReadBlob, blobs, Read, ReadRequest, ReadResponse, BlobHooks)
 
 absl::Status GrpcLink::WriteBlob(const BlobSource& source, int64_t begin, BootTime deadline) {
   SHOAL_RETURN_IF_ERROR(internal::CheckNotForked());
-  SHOAL_RETURN_IF_ERROR(FromWire(address_, connection_.AwaitStubs(deadline)));
+  SHOAL_RETURN_IF_ERROR(Tell(connection_.AwaitStubs(deadline)));
   grpc::ClientContext context;
   context.set_deadline(GrpcDeadline(std::min(deadline, BootTime::Now() + kStreamDeadline)));
   v1::WriteResponse response;
@@ -94,7 +94,7 @@ absl::Status GrpcLink::WriteBlob(const BlobSource& source, int64_t begin, BootTi
   writer->WritesDone();
   const grpc::Status status = writer->Finish();
   NoteAnswer(status);
-  return FromWire(address_, status);
+  return Tell(status);
 }
 
 }  // namespace shoal

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "shoal/wire/make_link.h"
 #include "shoal/wire/moving_lease.h"
 #include "shoal/wire/wire_status.h"
@@ -33,6 +34,9 @@ void GrpcLink::NoteAnswer(const grpc::Status& status) {
     case grpc::StatusCode::DEADLINE_EXCEEDED:
     case grpc::StatusCode::CANCELLED:
       return;  // says nothing of whether the host was there
+    case grpc::StatusCode::PERMISSION_DENIED:
+      connection_.Renew();  // the certificate may have been revoked for another one
+      [[fallthrough]];
     default:
       has_answered_.store(true, std::memory_order_relaxed);
       NoteReached();
@@ -63,8 +67,15 @@ Attempt GrpcLink::AttemptUntil(BootTime deadline, bool retry_wanted) const {
   return attempt;
 }
 
+absl::Status GrpcLink::Tell(const grpc::Status& status) const {
+  if (!IsBroken(status)) return FromWire(address_, status);
+  return FromWire(address_, status, connection_.Expiry(absl::Now()));
+}
+
 std::shared_ptr<Lease> GrpcLink::KeepLease(LeaseTerms terms) {
-  auto lease = std::make_shared<MovingLease>(stubs()->channel, address_, std::move(terms));
+  // The lease outlives neither its Host nor this.
+  auto lease = std::make_shared<MovingLease>(stubs()->channel, address_, std::move(terms),
+                                             [this] { connection_.Renew(); });
   connection_.Add(lease);
   return lease;
 }

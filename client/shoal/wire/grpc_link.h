@@ -85,8 +85,11 @@ class GrpcLink final : public Link {
   ActiveCalls& active() { return active_; }
   AgentClock& clock() { return clock_; }
   // For an attempt that has a connection.
-  Stubs* stubs() const { return connection_.stubs(); }
-  // Notes whether the host was reached, and that it has answered.
+  std::shared_ptr<Stubs> stubs() const { return connection_.stubs(); }
+  // For the user: FromWire(), with what is known of why the host is not reached.
+  absl::Status Tell(const grpc::Status& status) const;
+  // Notes whether the host was reached, and that it has answered. Where it was not, or it refuses this
+  // identity, the name and the certificate are looked at anew.
   void NoteAnswer(const grpc::Status& status);
   // A stream stands, whatever becomes of it.
   void NoteReached();

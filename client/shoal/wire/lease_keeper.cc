@@ -29,20 +29,23 @@ bool SaysNothing(const grpc::Status& status) {
 }  // namespace
 
 struct LeaseKeeper::Entry {
-  Entry(std::shared_ptr<grpc::Channel> through, HostAddress host_address, LeaseTerms lease_terms)
+  Entry(std::shared_ptr<grpc::Channel> through, HostAddress host_address, LeaseTerms lease_terms,
+        std::function<void()> when_broken)
       : address(std::move(host_address)),
         terms(std::move(lease_terms)),
+        on_broken(std::move(when_broken)),
         stub(v1::SessionService::NewStub(through)) {}
 
   const HostAddress address;
   const LeaseTerms terms;
+  const std::function<void()> on_broken;
   const std::unique_ptr<v1::SessionService::Stub> stub;
 
   // Guarded by LeaseKeeper::mu_.
   BootTime renewed = BootTime::Now();
   BootTime due = BootTime::Now() + terms.ttl / 3;
   bool is_dropped = false;
-  bool is_telling = false;  // on_lost runs
+  bool is_telling = false;  // on_lost or on_broken runs
   absl::Status over;
   Call* call = nullptr;  // under way
 };
@@ -85,8 +88,10 @@ LeaseKeeper::~LeaseKeeper() {
 }
 
 std::shared_ptr<LeaseKeeper::Entry> LeaseKeeper::Keep(std::shared_ptr<grpc::Channel> channel,
-                                                      HostAddress address, LeaseTerms terms) {
-  auto entry = std::make_shared<Entry>(std::move(channel), std::move(address), std::move(terms));
+                                                      HostAddress address, LeaseTerms terms,
+                                                      std::function<void()> on_broken) {
+  auto entry = std::make_shared<Entry>(std::move(channel), std::move(address), std::move(terms),
+                                       std::move(on_broken));
   MutexLock lock(&mu_);
   entries_.push_back(entry);
   return entry;
@@ -94,7 +99,8 @@ std::shared_ptr<LeaseKeeper::Entry> LeaseKeeper::Keep(std::shared_ptr<grpc::Chan
 
 std::shared_ptr<LeaseKeeper::Entry> LeaseKeeper::KeepThrough(std::shared_ptr<grpc::Channel> channel,
                                                              const Entry& former) {
-  auto entry = std::make_shared<Entry>(std::move(channel), former.address, former.terms);
+  auto entry =
+      std::make_shared<Entry>(std::move(channel), former.address, former.terms, former.on_broken);
   MutexLock lock(&mu_);
   entry->renewed = former.renewed;
   entry->due = BootTime::Now();
@@ -192,6 +198,7 @@ absl::Duration LeaseKeeper::PauseOf(const Entry& entry) const {
 
 void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
   const std::shared_ptr<Entry>& entry = call->entry;
+  std::function<void()> news;
   {
     MutexLock lock(&mu_);
     --calls_;
@@ -203,20 +210,23 @@ void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
       entry->due = call->start + third;
       return;
     }
-    if (SaysNothing(call->status)) {
-      entry->due = BootTime::Now() + std::min(third / 3, absl::Seconds(1));
-      return;
-    }
+    const bool is_silent = SaysNothing(call->status);
+    if (is_silent) entry->due = BootTime::Now() + std::min(third / 3, absl::Seconds(1));
     if (entry->is_dropped) return;
-    const absl::Status over = FromWire(entry->address, call->status);
-    const absl::Duration pause = pulse_.PauseSince(entry->renewed, BootTime::Now());
-    entry->over = absl::Status(over.code(), absl::StrCat(over.message(), TellPause(pause)));
-    if (!entry->terms.on_lost) return;
+    if (is_silent) {
+      if (call->status.error_code() == grpc::StatusCode::UNAVAILABLE) news = entry->on_broken;
+    } else {
+      const absl::Status over = FromWire(entry->address, call->status);
+      const absl::Duration pause = pulse_.PauseSince(entry->renewed, BootTime::Now());
+      entry->over = absl::Status(over.code(), absl::StrCat(over.message(), TellPause(pause)));
+      if (entry->terms.on_lost) news = [&entry] { entry->terms.on_lost(entry->over); };
+    }
+    if (!news) return;
     entry->is_telling = true;
   }
   {
     CallbackScope scope;
-    entry->terms.on_lost(entry->over);
+    news();
   }
   MutexLock lock(&mu_);
   entry->is_telling = false;

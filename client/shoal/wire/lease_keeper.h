@@ -9,13 +9,15 @@
 //
 // Ownership:     shared by the Sessions that are open; the last one ends the thread.
 // Thread-safety: thread-safe.
-// Blocking:      Drop() waits for a call of on_lost that is under way, unless it is made in there.
+// Blocking:      Drop() waits for a call of on_lost or on_broken that is under way, unless it is made
+//                in there.
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_LEASE_KEEPER_H_
 #define SHOAL_CLIENT_SHOAL_WIRE_LEASE_KEEPER_H_
 
 #include <grpcpp/channel.h>
 #include <grpcpp/completion_queue.h>
 
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -41,12 +43,14 @@ class LeaseKeeper {
   static std::shared_ptr<LeaseKeeper> Get();
   ~LeaseKeeper();
 
+  // `on_broken`: called on the thread of the keeper when a renewal finds the connection broken; must
+  // not block.
   std::shared_ptr<Entry> Keep(std::shared_ptr<grpc::Channel> channel, HostAddress address,
-                              LeaseTerms terms);
+                              LeaseTerms terms, std::function<void()> on_broken = nullptr);
   // The same lease through another channel, at once: since its last renewal it may have been silent
   // for long. `former` is to be dropped.
   std::shared_ptr<Entry> KeepThrough(std::shared_ptr<grpc::Channel> channel, const Entry& former);
-  // No longer renewed; on_lost is not called after this.
+  // No longer renewed; neither on_lost nor on_broken is called after this.
   void Drop(const std::shared_ptr<Entry>& entry);
   absl::Status StatusOf(const Entry& entry) const;
   // How long this program did not run since the last renewal, if it did not.

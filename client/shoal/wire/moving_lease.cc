@@ -5,8 +5,9 @@
 namespace shoal {
 
 MovingLease::MovingLease(std::shared_ptr<grpc::Channel> channel, HostAddress address,
-                         LeaseTerms terms)
-    : entry_(keeper_->Keep(std::move(channel), std::move(address), std::move(terms))) {}
+                         LeaseTerms terms, std::function<void()> on_broken)
+    : entry_(keeper_->Keep(std::move(channel), std::move(address), std::move(terms),
+                           std::move(on_broken))) {}
 
 void MovingLease::MoveTo(const std::shared_ptr<grpc::Channel>& channel) {
   std::shared_ptr<LeaseKeeper::Entry> former;

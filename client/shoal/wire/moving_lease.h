@@ -8,6 +8,7 @@
 
 #include <grpcpp/channel.h>
 
+#include <functional>
 #include <memory>
 
 #include "absl/base/thread_annotations.h"
@@ -23,7 +24,10 @@ namespace shoal {
 
 class MovingLease final : public Lease, public Mover {
  public:
-  MovingLease(std::shared_ptr<grpc::Channel> channel, HostAddress address, LeaseTerms terms);
+  // `on_broken`: called on the keeper's thread when a renewal finds the connection broken; not after
+  // Drop().
+  MovingLease(std::shared_ptr<grpc::Channel> channel, HostAddress address, LeaseTerms terms,
+              std::function<void()> on_broken = nullptr);
 
   // One that is dropped, or over, stays so.
   void MoveTo(const std::shared_ptr<grpc::Channel>& channel) override;

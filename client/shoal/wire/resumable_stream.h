@@ -233,7 +233,7 @@ class ResumableStream final
 
   void TellConnection(const grpc::Status& status) noexcept {
     CallbackScope scope;
-    if (hooks_.on_connection) hooks_.on_connection(FromWire(link_->address(), status));
+    if (hooks_.on_connection) hooks_.on_connection(link_->Tell(status));
   }
 
   void OnAttemptDone(const grpc::Status& told, bool is_silent) {
@@ -275,7 +275,7 @@ class ResumableStream final
     std::shared_ptr<ResumableStream> self = std::move(self_);
     {
       CallbackScope scope;
-      if (hooks_.on_end) hooks_.on_end(FromWire(link_->address(), status));
+      if (hooks_.on_end) hooks_.on_end(link_->Tell(status));
     }
     link_->active().Remove(this);
     ended_.Notify();

@@ -145,8 +145,7 @@ class RetriedCall final : public Attempts {
       if (status.ok()) {
         std::move(done_)(std::move(response_));
       } else {
-        std::move(done_)(
-            NameSkew(link_->address(), link_->clock().Lead(), FromWire(link_->address(), status)));
+        std::move(done_)(NameSkew(link_->address(), link_->clock().Lead(), link_->Tell(status)));
       }
       done_ = nullptr;
     }

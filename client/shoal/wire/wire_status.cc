@@ -107,7 +107,8 @@ bool IsConnectFailure(const grpc::Status& status) {
          absl::StartsWith(status.error_message(), kNameTrouble);
 }
 
-absl::Status FromWire(const HostAddress& address, const grpc::Status& status) {
+absl::Status FromWire(const HostAddress& address, const grpc::Status& status,
+                      absl::string_view trouble) {
   if (status.ok()) return absl::OkStatus();
   if (IsWithoutDescriptor(status)) return NoDescriptor();
   auto code = static_cast<absl::StatusCode>(status.error_code());
@@ -117,7 +118,8 @@ absl::Status FromWire(const HostAddress& address, const grpc::Status& status) {
       message = absl::StrCat("host \"", address.name, "\" refuses this for now: ", message);
     }
   } else if (code == absl::StatusCode::kUnavailable) {
-    message = absl::StrCat("host \"", address.name, "\" cannot be reached: ", ReasonOf(message));
+    message = absl::StrCat("host \"", address.name, "\" cannot be reached: ", ReasonOf(message),
+                           trouble.empty() ? "" : "; ", trouble);
   } else if (code == absl::StatusCode::kDeadlineExceeded && message == "Deadline Exceeded") {
     message = absl::StrCat("host \"", address.name, "\" did not answer in time");
   } else if (message.empty()) {

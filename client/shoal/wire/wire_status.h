@@ -7,14 +7,17 @@
 #include <grpcpp/support/status.h>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "shoal/host_list.h"
 
 namespace shoal {
 
 // What the agent said stays as it is, with its details as payloads. What gRPC itself says when the
-// host is not reached becomes `host "node3" cannot be reached: connection refused (10.0.0.3:7420)`.
-absl::Status FromWire(const HostAddress& address, const grpc::Status& status);
+// host is not reached becomes `host "node3" cannot be reached: connection refused (10.0.0.3:7420)`, with
+// "; " and `trouble` behind it: what is known on this side of why, if anything.
+absl::Status FromWire(const HostAddress& address, const grpc::Status& status,
+                      absl::string_view trouble = "");
 
 // A request_id that is refused for its time, by a host whose clock is more than 24 h ahead of this
 // machine's (`lead`; negative: behind), is told with that and the host's name.

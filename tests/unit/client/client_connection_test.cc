@@ -1,18 +1,28 @@
 // How a host that is a name comes to its channels.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "common/boot_time.h"
+#include "common/mutex.h"
 #include "common/notification.h"
 #include "shoal/wire/connection.h"
+#include "tests/support/self_signed.h"
 
 namespace shoal {
 namespace {
 
+using ::shoal::testing::FileWith;
+using ::shoal::testing::MakeSelfSigned;
+using ::shoal::testing::SelfSigned;
 using ::testing::Contains;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -43,8 +53,18 @@ class ConnectionTest : public ::testing::Test {
 
 class Moved : public Mover {
  public:
-  void MoveTo(const std::shared_ptr<grpc::Channel>& channel) override { last = channel; }
-  std::shared_ptr<grpc::Channel> last;
+  void MoveTo(const std::shared_ptr<grpc::Channel>& channel) override {
+    MutexLock lock(&mu_);
+    last_ = channel;
+  }
+  std::shared_ptr<grpc::Channel> channel() const {
+    MutexLock lock(&mu_);
+    return last_;
+  }
+
+ private:
+  mutable Mutex mu_;
+  std::shared_ptr<grpc::Channel> last_ ABSL_GUARDED_BY(mu_);
 };
 
 TEST_F(ConnectionTest, AnAddressIsNotLookedUp) {
@@ -100,7 +120,7 @@ TEST_F(ConnectionTest, AfterABrokenConnectionItIsLookedUpAnewAndOtherAddressesAr
   TellAnswer(Addresses{"127.0.0.1", "127.0.0.2"});
   auto moved = std::make_shared<Moved>();
   connection->Add(moved);
-  Stubs* before = connection->stubs();
+  const std::shared_ptr<Stubs> before = connection->stubs();
   connection->Renew();
   connection->Renew();
   ASSERT_THAT(asked_, SizeIs(1)) << "one at a time";
@@ -110,11 +130,11 @@ TEST_F(ConnectionTest, AfterABrokenConnectionItIsLookedUpAnewAndOtherAddressesAr
   connection->Renew();
   TellAnswer(absl::UnavailableError("the name does not resolve"));
   EXPECT_EQ(connection->stubs(), before) << "DNS may be down, and the agent not";
-  EXPECT_EQ(moved->last, nullptr);
+  EXPECT_EQ(moved->channel(), nullptr);
   connection->Renew();
   TellAnswer(Addresses{"127.0.0.3"});
   EXPECT_NE(connection->stubs(), before);
-  EXPECT_EQ(moved->last, connection->stubs()->channel);
+  EXPECT_EQ(moved->channel(), connection->stubs()->channel);
 }
 
 TEST_F(ConnectionTest, ALookUpThatHangsKeepsNobodyFromLeaving) {
@@ -124,6 +144,58 @@ TEST_F(ConnectionTest, ALookUpThatHangsKeepsNobodyFromLeaving) {
   connection = nullptr;
   TellAnswer(Addresses{"127.0.0.1"});
   EXPECT_EQ(wakes_, 0);
+}
+
+// A host that is an address, and the files of its certificate.
+class RenewedConnectionTest : public ConnectionTest {
+ protected:
+  RenewedConnectionTest() {
+    HostOptions options;
+    options.credentials = *Credentials::Load({certificate_, key_, ca_});
+    connection_ =
+        std::make_unique<Connection>(ParseHostList("127.0.0.1:1")->front(), options, [] {});
+  }
+  ~RenewedConnectionTest() override {
+    for (const std::string* path : {&certificate_, &key_, &ca_}) unlink(path->c_str());
+  }
+  void RenewTo(const SelfSigned& next) {
+    std::ofstream(certificate_) << next.certificate;
+    std::ofstream(key_) << next.key;
+    const std::shared_ptr<Stubs> before = connection_->stubs();
+    const BootTime end = BootTime::Now() + absl::Seconds(60);
+    while (connection_->stubs() == before && BootTime::Now() < end) {
+      connection_->Renew();
+      std::this_thread::yield();
+    }
+    EXPECT_NE(connection_->stubs(), before);
+  }
+
+  const SelfSigned first_ = MakeSelfSigned();
+  const SelfSigned second_ = MakeSelfSigned();
+  const std::string certificate_ = FileWith(first_.certificate);
+  const std::string key_ = FileWith(first_.key);
+  const std::string ca_ = FileWith(first_.certificate);
+  std::unique_ptr<Connection> connection_;
+};
+
+TEST_F(RenewedConnectionTest, AChannelOfAnOlderCertificateGoesOnceNoCallHasIt) {
+  auto moved = std::make_shared<Moved>();
+  connection_->Add(moved);
+  std::shared_ptr<Stubs> used = connection_->stubs();
+  const std::weak_ptr<Stubs> oldest = used;
+  RenewTo(second_);
+  RenewTo(first_);
+  EXPECT_FALSE(oldest.expired()) << "it is in use";
+  used = nullptr;
+  RenewTo(second_);
+  RenewTo(first_);
+  EXPECT_TRUE(oldest.expired());
+  // Movers are told behind stubs().
+  const BootTime end = BootTime::Now() + absl::Seconds(60);
+  while (moved->channel() != connection_->stubs()->channel && BootTime::Now() < end) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(moved->channel(), connection_->stubs()->channel);
 }
 
 TEST(TargetOf, HasOneFamily) {

@@ -91,7 +91,7 @@ TEST(FromWire, WhatTheAgentCannotDoForNowIsNotToldAsAHostThatIsNotReached) {
   const grpc::Status full = Refusal(kRefusedForNowReason, "the audit log /a cannot be written");
   EXPECT_TRUE(IsRefusedForNow(full));
   EXPECT_FALSE(IsBroken(full));
-  const absl::Status told = FromWire(Node(), full);
+  const absl::Status told = FromWire(Node(), full, "a certificate has expired");
   EXPECT_EQ(told.message(),
             "host \"node1\" refuses this for now: the audit log /a cannot be written");
   EXPECT_FALSE(IsUnreachable(told));
@@ -99,6 +99,17 @@ TEST(FromWire, WhatTheAgentCannotDoForNowIsNotToldAsAHostThatIsNotReached) {
   const grpc::Status start = Refusal(kStartFailedReason, "cannot start x: Text file busy");
   EXPECT_TRUE(IsStartFailure(start));
   EXPECT_EQ(FromWire(Node(), start).message(), "cannot start x: Text file busy");
+}
+
+TEST(FromWire, WhatIsKnownHereOfABrokenConnectionStandsBehindIt) {
+  const grpc::Status closed(grpc::StatusCode::UNAVAILABLE, "Socket closed");
+  EXPECT_TRUE(IsBroken(closed));
+  const absl::Status told = FromWire(Node(), closed, "a certificate has expired");
+  EXPECT_EQ(told.message(),
+            "host \"node1\" cannot be reached: the connection was closed by the other side; a "
+            "certificate has expired");
+  EXPECT_TRUE(IsUnreachable(told));
+  EXPECT_EQ(ExitCodeOf(told), 69);
 }
 
 TEST(NameSkew, SaysWhoseClockIsFarOffWhenARequestIdIsRefusedForItsTime) {

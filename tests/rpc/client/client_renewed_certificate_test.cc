@@ -1,0 +1,164 @@
+// A program that runs for longer than its first certificate is valid.
+#include <gmock/gmock.h>
+#include <grpc/grpc_security_constants.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/boot_time.h"
+#include "common/mutex.h"
+#include "shoal/host.h"
+#include "shoal/v1/host_service.grpc.pb.h"
+#include "tests/support/self_signed.h"
+
+namespace shoal {
+namespace {
+
+using ::shoal::testing::FileWith;
+using ::shoal::testing::MakeSelfSigned;
+using ::shoal::testing::SelfSigned;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr absl::Duration kDeadline = absl::Seconds(60);
+
+// An agent over TLS that notes which certificate was shown to it.
+class TlsAgent final : public v1::HostService::Service {
+ public:
+  explicit TlsAgent(std::string clients) : clients_(std::move(clients)) { Start(); }
+  ~TlsAgent() override { server_->Shutdown(std::chrono::system_clock::now()); }
+
+  // Ends every connection.
+  void Restart() {
+    server_->Shutdown(std::chrono::system_clock::now());
+    server_ = nullptr;
+    Start();
+  }
+  int port() const { return port_; }
+  const std::string& certificate() const { return own_.certificate; }
+  std::string seen() const {
+    MutexLock lock(&mu_);
+    return seen_;
+  }
+
+  grpc::Status Get(grpc::ServerContext* context, const v1::HostServiceGetRequest*,
+                   v1::HostServiceGetResponse* response) override {
+    const auto pem = context->auth_context()->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+    MutexLock lock(&mu_);
+    seen_ = pem.empty() ? "" : std::string(pem[0].data(), pem[0].size());
+    response->mutable_host()->set_agent_id("a");
+    return grpc::Status::OK;
+  }
+
+ private:
+  void Start() {
+    grpc::SslServerCredentialsOptions options(
+        GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    options.pem_root_certs = clients_;
+    options.pem_key_cert_pairs.push_back({own_.key, own_.certificate});
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(absl::StrCat("127.0.0.1:", port_), grpc::SslServerCredentials(options),
+                             &port_);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+    ASSERT_NE(server_, nullptr);
+  }
+
+  const SelfSigned own_ = MakeSelfSigned({.names = "IP:127.0.0.1"});
+  const std::string clients_;
+  int port_ = 0;
+  mutable Mutex mu_;
+  std::string seen_ ABSL_GUARDED_BY(mu_);
+  std::unique_ptr<grpc::Server> server_;
+};
+
+class RenewedCertificateTest : public ::testing::Test {
+ protected:
+  explicit RenewedCertificateTest(long valid_seconds = 3600)
+      : first_(MakeSelfSigned({.end = valid_seconds})),
+        certificate_(FileWith(first_.certificate)),
+        key_(FileWith(first_.key)) {
+    HostOptions options;
+    options.credentials = *Credentials::Load({certificate_, key_, ca_});
+    host_ = *Host::Create(ParseHostList(absl::StrCat("127.0.0.1:", agent_.port()))->at(0), options);
+  }
+  ~RenewedCertificateTest() override {
+    for (const std::string* path : {&certificate_, &key_, &ca_}) unlink(path->c_str());
+  }
+
+  static void Put(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
+  // Reconnects until the agent has seen this certificate.
+  bool IsShown(const std::string& certificate) {
+    const BootTime end = BootTime::Now() + kDeadline;
+    while (agent_.seen() != certificate && BootTime::Now() < end) {
+      agent_.Restart();
+      const absl::Status status = host_->GetFacts().status();
+      EXPECT_TRUE(status.ok()) << status;
+      if (!status.ok()) return false;
+    }
+    return agent_.seen() == certificate;
+  }
+
+  const SelfSigned first_;
+  const SelfSigned second_ = MakeSelfSigned();
+  TlsAgent agent_{absl::StrCat(first_.certificate, second_.certificate)};
+  const std::string certificate_, key_;
+  const std::string ca_ = FileWith(agent_.certificate());
+  std::shared_ptr<Host> host_;
+};
+
+TEST_F(RenewedCertificateTest, IsShownByNewConnectionsOnceItIsWhole) {
+  ASSERT_TRUE(host_->GetFacts().ok());
+  EXPECT_EQ(agent_.seen(), first_.certificate);
+  Put(certificate_, second_.certificate);  // its key is not there yet
+  for (int i = 0; i < 5; ++i) {
+    agent_.Restart();
+    ASSERT_TRUE(host_->GetFacts().ok());
+    EXPECT_EQ(agent_.seen(), first_.certificate);
+  }
+  Put(key_, second_.key);
+  EXPECT_TRUE(IsShown(second_.certificate));
+}
+
+TEST_F(RenewedCertificateTest, IsShownEachTimeItIsRenewed) {
+  for (const SelfSigned* next : {&second_, &first_, &second_, &first_}) {
+    Put(certificate_, next->certificate);
+    Put(key_, next->key);
+    EXPECT_TRUE(IsShown(next->certificate));
+  }
+}
+
+class ShortCertificateTest : public RenewedCertificateTest {
+ protected:
+  ShortCertificateTest() : RenewedCertificateTest(2) {}
+};
+
+TEST_F(ShortCertificateTest, ThatHasExpiredIsToldAndARenewedOneIsTakenAfterwards) {
+  ASSERT_TRUE(host_->GetFacts().ok());
+  CallOptions once;
+  once.retry = false;
+  absl::Status refused;
+  const BootTime end = BootTime::Now() + kDeadline;
+  while (refused.message().find("has expired") == absl::string_view::npos &&
+         BootTime::Now() < end) {
+    agent_.Restart();
+    refused = host_->GetFacts(once).status();
+  }
+  EXPECT_THAT(std::string(refused.message()),
+              AllOf(HasSubstr("cannot be reached: "),
+                    HasSubstr(absl::StrCat("the certificate of this program, ", certificate_,
+                                           ", has expired: it was valid until ")),
+                    HasSubstr("put a renewed certificate and its key there")));
+  Put(certificate_, second_.certificate);
+  Put(key_, second_.key);
+  EXPECT_TRUE(IsShown(second_.certificate));
+}
+
+}  // namespace
+}  // namespace shoal
