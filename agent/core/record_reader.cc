@@ -351,6 +351,13 @@ void RecordReader::LoseUnmanaged(ProcessEntry* process) {
       process->id, [this, id = process->id](const absl::Status& seen) { OnTreeOver(id, seen); });
 }
 
+std::vector<Survivor> RecordReader::LivingOf(const ProcessEntry& process) const {
+  if ((process.flags & kFlagLeaked) == 0) return {};
+  std::vector<int> orphans = trees_->Orphans(process);
+  orphans.resize(std::min(orphans.size(), kMaxNamedOrphans));
+  return trees_->Describe(orphans);
+}
+
 void RecordReader::OnTreeOver(const std::string& id, const absl::Status& proven) {
   ProcessEntry* lost = core_->table.Find(id);
   if (lost == nullptr) return;

@@ -68,6 +68,9 @@ class RecordReader final : public ShimEvents {
   // nothing of it has run, nothing will. For recovery.
   void NoteStartedBefore(const std::string& id);
 
+  // What lives of a tree that is LEAKED, as far as its environment tells it now. Walks /proc.
+  std::vector<Survivor> LivingOf(const ProcessEntry& process) const;
+
   // Who asked for the end of the process, if only its record knows: the agent that wrote that could
   // not store it. For recovery, before Apply.
   void ApplyAsked(ProcessEntry* process, const record::AgentHalf& half);

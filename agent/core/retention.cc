@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "agent/core/bulk_answer.h"
 #include "agent/core/unmanaged.h"
 
@@ -13,6 +15,23 @@ namespace shoal::agent {
 namespace {
 
 constexpr int kMostPerTurn = 256;
+
+// How long a process is kept beyond its time while something of its tree is known to live.
+constexpr absl::Duration kSpared = absl::Hours(1);
+constexpr size_t kMostNamed = 8;
+
+// "PID 411 (sleep), PID 412 (sh)"
+std::string NamesOf(const std::vector<Survivor>& living) {
+  std::vector<std::string> names;
+  for (const Survivor& one : living) {
+    if (names.size() == kMostNamed) break;
+    names.push_back(absl::StrCat("PID ", one.pid, " (", one.command, ")"));
+  }
+  if (living.size() > kMostNamed) {
+    names.push_back(absl::StrCat(living.size() - kMostNamed, " more"));
+  }
+  return absl::StrJoin(names, ", ");
+}
 
 absl::Time EndOf(const ProcessEntry& process) {
   return process.empty_time.value_or(process.exit_time.value_or(process.create_time));
@@ -77,7 +96,8 @@ void Retention::Enforce() {
   std::optional<std::string> next = NextToGo();
   for (int i = 0; i < kMostPerTurn && next; ++i, next = NextToGo()) {
     if (Delete(*next).ok()) continue;
-    next.reset();  // what is over may always go; not tried again at once
+    Spare(*next);
+    next.reset();  // each look is a walk through /proc: others have their turn first
     break;
   }
   if (timer_ != 0) core_->scheduler->Cancel(std::exchange(timer_, 0));
@@ -88,6 +108,14 @@ void Retention::Enforce() {
     timer_ = 0;
     Enforce();
   });
+}
+
+void Retention::Spare(const std::string& id) {
+  ProcessEntry* process = core_->table.Find(id);
+  if (process == nullptr) return;
+  Drop(*process);
+  process->forget_time = core_->clock->Now() + kSpared;
+  Keep(*process);
 }
 
 void Retention::Forget(const std::string& id, absl::Duration after) {
@@ -110,7 +138,14 @@ void Retention::Forget(const std::string& id, absl::Duration after) {
 absl::Status Retention::CheckMayGo(const std::string& id) const {
   const ProcessEntry* process = core_->table.Find(id);
   if (process == nullptr) return absl::NotFoundError(absl::StrCat("no process ", id));
-  if (process->IsTreeOver()) return absl::OkStatus();
+  if (process->IsTreeOver()) {
+    // LEAKED: to forget it would be to forget these, of which nothing else tells.
+    const std::vector<Survivor> living = reader_->LivingOf(*process);
+    if (living.empty()) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrCat(
+        Describe(*process), " has lost its shim, and of its tree still live: ", NamesOf(living),
+        "; end them on their host by kill, then it can be forgotten"));
+  }
   if (absl::Status managed = CheckManaged(*core_, *process); !managed.ok()) return managed;
   return absl::FailedPreconditionError(absl::StrCat(
       Describe(*process), process->IsLive()

@@ -35,8 +35,8 @@ class Retention {
   // The process is gone by another way. Harmless if it was not over.
   void Drop(const ProcessEntry& process);
 
-  // Forgets a process that is over, with its output. FAILED_PRECONDITION: it is not. The entry, for
-  // the reply.
+  // Forgets a process that is over, with its output. FAILED_PRECONDITION: it is not, or it is LEAKED and
+  // something of its tree is seen to live. The entry, for the reply.
   absl::StatusOr<std::unique_ptr<ProcessEntry>> Delete(const std::string& id);
 
   // Forgets the output of a process that is over now, and the rest of it `after` that.
@@ -57,6 +57,8 @@ class Retention {
   // Everything but its row in the store.
   std::unique_ptr<ProcessEntry> Remove(const std::string& id);
   void Keep(const ProcessEntry& process);  // from now on, until it is due
+  // What may not go yet is kept for another while.
+  void Spare(const std::string& id);
   void EnforceSoon();
   void Enforce();
   std::optional<std::string> NextToGo() const;

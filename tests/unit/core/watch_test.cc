@@ -6,6 +6,7 @@
 namespace shoal::agent {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -21,6 +22,16 @@ class WatchTest : public SupervisorTest {
   void End(const std::string& id) {
     world_.shims.End(id, 0);
     world_.Turn();
+  }
+  // One that has lost its shim, and of whose tree two live.
+  std::string RunLeaked(const std::string& name) {
+    const std::string id = RunNamed(name);
+    world_.shims.orphans[id] = {411, 412};
+    world_.shims.Die(id);
+    world_.Turn();
+    world_.shims.FinishLostTree(id, absl::FailedPreconditionError("no cgroup"));
+    world_.Turn();
+    return id;
   }
 };
 
@@ -257,6 +268,32 @@ TEST_F(WatchTest, DeleteForgetsWhatIsOverOnly) {
   EXPECT_EQ(world_.supervisor->Find(PermitOf(), ended), nullptr);
   EXPECT_THAT(world_.output.removed, ElementsAre(ended));
   EXPECT_THAT(world_.store.processes(), SizeIs(1));
+}
+
+TEST_F(WatchTest, WhatIsKnownToLiveOfALostTreeIsNotForgottenOnRequest) {
+  const std::string id = RunLeaked("web");
+  const auto kept = world_.Delete(Term(id));
+  EXPECT_EQ(kept->outcomes[0].second.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(kept->outcomes[0].second.message(),
+              AllOf(HasSubstr("web"), HasSubstr("still live: PID 411 (daemon), PID 412 (daemon)"),
+                    HasSubstr("end them on their host by kill")));
+  EXPECT_NE(world_.supervisor->Find(PermitOf(), id), nullptr);
+  world_.shims.orphans.clear();
+  EXPECT_TRUE(world_.Delete(Term(id))->outcomes[0].second.ok()) << "they have ended";
+  EXPECT_EQ(world_.supervisor->Find(PermitOf(), id), nullptr);
+}
+
+TEST_F(WatchTest, WhatIsKnownToLiveOfALostTreeOutlivesItsRetention) {
+  const std::string leaked = RunLeaked("web");
+  const std::string old = RunNamed("old");
+  End(old);
+  world_.scheduler.Advance(absl::Hours(25));
+  world_.scheduler.Advance(absl::Hours(1));
+  EXPECT_NE(world_.supervisor->Find(PermitOf(), leaked), nullptr);
+  EXPECT_EQ(world_.supervisor->Find(PermitOf(), old), nullptr) << "holds up no other";
+  world_.shims.orphans.clear();
+  world_.scheduler.Advance(absl::Hours(2));
+  EXPECT_EQ(world_.supervisor->Find(PermitOf(), leaked), nullptr);
 }
 
 TEST_F(WatchTest, RetentionByCountForgetsTheOldest) {
