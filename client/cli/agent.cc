@@ -31,7 +31,7 @@ int RunStart(const std::vector<std::string>& flags, Invocation& invocation) {
   const std::string socket = LocalAddress().unix_path;
   const absl::StatusOr<bool> is_answering = IsAnswering(socket);
   if (!is_answering.ok()) return invocation.Fail(is_answering.status());
-  if (socket != DefaultSocketPath() && !*is_answering) return invocation.Fail(AgentIsAway());
+  if (socket != DefaultSocketPath() && !*is_answering) return invocation.Fail(AgentIsAway(socket));
   absl::StatusOr<bool> started = EnsureAgent(socket, flags);
   if (!started.ok()) return invocation.Fail(started.status());
   absl::StatusOr<Fleet> fleet = ConnectHere();
@@ -118,7 +118,7 @@ int RunStop(bool all, Invocation& invocation) {
       return 0;
     }
     // What it has left running is to end, too, and the next one finds it.
-    if (!IsOwnAgent(socket)) return invocation.Fail(AgentIsAway());
+    if (!IsOwnAgent(socket)) return invocation.Fail(AgentIsAway(socket));
     absl::StatusOr<bool> started = EnsureAgent(socket);
     if (!started.ok()) return invocation.Fail(started.status());
   }

@@ -173,7 +173,7 @@ absl::StatusOr<Fleet> Invocation::Connect(std::vector<HostAddress> addresses, bo
 absl::Status Invocation::EnsureHere(const std::string& socket, bool may_start) {
   SHOAL_ASSIGN_OR_RETURN(const bool is_answering, IsAnswering(socket));
   if (is_answering) return absl::OkStatus();
-  if (!may_start || socket != DefaultSocketPath()) return AgentIsAway();
+  if (!may_start || socket != DefaultSocketPath()) return AgentIsAway(socket);
   SHOAL_ASSIGN_OR_RETURN(bool started, EnsureAgent(socket));
   if (started) {
     Note(absl::StrCat("started an agent for you on unix:", socket, " (", Count(CpuCount(), "slot"),

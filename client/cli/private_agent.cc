@@ -172,9 +172,19 @@ bool IsOwnAgent(const std::string& socket_path) {
   return geteuid() != 0 && socket_path == DefaultSocketPath();
 }
 
-absl::Status AgentIsAway() {
-  return absl::UnavailableError(
-      "the agent of this machine is not running; what it has started may live");
+absl::Status AgentIsAway(const std::string& socket_path) {
+  if (socket_path == DefaultSocketPath()) {
+    return absl::UnavailableError(
+        "the agent of this machine is not running; what it has started may live: `shoal agent "
+        "start` (or `systemctl start shoald`) starts one that finds it, `shoald --terminate all` "
+        "ends it without one");
+  }
+  const std::string socket = EscapeForMessage(socket_path, socket_path.size());
+  return absl::UnavailableError(absl::StrCat(
+      "no agent answers on unix:", socket,
+      ", which SHOAL_AGENT names; what it has started may live: start it again with its flags "
+      "(shoald --socket ",
+      socket, " …), or end it without one: shoald --socket ", socket, " --terminate all"));
 }
 
 absl::StatusOr<bool> EnsureAgent(const std::string& socket_path,

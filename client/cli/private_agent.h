@@ -26,8 +26,8 @@ absl::StatusOr<bool> IsAnswering(const std::string& socket_path);
 // Whether the agent behind that socket is this user's own, which any command may start. Root's is
 // started by the machine, or by a command that has work for it.
 bool IsOwnAgent(const std::string& socket_path);
-// UNAVAILABLE: said of an agent that is not there and not to be started.
-absl::Status AgentIsAway();
+// UNAVAILABLE: said of an agent that is not there and not to be started; names the ways out.
+absl::Status AgentIsAway(const std::string& socket_path);
 
 // Starts an agent on `socket_path` unless one answers there, with `extra_flags` behind its own: of
 // many callers at once one starts it, under a lock beside the socket, and the others find it

@@ -129,15 +129,24 @@ TEST_F(AgentHereTest, StopAllStartsOneThatFindsWhatIsLeft) {
 }
 
 constexpr char kAway[] =
-    "shoal: the agent of this machine is not running; what it has started may live.\n";
+    "shoal: the agent of this machine is not running; what it has started may live: `shoal agent "
+    "start` (or `systemctl start shoald`) starts one that finds it, `shoald --terminate all` ends "
+    "it "
+    "without one.\n";
 
 TEST_F(AgentHereTest, OneThatIsNotOursToStartIsAway) {
   Install("exit 1");
   setenv("SHOAL_AGENT", absl::StrCat("unix:", home_, "/gone.sock").c_str(), 1);
+  const std::string gone = absl::StrCat(home_, "/gone.sock");
+  const std::string away = absl::StrCat(
+      "shoal: no agent answers on unix:", gone,
+      ", which SHOAL_AGENT names; what it has started may live: start it again with its flags "
+      "(shoald --socket ",
+      gone, " …), or end it without one: shoald --socket ", gone, " --terminate all.\n");
   for (const char* line : {"ps", "why web", "stop web", "agent stop --all", "agent start"}) {
-    EXPECT_EQ(Shoal(line), (Said{69, "", kAway})) << line;
+    EXPECT_EQ(Shoal(line), (Said{69, "", away})) << line;
   }
-  EXPECT_EQ(RunCommand({"run", "--", "exit:0"}), (Said{69, "", kAway}));
+  EXPECT_EQ(RunCommand({"run", "--", "exit:0"}), (Said{69, "", away}));
 }
 
 TEST_F(AgentHereTest, OnlyWorkStartsThatOfRoot) {
