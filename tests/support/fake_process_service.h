@@ -84,6 +84,11 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
     std::vector<FakeProcess*> found = rep_->Find(selector);
     if (found.empty()) return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such process");
     *response->mutable_process() = found[0]->process;
+    if (!request->env_values()) {
+      for (std::string& entry : *response->mutable_process()->mutable_spec()->mutable_env()) {
+        entry.resize(std::min(entry.size(), entry.find('=')));
+      }
+    }
     return grpc::Status::OK;
   }
 

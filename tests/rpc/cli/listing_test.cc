@@ -1,10 +1,16 @@
 // ps, inspect, why, hosts and doctor: what agents tell, as it is printed.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <string>
 
 #include "tests/rpc/cli/agent_fixture.h"
 
 namespace shoal::testing {
 namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 class PsTest : public AgentCommandTest {
  protected:
@@ -285,6 +291,33 @@ TEST_F(WhyTest, InspectHasEachFieldOnALine) {
                                         "revision: 2\n",
                                         ""}));
   EXPECT_EQ(Shoal("inspect -o json web").out.find("{\"id\":\"7KQ2MDAAAAAAAAAA\""), 0u);
+}
+
+TEST_F(WhyTest, InspectShowsNamesOfTheEnvironmentAndValuesOnRequest) {
+  v1::Process process = Running(kWeb, "web");
+  process.mutable_spec()->add_env("PATH=/bin");
+  process.mutable_spec()->add_env("TOKEN=s3cret");
+  ant_.Put(process);
+  const std::string names = Shoal("inspect web").out;
+  EXPECT_THAT(names, HasSubstr("  env: PATH TOKEN\n"));
+  EXPECT_THAT(names, Not(HasSubstr("s3cret")));
+  EXPECT_THAT(Shoal("inspect --env web").out, HasSubstr("  env: PATH=/bin TOKEN=s3cret\n"));
+  ant_.FailNext("Get", absl::PermissionDeniedError("values are for its owner"));
+  const Said refused = Shoal("inspect --env web");
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.out, HasSubstr("name: web\n")) << "what else is known is shown";
+  EXPECT_EQ(refused.err, "shoal: values are for its owner.\n");
+}
+
+TEST_F(WhyTest, TextThatIsNoUtf8IsRefusedByTheNameOfItsField) {
+  ant_.Put(Running(kWeb, "web"));
+  for (const char* line : {"ps \xff", "inspect \xff", "why \xff", "rm \xff", "stop \xff"}) {
+    EXPECT_EQ(Shoal(line), (Said{2, "", "shoal: selector.terms[0] is not UTF-8: \"\\xff\".\n"}))
+        << line;
+  }
+  EXPECT_EQ(Shoal("ps -l key=\xff"),
+            (Said{2, "", "shoal: selector.labels.value is not UTF-8: \"\\xff\".\n"}));
+  EXPECT_EQ(ant_.Calls("List"), 0);
 }
 
 struct Wanting {
