@@ -15,6 +15,7 @@
 #include <memory>
 #include <numeric>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "client/cli/exit_status.h"
@@ -29,6 +30,7 @@
 #include "client/cli/suspending.h"
 #include "client/cli/units.h"
 #include "common/escape.h"
+#include "common/mutex.h"
 #include "common/signals.h"
 #include "common/span.h"
 #include "common/status.h"
@@ -59,7 +61,14 @@ std::vector<std::string> HostNames(const Fleet& fleet, const Invocation& invocat
 }
 
 // Hosts as they are called in output, instead of as the library knows them.
-void Rename(const Fleet& fleet, const std::vector<std::string>& names, JobResult* result) {
+void Rename(const Fleet& fleet, const std::vector<int>& counts,
+            const std::vector<std::string>& names, JobResult* result) {
+  for (size_t rank = 0, host = 0, end = 0; rank < result->processes.size(); ++rank) {
+    while (host < counts.size() && rank >= end + static_cast<size_t>(counts[host])) {
+      end += static_cast<size_t>(counts[host++]);
+    }
+    if (host < names.size()) result->processes[rank].set_host(names[host]);
+  }
   if (result->first_failure.has_value()) {
     result->first_failure->host = names[static_cast<size_t>(result->first_failure->rank.host)];
   }
@@ -134,6 +143,8 @@ class Run {
   void OnStop();
   void OnOpened(const std::vector<JobLease>& leases);
   void OnBrokenOutput();
+  std::string LearnName(const Fleet& fleet, int host, const std::string& own_name);
+  std::vector<std::string> Names() const;
 
   const Arguments& arguments_;
   const std::vector<std::string> words_;
@@ -143,7 +154,9 @@ class Run {
   std::string session_ttl_;
   Keeper keeper_;
   std::atomic<bool> has_keeper_ = false;
-  std::vector<std::string> host_names_;  // by index; what the thread of signals calls them
+  mutable Mutex names_mu_;
+  // By index into the fleet; for the thread of signals, too.
+  std::vector<std::string> host_names_ ABSL_GUARDED_BY(names_mu_);
   std::unique_ptr<Job> job_;
   std::atomic<int> first_signal_ = 0;
 };
@@ -167,7 +180,7 @@ void Run::OnSignal(int number) {
         absl::StrCat(SignalName(number),
                      ": ending every process; Ctrl-C once more kills them at once, and leaves."));
   } else if (!interrupts_.AwaitOver(kTimeToLeave)) {
-    SayAtOnce(TellLeaving(job_->Left(), host_names_, session_ttl_));
+    SayAtOnce(TellLeaving(job_->Left(), Names(), session_ttl_));
     DieBySignal(number);
   }
 }
@@ -178,7 +191,7 @@ void Run::OnStop() {
     Interrupts::StopHere();
     return;
   }
-  SuspendWith(*job_, host_names_, has_keeper_, invocation_.tls, session_ttl_);
+  SuspendWith(*job_, Names(), has_keeper_, invocation_.tls, session_ttl_);
 }
 
 // What a managed process has on other hosts is not to outlive it for long, and not to lapse when its tree is stopped.
@@ -187,6 +200,20 @@ void Run::OnOpened(const std::vector<JobLease>& leases) {
   if (!IsManaged() || kept.empty()) return;
   const absl::Status started = keeper_.Start(kept, invocation_.tls, absl::ZeroDuration());
   has_keeper_ = started.ok();
+}
+
+std::string Run::LearnName(const Fleet& fleet, int host, const std::string& own_name) {
+  const Host& known = *fleet.hosts()[static_cast<size_t>(host)].host;
+  invocation_.LearnName(known, own_name);
+  std::string name = invocation_.NameOf(known);
+  MutexLock lock(&names_mu_);
+  host_names_[static_cast<size_t>(host)] = name;
+  return name;
+}
+
+std::vector<std::string> Run::Names() const {
+  MutexLock lock(&names_mu_);
+  return host_names_;
 }
 
 void Run::OnBrokenOutput() {
@@ -237,12 +264,18 @@ absl::StatusOr<int> Run::Go() {
                          MakeSinkOptions(arguments_, fleet, counts, invocation_));
   options.on_opened = [this](const std::vector<JobLease>& leases) { OnOpened(leases); };
   options.on_broken_output = [this] { OnBrokenOutput(); };
+  options.learn_name = [this, &fleet](int host, const std::string& own_name) {
+    return LearnName(fleet, host, own_name);
+  };
+  {
+    MutexLock lock(&names_mu_);
+    host_names_ = options.host_names;
+  }
   RunSink sink(std::move(options));
   RunFacts facts;
   facts.halt = spec.halt;
   facts.program = words_[0];
   SHOAL_ASSIGN_OR_RETURN(job_, Job::Create(fleet, std::move(spec), &sink));
-  host_names_ = HostNames(fleet, invocation_);
   interrupts_.Deliver([this](int number) { OnSignal(number); });
   invocation_.TellWaitingInput();
   absl::StatusOr<JobResult> ended = job_->Run();
@@ -255,7 +288,7 @@ absl::StatusOr<int> Run::Go() {
   if (result.first_failure.has_value()) invocation_.LearnNames(fleet);
   invocation_.TellOneAgentTwice(fleet);
   facts.host_names = HostNames(fleet, invocation_);
-  Rename(fleet, facts.host_names, &result);
+  Rename(fleet, counts, facts.host_names, &result);
   std::string report = ReportRun(result, facts);
   if (facts.end_signal != SIGPIPE) WriteError(report);
   const int status = RunExitStatus(result, facts);

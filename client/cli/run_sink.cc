@@ -27,6 +27,7 @@ absl::string_view NameOf(v1::StreamKind stream) {
 
 RunSink::RunSink(RunSinkOptions options)
     : options_(std::move(options)),
+      host_names_(options_.host_names),
       tagger_({.tag = options_.tagged, .shows_controls = options_.shows_controls},
               [this](int rank, v1::StreamKind stream) { return TagOf(rank, stream); }) {
   int world = 0;
@@ -35,9 +36,8 @@ RunSink::RunSink(RunSinkOptions options)
     first_ranks_.push_back(world);
     world += options_.counts[host];
     most = std::max(most, options_.counts[host]);
-    if (options_.counts[host] == 0) continue;
-    widths_.host = std::max(widths_.host, DisplayWidth(options_.host_names[host]));
   }
+  MeasureNames();
   widths_.rank = absl::StrCat(world - 1).size();
   widths_.local_rank = absl::StrCat(most - 1).size();
 }
@@ -50,8 +50,7 @@ size_t RunSink::HostOf(int rank) const {
 std::string RunSink::TagOf(int rank, v1::StreamKind stream) const {
   size_t host = HostOf(rank);
   std::string tag = options_.tag.Render(
-      {rank, rank - first_ranks_[host], options_.host_names[host], std::string(NameOf(stream))},
-      widths_);
+      {rank, rank - first_ranks_[host], host_names_[host], std::string(NameOf(stream))}, widths_);
   if (!options_.colours) return tag;
   return absl::StrCat(kColours[static_cast<size_t>(rank) % std::size(kColours)], tag, kPlain);
 }
@@ -63,7 +62,23 @@ void RunSink::Write(v1::StreamKind stream, absl::string_view bytes) {
   options_.on_broken_output();
 }
 
-void RunSink::OnStarted(RankId rank, const v1::Process& process) { ids_[rank.rank] = process.id(); }
+void RunSink::MeasureNames() {
+  for (size_t host = 0; host < options_.counts.size(); ++host) {
+    if (options_.counts[host] == 0) continue;
+    widths_.host = std::max(widths_.host, DisplayWidth(host_names_[host]));
+  }
+}
+
+void RunSink::LearnName(int host, const std::string& own_name) {
+  if (!options_.learn_name || own_name.empty() || !learned_.insert(host).second) return;
+  host_names_[static_cast<size_t>(host)] = options_.learn_name(host, own_name);
+  MeasureNames();
+}
+
+void RunSink::OnStarted(RankId rank, const v1::Process& process) {
+  LearnName(rank.host, process.host());
+  ids_[rank.rank] = process.id();
+}
 
 void RunSink::OnOutput(RankId rank, v1::StreamKind stream, int64_t offset, absl::string_view data) {
   if (broken_) return;
@@ -174,7 +189,7 @@ void RunSink::TellPlaces(int host) {
 void RunSink::WriteGathered() {
   std::vector<RankAnswer> answers;
   for (const auto& [rank, text] : gathered_) {
-    answers.push_back({rank, options_.host_names[HostOf(rank)], text});
+    answers.push_back({rank, host_names_[HostOf(rank)], text});
   }
   const bool shows_controls =
       options_.shows_controls && options_.shows_controls(v1::STREAM_KIND_STDOUT);

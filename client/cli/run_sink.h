@@ -22,8 +22,11 @@
 namespace shoal::cli {
 
 struct RunSinkOptions {
-  std::vector<std::string> host_names;  // by index into the fleet
-  std::vector<int> counts;              // ranks by host
+  std::vector<std::string> host_names;  // by index into the fleet, as far as they are known
+  // What a host is called from its first process on, which tells what its agent calls itself. Null: as
+  // in host_names.
+  std::function<std::string(int host, const std::string& own_name)> learn_name = nullptr;
+  std::vector<int> counts;  // ranks by host
   TagTemplate tag;
   bool tagged = true;
   bool gather = false;  // stdout is kept until TakeGathered()
@@ -60,15 +63,17 @@ class RunSink : public JobSink {
  private:
   std::string TagOf(int rank, v1::StreamKind stream) const;
   size_t HostOf(int rank) const;
+  void LearnName(int host, const std::string& own_name);
+  void MeasureNames();
   void Write(v1::StreamKind stream, absl::string_view bytes);
   void WriteGathered();
   // HOST/ID:offset where the output of a host's processes can be read on.
   void TellPlaces(int host);
-  const std::string& HostName(int host) const {
-    return options_.host_names[static_cast<size_t>(host)];
-  }
+  const std::string& HostName(int host) const { return host_names_[static_cast<size_t>(host)]; }
 
   const RunSinkOptions options_;
+  std::vector<std::string> host_names_;
+  std::set<int> learned_;         // hosts whose names will not change any more
   std::vector<int> first_ranks_;  // by host
   TagTemplate::Widths widths_;
   LineTagger tagger_;

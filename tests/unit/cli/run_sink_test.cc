@@ -92,6 +92,33 @@ TEST(RunSink, WhoIsWaitedForAfterTheExitIsToldOfTheFirstRanks) {
   EXPECT_EQ(said.size(), 8 * line.size());
 }
 
+TEST(RunSink, AHostIsCalledByOneNameFromItsFirstProcessOn) {
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  RunSinkOptions options = Options();
+  options.host_names = {"unix:/a.sock", "unix:/b.sock"};
+  int asked = 0;
+  options.learn_name = [&](int host, const std::string& own_name) {
+    ++asked;
+    return host == 1 ? own_name : "ant";
+  };
+  RunSink sink(std::move(options));
+  v1::Process process = WithId("AAAA");
+  process.set_host("beetle");
+  sink.OnStarted({2, 1}, process);
+  sink.OnStarted({3, 1}, process);
+  EXPECT_EQ(asked, 1);
+  process.mutable_descendants()->set_count(1);
+  sink.OnDescendants({2, 1}, process);
+  sink.OnHostRegained(1);
+  sink.OnHostRegained(0);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(said.find("shoal: rank 2 on beetle has ended"), 0u) << said;
+  EXPECT_NE(said.find("shoal: beetle: connected again.\n"), std::string::npos) << said;
+  EXPECT_NE(said.find("shoal: unix:/a.sock: connected again.\n"), std::string::npos) << said;
+}
+
 TEST(RunSink, OutputThatCannotBeWrittenIsToldOnceForEachHost) {
   testing::internal::CaptureStderr();
   RunSink sink(Options());
