@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
@@ -187,7 +188,8 @@ void Teller::Tree() {
     return;
   }
   if (process_.exit().survivors().empty()) {
-    Say("Its tree has not been seen empty.");
+    // What is LEAKED is told so once.
+    if (!HasFlag(shoal::v1::FLAG_LEAKED)) Say("Its tree has not been seen empty.");
     return;
   }
   std::vector<std::string> who;
@@ -263,7 +265,10 @@ void Teller::Flags() {
   if (HasFlag(shoal::v1::FLAG_OUTPUT_STALLED)) Stall();
   if (HasFlag(shoal::v1::FLAG_SHIM_STALLED)) Say("Its shim does not react.");
   if (HasFlag(shoal::v1::FLAG_UNKILLABLE)) Say("Members of its tree outlived SIGKILL.");
-  if (HasFlag(shoal::v1::FLAG_LEAKED)) {
+  // Where the exit is unknown, too, its reason may have said so.
+  const bool is_told =
+      absl::StrContains(process_.exit().unknown().detail(), "its tree is unproven");
+  if (HasFlag(shoal::v1::FLAG_LEAKED) && !is_told) {
     Say("Its shim is gone and nobody can prove that its tree is empty.");
   }
 }

@@ -50,6 +50,7 @@ std::string DescribeUnknown(const ExitStatus& exit) {
   if (exit.unknown().reason() == shoal::v1::CAUSE_HOST_REBOOT) why = "the host was rebooted";
   if (exit.unknown().reason() == shoal::v1::CAUSE_RECORD_VERSION) why = "it was left alone";
   const std::string& detail = exit.unknown().detail();
+  if (absl::StartsWith(detail, "its shim was ")) why = "";  // which says the same
   return absl::StrCat("its exit is unknown: ", why, why.empty() || detail.empty() ? "" : ", ",
                       EscapeForMessage(detail, 512));
 }

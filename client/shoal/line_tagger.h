@@ -1,7 +1,8 @@
 // Turns the chunks of many processes' output into whole lines, each with its tag before it.
 //
 // A line is never torn: it is given out when its newline has come, or with Flush(), or when it grew
-// to `max_line_bytes`; then it ends in the continuation mark, and its next piece begins with one.
+// to `max_line_bytes`; then it ends in the continuation mark, and its next piece begins with one. No
+// UTF-8 character is cut so.
 //
 // Ownership:     owns the beginnings of lines that are not finished, at most max_line_bytes per
 //                stream.

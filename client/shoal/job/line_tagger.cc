@@ -1,5 +1,6 @@
 #include "shoal/line_tagger.h"
 
+#include <cstdint>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +8,20 @@
 #include "common/escape.h"
 
 namespace shoal {
+namespace {
+
+// How many bytes at the end begin a UTF-8 character that is not whole; 0 also where that is all.
+size_t UnfinishedBytes(absl::string_view text) {
+  for (size_t back = 1; back < 4 && back < text.size(); ++back) {
+    const auto byte = static_cast<uint8_t>(text[text.size() - back]);
+    if ((byte & 0xC0) == 0x80) continue;  // goes on with a character
+    const size_t wanted = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+    return wanted > back ? back : 0;
+  }
+  return 0;
+}
+
+}  // namespace
 
 LineTagger::LineTagger(LineTaggerOptions options, TagOf tag_of)
     : options_(std::move(options)), tag_of_(std::move(tag_of)) {}
@@ -31,7 +46,11 @@ void LineTagger::Append(int rank, v1::StreamKind stream, absl::string_view chunk
       line.continued = false;
       chunk.remove_prefix(newline + 1);
     } else if (chunk.size() > room) {
-      AppendPiece(line, chunk.substr(0, room), absl::StrCat(options_.continuation_mark, "\n"), out);
+      const std::string full = absl::StrCat(line.begun, chunk.substr(0, room));
+      const size_t end = full.size() - UnfinishedBytes(full);
+      line.begun = full.substr(0, end);
+      AppendPiece(line, "", absl::StrCat(options_.continuation_mark, "\n"), out);
+      line.begun = full.substr(end);
       line.continued = true;
       chunk.remove_prefix(room);
     } else {

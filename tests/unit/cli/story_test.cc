@@ -118,6 +118,21 @@ TEST(Story, OfOneWhoseShimWasLostSaysThatTheExitIsUnknown) {
   EXPECT_THAT(story, HasSubstr("nobody can prove that its tree is empty"));
 }
 
+TEST(Story, OfOneWhoseShimWasLostSaysEachThingOnce) {
+  v1::Process process = Web();
+  process.set_state(v1::STATE_LOST);
+  process.mutable_exit()->mutable_unknown()->set_reason(v1::CAUSE_SHIM_LOST);
+  process.mutable_exit()->mutable_unknown()->set_detail(
+      "its shim was killed; its tree is unproven: it has no cgroup");
+  process.add_flags(v1::FLAG_LEAKED);
+  const std::string story = TellStory(process, At(15, 0, 0));
+  EXPECT_THAT(story, HasSubstr("Its exit is unknown: its shim was killed; its tree is unproven: it "
+                               "has no cgroup"));
+  EXPECT_THAT(story, Not(HasSubstr("shim was lost")));
+  EXPECT_THAT(story, Not(HasSubstr("nobody can prove")));
+  EXPECT_THAT(story, Not(HasSubstr("has not been seen empty")));
+}
+
 TEST(Story, OfOneThatNeverRan) {
   v1::Process process = Web();
   process.set_pid(0);

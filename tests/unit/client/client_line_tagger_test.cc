@@ -1,9 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <random>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "shoal/line_tagger.h"
 
 namespace shoal {
@@ -65,6 +69,38 @@ TEST(LineTagger, ALongLineIsContinuedWithAMarkOnBothSides) {
   std::string out;
   tagger.Append(0, kOut, "abcdefghij\nk\n", &out);
   EXPECT_EQ(out, "0|abcd~\n0|~efgh~\n0|~ij\n0|k\n");
+}
+
+TEST(LineTagger, ALongLineIsNotCutWithinACharacter) {
+  for (const std::string character : {"ä", "€", "😀"}) {
+    for (const size_t chunk : {size_t{1}, size_t{3}, size_t{100}}) {
+      LineTagger tagger = Tagger(6);
+      std::string line;
+      for (int i = 0; i < 20; ++i) absl::StrAppend(&line, "a", character);
+      std::string out;
+      for (size_t i = 0; i < line.size(); i += chunk) {
+        tagger.Append(0, kOut, line.substr(i, chunk), &out);
+      }
+      tagger.Append(0, kOut, "\n", &out);
+      std::string joined;
+      for (absl::string_view piece : absl::StrSplit(out, '\n')) {
+        absl::ConsumePrefix(&piece, "0|");
+        absl::ConsumePrefix(&piece, "~");
+        absl::ConsumeSuffix(&piece, "~");
+        EXPECT_NE(static_cast<uint8_t>(piece.empty() ? 'a' : piece.front()) & 0xC0, 0x80) << piece;
+        EXPECT_LE(piece.size(), 6u);
+        absl::StrAppend(&joined, piece);
+      }
+      EXPECT_EQ(joined, line);
+    }
+  }
+}
+
+TEST(LineTagger, BytesThatAreNoCharacterAreCutWhereTheLineIsFull) {
+  LineTagger tagger = Tagger(4);
+  std::string out;
+  tagger.Append(0, kOut, "\x80\x80\x80\x80\x80\x80\n", &out);
+  EXPECT_EQ(out, "0|\x80\x80\x80\x80~\n0|~\x80\x80\n");
 }
 
 TEST(LineTagger, ALineOfExactlyTheLimitIsOnePiece) {
