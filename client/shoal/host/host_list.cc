@@ -275,8 +275,28 @@ bool HostAddress::is_loopback() const {
   return IsIpv4(host) && absl::StartsWith(host, "127.");
 }
 
+namespace {
+
+// gRPC takes a target for a URI, and decodes it: every byte that is not plain there is encoded, so that
+// the path that is connected to is the one that was written.
+std::string EncodePath(absl::string_view path) {
+  constexpr absl::string_view kPlain = "/.-_~!$&'()*+,;=:@";
+  std::string encoded;
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (absl::ascii_isalnum(byte) || kPlain.find(c) != absl::string_view::npos) {
+      encoded.push_back(c);
+    } else {
+      absl::StrAppend(&encoded, "%", absl::Hex(byte, absl::kZeroPad2));
+    }
+  }
+  return encoded;
+}
+
+}  // namespace
+
 std::string HostAddress::target() const {
-  if (is_unix()) return absl::StrCat("unix:", unix_path);
+  if (is_unix()) return absl::StrCat("unix:", EncodePath(unix_path));
   if (IsIpv4(host)) return absl::StrCat("ipv4:", host, ":", port);
   if (IsIpv6(host)) {
     return absl::StrCat("ipv6:[", absl::StrReplaceAll(host, {{"%", "%25"}}), "]:", port);

@@ -52,6 +52,8 @@ TEST(HostList, EveryKindOfAddressHasItsTarget) {
   EXPECT_EQ(TargetOf("[fe80::1%eth0]:99"), "ipv6:[fe80::1%25eth0]:99");
   EXPECT_EQ(TargetOf("unix:/run/a.sock"), "unix:/run/a.sock");
   EXPECT_EQ(TargetOf("unix:///run/a.sock"), "unix:/run/a.sock");
+  // gRPC decodes a target.
+  EXPECT_EQ(TargetOf("unix:/run/%2e/ä?#.sock"), "unix:/run/%252e/%c3%a4%3f%23.sock");
 }
 
 TEST(HostList, RangesWorkInAddressesAndWithPorts) {
