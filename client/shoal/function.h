@@ -23,7 +23,7 @@
 namespace shoal::internal {
 
 // Any of them, typed no more.
-using Function = std::function<absl::StatusOr<std::string>(absl::string_view argument)>;
+using Function = std::function<absl::StatusOr<std::string>(const std::string& argument)>;
 // Which one: never called as this.
 using FunctionKey = void (*)();
 
@@ -121,7 +121,7 @@ template <typename Result>
 Function Bind(Result (*function)()) {
   CheckFunction<Result>();
   if constexpr (kIsResult<Result>) {
-    return [function](absl::string_view) { return ToResult(function()); };
+    return [function](const std::string&) { return ToResult(function()); };
   } else {
     return nullptr;
   }
@@ -132,10 +132,15 @@ Function Bind(Result (*function)(Parameter, More...)) {
   using Argument = std::remove_cvref_t<Parameter>;
   if constexpr (sizeof...(More) == 0 && kIsResult<Result> &&
                 (kIsMessage<Argument> || kIsBytes<Argument>)) {
-    return [function](absl::string_view bytes) -> absl::StatusOr<std::string> {
-      absl::StatusOr<Argument> argument = FromBytes<Argument>(bytes);
-      if (!argument.ok()) return argument.status();
-      return ToResult(function(*std::move(argument)));
+    return [function](const std::string& bytes) -> absl::StatusOr<std::string> {
+      // Long bytes are not copied where the function does not take a copy.
+      if constexpr (std::is_same_v<Parameter, const std::string&>) {
+        return ToResult(function(bytes));
+      } else {
+        absl::StatusOr<Argument> argument = FromBytes<Argument>(bytes);
+        if (!argument.ok()) return argument.status();
+        return ToResult(function(*std::move(argument)));
+      }
     };
   } else {
     return nullptr;

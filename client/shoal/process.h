@@ -123,7 +123,10 @@ class Process {
   // What the function returned, or Run() gave to SetResult(): bytes, or a message of that type.
   // FAILED_PRECONDITION: it has not been joined.
   // The error that Join() returns. INVALID_ARGUMENT: the result is not such a message.
-  absl::StatusOr<std::string> Result() const;
+  absl::StatusOr<std::string> Result() const&;
+  // The same without a copy of it, for the last one that asks: std::move(process).Result(). What is
+  // asked later is FAILED_PRECONDITION.
+  absl::StatusOr<std::string> Result() &&;
   template <typename Message>
   absl::StatusOr<Message> Result() const;
 

@@ -50,7 +50,7 @@ Ended RunFunction(FunctionCall call) {
     return {loaded, call.function + "::Load()"};
   }
   if (absl::Status status = process.Run(); !status.ok()) return {status, returned_by};
-  absl::StatusOr<std::string> result = process.Result();
+  absl::StatusOr<std::string> result = std::move(process).Result();
   if (absl::IsFailedPrecondition(result.status())) result = std::string();  // it may give none
   if (result.ok()) {
     if (absl::Status fits = CheckResultSize(result->size()); !fits.ok()) result = fits;
@@ -67,11 +67,17 @@ void PrintError(const absl::Status& error, const std::string& returned_by) {
   PrintStackOf(error, stderr);
 }
 
-[[noreturn]] void EndWith(Ended ended) {
+// A value is written from where it is: it may be as large as half the memory.
+absl::Status Return(const absl::StatusOr<std::string>& result) {
+  if (!result.ok()) return result_pipe->Write(SerializeResult(result.status()), "");
+  return result_pipe->Write(HeadOfResult(result->size()), *result);
+}
+
+[[noreturn]] void EndWith(const Ended& ended) {
   bool is_ok = ended.result.ok();
   if (!is_ok) PrintError(ended.result.status(), ended.returned_by);
   std::fflush(nullptr);  // what it printed is there before its result is
-  absl::Status told = result_pipe->Write(SerializeResult(std::move(ended.result)));
+  absl::Status told = Return(ended.result);
   if (!told.ok()) PrintError(told, "");
   std::exit(is_ok && told.ok() ? 0 : kFailed);
 }
@@ -104,7 +110,7 @@ void RunIfChild() {
   SetStartMethod((*call)->start_method);
   TellCrashes();
   EndOnUncaught([](const absl::Status& status) {
-    if (absl::Status told = result_pipe->Write(SerializeResult(status)); !told.ok()) {
+    if (absl::Status told = Return(status); !told.ok()) {
       PrintError(told, "");
     }
   });

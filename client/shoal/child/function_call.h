@@ -45,6 +45,8 @@ std::optional<absl::StatusOr<FunctionCall>> TakeFunctionCall();
 absl::Status CheckResultSize(size_t bytes);
 // A shoal.v1.FunctionResult, of a value or an error. REQUIRES: CheckResultSize() of the value.
 std::string SerializeResult(absl::StatusOr<std::string> result);
+// What stands in it before a value of so many bytes, which are all the rest.
+std::string HeadOfResult(size_t bytes);
 // What is in there; nothing: no byte was written. DATA_LOSS: it was cut off. Neither copies a
 // value: it may be as large as half the memory.
 std::optional<absl::StatusOr<std::string>> ParseResult(std::string bytes);

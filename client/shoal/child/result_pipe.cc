@@ -9,7 +9,6 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "common/unique_fd.h"
 #include "shoal/v1/fork_protocol.h"
 
@@ -48,6 +47,19 @@ int TakeResultFd() {
   return fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? fd : -1;
 }
 
+// 0, or the errno.
+int WriteAll(int fd, absl::string_view bytes) {
+  while (!bytes.empty()) {
+    ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written >= 0) {
+      bytes.remove_prefix(static_cast<size_t>(written));
+    } else if (errno != EINTR) {
+      return errno;
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 ResultPipe::ResultPipe() : fd_(TakeResultFd()), owner_(getpid()) {
@@ -64,7 +76,7 @@ void ResultPipe::Forget() {
   if (fd >= 0 && IsStillThere(fd)) close(fd);
 }
 
-absl::Status ResultPipe::Write(const std::string& message) {
+absl::Status ResultPipe::Write(absl::string_view head, absl::string_view rest) {
   if (getpid() != owner_) return absl::OkStatus();
   int fd = fd_.exchange(-1);
   if (fd < 0) return absl::OkStatus();
@@ -73,16 +85,8 @@ absl::Status ResultPipe::Write(const std::string& message) {
         absl::StrCat("its result is lost: the program has closed descriptor ", fd,
                      ", through which it was to be returned"));
   }
-  absl::string_view rest = message;
-  int error = 0;
-  while (!rest.empty() && error == 0) {
-    ssize_t written = write(fd, rest.data(), rest.size());
-    if (written >= 0) {
-      rest.remove_prefix(static_cast<size_t>(written));
-    } else if (errno != EINTR) {
-      error = errno;
-    }
-  }
+  int error = WriteAll(fd, head);
+  if (error == 0) error = WriteAll(fd, rest);
   close(fd);
   if (error == 0) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat("its result cannot be written: ", strerror(error)));

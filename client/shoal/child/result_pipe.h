@@ -16,9 +16,9 @@
 #include <sys/types.h>
 
 #include <atomic>
-#include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 
 namespace shoal::internal {
 
@@ -32,10 +32,10 @@ class ResultPipe {
   // is not seen while this one has it open.
   void Forget();
 
-  // A FunctionResult, once: what comes later is OK and not written, as is everything where no
+  // A FunctionResult in two parts, once: what comes later is OK and not written, as is everything where no
   // result is wanted. Then it is closed: a result that is complete can be seen to be. DATA_LOSS:
   // the program has closed it, or it cannot be written.
-  absl::Status Write(const std::string& message);
+  absl::Status Write(absl::string_view head, absl::string_view rest);
 
  private:
   bool IsStillThere(int fd) const;

@@ -118,6 +118,7 @@ absl::Status ChildProcess::Start(const Work& work, const std::string& name) {
     SHOAL_RETURN_IF_ERROR(CheckOptions(options_, work));
     phase_ = Phase::kStarting;
     outcome_.reset();
+    is_result_taken_ = false;
     options = options_;
   }
   if (options.name.empty()) options.name = name;
@@ -254,7 +255,24 @@ void ChildProcess::KeepResult(absl::StatusOr<std::string> bytes) {
 
 absl::StatusOr<std::string> ChildProcess::Result() {
   MutexLock lock(&mu_);
-  if (outcome_.has_value()) return *outcome_;
+  SHOAL_RETURN_IF_ERROR(CheckHasOutcome());
+  return *outcome_;
+}
+
+absl::StatusOr<std::string> ChildProcess::TakeResult() {
+  MutexLock lock(&mu_);
+  SHOAL_RETURN_IF_ERROR(CheckHasOutcome());
+  if (!outcome_->ok()) return outcome_->status();
+  is_result_taken_ = true;
+  return std::exchange(**outcome_, {});
+}
+
+absl::Status ChildProcess::CheckHasOutcome() {
+  if (is_result_taken_) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("no result of ", DisplayName(), ": it was taken before"));
+  }
+  if (outcome_.has_value()) return absl::OkStatus();
   if (phase_ != Phase::kStarted) {
     return absl::FailedPreconditionError(
         absl::StrCat("no result of ", DisplayName(), ": it ",
@@ -268,7 +286,8 @@ absl::StatusOr<std::string> ChildProcess::Result() {
     return absl::FailedPreconditionError(
         absl::StrCat("no result of ", DisplayName(), ": it was not joined"));
   }
-  return Outcome(*output_);
+  Outcome(*output_);
+  return absl::OkStatus();
 }
 
 absl::Status ChildProcess::Refresh() {

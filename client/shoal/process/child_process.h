@@ -38,6 +38,8 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   absl::StatusOr<bool> Join(absl::Duration timeout);
   absl::Status Wait(absl::Duration timeout);
   absl::StatusOr<std::string> Result();
+  // The same, without a copy of it. FAILED_PRECONDITION from then on.
+  absl::StatusOr<std::string> TakeResult();
   absl::Status End(bool kill);
   absl::Status Interrupt();
   absl::StatusOr<bool> IsAlive();
@@ -73,6 +75,8 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   absl::StatusOr<bool> AwaitOutput(ProcessOutput& output, BootTime deadline);
   const absl::StatusOr<std::string>& Outcome(ProcessOutput& output)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // OK: the outcome is known.
+  absl::Status CheckHasOutcome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckStarted(absl::string_view wanted) const;
   absl::Status CheckNew(absl::string_view wanted) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::shared_ptr<ProcessOutput> Output() const;
@@ -89,6 +93,7 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   // What came back of a function, or was given to KeepResult(); nothing: not known yet.
   std::optional<absl::StatusOr<std::string>> outcome_ ABSL_GUARDED_BY(mu_);
   bool is_without_result_ ABSL_GUARDED_BY(mu_) = false;  // and so its outcome is an error of ours
+  bool is_result_taken_ ABSL_GUARDED_BY(mu_) = false;    // the outcome is OK, and empty now
   bool was_ended_here_ ABSL_GUARDED_BY(mu_) = false;     // End() was called while it ran
   bool is_abandoned_ ABSL_GUARDED_BY(mu_) = false;       // no Process is there to ask for it
   bool is_followed_ ABSL_GUARDED_BY(mu_) = false;        // news_ hears of it by itself

@@ -116,7 +116,8 @@ absl::Status Process::Start() {
 
 absl::StatusOr<bool> Process::Join(absl::Duration timeout) { return rep_->Join(timeout); }
 absl::Status Process::Wait(absl::Duration timeout) { return rep_->Wait(timeout); }
-absl::StatusOr<std::string> Process::Result() const { return rep_->Result(); }
+absl::StatusOr<std::string> Process::Result() const& { return rep_->Result(); }
+absl::StatusOr<std::string> Process::Result() && { return rep_->TakeResult(); }
 
 absl::StatusOr<bool> Process::IsAlive() { return rep_->IsAlive(); }
 

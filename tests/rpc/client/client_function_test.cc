@@ -106,6 +106,20 @@ TEST_F(FunctionProcess, JoinReturnsTheErrorOfTheFunctionEachTime) {
   EXPECT_EQ(process.ExitCode(), 1);
 }
 
+TEST_F(FunctionProcess, AResultThatIsTakenIsAskedForOnce) {
+  Process process(Square, "12", options_);
+  ASSERT_TRUE(process.Start().ok());
+  Return(process, std::string(1000, 'r'));
+  EXPECT_EQ(process.Join().value(), true);
+  EXPECT_EQ(process.Result().value(), std::string(1000, 'r'));
+  EXPECT_EQ(std::move(process).Result().value(), std::string(1000, 'r'));
+  // NOLINTNEXTLINE(bugprone-use-after-move): its result alone was taken.
+  EXPECT_EQ(process.Result().status(),
+            absl::FailedPreconditionError(
+                absl::StrCat("no result of ", process.name(), ": it was taken before")));
+  EXPECT_TRUE(process.Wait().ok());
+}
+
 TEST_F(FunctionProcess, OneThatIsKilledHasAnExitCodeAndNoResultWhichIsAnError) {
   Process process(Square, "x", options_);
   ASSERT_TRUE(process.Start().ok());

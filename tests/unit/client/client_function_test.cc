@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "shoal/child/function_call.h"
 #include "shoal/function.h"
 #include "shoal/v1/function_result.pb.h"
@@ -41,6 +43,20 @@ TEST(Function, TakesNothingBytesOrAMessage) {
   EXPECT_EQ(*Bind(Twice)("ab"), "abab");
   EXPECT_EQ(*Bind(FirstOf)("ab"), "a");
   EXPECT_EQ(*Bind(Older)(SurvivorBytes(6)), SurvivorBytes(7));
+}
+
+// Where the bytes are.
+absl::StatusOr<std::string> PlaceOf(const std::string& text) {
+  return absl::StrCat(reinterpret_cast<uintptr_t>(text.data()));
+}
+absl::StatusOr<std::string> PlaceOfView(absl::string_view text) {
+  return absl::StrCat(reinterpret_cast<uintptr_t>(text.data()));
+}
+
+TEST(Function, ALongArgumentIsNotCopiedForIt) {
+  const std::string text(1000, 'x');
+  EXPECT_EQ(*Bind(PlaceOf)(text), *PlaceOf(text));
+  EXPECT_EQ(*Bind(PlaceOfView)(text), *PlaceOf(text));
 }
 
 TEST(Function, ItsErrorComesThrough) {
@@ -212,6 +228,7 @@ TEST_F(FunctionCallTest, ALongArgumentIsReadFromItsFile) {
   auto taken = TakeFunctionCall();
   ASSERT_TRUE(taken.has_value() && taken->ok()) << taken->status();
   EXPECT_EQ((*taken)->argument, text);
+  EXPECT_EQ((*taken)->argument->capacity(), text.size());  // it has not grown bit by bit
   unlink(path.c_str());
   Enter(ToEnvironment(call));
   EXPECT_EQ(TakeFunctionCall()->status(),
@@ -247,6 +264,13 @@ TEST(FunctionResult, IsAMessageThatOthersCanRead) {
     ASSERT_TRUE(message.ParseFromString(SerializeResult(std::string(size, 'x'))));
     EXPECT_EQ(message.value(), std::string(size, 'x'));
     EXPECT_EQ(**ParseResult(message.SerializeAsString()), message.value());
+  }
+}
+
+TEST(FunctionResult, IsItsHeadAndTheValueItself) {
+  for (size_t size : {0u, 1u, 127u, 128u, 70'000u}) {
+    const std::string value(size, 'x');
+    EXPECT_EQ(HeadOfResult(size) + value, SerializeResult(value));
   }
 }
 

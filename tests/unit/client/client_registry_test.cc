@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "shoal/context.h"
 #include "shoal/process_info.h"
@@ -95,6 +96,20 @@ TEST(ProcessInMain, RunMayBeCalledHere) {
   EXPECT_EQ(
       Process({.command = {"true"}, .name = "web"}).Run(),
       absl::UnimplementedError("web runs a command: there is nothing to call in this process"));
+}
+
+const char* made_at = nullptr;
+absl::StatusOr<std::string> MakeLong() {
+  std::string made(1000, 'x');
+  made_at = made.data();
+  return made;
+}
+
+TEST(ProcessInMain, WhatAFunctionReturnedIsTakenWithoutACopy) {
+  Process process(MakeLong);
+  ASSERT_TRUE(process.Run().ok());
+  EXPECT_NE(process.Result()->data(), made_at);
+  EXPECT_EQ(std::move(process).Result()->data(), made_at);
 }
 
 TEST(ProcessInMain, NamesCountAndBeginWithTheClass) {
