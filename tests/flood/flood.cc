@@ -356,7 +356,7 @@ int Main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word == "--quick") is_quick = true;
-    if (word == "--only" && i + 1 < argc) absl::SimpleAtoi(argv[++i], &only);
+    if (word == "--only" && (i + 1 == argc || !absl::SimpleAtoi(argv[++i], &only))) return 2;
     if (word == "--drive" && i + 2 < argc) {
       size_t kind = 0;
       if (!absl::SimpleAtoi(argv[i + 1], &kind) || kind >= Floods().size()) return 2;
