@@ -6,10 +6,10 @@
 
 #include "absl/status/statusor.h"
 #include "agent/rpc/agent_time.h"
-#include "agent/rpc/answer_budget.h"
 #include "agent/rpc/commands.h"
 #include "agent/rpc/process_conversion.h"
 #include "agent/rpc/request_checks.h"
+#include "agent/rpc/session_list.h"
 #include "agent/rpc/session_rule.h"
 #include "agent/rpc/unary_call.h"
 #include "agent/spec/time_conversion.h"
@@ -17,9 +17,6 @@
 
 namespace shoal::agent {
 namespace {
-
-constexpr size_t kMaxSessionBytes = 1024;  // name and owner, of 256 bytes each, and the rest
-constexpr size_t kFraming = 8;
 
 absl::StatusOr<CloseSessionCommand> ToCommand(const v1::CloseRequest& request,
                                               const Permit& permit) {
@@ -110,21 +107,8 @@ grpc::ServerUnaryReactor* SessionService::List(Context* context,
   if (!call->has_permit()) return call.get();
   if (absl::Status checked = CheckPage(*request); !checked.ok()) return call->Failed(checked);
   call->CarryOut([edge = edge_, permit = call->permit(), after_id = request->page_token(),
-                  page_size = request->page_size(), call] {
-    v1::SessionServiceListResponse page;
-    size_t bytes = 0;
-    edge->supervisor->ForEachSessionFrom(permit, after_id, [&](const SessionEntry& session) {
-      const int count = page.sessions_size();
-      if (count > 0 && (count == page_size || bytes + kMaxSessionBytes > kMaxAnswerBytes)) {
-        page.set_next_page_token(page.sessions(count - 1).id());
-        return false;
-      }
-      v1::Session* one = page.add_sessions();
-      SetSession(session, edge->supervisor->LiveProcessesOf(session.id), one);
-      bytes += one->ByteSizeLong() + kFraming;
-      return true;
-    });
-    call->Answer([&](v1::SessionServiceListResponse* filled) { filled->Swap(&page); });
+                  page_size = request->page_size(), call]() mutable {
+    AnswerSessions(edge, permit, std::move(after_id), page_size, call);
   });
   return call.get();
 }

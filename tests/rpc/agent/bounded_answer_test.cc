@@ -46,6 +46,18 @@ class BoundedAnswerTest : public RpcTest {
     EXPECT_TRUE(status.ok()) << status.error_message();
     return response;
   }
+
+  std::set<std::string> OpenSessions(int count) {
+    std::set<std::string> ids;
+    for (int i = 0; i < count; ++i) {
+      v1::OpenRequest open;
+      open.set_request_id(NewRequestId());
+      v1::OpenResponse opened;
+      EXPECT_TRUE(sessions_->Open(NewContext().get(), open, &opened).ok());
+      ids.insert(opened.session().id());
+    }
+    return ids;
+  }
 };
 
 TEST_F(BoundedAnswerTest, ABatchOfLongArgumentsIsToldInBriefBeyondTheFirst) {
@@ -116,14 +128,7 @@ TEST_F(BoundedAnswerTest, MoreThan64GlobsAreRefused) {
 }
 
 TEST_F(BoundedAnswerTest, SessionsAreListedInPages) {
-  std::set<std::string> ids;
-  for (int i = 0; i < 5; ++i) {
-    v1::OpenRequest open;
-    open.set_request_id(NewRequestId());
-    v1::OpenResponse opened;
-    ASSERT_TRUE(sessions_->Open(NewContext().get(), open, &opened).ok());
-    ids.insert(opened.session().id());
-  }
+  std::set<std::string> ids = OpenSessions(5);
   v1::SessionServiceListRequest request;
   v1::SessionServiceListResponse all;
   ASSERT_TRUE(sessions_->List(NewContext().get(), request, &all).ok());
@@ -141,6 +146,35 @@ TEST_F(BoundedAnswerTest, SessionsAreListedInPages) {
   } while (!request.page_token().empty());
   EXPECT_EQ(pages, 3);
   EXPECT_TRUE(ids.empty());
+}
+
+TEST_F(BoundedAnswerTest, APageOfSessionsIsFilledInSlices) {
+  OpenSessions(5);
+  agent_.OnLoop([&] { agent_.clock().SetTick(absl::Seconds(1)); });
+  absl::Duration before, after;
+  agent_.OnLoop([&] { before = agent_.clock().BootTime(); });
+  v1::SessionServiceListResponse page;
+  ASSERT_TRUE(sessions_->List(NewContext().get(), {}, &page).ok());
+  agent_.OnLoop([&] { after = agent_.clock().BootTime(); });
+  EXPECT_EQ(page.sessions_size(), 5);
+  // The clock was looked at when each slice began, and after each session.
+  EXPECT_GE(after - before, absl::Seconds(2 * 5));
+}
+
+TEST_F(BoundedAnswerTest, NoPageHasMoreThan1000Sessions) {
+  std::set<std::string> ids = OpenSessions(1'001);
+  for (const int page_size : {0, 5'000}) {
+    v1::SessionServiceListRequest request;
+    request.set_page_size(page_size);
+    v1::SessionServiceListResponse page, last;
+    ASSERT_TRUE(sessions_->List(NewContext().get(), request, &page).ok());
+    EXPECT_EQ(page.sessions_size(), 1'000);
+    request.set_page_token(page.next_page_token());
+    ASSERT_TRUE(sessions_->List(NewContext().get(), request, &last).ok());
+    ASSERT_EQ(last.sessions_size(), 1);
+    EXPECT_EQ(last.sessions(0).id(), *ids.rbegin());
+    EXPECT_EQ(last.next_page_token(), "");
+  }
 }
 
 ProcessEntry EntryOf(size_t argument_bytes, size_t name_bytes) {

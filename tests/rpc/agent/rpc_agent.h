@@ -56,6 +56,7 @@ class RpcAgent {
   void OnLoop(const std::function<void()>& what);
 
   FakeShims& shims() { return shims_; }
+  FakeClock& clock() { return fake_clock_; }
   Supervisor& supervisor() { return *supervisor_; }
   Server& server() { return *server_; }
   const Edge& edge() const { return edge_; }
