@@ -1,5 +1,10 @@
 #include "agent/rpc/bulk_call.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/unknown_field_set.h>
+
+#include <cstdint>
+
 namespace shoal::agent {
 namespace {
 
@@ -36,6 +41,14 @@ std::vector<Told> ToldOf(const std::vector<SpawnOutcome>& outcomes) {
     told.push_back({is_there ? outcome.process->id : "", outcome.status});
   }
   return told;
+}
+
+void AppendEncoded(const google::protobuf::Message& one, google::protobuf::Message* all) {
+  const std::string bytes = one.SerializeAsString();
+  google::protobuf::io::CodedInputStream stream(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                                static_cast<int>(bytes.size()));
+  // Unknown fields are written as they were read.
+  all->GetReflection()->MutableUnknownFields(all)->MergeFromCodedStream(&stream);
 }
 
 size_t AddTo(v1::WaitResponse* response, const Told& told, const ProcessEntry* process,

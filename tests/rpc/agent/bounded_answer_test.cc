@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/rpc/answer_budget.h"
+#include "agent/rpc/bulk_call.h"
 #include "tests/rpc/agent/rpc_test.h"
 
 namespace shoal::agent {
@@ -214,6 +215,25 @@ Filled FillWith(const ProcessEntry& entry, size_t count) {
   }
   filled.bytes = response.ByteSizeLong();
   return filled;
+}
+
+TEST(EncodedAnswer, IsTheSameOnTheWireAndTakesLittleMemory) {
+  const ProcessEntry entry = EntryOf(1'000'000, 20);
+  constexpr int kTold = 10'000;
+  v1::WaitResponse plain, encoded;
+  for (v1::WaitResponse* response : {&plain, &encoded}) response->set_timed_out(true);
+  for (int i = 0; i < kTold; ++i) {
+    v1::WaitResponse one;
+    SetProcess(entry, "host", Detail::kBrief, one.add_processes());
+    SetProcess(entry, "host", Detail::kBrief, plain.add_processes());
+    AppendEncoded(one, &encoded);
+  }
+  EXPECT_EQ(encoded.processes_size(), 0);
+  EXPECT_LT(encoded.SpaceUsedLong(), 3 * plain.ByteSizeLong());
+  EXPECT_GT(plain.SpaceUsedLong(), 2 * encoded.SpaceUsedLong());
+  v1::WaitResponse read;
+  ASSERT_TRUE(read.ParseFromString(encoded.SerializeAsString()));
+  EXPECT_EQ(read.SerializeAsString(), plain.SerializeAsString());
 }
 
 TEST(AnswerBudget, FewAreToldInFull) {
