@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +17,7 @@
 namespace shoal::agent {
 namespace {
 
+constexpr size_t kSpecsRemembered = 16;
 constexpr int kDeletesBetweenSpecSweeps = 1000;
 
 int64_t ChecksumOf(absl::string_view bytes) {
@@ -169,15 +172,22 @@ absl::Status SqliteStore::Insert(const ProcessEntry& process, absl::string_view 
 }
 
 absl::StatusOr<int64_t> SqliteStore::SpecIdFor(const std::shared_ptr<const Spec>& spec) {
-  if (spec == last_spec_) return last_spec_id_;
+  const auto known =
+      std::find_if(stored_specs_.begin(), stored_specs_.end(), [&spec](const auto& one) {
+        return !one.first.owner_before(spec) && !spec.owner_before(one.first);
+      });
+  if (known != stored_specs_.end()) {
+    std::rotate(known, std::next(known), stored_specs_.end());
+    return stored_specs_.back().second;
+  }
   const std::string stored = StoredFormOf(*spec);
   Statement& insert = statements_->insert_spec;
   insert.BindInt(1, ChecksumOf(stored));
   insert.BindBlob(2, stored);
   SHOAL_RETURN_IF_ERROR(insert.Run());
-  last_spec_ = spec;
-  last_spec_id_ = database_->LastRowId();
-  return last_spec_id_;
+  if (stored_specs_.size() == kSpecsRemembered) stored_specs_.pop_front();
+  stored_specs_.emplace_back(spec, database_->LastRowId());
+  return stored_specs_.back().second;
 }
 
 void SqliteStore::PutSpec(const ProcessEntry& process) {
@@ -199,7 +209,7 @@ void SqliteStore::DeleteProcess(const std::string& id) {
 
 absl::Status SqliteStore::ForgetUnusedSpecs() {
   deletes_ = 0;
-  last_spec_ = nullptr;
+  stored_specs_.clear();
   return database_->Execute(
       "DELETE FROM specs WHERE spec_id NOT IN (SELECT spec_id FROM processes)");
 }
@@ -269,7 +279,7 @@ absl::Status SqliteStore::Commit() {
   if (failure_.ok()) Note(statements_->commit.Run());
   if (!failure_.ok()) {
     Rollback();
-    last_spec_ = nullptr;  // its row may be gone with the transaction
+    stored_specs_.clear();  // their rows may be gone with the transaction
   }
   marked_unclean_ |= failure_.ok();
   dirty_ = false;

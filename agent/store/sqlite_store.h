@@ -15,9 +15,12 @@
 #ifndef SHOAL_AGENT_STORE_SQLITE_STORE_H_
 #define SHOAL_AGENT_STORE_SQLITE_STORE_H_
 
+#include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -85,9 +88,9 @@ class SqliteStore : public Store {
   bool dirty_ = false;
   bool marked_unclean_ = false;  // the file says so; see OpenDatabase
   absl::Status failure_;         // the first of this transaction
-  // The spec stored last in this transaction: the ranks of a batch follow each other.
-  std::shared_ptr<const Spec> last_spec_;
-  int64_t last_spec_id_ = 0;
+  // Rows of specs that processes were stored with, the latest last. Several, since batches of several
+  // callers are admitted by turns, each in many slices.
+  std::deque<std::pair<std::weak_ptr<const Spec>, int64_t>> stored_specs_;
   int deletes_ = 0;  // since specs were last looked through
 };
 

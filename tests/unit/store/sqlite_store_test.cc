@@ -146,6 +146,23 @@ TEST_F(StoreTest, RanksThatAreStoredInSeveralCommitsShareTheirSpecToo) {
   EXPECT_EQ(*(*Database::Open(dir_.file()))->Query("SELECT count(*) FROM specs"), "1");
 }
 
+TEST_F(StoreTest, RanksThatAreStoredByTurnsWithThoseOfOthersShareTheirSpecToo) {
+  Reload();
+  auto shared = SpecOf("shared");
+  for (const char* id : {"A", "B", "C"}) {
+    ProcessEntry rank = EntryOf(id);
+    rank.spec = shared;
+    store_->PutProcess(rank);
+    ProcessEntry other = EntryOf(std::string("other-") + id);
+    other.spec = SpecOf("other");
+    store_->PutProcess(other);
+    ASSERT_TRUE(store_->Commit().ok());
+  }
+  Reload();
+  store_.reset();
+  EXPECT_EQ(*(*Database::Open(dir_.file()))->Query("SELECT count(*) FROM specs"), "4");
+}
+
 TEST_F(StoreTest, ASpecGoesWithItsLastProcess) {
   Reload();
   auto shared = SpecOf("shared");
