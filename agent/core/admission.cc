@@ -371,7 +371,8 @@ absl::StatusOr<std::string> Admission::ParentOf(const Permit& permit, const Spec
 void Admission::ReplyWhenStarted(const LoggedCall& call,
                                  const std::vector<ProcessEntry*>& processes, bool replayed,
                                  SpawnCallback done) {
-  core_->waits.Add(processes, Until::kStarted, /*any=*/false, absl::InfiniteDuration(),
+  core_->waits.Add(call.permit.caller(), processes, Until::kStarted, /*any=*/false,
+                   absl::InfiniteDuration(),
                    [this, call, replayed, done = std::move(done)](
                        const std::vector<std::string>& ids, bool /*timed_out*/) mutable {
                      Reply(call, ids, replayed, done);

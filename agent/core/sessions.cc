@@ -280,7 +280,7 @@ void Sessions::Close(const CloseSessionCommand& command, CloseCallback done) {
   for (const ProcessEntry* process : processes) closing->ids.push_back(process->id);
   // Nothing is done to an unmanaged one, so it is not waited for: it is named as a survivor.
   std::erase_if(processes, [](const ProcessEntry* process) { return process->IsUnmanaged(); });
-  core_->waits.Add(processes, Until::kEmpty, /*any=*/false,
+  core_->waits.Add(command.permit.caller(), processes, Until::kEmpty, /*any=*/false,
                    terminator_->TimeoutFor(processes, command.grace, command.timeout),
                    [this, caller = command.permit.caller(), closing](
                        const std::vector<std::string>& /*ending*/, bool /*timed_out*/) {

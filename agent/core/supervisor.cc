@@ -97,8 +97,9 @@ class Supervisor::Impl final : public ProcessEvents {
     const size_t count_;
   };
 
-  WaitId AddWait(const std::string& owner, const std::vector<ProcessEntry*>& processes, Until until,
+  WaitId AddWait(const Permit& permit, const std::vector<ProcessEntry*>& processes, Until until,
                  bool any, absl::Duration timeout, WaitCallback done) {
+    const std::string& owner = permit.owner();
     const size_t limit = core.options.quotas.awaited_processes;
     const auto known = awaited.find(owner);
     const size_t has = known == awaited.end() ? 0 : known->second;
@@ -109,7 +110,7 @@ class Supervisor::Impl final : public ProcessEvents {
       return 0;
     }
     return core.waits.Add(
-        processes, until, any, timeout,
+        permit.caller(), processes, until, any, timeout,
         [this, counted = std::make_unique<Awaited>(this, owner, processes.size()),
          done = std::move(done)](const std::vector<std::string>& ids, bool timed_out) mutable {
           std::vector<const ProcessEntry*> found;
@@ -245,10 +246,10 @@ void Supervisor::Wait(const Permit& permit, const Selector& selector, Until unti
                       WaitCallback done) {
   impl_->core.selecting.Run(
       permit.caller(), selector, [ticket] { return !ticket->is_cancelled; },
-      [this, owner = permit.owner(), until, any, timeout, ticket,
+      [this, permit, until, any, timeout, ticket,
        done = std::move(done)](absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
         if (!selected.ok()) return done(selected.status(), false);
-        ticket->id = impl_->AddWait(owner, *selected, until, any, timeout, std::move(done));
+        ticket->id = impl_->AddWait(permit, *selected, until, any, timeout, std::move(done));
       });
 }
 

@@ -226,7 +226,7 @@ bool Terminator::EndNext(const std::shared_ptr<Job>& job) {
     if (process != nullptr && !process->IsUnmanaged()) ending.push_back(process);
   }
   job->next = 0;
-  core_->waits.Add(ending, Until::kEmpty, /*any=*/false,
+  core_->waits.Add(job->command.permit.caller(), ending, Until::kEmpty, /*any=*/false,
                    TimeoutFor(ending, job->command.grace, job->command.timeout),
                    [this, job](const std::vector<std::string>& /*ending*/, bool /*timed_out*/) {
                      core_->slices.Run(job->command.permit.caller(),

@@ -3,6 +3,11 @@
 #include <utility>
 
 namespace shoal::agent {
+namespace {
+
+constexpr size_t kPerStep = 16;
+
+}  // namespace
 
 bool Waits::HasCome(const ProcessEntry& process, Until until) {
   switch (until) {
@@ -21,70 +26,102 @@ bool Waits::HasCome(const ProcessEntry& process, Until until) {
   return false;
 }
 
-Waits::Id Waits::Add(const std::vector<ProcessEntry*>& processes, Until until, bool any,
-                     absl::Duration timeout, Callback done) {
+Waits::Id Waits::Add(const Caller& caller, const std::vector<ProcessEntry*>& processes, Until until,
+                     bool any, absl::Duration timeout, Callback done) {
   Id id = ++last_id_;
   Wait& wait = waits_[id];
+  wait.caller = caller;
   wait.ids.reserve(processes.size());
+  for (const ProcessEntry* process : processes) wait.ids.push_back(process->id);
   wait.until = until;
   wait.any = any;
   wait.done = std::move(done);
-  for (const ProcessEntry* process : processes) {
-    wait.ids.push_back(process->id);
-    if (HasCome(*process, until)) continue;
-    ++wait.missing;
-    by_process_[process->id].push_back(id);
+  if (timeout != absl::InfiniteDuration()) {
+    wait.timer = scheduler_->After(timeout, [this, id] { OnTimer(id); });
   }
-  if (IsSatisfied(wait)) {
-    satisfied_.push_back(id);
-  } else if (timeout != absl::InfiniteDuration()) {
-    wait.timer = scheduler_->After(timeout, [this, id] {
-      if (auto found = waits_.find(id); found != waits_.end()) found->second.timer = 0;
-      Finish(id, /*timed_out=*/true);
-    });
-  }
+  slices_->Run(caller, [this, id] { return LinkSome(id); });
   return id;
 }
 
-void Waits::Unlink(Id wait_id, const Wait& wait) {
-  if (wait.missing == 0) return;
-  for (const std::string& process_id : wait.ids) {
-    auto found = by_process_.find(process_id);
-    if (found == by_process_.end()) continue;
-    std::erase(found->second, wait_id);
-    if (found->second.empty()) by_process_.erase(found);
+bool Waits::LinkSome(Id wait_id) {
+  const auto found = waits_.find(wait_id);
+  if (found == waits_.end()) return false;
+  Wait& wait = found->second;
+  for (size_t i = 0; i < kPerStep && wait.linked < wait.ids.size(); ++i) {
+    const std::string& process_id = wait.ids[wait.linked++];
+    const ProcessEntry* process = table_->Find(process_id);
+    if (process == nullptr || HasCome(*process, wait.until)) continue;
+    ++wait.missing;
+    by_process_[process_id].push_back(wait_id);
   }
+  if (IsSatisfied(wait)) {
+    satisfied_.push_back(wait_id);
+    return false;
+  }
+  if (wait.linked < wait.ids.size()) return true;
+  if (wait.is_late) Finish(wait_id, /*timed_out=*/true);
+  return false;
+}
+
+// That of a wait for many may have passed before it is known what has come.
+void Waits::OnTimer(Id wait_id) {
+  const auto found = waits_.find(wait_id);
+  if (found == waits_.end()) return;
+  found->second.timer = 0;
+  found->second.is_late = true;
+  if (found->second.linked == found->second.ids.size()) Finish(wait_id, /*timed_out=*/true);
+}
+
+void Waits::Unlink(Id wait_id, Wait wait) {
+  if (wait.missing == 0) return;
+  wait.ids.resize(wait.linked);
+  const Caller caller = wait.caller;
+  slices_->Run(caller, [this, wait_id, ids = std::move(wait.ids)]() mutable {
+    for (size_t i = 0; i < kPerStep && !ids.empty(); ++i) {
+      const auto found = by_process_.find(ids.back());
+      ids.pop_back();
+      if (found == by_process_.end()) continue;
+      std::erase(found->second, wait_id);
+      if (found->second.empty()) by_process_.erase(found);
+    }
+    return !ids.empty();
+  });
 }
 
 void Waits::Cancel(Id wait_id) {
   auto found = waits_.find(wait_id);
   if (found == waits_.end()) return;
   if (found->second.timer != 0) scheduler_->Cancel(found->second.timer);
-  Unlink(wait_id, found->second);
+  Wait wait = std::move(found->second);
   waits_.erase(found);
+  Unlink(wait_id, std::move(wait));
 }
 
 void Waits::Finish(Id wait_id, bool timed_out) {
   auto found = waits_.find(wait_id);
   if (found == waits_.end()) return;
   if (found->second.timer != 0) scheduler_->Cancel(found->second.timer);
-  Unlink(wait_id, found->second);
   Wait wait = std::move(found->second);
   waits_.erase(found);
-  wait.done(wait.ids, timed_out);
+  Callback done = std::move(wait.done);
+  done(wait.ids, timed_out);
+  Unlink(wait_id, std::move(wait));
 }
 
 void Waits::Come(Id wait_id) {
-  Wait& wait = waits_.at(wait_id);
-  --wait.missing;
-  if (IsSatisfied(wait)) satisfied_.push_back(wait_id);
+  const auto found = waits_.find(wait_id);
+  if (found == waits_.end()) return;
+  --found->second.missing;
+  if (IsSatisfied(found->second)) satisfied_.push_back(wait_id);
 }
 
 void Waits::OnChanged(const ProcessEntry& process) {
   auto found = by_process_.find(process.id);
   if (found == by_process_.end()) return;
   std::erase_if(found->second, [&](Id wait_id) {
-    const bool has_come = HasCome(process, waits_.at(wait_id).until);
+    const auto wait = waits_.find(wait_id);
+    if (wait == waits_.end()) return true;
+    const bool has_come = HasCome(process, wait->second.until);
     if (has_come) Come(wait_id);
     return has_come;
   });

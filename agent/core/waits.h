@@ -4,6 +4,9 @@
 // Thread-safety: loop thread only.
 // Blocking:      never blocks.
 // Errors:        none. A wait calls back once, satisfied or timed out; not at all when cancelled.
+// Story:         Add: which processes → LinkSome: each is looked at and noted for it, in slices → it is
+//                satisfied, or its time has passed (Finish), or it is cancelled → UnlinkSome: what is
+//                noted for it goes, in slices.
 #ifndef SHOAL_AGENT_CORE_WAITS_H_
 #define SHOAL_AGENT_CORE_WAITS_H_
 
@@ -15,8 +18,11 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
+#include "agent/core/caller.h"
 #include "agent/core/commands.h"
 #include "agent/core/ports/scheduler.h"
+#include "agent/core/process_table.h"
+#include "agent/core/slices.h"
 
 namespace shoal::agent {
 
@@ -25,15 +31,17 @@ class Waits {
   using Callback = absl::AnyInvocable<void(const std::vector<std::string>& ids, bool timed_out)>;
   using Id = WaitId;
 
-  explicit Waits(Scheduler* scheduler) : scheduler_(scheduler) {}
+  Waits(const ProcessTable* table, Scheduler* scheduler, Slices* slices)
+      : table_(table), scheduler_(scheduler), slices_(slices) {}
 
   // Whether `until` is so of the process.
   static bool HasCome(const ProcessEntry& process, Until until);
 
-  // Waits for any or all of `processes`; never calls back before returning, so Settle() must follow
-  // in this turn.
-  Id Add(const std::vector<ProcessEntry*>& processes, Until until, bool any, absl::Duration timeout,
-         Callback done);
+  // Waits for any or all of `processes`, on behalf of `caller`; never calls back before returning, so
+  // Settle() must follow in this turn. A timeout that passes before all have been looked at counts
+  // from then.
+  Id Add(const Caller& caller, const std::vector<ProcessEntry*>& processes, Until until, bool any,
+         absl::Duration timeout, Callback done);
   void Cancel(Id wait);
 
   void OnChanged(const ProcessEntry& process);
@@ -44,24 +52,34 @@ class Waits {
 
  private:
   struct Wait {
+    Caller caller;
     std::vector<std::string> ids;
-    size_t missing = 0;  // of them
+    size_t linked = 0;   // so many of them have been looked at
+    size_t missing = 0;  // of those
     Until until;
     bool any;
+    bool is_late = false;  // its time has passed, and not all have been looked at
     Scheduler::TimerId timer = 0;
     Callback done;
   };
 
   bool IsSatisfied(const Wait& wait) const {
-    return wait.missing == 0 || (wait.any && wait.missing < wait.ids.size());
+    return (wait.linked == wait.ids.size() && wait.missing == 0) ||
+           (wait.any && wait.missing < wait.linked);
   }
+  bool LinkSome(Id wait_id);  // false: all are, or the wait is over
+  void OnTimer(Id wait_id);
   void Come(Id wait_id);
   void Finish(Id wait_id, bool timed_out);
-  void Unlink(Id wait_id, const Wait& wait);
+  // Takes a wait that is over out of the index, of which `wait` has what is left.
+  void Unlink(Id wait_id, Wait wait);
 
+  const ProcessTable* const table_;
   Scheduler* const scheduler_;
+  Slices* const slices_;
   absl::flat_hash_map<Id, Wait> waits_;
-  absl::flat_hash_map<std::string, std::vector<Id>> by_process_;  // of what is missing
+  // Of what is missing; may name waits that are over.
+  absl::flat_hash_map<std::string, std::vector<Id>> by_process_;
   std::vector<Id> satisfied_;
   Id last_id_ = 0;
 };

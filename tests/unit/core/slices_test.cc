@@ -1,5 +1,7 @@
 // Work on many processes in slices: nothing of it is lost, doubled or half done, and others have their
 // turns in between.
+#include "agent/core/slices.h"
+
 #include "tests/unit/core/supervisor_fixture.h"
 
 namespace shoal::agent {
@@ -196,6 +198,79 @@ TEST_F(SlicesTest, BulkCallsInSlicesAnswerForEach) {
   });
   EXPECT_GT(TurnsUntil(deleted), 4);
   EXPECT_THAT(world_.store.processes(), IsEmpty());
+}
+
+TEST_F(SlicesTest, AWaitForManyIsBegunInSlicesAndMissesNoEnd) {
+  const std::vector<std::string> ids = RunMany()->ids;
+  CutWork();
+  auto wait = world_.Wait(All(), Until::kExited);
+  int turns = 0;
+  for (const std::string& id : ids) {
+    world_.shims.End(id, 0);
+    world_.Turn();
+    turns += wait->calls == 0;
+  }
+  EXPECT_GE(turns, kMany - 1) << "not before the last";
+  TurnsUntil(wait);
+  ASSERT_EQ(wait->calls, 1);
+  EXPECT_THAT(wait->ids, SizeIs(kMany));
+  EXPECT_FALSE(wait->timed_out);
+}
+
+TEST_F(SlicesTest, AWaitForManyLetsOthersHaveTheirTurns) {
+  const std::vector<std::string> ids = RunMany()->ids;
+  for (const std::string& id : ids) world_.shims.End(id, 0);
+  world_.Turn();
+  // Each look at the clock is a slice: a process more than fits into one takes another.
+  world_.clock.SetTick(Slices::kSlice);
+  auto few = world_.Wait(Term("job.7"), Until::kExited);
+  const int turns_of_few = TurnsUntil(few);
+  auto many = world_.Wait(All(), Until::kExited);
+  // Twice over all: to find them, and to see what has come.
+  EXPECT_GE(TurnsUntil(many), turns_of_few + 2 * (kMany / 16) - 2);
+  EXPECT_THAT(many->ids, SizeIs(kMany));
+}
+
+TEST_F(SlicesTest, AWaitWhoseTimePassesBeforeAllWereLookedAtIsSatisfiedByWhatHasCome) {
+  const std::vector<std::string> ids = RunMany()->ids;
+  for (const std::string& id : ids) world_.shims.End(id, 0);
+  world_.Turn();
+  CutWork();
+  auto wait = world_.Wait(All(), Until::kExited, /*any=*/false, absl::ZeroDuration());
+  TurnsUntil(wait);
+  ASSERT_EQ(wait->calls, 1);
+  EXPECT_FALSE(wait->timed_out);
+}
+
+TEST_F(SlicesTest, AWaitWhoseTimePassesBeforeAllWereLookedAtIsLateOtherwise) {
+  RunMany();
+  CutWork();
+  auto wait = world_.Wait(All(), Until::kExited, /*any=*/false, absl::ZeroDuration());
+  TurnsUntil(wait);
+  ASSERT_EQ(wait->calls, 1);
+  EXPECT_TRUE(wait->timed_out);
+  EXPECT_THAT(wait->ids, SizeIs(kMany));
+}
+
+TEST_F(SlicesTest, OfAWaitThatIsCancelledWhileItIsBegunOrForgottenNothingIsLeft) {
+  const std::vector<std::string> ids = RunMany()->ids;
+  for (int turns = 0; turns < 20; ++turns) {
+    const size_t timers = world_.scheduler.size();
+    CutWork();
+    bool is_called = false;
+    auto ticket = std::make_shared<WaitTicket>();
+    world_.supervisor->Wait(
+        PermitOf(), All(), Until::kExited, /*any=*/false, absl::Hours(1), ticket,
+        [&is_called](absl::StatusOr<std::vector<const ProcessEntry*>>, bool) { is_called = true; });
+    for (int i = 0; i < turns; ++i) world_.Turn();
+    world_.supervisor->CancelWait(ticket.get());
+    CutNothing();
+    world_.Turn();
+    EXPECT_EQ(world_.scheduler.size(), timers);
+    world_.shims.End(ids[static_cast<size_t>(turns)], 0);
+    world_.Turn();
+    EXPECT_FALSE(is_called);
+  }
 }
 
 TEST_F(SlicesTest, AProcessHasNoMoreLabelsThanItMayHaveHoweverManyUpdates) {
