@@ -51,5 +51,8 @@ function(shoal_precompile name kind)
   if(shoal_precompiled)
     target_precompile_headers(${name} REUSE_FROM shoal_precompiled_${kind})
     target_compile_options(${name} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+    # ccache preprocesses the header itself. Where a target does not find all that it includes, that fails, and nothing
+    # of the target is ever cached. Last of all, so that it hides nothing.
+    target_compile_options(${name} PRIVATE "SHELL:-idirafter ${PROJECT_BINARY_DIR}/proto/gen")
   endif()
 endfunction()
