@@ -29,7 +29,7 @@ namespace shoal::record {
 
 inline constexpr uint32_t kRecordMagic = 0x4c414f53;  // "SOAL", little endian
 #ifndef SHOAL_RECORD_VERSION                          // tests build a shim of the next version
-#define SHOAL_RECORD_VERSION 4
+#define SHOAL_RECORD_VERSION 5
 #endif
 inline constexpr uint32_t kRecordVersion = SHOAL_RECORD_VERSION;
 inline constexpr uint32_t kOldestReader = 3;  // the oldest version that can read what we write
@@ -71,11 +71,16 @@ enum AgentFlags : uint32_t {
   // The process was deleted: once its tree is empty, what is not in the files is dropped. A shim that
   // does not know the flag waits until it can be written.
   kDropRest = 1u << 7,
+  // 1u << 8 is kStay of orders.h.
+  kInputEnded = 1u << 9,   // nothing comes behind input_end
+  kWatchInput = 1u << 10,  // a caller waits for input to be taken: the shim looks every 50 ms
+  kTerminal =
+      1u << 11,  // stdin, stdout and stderr of the process are a terminal; kStdout is what it shows
 };
 
-// Whether a process with these AgentFlags writes to `stream` by a pipe of its own.
+// Whether a process with these AgentFlags writes to `stream` by a pipe of its own, or by its terminal.
 constexpr bool HasStream(uint32_t agent_flags, int stream) {
-  if (stream == kStderr) return (agent_flags & kMergeStderr) == 0;
+  if (stream == kStderr) return (agent_flags & (kMergeStderr | kTerminal)) == 0;
   return stream != kResult || (agent_flags & kResultStream) != 0;
 }
 
@@ -137,6 +142,18 @@ struct AgentHalf {
   int64_t end_asked_grace_ns;
   int32_t end_asked_signal;
   char end_asked_by[kMaxAskerBytes];  // the caller's identity, NUL behind it; a longer one is cut
+  // Input, by absolute offset: byte N is at N % input_window of the ring, "<id>.in" in the output
+  // directory, which the shim makes before the start. The agent writes the bytes first, then
+  // input_end, which alone counts; space is used again behind input_fed. Version 5, as the next
+  // three.
+  int64_t input_window;     // bytes of the ring; 0: the process reads /dev/null
+  int64_t input_end;        // one past the newest byte in the ring
+  uint64_t input_writer;    // digest of the name of the writer of the newest byte
+  int64_t input_writer_at;  // where that one's bytes begin
+  // Of the terminal, with kTerminal; version 5. A newer serial has another size.
+  uint16_t terminal_rows;
+  uint16_t terminal_columns;
+  uint32_t terminal_serial;
 };
 
 // Stages of a start, in order. kStageNone with an errno cannot be.
@@ -148,6 +165,8 @@ enum class Stage : uint32_t {
   kChdir = 4,
   kExec = 5,     // execve
   kProcess = 6,  // the process itself, between chdir and execve: forbid_children
+  kInput = 7,    // the ring of its input, or its file
+  kTerminal = 8,
 };
 
 enum ShimFlags : uint32_t {
@@ -166,6 +185,12 @@ enum ShimFlags : uint32_t {
   // it may seem, and its tree is not theirs.
   kAdopted = 1u << 11,
   kRestDropped = 1u << 12,  // as kDropRest asked for: kFinal comes without kOutputComplete
+  // 1u << 13 and 14 are kStays and kIdle of orders.h.
+  kInputDone = 1u << 15,    // all of the input was fed, and its end
+  kInputClosed = 1u << 16,  // no reader of the input is left; what comes cannot be fed
+  // The end of the input was wanted while its terminal was not in canonical mode, where there is none:
+  // until the agent takes back kInputEnded.
+  kInputEndRefused = 1u << 17,
 };
 
 struct StreamState {
@@ -216,6 +241,12 @@ struct ShimHalf {
   // What outlived the main process: as seen a second after the exit, and again when its end began.
   int32_t descendant_count;  // may exceed kMaxSurvivors; 0 = none was seen
   Descendant descendants[kMaxSurvivors];
+  int64_t
+      input_fed;  // one past the newest byte that was written to the pipe. Version 5, as the next
+  int64_t
+      input_taken;  // input_fed less what lay in the pipe when the shim last looked; of a terminal input_fed
+  uint32_t terminal_serial;  // whose size the terminal has
+  uint32_t pad;
 };
 
 inline constexpr size_t kAgentHalfOffset = 0;
@@ -254,12 +285,16 @@ struct IndexRow {
 static_assert(sizeof(IndexRow) == 24);
 
 // Output files in the output directory: "<id>.<0|1|2>.<start offset, 16 hex digits>", segment_bytes
-// each but the last; and "<id>.idx".
+// each but the last; "<id>.idx"; and "<id>.in", the ring of the input.
 inline constexpr size_t kOutputNameBytes = kIdBytes + 1 + 1 + 1 + 16;
 
 inline constexpr int64_t kDefaultCapBytes = int64_t{64} << 20;
 inline constexpr int64_t kMinCapBytes = int64_t{64} << 10;
 inline constexpr int64_t kDefaultSegmentBytes = int64_t{8} << 20;
+
+inline constexpr int64_t kDefaultInputWindow = int64_t{4} << 20;
+inline constexpr int64_t kMinInputWindow = int64_t{64} << 10;
+inline constexpr int64_t kMaxInputWindow = int64_t{64} << 20;
 
 // The segment size that goes with a cap: 8 MiB, and at least four segments to a cap.
 inline constexpr int64_t SegmentBytesFor(int64_t cap_bytes) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -86,6 +87,14 @@ int SearchAndExecuteAsyncSafe(char** argv) {
   }
 }
 
+// 0, or why not. A FIFO is waited for, as an open(2) of the program itself would.
+int OpenInputAsyncSafe(const ChildPlan& plan) {
+  const char* const path = plan.command.input();
+  if (plan.stdin_fd < 0 && path == nullptr) return 0;
+  const int fd = plan.stdin_fd >= 0 ? plan.stdin_fd : open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+  return fd < 0 || dup2(fd, STDIN_FILENO) < 0 ? errno : 0;
+}
+
 [[noreturn]] void RunChildAsyncSafe(const ChildPlan& plan, int start_pipe, pid_t shim) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != shim) _exit(127);  // the shim died before the line above
@@ -104,6 +113,11 @@ int SearchAndExecuteAsyncSafe(char** argv) {
   SetSoftLimitAsyncSafe(RLIMIT_CORE, plan.core_soft);
   const char* const cwd = plan.command.cwd();
   if (cwd != nullptr && chdir(cwd) != 0) FailAsyncSafe(start_pipe, Stage::kChdir, errno);
+  const int no_input = OpenInputAsyncSafe(plan);
+  if (no_input != 0) FailAsyncSafe(start_pipe, Stage::kInput, no_input);
+  if (plan.has_terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) {
+    FailAsyncSafe(start_pipe, Stage::kTerminal, errno);
+  }
   const int forbidden = plan.forbid_children ? ForbidChildrenAsyncSafe() : 0;
   if (forbidden != 0) FailAsyncSafe(start_pipe, Stage::kProcess, forbidden);
   environ = plan.command.env();
@@ -160,7 +174,7 @@ uint64_t StartTicksBetween(int64_t before, int64_t after, pid_t pid) {
 }
 
 StartError AdoptChild(pid_t pid, Child* child) {
-  syscall(SYS_close_range, fork_protocol::kShimCgroupFd + 1, ~0u, 0);
+  syscall(SYS_close_range, fork_protocol::kInputFd + 1, ~0u, 0);
   syscall(SYS_close_range, record::kRecordFd, ~0u, kCloseRangeCloexec);
   umask(077);  // the template's, and so is the working directory
   [[maybe_unused]] const int moved = chdir("/");

@@ -18,6 +18,7 @@ namespace shoal::shim {
 // What a process is started with.
 struct ChildPlan {
   const Command& command;
+  int stdin_fd;  // -1: the file that the command names, or the shim's, which is /dev/null
   int stdout_fd;
   int stderr_fd;
   int result_fd;         // -1: the process has no result
@@ -25,6 +26,7 @@ struct ChildPlan {
   uint64_t core_soft;    // soft limit of core dumps
   int cgroup_fd;         // -1: the shim's own cgroup
   bool forbid_children;
+  bool has_terminal;  // stdin_fd is one, and becomes its controlling terminal
 };
 
 // Why no program runs. kNone: it does.

@@ -18,6 +18,7 @@ constexpr int64_t kMaxReserve = int64_t{64} << 20;
 // The pause between rows doubles with each of these many (6 MiB): a daemon that writes for a year
 // has an index of 80 MiB, not of a gigabyte.
 constexpr int kRowsPerPauseLog2 = 18;
+constexpr int64_t kMostOfTerminal = 1 << 20;  // more than the kernel holds of one
 
 }  // namespace
 
@@ -77,11 +78,11 @@ bool Collector::Move(const OutputLimits& limits) {
   } else if (!HasReserve()) {
     errno = ENOSPC;
   } else {
-    loff_t at = before - file_start_;
-    moved = splice(pipe_, nullptr, file_, &at, static_cast<size_t>(room),
-                   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-    if (moved == 0) Close();
-    if (moved < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    moved = Transfer(before - file_start_, static_cast<size_t>(room));
+    const bool is_nothing_there = moved < 0 && (errno == EAGAIN || errno == EINTR);
+    // Of a terminal whose tree is empty only another program can still have it open.
+    if (moved == 0 || (is_nothing_there && is_terminal_ && rest_ >= 0)) Close();
+    if (is_nothing_there) return false;
   }
   if (moved < 0) {
     error_ = errno;
@@ -98,10 +99,31 @@ bool Collector::Move(const OutputLimits& limits) {
   return true;
 }
 
+ssize_t Collector::Transfer(int64_t at, size_t room) {
+  loff_t to = at;
+  if (!is_terminal_) {
+    return splice(pipe_, nullptr, file_, &to, room, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  }
+  if (held_ == 0) {
+    const ssize_t got = read(pipe_, holding_, sizeof(holding_));
+    if (got < 0 && errno == EIO) return 0;  // no program has it open any more
+    if (got <= 0) return got;
+    held_ = static_cast<size_t>(got);
+    held_from_ = 0;
+  }
+  const ssize_t written = pwrite(file_, holding_ + held_from_, room < held_ ? room : held_, at);
+  if (written > 0) {
+    held_from_ += static_cast<size_t>(written);
+    held_ -= static_cast<size_t>(written);
+  }
+  return written;
+}
+
 void Collector::TakeRest() {
   if (pipe_ < 0 || rest_ >= 0) return;
   int bytes = 0;
   rest_ = ioctl(pipe_, FIONREAD, &bytes) == 0 ? bytes : 0;
+  if (is_terminal_) rest_ = kMostOfTerminal;  // up to its end-of-file
   blocked_ = false;
   if (rest_ == 0) Close();
 }

@@ -1,8 +1,8 @@
-// One stream of output on its way from a pipe into segment files, and the time index that all
-// streams share.
+// One stream of output on its way from a pipe or a terminal into segment files, and the time index
+// that all streams share.
 //
-// Bytes move by splice(2) and are never in the shim's memory: what cannot be written stays in the
-// pipe, and the writer waits. A segment file is created by its first byte.
+// Bytes of a pipe move by splice(2) and are never in the shim's memory: what cannot be written stays
+// in the pipe, and the writer waits. Those of a terminal are read, and held until they are written. A segment file is created by its first byte.
 //
 // Ownership:     a stream owns its pipe and its newest segment file; the directory is the agent's.
 // Thread-safety: single-threaded process only.
@@ -13,7 +13,9 @@
 #ifndef SHOAL_AGENT_SHIM_COLLECTOR_H_
 #define SHOAL_AGENT_SHIM_COLLECTOR_H_
 
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "agent/record/record_layout.h"
 #include "agent/shim/clock.h"
@@ -62,6 +64,11 @@ class Collector {
   int OpenPipe();
   // Or takes one whose read end is `pipe`.
   void TakePipe(int pipe) { pipe_ = pipe; }
+  // Or the shim's side of a terminal, non-blocking.
+  void TakeTerminal(int side) {
+    pipe_ = side;
+    is_terminal_ = true;
+  }
 
   // Moves what the pipe holds, up to the end of the segment. True if bytes moved. REQUIRES: the
   // pipe is readable.
@@ -85,11 +92,14 @@ class Collector {
   // BootNow() at which to Move() without being asked by poll: after a stall, or for TakeRest(); or
   // kNever.
   int64_t due_at() const {
-    return retry_at_ != 0 ? retry_at_ : rest_ > 0 && pipe_ >= 0 ? 0 : kNever;
+    if (retry_at_ != 0) return retry_at_;
+    const bool has_more = pipe_ >= 0 && !blocked_ && (rest_ > 0 || held_ > 0);
+    return has_more ? 0 : kNever;
   }
   bool dropped() const { return dropped_; }
 
  private:
+  ssize_t Transfer(int64_t at, size_t room);
   int64_t Room(const OutputLimits& limits);
   bool FreeOldest(const OutputLimits& limits);
   bool OpenSegment(int64_t segment_bytes);
@@ -110,6 +120,10 @@ class Collector {
   bool blocked_ = false;
   int64_t rest_ = -1;  // bytes that are left after TakeRest(); -1 before
   bool dropped_ = false;
+  bool is_terminal_ = false;
+  size_t held_from_ = 0;  // bytes of `holding_` that were read and not written
+  size_t held_ = 0;
+  char holding_[4096];
 };
 
 }  // namespace shoal::shim

@@ -41,6 +41,7 @@ int Command::Read(int fd) {
   StartField field;
   while (fields.Next(&field)) {
     if (field.Has("cwd")) cwd_ = field.value;
+    if (field.Has("input-file")) input_ = field.value;
   }
   return argv_[0] == nullptr ? EINVAL : 0;
 }
@@ -67,7 +68,7 @@ void Command::Drop() {
   if (mapped_size_ != 0) munmap(bytes_, mapped_size_);
   mapped_size_ = 0;
   argv_ = env_ = nullptr;
-  cwd_ = nullptr;
+  cwd_ = input_ = nullptr;
 }
 
 }  // namespace shoal::shim

@@ -35,7 +35,8 @@ class Command {
   int error() const { return error_; }
   char** argv() const { return argv_; }
   char** env() const { return env_; }
-  const char* cwd() const { return cwd_; }  // nullptr: the shim's
+  const char* cwd() const { return cwd_; }      // nullptr: the shim's
+  const char* input() const { return input_; }  // the file that is its stdin; nullptr: none
 
  private:
   int Read(int fd);
@@ -45,6 +46,7 @@ class Command {
   char** argv_ = nullptr;
   char** env_ = environ;
   const char* cwd_ = nullptr;
+  const char* input_ = nullptr;
   char* bytes_ = nullptr;   // the payload, and behind it the pointers into it
   size_t size_ = 0;         // of the payload
   size_t mapped_size_ = 0;  // 0: nothing is mapped

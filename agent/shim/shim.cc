@@ -1,6 +1,7 @@
 #include "agent/shim/shim.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -40,7 +41,8 @@ Shim::Shim(Self* self, RecordSlot* record, Command* command, pid_t adopted, int 
       end_(record, &tree_, &children_, &publisher_),
       streams_{{record::kStdout, half_.prefix.id, &half_.streams[record::kStdout], &index_},
                {record::kStderr, half_.prefix.id, &half_.streams[record::kStderr], &index_},
-               {record::kResult, half_.prefix.id, &half_.streams[record::kResult], &index_}} {
+               {record::kResult, half_.prefix.id, &half_.streams[record::kResult], &index_}},
+      input_(&half_) {
   for (struct pollfd& watched : watched_) watched = {-1, POLLIN, 0};
 }
 
@@ -89,6 +91,7 @@ StartError Shim::Start() {
   index_.Begin(half_.prefix.id, WallNow());
   if (adopted_ != 0) {
     TakePipes();
+    if (error = TakeInput(); error.stage != Stage::kNone) return error;
   } else if (error = Fork(); error.stage != Stage::kNone) {
     return error;
   }
@@ -102,16 +105,22 @@ StartError Shim::Fork() {
                     -1,
                     -1,
                     -1,
+                    -1,
                     wish_.nofile_soft,
                     self_->core_soft,
                     cgroup_fd_,
-                    Wants(record::kForbidChildren)};
+                    Wants(record::kForbidChildren),
+                    HasTerminal()};
   StartError error = OpenPipes(&plan);
+  if (error.stage == Stage::kNone && !HasTerminal()) error = OpenInput(&plan);
   if (error.stage == Stage::kNone) error = StartChild(plan, &child_);
   command_->Drop();
-  close(plan.stdout_fd);
   if (plan.result_fd >= 0) close(plan.result_fd);
-  if (plan.stderr_fd != plan.stdout_fd) close(plan.stderr_fd);
+  if (!HasTerminal()) {
+    if (plan.stdin_fd >= 0) close(plan.stdin_fd);
+    close(plan.stdout_fd);
+    if (plan.stderr_fd != plan.stdout_fd) close(plan.stderr_fd);
+  }
   if (error.stage != Stage::kNone) return error;
   if (child_.outside_cgroup) half_.flags |= record::kCgroupRefused;
   OnForked(child_.outside_cgroup ? -1 : cgroup_fd_, -1);
@@ -135,20 +144,60 @@ void Shim::OnForked(int cgroup_fd, int refuge_fd) {
 
 void Shim::TakePipes() {
   for (const record::StreamFacts& stream : record::kStreamTable) {
-    if (HasStream(stream.number)) streams_[stream.number].TakePipe(stream.pipe_fd);
+    const bool is_terminal = HasTerminal() && stream.number == record::kStdout;
+    if (HasStream(stream.number) && !is_terminal) streams_[stream.number].TakePipe(stream.pipe_fd);
   }
 }
 
 // The write ends go into the plan, whose owner closes them.
 StartError Shim::OpenPipes(ChildPlan* plan) {
-  plan->stdout_fd = plan->stderr_fd = streams_[record::kStdout].OpenPipe();
-  if (plan->stdout_fd < 0) return {Stage::kPipe, errno};
-  if (HasStream(record::kStderr)) plan->stderr_fd = streams_[record::kStderr].OpenPipe();
-  if (plan->stderr_fd < 0) return {Stage::kPipe, errno};
+  if (HasTerminal()) {
+    if (StartError error = OpenTerminal(plan); error.stage != Stage::kNone) return error;
+  } else {
+    plan->stdout_fd = plan->stderr_fd = streams_[record::kStdout].OpenPipe();
+    if (plan->stdout_fd < 0) return {Stage::kPipe, errno};
+    if (HasStream(record::kStderr)) plan->stderr_fd = streams_[record::kStderr].OpenPipe();
+    if (plan->stderr_fd < 0) return {Stage::kPipe, errno};
+  }
   if (!HasStream(record::kResult)) return {};
   plan->result_fd = streams_[record::kResult].OpenPipe();
   if (plan->result_fd < 0) return {Stage::kPipe, errno};
   return {};
+}
+
+StartError Shim::OpenTerminal(ChildPlan* plan) {
+  if (const int error = terminal_.Open(wish_); error != 0) return {Stage::kTerminal, error};
+  plan->stdin_fd = plan->stdout_fd = plan->stderr_fd = terminal_.process_side();
+  return TakeTerminal();
+}
+
+// The way of its output and of its input.
+StartError Shim::TakeTerminal() {
+  const int side = terminal_.Duplicate();
+  if (side < 0) return {Stage::kTerminal, errno};
+  streams_[record::kStdout].TakeTerminal(side);
+  half_.terminal_serial = wish_.terminal_serial;
+  const int error = input_.TakeTerminal(&terminal_, wish_.input_window);
+  return error == 0 ? StartError{} : StartError{Stage::kInput, error};
+}
+
+StartError Shim::OpenInput(ChildPlan* plan) {
+  if (!HasInput()) return {};
+  plan->stdin_fd = input_.Open(wish_.input_window);
+  return plan->stdin_fd < 0 ? StartError{Stage::kInput, errno} : StartError{};
+}
+
+// A parent whose runtime knows no input has made no pipe for it.
+StartError Shim::TakeInput() {
+  if (!HasInput()) return {};
+  const bool is_known = fcntl(fork_protocol::kInputFd, F_GETFD) >= 0;
+  if (!is_known) return {HasTerminal() ? Stage::kTerminal : Stage::kInput, EOPNOTSUPP};
+  if (HasTerminal()) {
+    const int error = terminal_.Take(fork_protocol::kStdoutFd, fork_protocol::kInputFd, wish_);
+    return error == 0 ? TakeTerminal() : StartError{Stage::kTerminal, error};
+  }
+  const int error = input_.Take(fork_protocol::kInputFd, wish_.input_window);
+  return error == 0 ? StartError{} : StartError{Stage::kInput, error};
 }
 
 // The start pipe is at EOF or has an error.
@@ -176,6 +225,8 @@ void Shim::FailStart(StartError error) {
   }
   if (child_.pid != 0) return;  // it is still to be reaped
   for (Collector& stream : streams_) stream.Close();
+  input_.Close();
+  terminal_.Close();
   Turn();
 }
 
@@ -193,6 +244,7 @@ void Shim::TakeExit() {
   // Not before the start, which may have been seen only now.
   half_.exited_ns = exit->wall_ns > half_.started_ns ? exit->wall_ns : half_.started_ns;
   end_.OnExit(exit->boot_ns);
+  terminal_.LetGo();
   if (Wants(record::kKeepDescendants)) TakeLastOutput();
   publisher_.Changed(record::kExited);
 }
@@ -213,6 +265,7 @@ void Shim::Wait() {
   int64_t wake = Earlier(end_.look_at(), publisher_.due_at());
   if (unread_) wake = Earlier(wake, now_ + kReadAgainPause);
   for (const Collector& stream : streams_) wake = Earlier(wake, stream.due_at());
+  wake = Earlier(wake, input_.due_at());
   if (deadline != timer_at_) {
     int& fd = watched_[kTimer].fd;
     if (fd < 0) fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -222,6 +275,7 @@ void Shim::Wait() {
     if (!armed) wake = Earlier(wake, deadline);  // EMFILE
   }
   for (int i = 0; i < record::kStreams; ++i) watched_[kFirstStream + i].fd = streams_[i].poll_fd();
+  watched_[kInput] = {input_.poll_fd(), input_.poll_events(), 0};
   const int64_t span = wake == kNever ? 0 : wake - BootNow();
   const struct timespec timeout = TimespecOf(span > 0 ? span : 0);
   if (ppoll(watched_, kWatchedCount, wake == kNever ? nullptr : &timeout, nullptr) < 0) {
@@ -241,9 +295,12 @@ void Shim::Turn() {
   end_.Drive(now_);
   TakeExit();
   if (Has(record::kEmpty) && Wants(record::kDropRest)) DropRest();
+  FeedInput();
   MoveOutput();
   if (end_.CheckEmpty(now_)) {
     for (Collector& stream : streams_) stream.TakeRest();
+    if (input_.Close() != Feeder::News::kNone) publisher_.Changed();
+    terminal_.Close();
   }
   const uint32_t output_over = record::kOutputComplete | record::kRestDropped;
   if (!AnyStreamOpen() && !Has(output_over)) {
@@ -261,6 +318,7 @@ void Shim::Turn() {
 bool Shim::MayStay() const {
   if (!Wants(record::kStay) || adopted_ != 0 || cgroup_fd_ < 0) return false;
   if (Wants(record::kKeepDescendants) || Wants(record::kForbidChildren)) return false;
+  if (wish_.input_window > 0 || HasTerminal()) return false;
   if (Has(record::kUnkillable | record::kCgroupRefused)) return false;
   const Stage failed = half_.fail_stage;
   if (failed != Stage::kNone && failed != Stage::kChdir && failed != Stage::kExec) return false;
@@ -280,6 +338,7 @@ void Shim::ReadDesired() {
   unread_ = !record_->ReadAgent();
   if (unread_) return;
   children_.Look();
+  if (terminal_.Resize(wish_, &half_)) publisher_.Changed();
   for (int i = 0; i < record::kStreams; ++i) {
     if (streams_[i].blocked() && Move(i)) publisher_.Moved();
   }
@@ -287,6 +346,19 @@ void Shim::ReadDesired() {
   half_.terminate_serial = wish_.terminate_serial;
   publisher_.Changed();
   end_.Begin(now_, wish_.terminate_cause, wish_.terminate_signal, wish_.terminate_grace_ns);
+}
+
+void Shim::FeedInput() {
+  switch (input_.Step(watched_[kInput].revents, wish_, now_)) {
+    case Feeder::News::kNone:
+      break;
+    case Feeder::News::kMoved:
+      publisher_.Moved();
+      break;
+    case Feeder::News::kChanged:
+      publisher_.Changed();
+      break;
+  }
 }
 
 void Shim::DropRest() {

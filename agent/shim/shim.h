@@ -4,7 +4,7 @@
 //   1. Start:     signalfd, first half written, pipes, clone3           Start()
 //      or, of a process that is there already, its pipes                Adopt()
 //   2. Started:   execve succeeded or the {stage, errno} is known       OnStarted()
-//   3. Running:   output moves, desired state and deadlines are watched Turn()
+//   3. Running:   output moves, input is fed, desired state and deadlines are watched   Turn()
 //   4. End:       signal → grace → SIGKILL, until no member is left     EndSequence
 //   5. Exited:    the main process is reaped; written at once           TakeExit()
 //   6. Empty:     ECHILD, and no member of the cgroup                   EndSequence::CheckEmpty()
@@ -30,9 +30,11 @@
 #include "agent/shim/collector.h"
 #include "agent/shim/command.h"
 #include "agent/shim/end_sequence.h"
+#include "agent/shim/feeder.h"
 #include "agent/shim/publisher.h"
 #include "agent/shim/record_slot.h"
 #include "agent/shim/subreaper.h"
+#include "agent/shim/terminal.h"
 #include "agent/shim/tree.h"
 
 namespace shoal::shim {
@@ -63,12 +65,15 @@ class Shim {
     kSignals,
     kStartPipe,
     kTimer,
+    kInput,
     kFirstStream,
     kWatchedCount = kFirstStream + record::kStreams,
   };
 
   StartError Start();
   StartError OpenPipes(ChildPlan* plan);
+  StartError OpenTerminal(ChildPlan* plan);
+  StartError TakeTerminal();
   StartError Fork();
   StartError Adopt();
   void OnForked(int cgroup_fd, int refuge_fd);
@@ -82,6 +87,12 @@ class Shim {
   void Wait();
   void OnSignals();
   void ReadDesired();
+
+  bool HasInput() const { return wish_.input_window > 0; }
+  bool HasTerminal() const { return Wants(record::kTerminal); }
+  StartError OpenInput(ChildPlan* plan);
+  StartError TakeInput();
+  void FeedInput();
 
   void MoveOutput();
   bool Move(int stream);
@@ -109,6 +120,8 @@ class Shim {
   EndSequence end_;
   TimeIndex index_;
   Collector streams_[record::kStreams];
+  Terminal terminal_;
+  Feeder input_;
   struct pollfd watched_[kWatchedCount];
   int64_t now_ = 0;  // BootNow() of this turn
 

@@ -37,6 +37,7 @@ import socket
 import stat
 import struct
 import sys
+import termios
 import threading
 import time
 import weakref
@@ -44,12 +45,12 @@ import weakref
 __all__ = ["TemplateError", "offer", "result", "serve"]
 
 _MAX_PACKET_BYTES = 512
-_RESULT_FD, _FIRST_FREE_FD = 3, 12  # the first above those of the shim
+_RESULT_FD, _FIRST_FREE_FD = 3, 13  # the first above those of the shim
 _END_OF_FDS = 2**31 - 1 if sys.version_info >= (3, 10) else os.sysconf("SC_OPEN_MAX")  # 3.9 asks for each one
 # Order of the descriptors that come with "fork"; without a cgroup, _CGROUP of them.
 _PAYLOAD, _SHIM, _RECORD, _REPORT, _OUTPUT, _CGROUP, _SHIM_CGROUP, _MOST_SENT = range(8)
 # What a StartError says went wrong in F.
-_STAGE_PIPE, _STAGE_CHDIR, _STAGE_PROCESS = 2, 4, 6
+_STAGE_PIPE, _STAGE_CHDIR, _STAGE_PROCESS, _STAGE_INPUT, _STAGE_TERMINAL = 2, 4, 6, 7, 8
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 1.0
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 22, 36, 38
 
@@ -196,6 +197,14 @@ def _pipe():
     return [_above(fd) for fd in os.pipe()]
 
 
+def _terminal():
+    master, slave = (_above(fd) for fd in os.openpty())
+    modes = termios.tcgetattr(slave)
+    modes[0] |= 0o40000  # IUTF8, which the module does not name everywhere
+    termios.tcsetattr(slave, termios.TCSANOW, modes)
+    return master, slave
+
+
 def _answer(packet, sent, connection):
     """Does what a packet asks for: (the answer, None) in T; (None, argv) in F. OSError: it is no packet of ours."""
     words = packet.split(b" ")
@@ -256,8 +265,9 @@ class _Request:
         self.env = {name: value for name, _, value in variables}
         self.cwd = fields.get(b"cwd", [b""])[-1]
         self.nofile = fields.get(b"nofile", [b""])[-1]
-        self.merge_stderr, self.result, self.forbid_children = (
-            fields.get(key) == [b"1"] for key in (b"merge-stderr", b"result", b"forbid-children"))
+        self.input_file = fields.get(b"input-file", [b""])[-1]
+        self.merge_stderr, self.result, self.input, self.terminal, self.forbid_children = (
+            fields.get(key) == [b"1"] for key in (b"merge-stderr", b"result", b"input", b"terminal", b"forbid-children"))
         for wrong, text in ((not self.argv, "no arg"), (not self.cwd, "no cwd"),
                             (not all(name and equals for name, equals, _ in variables), "an env without a name"),
                             (self.nofile and not self.nofile.isdigit(), "a nofile that is no number")):
@@ -322,7 +332,15 @@ def _be_shim(request, say):
             os.close(procs)
         stage = "pipe"
         null = _above(os.open(os.devnull, os.O_RDWR))
-        pipes = {stream: _pipe() for stream in [1] + [2] * (not request.merge_stderr) + [_RESULT_FD] * request.result}
+        pipes = {_RESULT_FD: _pipe()} if request.result else {}
+        # The shim's end first.
+        if request.terminal:
+            master, slave = _terminal()
+            pipes.update({1: (master, slave), 0: (slave, slave), 2: (None, slave)})
+        else:
+            pipes.update({stream: _pipe() for stream in [1] + [2] * (not request.merge_stderr)})
+            if request.input:
+                pipes[0] = _pipe()[::-1]
         pipes["start"] = _pipe()
         stage = "fork"
         shim = os.getpid()
@@ -350,8 +368,8 @@ def _be_shim(request, say):
 def _execute_shim(request, process, null, pipes, say):
     sent = request.sent
     places = {0: null, 1: null, 2: null, 3: sent[_RECORD], 4: sent[_REPORT], 5: sent[_OUTPUT], 10: pipes["start"][0]}
-    for stream, place in ((1, 7), (2, 8), (_RESULT_FD, 9)):
-        if stream in pipes:
+    for stream, place in ((1, 7), (2, 8), (_RESULT_FD, 9), (0, 12)):
+        if pipes.get(stream, (None,))[0] is not None:
             places[place] = pipes[stream][0]
     if len(sent) == _MOST_SENT:
         places[6], places[11] = sent[_CGROUP], sent[_SHIM_CGROUP]
@@ -389,10 +407,13 @@ def _become_process(request, pipes, null):
             os.close(_RESULT_FD)  # T's, which is not complete while F has it
         for target, (_, end) in pipes.items():
             os.dup2(end, target)
-        if request.merge_stderr:
+        if request.merge_stderr and not request.terminal:
             os.dup2(1, 2)
-        for fd in (null, *(end for ends in pipes.values() for end in ends)):
+        for fd in {null, *(end for ends in pipes.values() for end in ends)} - {None}:
             os.close(fd)
+        if request.terminal:
+            stage = _STAGE_TERMINAL
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         stage = _STAGE_PROCESS
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # which Python ignores
@@ -404,6 +425,11 @@ def _become_process(request, pipes, null):
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft if hard == -1 else min(soft, hard), hard))
         stage = _STAGE_CHDIR
         os.chdir(request.cwd)
+        stage = _STAGE_INPUT
+        if request.input_file:
+            file = os.open(request.input_file, os.O_RDONLY | os.O_NOCTTY)
+            os.dup2(file, 0)
+            os.close(file)
         stage = _STAGE_PROCESS
         os.environb.clear()
         os.environb.update(request.env)

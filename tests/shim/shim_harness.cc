@@ -173,6 +173,7 @@ std::string ShimHarness::OptionsWith(const std::string& options) {
   if (cgroup_) all += ",cgroup";
   if (agent.flags & record::kMergeStderr) all += ",merge";
   if (agent.flags & record::kResultStream) all += ",result";
+  if (agent.input_window > 0 && knows_input) all += ",input";
   return all;
 }
 
@@ -272,6 +273,18 @@ void ShimHarness::Terminate(int signal, int64_t grace_ns) {
   agent.terminate_cause = record::EndCause::kRequested;
   agent.terminate_signal = signal;
   agent.terminate_grace_ns = grace_ns;
+  Tell();
+}
+
+void ShimHarness::Feed(const std::string& bytes, bool end) {
+  const UniqueFd ring(open((output_dir + "/" + Id() + ".in").c_str(), O_WRONLY | O_CLOEXEC));
+  EXPECT_TRUE(ring || bytes.empty()) << "there is no ring";
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const int64_t at = (agent.input_end + static_cast<int64_t>(i)) % agent.input_window;
+    EXPECT_EQ(pwrite(ring.get(), &bytes[i], 1, at), 1);
+  }
+  agent.input_end += static_cast<int64_t>(bytes.size());
+  if (end) agent.flags |= record::kInputEnded;
   Tell();
 }
 

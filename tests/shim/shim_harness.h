@@ -50,6 +50,7 @@ class ShimHarness {
   bool damage_half = false;      // write an agent half with a wrong checksum
   bool refused = false;          // the shim is expected to refuse that half
   bool without_proc = false;     // the shim and its tree live where /proc is empty
+  bool knows_input = true;       // the template's runtime makes the pipe of the input
   bool remove_cgroup = false;    // the cgroup is gone when the shim starts
 
   // Writes the agent's half, locks the slot and starts a shim for `argv`.
@@ -75,6 +76,8 @@ class ShimHarness {
   void Terminate(int signal, int64_t grace_ns);
   // Leaves no room in the FIFO.
   void FillFifo();
+  // Puts bytes behind those of the input, tells the shim; `end`: nothing comes behind them.
+  void Feed(const std::string& bytes, bool end = false);
   // Takes or leaves the agent lock.
   void LockAgent(bool locked);
 

@@ -7,6 +7,12 @@
 //   ignore S            on-signal S TEXT N  (prints TEXT, exits with N)
 //   stop                SIGSTOP to itself
 //   list                prints what it was started with, one "key=value" a line
+//   cat                 writes its stdin to its stdout, up to its end
+//   take N              the same of N bytes
+//   close-input         its stdin becomes /dev/null
+//   terminal            prints what it is connected to: "terminal ROWS COLUMNS", or "no terminal"
+//   raw                 its terminal passes bytes as they are
+//   await-rows N        waits until its terminal has so many
 //   truncate-stdout     opens /dev/stdout with O_TRUNC and prints "truncated"
 //   close-output        stdout and stderr become /dev/null
 //   try-children        starts processes in every way, and a thread (tests/support/try_children.h)
@@ -33,10 +39,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <initializer_list>
@@ -68,6 +76,56 @@ void WriteAll(int fd, const char* data, size_t size) {
 }
 
 void Print(int fd, const char* text) { WriteAll(fd, text, strlen(text)); }
+
+// Up to so many bytes of stdin, to stdout.
+void Take(uint64_t most) {
+  static char block[65536];
+  while (most > 0) {
+    const size_t size = most < sizeof(block) ? static_cast<size_t>(most) : sizeof(block);
+    const ssize_t got = read(STDIN_FILENO, block, size);
+    if (got < 0) Fail("read");
+    if (got == 0) return;
+    WriteAll(STDOUT_FILENO, block, static_cast<size_t>(got));
+    most -= static_cast<uint64_t>(got);
+  }
+}
+
+bool IsControlled(int fd) { return isatty(fd) == 1 && tcgetsid(fd) == getsid(0); }
+
+void PrintTerminal() {
+  struct winsize size = {};
+  const bool is_one =
+      IsControlled(0) && IsControlled(1) && IsControlled(2) && ioctl(0, TIOCGWINSZ, &size) == 0;
+  char text[64] = "no terminal";
+  if (is_one) snprintf(text, sizeof(text), "terminal %d %d", size.ws_row, size.ws_col);
+  Print(STDOUT_FILENO, text);
+}
+
+void MakeRaw() {
+  struct termios modes;
+  if (tcgetattr(STDIN_FILENO, &modes) != 0) Fail("tcgetattr");
+  cfmakeraw(&modes);
+  if (tcsetattr(STDIN_FILENO, TCSANOW, &modes) != 0) Fail("tcsetattr");
+}
+
+// SIGWINCH is blocked from before the first look.
+void AwaitRows(int rows) {
+  sigset_t change;
+  sigemptyset(&change);
+  sigaddset(&change, SIGWINCH);
+  sigprocmask(SIG_BLOCK, &change, nullptr);
+  signal(SIGWINCH, [](int) {});  // what is ignored by default is not kept for sigwait
+  struct winsize size = {};
+  while (ioctl(0, TIOCGWINSZ, &size) == 0 && size.ws_row != rows) {
+    int number = 0;
+    sigwait(&change, &number);
+  }
+}
+
+void CloseInput() {
+  const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (null < 0 || dup2(null, STDIN_FILENO) < 0) Fail("close-input");
+}
 
 void Flood(int fd, uint64_t bytes) {
   static char block[65536];
@@ -241,6 +299,14 @@ bool RunWithoutOperand(int argc, char** argv, const char* verb) {
     List(argc, argv);
   } else if (strcmp(verb, "truncate-stdout") == 0) {
     TruncateStdout();
+  } else if (strcmp(verb, "cat") == 0) {
+    Take(SIZE_MAX);
+  } else if (strcmp(verb, "terminal") == 0) {
+    PrintTerminal();
+  } else if (strcmp(verb, "raw") == 0) {
+    MakeRaw();
+  } else if (strcmp(verb, "close-input") == 0) {
+    CloseInput();
   } else if (strcmp(verb, "close-output") == 0) {
     CloseOutput();
   } else if (strcmp(verb, "print-pid") == 0) {
@@ -274,6 +340,10 @@ bool RunWithOperand(const char* verb, const char* operand) {
     LeaveCgroup(operand);
   } else if (strcmp(verb, "open-fifo") == 0) {
     close(open(operand, O_RDONLY));
+  } else if (strcmp(verb, "await-rows") == 0) {
+    AwaitRows(atoi(operand));
+  } else if (strcmp(verb, "take") == 0) {
+    Take(strtoull(operand, nullptr, 10));
   } else if (strcmp(verb, "touch") == 0) {
     close(open(operand, O_WRONLY | O_CREAT, 0600));
   } else {

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -48,10 +49,17 @@ struct Pipe {
     read_end = Raise(ends[0]);
     write_end = Raise(ends[1]);
   }
+  // Its master and its slave.
+  void OpenTerminal() {
+    int locked = 0;
+    read_end = Raise(Check(open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), "/dev/ptmx"));
+    Check(ioctl(read_end, TIOCSPTLCK, &locked), "unlock the terminal");
+    write_end = Raise(Check(ioctl(read_end, TIOCGPTPEER, O_RDWR | O_NOCTTY), "its other side"));
+  }
 };
 
 struct Pipes {
-  Pipe out, err, result, start;
+  Pipe out, err, result, input, start, terminal;
 };
 
 void Enter(int cgroup_fd) {
@@ -76,9 +84,15 @@ void TakeNull(int fd) { Place(Raise(Check(open("/dev/null", O_RDWR), "/dev/null"
   if (getppid() != m) _exit(125);
   setsid();
   TakeNull(0);
-  dup2(pipes.out.write_end, 1);
-  dup2(side.Has("merge") ? pipes.out.write_end : pipes.err.write_end, 2);
-  syscall(SYS_close_range, 3, protocol::kShimCgroupFd, 0);
+  if (side.Has("terminal")) {
+    for (int fd : {0, 1, 2}) dup2(pipes.terminal.write_end, fd);
+    Check(ioctl(0, TIOCSCTTY, 0), "controlling terminal");
+  } else {
+    if (side.Has("input")) dup2(pipes.input.read_end, 0);
+    dup2(pipes.out.write_end, 1);
+    dup2(side.Has("merge") ? pipes.out.write_end : pipes.err.write_end, 2);
+  }
+  syscall(SYS_close_range, 3, protocol::kInputFd, 0);
   if (side.Has("result")) dup2(pipes.result.write_end, protocol::kProcessResultFd);
   const int start = fcntl(pipes.start.write_end, F_DUPFD_CLOEXEC, 2 * kHighFd);
   syscall(SYS_close_range, kHighFd, start - 1, 0);
@@ -106,16 +120,24 @@ void BecomeShim(const ForkSide& side, const std::function<void()>& run, pid_t t)
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (side.Has("cgroup") && !side.Has("outside")) Enter(protocol::kCgroupFd);
   Pipes pipes;
-  for (Pipe* pipe : {&pipes.out, &pipes.err, &pipes.result, &pipes.start}) pipe->Open();
+  for (Pipe* pipe : {&pipes.out, &pipes.err, &pipes.result, &pipes.input, &pipes.start})
+    pipe->Open();
+  if (side.Has("terminal")) pipes.terminal.OpenTerminal();
   const pid_t m = getpid();
   const pid_t f = Check(fork(), "fork");
   if (f == 0) RunF(side, pipes, m, run);
   if (side.Has("kill-m")) kill(m, SIGKILL);
   for (int fd : {0, 1, 2}) TakeNull(fd);
-  Place(pipes.out.read_end, protocol::kStdoutFd);
-  if (!side.Has("merge")) Place(pipes.err.read_end, protocol::kStderrFd);
+  const bool has_terminal = side.Has("terminal");
+  Place(has_terminal ? pipes.terminal.read_end : pipes.out.read_end, protocol::kStdoutFd);
+  if (!side.Has("merge") && !has_terminal) Place(pipes.err.read_end, protocol::kStderrFd);
   if (side.Has("result")) Place(pipes.result.read_end, protocol::kResultFd);
   Place(pipes.start.read_end, protocol::kStartFd);
+  if (has_terminal) {
+    Place(pipes.terminal.write_end, protocol::kInputFd);
+  } else if (side.Has("input")) {
+    Place(pipes.input.write_end, protocol::kInputFd);
+  }
   syscall(SYS_close_range, kHighFd, ~0u, 0);
   siginfo_t end;
   if (side.Has("await-f")) waitid(P_PID, static_cast<id_t>(f), &end, WEXITED | WNOWAIT);

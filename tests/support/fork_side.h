@@ -17,7 +17,8 @@ struct ForkSide {
   std::string shim;  // path of the program
   std::string slot;  // its argument
   // Separated by commas:
-  //   merge, result, cgroup   as in the protocol
+  //   merge, result, input, terminal, cgroup
+  //                           as in the protocol
   //   sibling                 M is made with CLONE_PARENT, else as a child of T
   //   outside                 M forgets to enter the cgroup
   //   kill-m                  M is killed before it executes the shim

@@ -40,6 +40,12 @@ absl::Status TakeField(const StartField& field, ForkPayload* payload) {
     payload->merge_stderr = text == "1";
   } else if (key == "result") {
     payload->result = text == "1";
+  } else if (key == "input") {
+    payload->input = text == "1";
+  } else if (key == "terminal") {
+    payload->terminal = text == "1";
+  } else if (key == "input-file") {
+    payload->input_file = field.value;
   } else if (key == "forbid-children") {
     payload->forbid_children = text == "1";
   }

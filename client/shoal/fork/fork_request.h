@@ -33,6 +33,9 @@ struct ForkPayload {
   uint64_t nofile = 0;  // 0: leave the limit
   bool merge_stderr = false;
   bool result = false;
+  bool input = false;
+  bool terminal = false;
+  const char* input_file = nullptr;  // nullptr: none
   bool forbid_children = false;
 };
 

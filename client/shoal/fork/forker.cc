@@ -6,10 +6,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <new>
@@ -81,11 +83,26 @@ bool MakePipeAsyncSafe(Pipe* made) {
   return made->read_end >= 0 && made->write_end >= 0;
 }
 
+// Its size is given by the shim.
+bool MakeTerminalAsyncSafe(Pipe* made) {
+  made->read_end = RaiseAsyncSafe(open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
+  int locked = 0;
+  if (made->read_end < 0 || ioctl(made->read_end, TIOCSPTLCK, &locked) != 0) return false;
+  made->write_end =
+      RaiseAsyncSafe(ioctl(made->read_end, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  struct termios modes;
+  if (made->write_end < 0 || tcgetattr(made->write_end, &modes) != 0) return false;
+  modes.c_iflag |= IUTF8;
+  return tcsetattr(made->write_end, TCSANOW, &modes) == 0;
+}
+
 bool MakePlumbingAsyncSafe(const ForkPayload& payload, Plumbing* made) {
   made->null = RaiseAsyncSafe(open("/dev/null", O_RDWR | O_CLOEXEC));
-  return made->null >= 0 && MakePipeAsyncSafe(&made->start) && MakePipeAsyncSafe(&made->out) &&
-         (payload.merge_stderr || MakePipeAsyncSafe(&made->err)) &&
-         (!payload.result || MakePipeAsyncSafe(&made->result));
+  if (made->null < 0 || !MakePipeAsyncSafe(&made->start)) return false;
+  if (payload.result && !MakePipeAsyncSafe(&made->result)) return false;
+  if (payload.terminal) return MakeTerminalAsyncSafe(&made->terminal);
+  return MakePipeAsyncSafe(&made->out) && (payload.merge_stderr || MakePipeAsyncSafe(&made->err)) &&
+         (!payload.input || MakePipeAsyncSafe(&made->input));
 }
 
 // Gives the shim its descriptors and no other. Returns that of its program, or -1 with errno.
@@ -97,15 +114,24 @@ int PlaceDescriptorsAsyncSafe(const ForkOrder& order, const Plumbing& plumbing) 
     sent[i] = fcntl(sent[i], F_DUPFD_CLOEXEC, kLowestOwnFd);
     if (sent[i] < 0) return -1;
   }
-  const int sources[kLowestOwnFd] = {plumbing.null,           plumbing.null,
-                                     plumbing.null,           sent[kSentRecord],
-                                     sent[kSentReport],       sent[kSentOutput],
-                                     sent[kSentCgroup],       plumbing.out.read_end,
-                                     plumbing.err.read_end,   plumbing.result.read_end,
-                                     plumbing.start.read_end, sent[kSentShimCgroup]};
+  const bool has_terminal = plumbing.terminal.read_end >= 0;
+  const int sources[kLowestOwnFd] = {
+      plumbing.null,
+      plumbing.null,
+      plumbing.null,
+      sent[kSentRecord],
+      sent[kSentReport],
+      sent[kSentOutput],
+      sent[kSentCgroup],
+      has_terminal ? plumbing.terminal.read_end : plumbing.out.read_end,
+      plumbing.err.read_end,
+      plumbing.result.read_end,
+      plumbing.start.read_end,
+      sent[kSentShimCgroup],
+      has_terminal ? plumbing.terminal.write_end : plumbing.input.write_end};
   static_assert(kRecordFd == 3 && kReportFd == 4 && kOutputFd == 5 && kCgroupFd == 6 &&
                 kStdoutFd == 7 && kStderrFd == 8 && kResultFd == 9 && kStartFd == 10 &&
-                kShimCgroupFd == 11);
+                kShimCgroupFd == 11 && kInputFd == 12);
   for (int place = 0; place < kLowestOwnFd; ++place) {
     if (sources[place] < 0) {
       close(place);

@@ -14,7 +14,7 @@
 
 namespace shoal::forking {
 
-inline constexpr int kLowestOwnFd = fork_protocol::kShimCgroupFd + 1;
+inline constexpr int kLowestOwnFd = fork_protocol::kInputFd + 1;
 
 struct Pipe {
   int read_end = -1;
@@ -23,9 +23,11 @@ struct Pipe {
 
 // Made by M, so that T never has them; copied into F by the fork.
 struct Plumbing {
-  Pipe out;
-  Pipe err;     // none if stderr is merged
-  Pipe result;  // none if no result is wanted
+  Pipe out;       // none with a terminal, as the next and that of the input
+  Pipe err;       // none if stderr is merged
+  Pipe result;    // none if no result is wanted
+  Pipe input;     // none if no input is wanted
+  Pipe terminal;  // its master and its slave
   Pipe start;
   int null = -1;
   pid_t shim = 0;  // M

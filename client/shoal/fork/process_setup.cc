@@ -1,11 +1,13 @@
 #include "shoal/fork/process_setup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -28,6 +30,8 @@ namespace {
 constexpr uint32_t kStagePipe = 2;
 constexpr uint32_t kStageChdir = 4;
 constexpr uint32_t kStageProcess = 6;
+constexpr uint32_t kStageInput = 7;
+constexpr uint32_t kStageTerminal = 8;
 
 [[noreturn]] void Fail(int start_pipe, uint32_t stage, int error_number) {
   const fork_protocol::StartError error = {stage, error_number};
@@ -57,17 +61,33 @@ void Place(int from, int place, int start_pipe) {
 
 void PlaceDescriptors(const Plumbing& plumbing, const ForkPayload& payload) {
   const int start_pipe = plumbing.start.write_end;
-  Place(plumbing.null, STDIN_FILENO, start_pipe);
-  Place(plumbing.out.write_end, STDOUT_FILENO, start_pipe);
-  Place(payload.merge_stderr ? STDOUT_FILENO : plumbing.err.write_end, STDERR_FILENO, start_pipe);
+  if (payload.terminal) {
+    for (const int place : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+      Place(plumbing.terminal.write_end, place, start_pipe);
+    }
+    if (ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) Fail(start_pipe, kStageTerminal, errno);
+  } else {
+    Place(payload.input ? plumbing.input.read_end : plumbing.null, STDIN_FILENO, start_pipe);
+    Place(plumbing.out.write_end, STDOUT_FILENO, start_pipe);
+    Place(payload.merge_stderr ? STDOUT_FILENO : plumbing.err.write_end, STDERR_FILENO, start_pipe);
+  }
   if (payload.result) Place(plumbing.result.write_end, fork_protocol::kProcessResultFd, start_pipe);
   close(plumbing.null);
-  for (const Pipe& pipe : {plumbing.out, plumbing.err, plumbing.result}) {
+  for (const Pipe& pipe :
+       {plumbing.out, plumbing.err, plumbing.result, plumbing.input, plumbing.terminal}) {
     if (pipe.read_end < 0) continue;
     close(pipe.read_end);
     close(pipe.write_end);
   }
   close(plumbing.start.read_end);
+}
+
+// In the working directory of the process.
+void OpenInput(const ForkPayload& payload, int start_pipe) {
+  if (payload.input_file == nullptr) return;
+  const int file = open(payload.input_file, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+  if (file < 0 || dup2(file, STDIN_FILENO) < 0) Fail(start_pipe, kStageInput, errno);
+  if (file != STDIN_FILENO) close(file);
 }
 
 void SetDescriptorLimit(uint64_t soft) {
@@ -142,6 +162,7 @@ void SetUpProcess(const Plumbing& plumbing, ForkPayload& payload) {
   umask(022);
   SetDescriptorLimit(payload.nofile);
   if (chdir(payload.cwd) != 0) Fail(start_pipe, kStageChdir, errno);
+  OpenInput(payload, start_pipe);
   ReplaceEnvironment(payload.env.data());
   if (payload.forbid_children) {
     const int error = ForbidChildrenAsyncSafe();

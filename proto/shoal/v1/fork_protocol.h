@@ -29,6 +29,10 @@
 //   nofile=N              soft RLIMIT_NOFILE; without: leave it
 //   merge-stderr=1        stdout and stderr share one pipe
 //   result=1              descriptor 3 is a pipe for the result
+//   input=1               descriptor 0 is a pipe that the shim feeds
+//   terminal=1            with input=1: descriptors 0 to 2 are a terminal, the controlling one of the
+//                         process; the shim gets its master at kStdoutFd and its slave at kInputFd
+//   input-file=PATH       descriptor 0 is this file, opened for reading in the working directory
 //   forbid-children=1     it must not fork: see common/forbid_children.h
 //
 // The process answers "forked NUMBER PID" once the shim was executed, or "failed NUMBER STAGE ERRNO
@@ -44,13 +48,14 @@
 // which outlives execve): of a daemon that F makes at once it must be the parent. M and F are in
 // the cgroup of F from before F runs anything of its own: M is cloned into it, or writes itself to
 // its cgroup.procs; the shim leaves it by itself. M makes the pipes: stdout, stderr (unless
-// merged), result (if wanted), and the start pipe. If M cannot execute the shim it kills and reaps
+// merged), result and input (if wanted), and the start pipe. A runtime that does not know input=1
+// makes none for it; the shim then ends F, with the reason. If M cannot execute the shim it kills and reaps
 // F.
 //
 // WHAT F DOES before anything of its own, in this order: PR_SET_PDEATHSIG SIGKILL, and ends if M is
-// no longer its parent; setsid; descriptors: 0 /dev/null, 1 and 2 (and 3) the pipes, those of this
-// protocol closed, others of T stay; an empty signal mask, umask 022, the soft limit; chdir; the
-// environment; forbid-children. Whatever fails it writes as a StartError to the start pipe and
+// no longer its parent; setsid; descriptors: 0 /dev/null or the pipe of the input, 1 and 2 (and 3)
+// the pipes, those of this protocol closed, others of T stay; an empty signal mask, umask 022, the
+// soft limit; chdir; the file of the input; the environment; forbid-children. Whatever fails it writes as a StartError to the start pipe and
 // ends. Then it closes the start pipe, at whose end-of-file the process has started, and goes on as
 // the new process. Its handlers of signals, its memory and its other descriptors are those of T.
 //
@@ -79,6 +84,7 @@ inline constexpr int kStderrFd = 8;       // read end; only if stderr is not mer
 inline constexpr int kResultFd = 9;       // read end; only if a result is wanted
 inline constexpr int kStartFd = 10;       // read end of the start pipe
 inline constexpr int kShimCgroupFd = 11;  // only with a cgroup
+inline constexpr int kInputFd = 12;       // write end; only if input is wanted; or see terminal=1
 
 // Where the result goes in the process.
 inline constexpr int kProcessResultFd = 3;
@@ -98,7 +104,8 @@ enum Sent {
 
 // What F writes to the start pipe, as two native 32-bit numbers.
 struct StartError {
-  uint32_t stage;  // Stage of agent/record/record_layout.h: 2 pipe, 4 chdir, 6 setup of the process
+  // Stage of agent/record/record_layout.h: 2 pipe, 4 chdir, 6 setup of the process, 7 file of the input, 8 terminal
+  uint32_t stage;
   int32_t error_number;
 };
 

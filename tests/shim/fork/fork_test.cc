@@ -54,6 +54,32 @@ TEST_P(ForkTest, ProcessHasItsDescriptorsAndTheTemplatesButNoneOfTheProtocol) {
                                          "4 /etc/hostname"));
 }
 
+TEST_P(ForkTest, TheInputIsAPipeBetweenShimAndProcess) {
+  Start();
+  agent().fields = {"input=1"};
+  const Facts seen = agent().Run({"name", "describe"});
+  EXPECT_THAT(Facts(seen["out"]).All("fd"), Contains(MatchesRegex("0 pipe:.*"))) << seen["err"];
+  EXPECT_THAT(seen.All("fd"), Contains(MatchesRegex("12 pipe:.*")));
+}
+
+TEST_P(ForkTest, TheInputMayBeAFileInTheWorkingDirectory) {
+  Start();
+  agent().cwd = "/etc";
+  agent().fields = {"input-file=hostname"};
+  EXPECT_THAT(Describe().All("fd"), Contains("0 /etc/hostname"));
+}
+
+TEST_P(ForkTest, AnInputFileThatIsNotThereIsTold) {
+  Start();
+  agent().fields = {"input-file=/none"};
+  const Facts seen = agent().Run({"name", "describe"});
+  fork_protocol::StartError error = {};
+  ASSERT_EQ(seen["start"].size(), sizeof(error));
+  memcpy(&error, seen["start"].data(), sizeof(error));
+  EXPECT_EQ(error.stage, 7u);
+  EXPECT_EQ(error.error_number, ENOENT);
+}
+
 TEST_P(ForkTest, WithoutAResultDescriptor3IsNoPipe) {
   Start();
   EXPECT_THAT(Describe().All("fd"), Not(Contains(MatchesRegex("3 pipe:.*"))));
