@@ -110,6 +110,7 @@ absl::Status Agent::OpenDirectories() {
 absl::Status Agent::OpenState() {
   SHOAL_ASSIGN_OR_RETURN(output_files_,
                          SystemOutputFiles::Open(settings_.state_dir, helper_.get()));
+  input_rings_ = std::make_unique<SystemInputRings>(loop_.get(), output_files_->directory());
   blob_thread_ = std::make_unique<HelperThread>();
   blob_turns_.emplace([thread = blob_thread_.get()](FairQueue::Closure closure) {
     thread->Run(std::move(closure));
@@ -225,7 +226,8 @@ absl::Status Agent::Recover() {
                                                             .trees = shims_.get(),
                                                             .peers = &peers_,
                                                             .output = output_files_.get(),
-                                                            .files = process_files_.get()});
+                                                            .files = process_files_.get(),
+                                                            .inputs = input_rings_.get()});
   SHOAL_RETURN_IF_ERROR(supervisor_->Recover());
   for (const std::string& line : store_->damaged()) spdlog::warn("{}", line);
   for (const std::string& line : supervisor_->unmanaged()) spdlog::warn("{}", line);

@@ -28,6 +28,7 @@
 #include "agent/os/lock_file.h"
 #include "agent/os/loop_scheduler.h"
 #include "agent/os/system_clock.h"
+#include "agent/os/system_input_rings.h"
 #include "agent/os/system_peers.h"
 #include "agent/os/system_process_files.h"
 #include "agent/os/system_shims.h"
@@ -97,6 +98,7 @@ class Agent {
   std::optional<FairQueue> blob_turns_;  // outlives the thread, which may still run it
   std::unique_ptr<HelperThread> blob_thread_;
   std::unique_ptr<SystemProcessFiles> process_files_;
+  std::unique_ptr<SystemInputRings> input_rings_;
   std::unique_ptr<SystemShims> shims_;
   std::unique_ptr<SqliteStore> store_;
   std::unique_ptr<Supervisor> supervisor_;

@@ -66,7 +66,7 @@ void LimitMemory() {
 void Protect() { prctl(PR_SET_DUMPABLE, 0); }
 
 // gRPC's and ours, with a few to spare; the first of them is started behind this.
-constexpr int kThreads = 26;
+constexpr int kThreads = 27;
 
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;

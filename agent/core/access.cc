@@ -26,14 +26,28 @@ absl::Status CheckSession(const Caller& caller, Verb verb, const Target& target)
   }
 }
 
+// What only the owner of a process may have done to it; empty: nothing by this verb.
+absl::string_view WhatIsTheOwners(Verb verb) {
+  switch (verb) {
+    case Verb::kSpawn:
+      return "forked";
+    case Verb::kUpdate:
+      return "detached";
+    case Verb::kAcknowledgeOutput:
+      return "acknowledged";
+    case Verb::kWriteInput:
+      return "written to";
+    case Verb::kResizeTerminal:
+      return "resized";
+    default:
+      return "";
+  }
+}
+
 absl::Status CheckProcess(const Caller& caller, Verb verb, const Target& target) {
   const ProcessEntry& process = *target.process();
-  const bool is_owners =
-      verb == Verb::kSpawn || verb == Verb::kUpdate || verb == Verb::kAcknowledgeOutput;
-  if (!is_owners || MayActFor(caller, process.owner)) return absl::OkStatus();
-  const absl::string_view what = verb == Verb::kSpawn    ? "forked"
-                                 : verb == Verb::kUpdate ? "detached"
-                                                         : "acknowledged";
+  const absl::string_view what = WhatIsTheOwners(verb);
+  if (what.empty() || MayActFor(caller, process.owner)) return absl::OkStatus();
   return absl::PermissionDeniedError(
       absl::StrCat("process ", process.name, " (", process.id.substr(0, kShortIdLength),
                    ") belongs to another identity: it cannot be ", what, " by this one"));
@@ -71,6 +85,10 @@ absl::string_view NameOf(Verb verb) {
       return "ReadOutput";
     case Verb::kAcknowledgeOutput:
       return "AcknowledgeOutput";
+    case Verb::kWriteInput:
+      return "WriteInput";
+    case Verb::kResizeTerminal:
+      return "ResizeTerminal";
     case Verb::kOpenSession:
       return "Open";
     case Verb::kKeepAlive:

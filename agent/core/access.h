@@ -3,7 +3,7 @@
 //
 // Every caller may see, signal and end everything on this host. What belongs to an owner stays his
 // (see MayActFor): he alone starts processes in his session, and forks, detaches and acknowledges the
-// output of his process. A session is renewed and closed by its token, whichever caller shows it. A
+// output of his process, writes its input and resizes its terminal. A session is renewed and closed by its token, whichever caller shows it. A
 // request_id needs no rule: RequestLog keeps it by the owner of the Permit, so that the same
 // request_id of another caller is another request.
 //
@@ -38,6 +38,8 @@ enum class Verb {
   kDelete,
   kReadOutput,
   kAcknowledgeOutput,
+  kWriteInput,  // as a stream, too
+  kResizeTerminal,
   kOpenSession,
   kKeepAlive,
   kCloseSession,
@@ -62,7 +64,7 @@ bool MayActFor(const Caller& caller, absl::string_view owner);
 
 // What a verb is about: the host with everything on it, one session, or what only the owner of one
 // process may do with it: fork it (kSpawn), detach it (kUpdate), let its output go
-// (kAcknowledgeOutput).
+// (kAcknowledgeOutput), write its input (kWriteInput), resize its terminal (kResizeTerminal).
 class Target {
  public:
   static Target Host() { return Target(nullptr, nullptr, std::nullopt); }

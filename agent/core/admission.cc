@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/core/reason.h"
+#include "agent/core/select_one.h"
 #include "agent/core/start_failure.h"
 #include "common/escape.h"
 #include "common/failpoint.h"
@@ -13,7 +14,6 @@
 #include "common/status.h"
 
 namespace shoal::agent {
-namespace {}  // namespace
 
 // A command while its processes are admitted, in slices: first all are checked, so that what is refused
 // has left no trace as a rule, then each is checked again and admitted.
@@ -247,12 +247,14 @@ absl::Status Admission::CheckQuotas(const Batch& batch) const {
   const std::string& owner = batch.permit.owner();
   const Usage& usage = core_->table.usage();
   size_t count = 0;
+  int64_t input_bytes = 0;
   SpecSum specs;
   const Spec* last = nullptr;
   for (size_t i = 0; i < batch.ids.size(); ++i) {
     if (!batch.ids[i].empty()) continue;
     ++count;
     const std::shared_ptr<const Spec>& spec = batch.command.items[i].spec;
+    input_bytes += spec->input_window;
     if (spec.get() != last) specs.Add(spec);
     last = spec.get();
   }
@@ -266,6 +268,10 @@ absl::Status Admission::CheckQuotas(const Batch& batch) const {
     return QuotaExceeded(
         owner, absl::StrCat("bytes of arguments and environments, and asks for ", specs.bytes()),
         usage.LiveSpecBytesOf(owner), quotas.live_spec_bytes);
+  }
+  if (input_bytes > 0 && usage.LiveInputOf(owner) + input_bytes > quotas.input_bytes) {
+    return QuotaExceeded(owner, absl::StrCat("bytes of input windows, and asks for ", input_bytes),
+                         usage.LiveInputOf(owner), quotas.input_bytes);
   }
   if (usage.OutputOf(owner) <= quotas.output_bytes) return absl::OkStatus();
   return QuotaExceeded(owner, "bytes of output", usage.OutputOf(owner), quotas.output_bytes);
@@ -319,6 +325,7 @@ void Admission::Admit(Batch* batch, size_t index) {
   process->lifetime = item.spec->lifetime;
   if (process->lifetime == Lifetime::kSession) process->session_id = command.session_id;
   process->labels = item.spec->labels;
+  process->terminal = {item.spec->terminal_rows, item.spec->terminal_columns, 0};
   process->segment_bytes = record::SegmentBytesFor(item.spec->cap_bytes);
   if (!core_->options.has_cgroup) process->flags |= kFlagNoCgroup;
   process->forked_from = ParentFor(batch, item);
@@ -347,19 +354,9 @@ std::string Admission::ParentFor(Batch* batch, const SpawnItem& item) {
 
 absl::StatusOr<std::string> Admission::ParentOf(const Permit& permit, const Spec& spec) const {
   if (spec.start_method != StartMethod::kFork) return std::string();
-  if (IsGlob(spec.fork_of)) {
-    return absl::InvalidArgumentError(absl::StrCat("fork_of \"", EscapeForMessage(spec.fork_of),
-                                                   "\" is a glob: name one process"));
-  }
-  std::set<ProcessEntry*> selected;
-  if (absl::Status found = core_->table.SelectExact(spec.fork_of, &selected); !found.ok()) {
-    return absl::Status(found.code(), absl::StrCat("fork_of: ", found.message()));
-  }
-  if (selected.size() != 1) {
-    return absl::InvalidArgumentError(absl::StrCat("fork_of \"", spec.fork_of, "\" fits ",
-                                                   selected.size(), " processes: name one"));
-  }
-  const ProcessEntry& parent = **selected.begin();
+  const absl::StatusOr<ProcessEntry*> selected = SelectOne(core_->table, "fork_of", spec.fork_of);
+  if (!selected.ok()) return selected.status();
+  const ProcessEntry& parent = **selected;
   const absl::StatusOr<Permit> may =
       Authorize(permit.caller(), Verb::kSpawn, Target::Process(parent));
   if (!may.ok()) return may.status();

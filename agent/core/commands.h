@@ -122,6 +122,40 @@ struct CloseSessionCommand {
   bool keep_descendants = false;
 };
 
+enum class InputUntil { kKept, kFed, kTaken };
+
+// Bytes for the input of one process; idempotent by offset. `data` is empty to learn how far it is, or
+// to wait.
+struct WriteInputCommand {
+  Permit permit;
+  std::string selector = {};
+  int64_t offset = 0;
+  std::string data = {};
+  bool end = false;
+  std::string writer = {};
+  InputUntil until = InputUntil::kKept;
+  absl::Duration timeout = absl::InfiniteDuration();
+  std::optional<absl::Duration> hold = {};  // no other writer may write for so long
+  bool steal = false;                       // whichever writer holds it
+};
+
+struct ResizeCommand {
+  Permit permit;
+  std::string selector = {};
+  TerminalSize size = {};
+};
+
+// What writes to one process's input, from before it is begun, so that it can be given up at any time.
+struct InputTicket {
+  std::string process_id;  // empty: not begun
+  bool is_cancelled = false;
+};
+
+struct InputAnswer {
+  const ProcessEntry* process = nullptr;  // valid during the callback
+  bool timed_out = false;
+};
+
 // Up to where the owner has read a stream.
 struct Acknowledgement {
   std::string id;
@@ -155,6 +189,7 @@ using SpawnCallback = absl::AnyInvocable<void(const std::vector<SpawnOutcome>&, 
 using OutcomesCallback = absl::AnyInvocable<void(absl::StatusOr<std::vector<Outcome>>)>;
 using WaitCallback =
     absl::AnyInvocable<void(absl::StatusOr<std::vector<const ProcessEntry*>>, bool timed_out)>;
+using InputCallback = absl::AnyInvocable<void(absl::StatusOr<InputAnswer>)>;
 using OpenCallback = absl::AnyInvocable<void(absl::StatusOr<const SessionEntry*>)>;
 using CloseCallback = absl::AnyInvocable<void(absl::StatusOr<SessionEnd>)>;
 using CreateCallback = absl::AnyInvocable<void(absl::StatusOr<const ProcessEntry*>)>;

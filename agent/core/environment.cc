@@ -12,6 +12,7 @@ namespace shoal::agent {
 std::vector<std::string> EnvironmentOf(const SupervisorOptions& options,
                                        const ProcessEntry& process) {
   std::vector<std::string> variables = options.base_env;
+  if (process.spec->HasTerminal()) variables.push_back(absl::StrCat("TERM=", process.spec->term));
   const std::vector<std::string>& given = process.spec->env;
   variables.insert(variables.end(), given.begin(), given.end());
   if (process.ranks != nullptr && process.rank) {

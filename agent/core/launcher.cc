@@ -18,6 +18,7 @@ void Launcher::Launch(ProcessEntry* process, std::optional<ForkParent> parent) {
                   .argv = process->spec->argv,
                   .env = EnvironmentOf(core_->options, *process),
                   .cwd = process->spec->cwd,
+                  .input_file = process->spec->input_file,
                   .desired = DesiredFor(*process),
                   .fork_from = parent};
   if (!process->spec->files.empty()) {
@@ -46,7 +47,11 @@ record::AgentHalf Launcher::DesiredFor(const ProcessEntry& process) const {
                   (spec.merge_stderr ? record::kMergeStderr : 0u) |
                   (spec.drop_oldest ? record::kDropOldest : 0u) |
                   (spec.result_stream ? record::kResultStream : 0u) |
-                  (spec.forbid_children ? record::kForbidChildren : 0u);
+                  (spec.forbid_children ? record::kForbidChildren : 0u) |
+                  (spec.HasTerminal() ? record::kTerminal : 0u);
+  desired.terminal_rows = static_cast<uint16_t>(process.terminal.rows);
+  desired.terminal_columns = static_cast<uint16_t>(process.terminal.columns);
+  desired.terminal_serial = process.terminal.serial;
   desired.grace_ns = absl::ToInt64Nanoseconds(spec.grace);
   if (process.deadline_ns) {
     desired.time_limit_ns = *process.deadline_ns;
@@ -54,6 +59,7 @@ record::AgentHalf Launcher::DesiredFor(const ProcessEntry& process) const {
     desired.limit_from_exec_ns = absl::ToInt64Nanoseconds(*spec.time_limit);
   }
   desired.cap_bytes = spec.cap_bytes;
+  desired.input_window = spec.input_window;
   desired.segment_bytes = process.segment_bytes;
   if (!process.session_id.empty()) {
     desired.dead_man_ns = sessions_->DeadManOf(process.session_id);

@@ -97,6 +97,29 @@ struct Descendants {
   bool operator==(const Descendants&) const = default;
 };
 
+// How far the input of a process is; see InputPosition of the proto. `kept` and what follows it is in the
+// agent's half of the record, the rest in the shim's.
+struct InputState {
+  int64_t kept = 0;
+  bool ended = false;
+  uint64_t writer = 0;    // digest of the name of the writer of the newest byte
+  int64_t writer_at = 0;  // where that one's bytes begin
+  int64_t fed = 0;
+  int64_t taken = 0;
+  bool done = false;         // fed with its end
+  bool closed = false;       // no reader is left
+  bool end_refused = false;  // by its terminal, which is not in canonical mode; not stored
+
+  bool operator==(const InputState&) const = default;
+};
+
+// The size of a terminal, and the serial of the call that gave it; 0: the spec's.
+struct TerminalSize {
+  int rows = 0;
+  int columns = 0;
+  uint32_t serial = 0;
+};
+
 struct SignalEvent {
   int signal = 0;
   std::string requested_by;
@@ -152,6 +175,8 @@ struct ProcessEntry {
   bool tree_empty = false;
   bool output_complete = false;
   std::array<record::StreamState, record::kStreams> streams{};
+  InputState input;       // with Spec::input_window
+  TerminalSize terminal;  // with Spec::HasTerminal(); not stored
   int64_t segment_bytes = record::kDefaultSegmentBytes;
   uint32_t flags = 0;           // ProcessFlags
   int stall_errno = 0;          // why its output cannot be written, while that is so; not stored

@@ -12,6 +12,7 @@ namespace shoal::agent {
 
 class Clock;
 class ForkOffers;
+class InputRings;
 class OutputFiles;
 class Peers;
 class ProcessFiles;
@@ -32,6 +33,7 @@ struct Ports {
   Peers* peers = nullptr;
   OutputFiles* output = nullptr;
   ProcessFiles* files = nullptr;
+  InputRings* inputs = nullptr;
 };
 
 }  // namespace shoal::agent

@@ -17,6 +17,8 @@ class ProcessEvents {
   virtual ~ProcessEvents() = default;
   // The process has started, failed to start, or was lost before it had.
   virtual void OnStartSettled(ProcessEntry* process) = 0;
+  // Its record says that more of its input was fed or taken, or that it was closed.
+  virtual void OnInputMoved(ProcessEntry* process) = 0;
   // Its tree was seen empty; its output may still wait for room.
   virtual void OnTreeEmpty(ProcessEntry* process) = 0;
   // The process became over: its name is free, its session or the retention may let it go.

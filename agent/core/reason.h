@@ -17,6 +17,8 @@ inline constexpr absl::string_view kReasonPayload = "shoal.dev/Reason";
 
 // The caller can write the blob and repeat the request: such a refusal is not kept.
 inline constexpr absl::string_view kReasonBlobMissing = "BLOB_MISSING";
+inline constexpr absl::string_view kReasonInputClosed = "INPUT_CLOSED";
+inline constexpr absl::string_view kReasonInputConflict = "INPUT_CONFLICT";
 inline constexpr absl::string_view kReasonOutcomeUnknown = "OUTCOME_UNKNOWN";
 inline constexpr absl::string_view kReasonRequestIdTime = "REQUEST_ID_TIME";
 inline constexpr absl::string_view kReasonUnmanaged = "UNMANAGED";

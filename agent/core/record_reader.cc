@@ -160,6 +160,7 @@ void RecordReader::Apply(ProcessEntry* process, const ShimHalf& shim) {
   changed |= ApplyExit(process, shim);
   changed |= ApplyDescendants(process, shim);
   changed |= ApplyEnds(process, shim);
+  changed |= ApplyInput(process, shim);
   if (changed) core_->ledger.Changed(process);
   if (process->IsTreeOver()) core_->table.ReleaseName(*process);
   if (Has(shim, record::kFinal)) Finish(process);
@@ -222,6 +223,30 @@ bool RecordReader::ApplyFlags(ProcessEntry* process, const ShimHalf& shim) {
     changed = true;
   }
   return changed;
+}
+
+bool RecordReader::ApplyInput(ProcessEntry* process, const ShimHalf& shim) {
+  if (process->spec->input_window == 0) return false;
+  InputState& input = process->input;
+  const InputState before = input;
+  input.fed = shim.input_fed;
+  input.taken = shim.input_taken;
+  input.done = Has(shim, record::kInputDone);
+  input.closed = Has(shim, record::kInputClosed);
+  input.end_refused = Has(shim, record::kInputEndRefused);
+  if (input == before) return false;
+  core_->events->OnInputMoved(process);
+  return input.done != before.done || input.closed != before.closed;
+}
+
+void RecordReader::ApplyInputKept(ProcessEntry* process, const record::AgentHalf& half) {
+  if (process->spec->input_window == 0) return;
+  process->input.kept = half.input_end;
+  process->input.ended = (half.flags & record::kInputEnded) != 0;
+  process->input.writer = half.input_writer;
+  process->input.writer_at = half.input_writer_at;
+  if (!process->spec->HasTerminal()) return;
+  process->terminal = {half.terminal_rows, half.terminal_columns, half.terminal_serial};
 }
 
 bool RecordReader::ApplyStall(ProcessEntry* process, const ShimHalf& shim) {

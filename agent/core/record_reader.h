@@ -71,6 +71,9 @@ class RecordReader final : public ShimEvents {
   // What lives of a tree that is LEAKED, as far as its environment tells it now. Walks /proc.
   std::vector<Survivor> LivingOf(const ProcessEntry& process) const;
 
+  // What of the input and the size of the terminal the agent half says, for recovery: see InputState.
+  void ApplyInputKept(ProcessEntry* process, const record::AgentHalf& half);
+
   // Who asked for the end of the process, if only its record knows: the agent that wrote that could
   // not store it. For recovery, before Apply.
   void ApplyAsked(ProcessEntry* process, const record::AgentHalf& half);
@@ -82,6 +85,7 @@ class RecordReader final : public ShimEvents {
   bool ApplyExit(ProcessEntry* process, const record::ShimHalf& shim);
   bool ApplyEnds(ProcessEntry* process, const record::ShimHalf& shim);
   void ApplyStreams(ProcessEntry* process, const record::ShimHalf& shim);
+  bool ApplyInput(ProcessEntry* process, const record::ShimHalf& shim);
   bool ApplyStall(ProcessEntry* process, const record::ShimHalf& shim);
   void MeasureSome();
   void LoseExit(ProcessEntry* process, Cause cause, const std::string& detail);

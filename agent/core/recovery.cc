@@ -107,6 +107,7 @@ void Recovery::Attach(ProcessEntry* process, int slot) {
   Advance(process, State::kStarting);
   if (!view.shim) reader_->NoteStartedBefore(process->id);
   if (view.agent) reader_->ApplyAsked(process, *view.agent);
+  if (view.agent) reader_->ApplyInputKept(process, *view.agent);
   if (view.shim) reader_->Apply(process, *view.shim);
   bool final = process->slot == 0;
   if (!final) core_->ledger.Changed(process);

@@ -29,6 +29,10 @@ absl::string_view NameOf(record::Stage stage) {
       return "execve";
     case record::Stage::kProcess:
       return "process";
+    case record::Stage::kInput:
+      return "input";
+    case record::Stage::kTerminal:
+      return "terminal";
   }
   return "start";
 }
@@ -50,6 +54,12 @@ StartFailure MakeStartFailure(Programs* programs, const Spec& spec, record::Stag
   std::string operation = stage == record::Stage::kChdir || stage == record::Stage::kExec
                               ? absl::StrCat(verb, " ", EscapeForMessage(object))
                               : std::string(verb);
+  if (stage == record::Stage::kInput) {
+    operation = spec.input_file.empty()
+                    ? std::string("make room for its input")
+                    : absl::StrCat("input from ", EscapeForMessage(spec.input_file));
+  }
+  if (stage == record::Stage::kTerminal) operation = "open a terminal for it";
   failure.message = std::string(ErrnoStatus(error_number, operation).message());
   if (std::string detail = programs->Explain(spec, stage, error_number); !detail.empty()) {
     absl::StrAppend(&failure.message, " (", detail, ")");

@@ -8,6 +8,7 @@
 #include "agent/core/admission.h"
 #include "agent/core/core.h"
 #include "agent/core/forks.h"
+#include "agent/core/inputs.h"
 #include "agent/core/launcher.h"
 #include "agent/core/offers.h"
 #include "agent/core/ports/fork_offers.h"
@@ -46,6 +47,7 @@ class Supervisor::Impl final : public ProcessEvents {
         sessions(&core, ports, &session_table, &terminator, &retention),
         admission(&core, ports.files, &session_table, &queue, &launcher, &templates, &forks),
         signals(&core, ports.trees),
+        inputs(&core, ports.slots, ports.inputs),
         updater(&core, ports.slots, &sessions),
         template_requests(&core, ports.files, &templates, &terminator) {
     ports.slots->SetShimEvents(&reader);
@@ -61,6 +63,7 @@ class Supervisor::Impl final : public ProcessEvents {
     if (process->IsLive()) offers.OnStarted(*process);
     forks.OnStartSettled(*process);
     queue.OnStartSettled();
+    inputs.OnMoved(process);
   }
 
   void Acknowledge(const Acknowledgement& position) {
@@ -121,12 +124,15 @@ class Supervisor::Impl final : public ProcessEvents {
         });
   }
 
+  void OnInputMoved(ProcessEntry* process) override { inputs.OnMoved(process); }
+
   void OnTreeEmpty(ProcessEntry* process) override { sessions.OnTreeEmpty(*process); }
 
   void OnOver(ProcessEntry* process) override {
     core.table.ReleaseName(*process);
     core.table.usage().Leave(*process);
     terminator.OnOver(*process);
+    inputs.OnOver(process);
     offers.OnOver(*process);
     templates.OnOver(*process);
     sessions.OnProcessOver(*process);
@@ -134,7 +140,11 @@ class Supervisor::Impl final : public ProcessEvents {
     retention.OnOver(*process);
   }
 
-  void OnUndone(const ProcessEntry& process) override { retention.Drop(process); }
+  void OnUndone(const ProcessEntry& process) override {
+    inputs.OnGone(process.id);
+    retention.Drop(process);
+  }
+
   // The values of its environment go with the last process of its request that has the same: nothing
   // is started from them any more.
   void ForgetEnvironment(ProcessEntry* ended) {
@@ -167,6 +177,7 @@ class Supervisor::Impl final : public ProcessEvents {
   agent::Sessions sessions;
   Admission admission;
   SignalSender signals;
+  Inputs inputs;
   Updater updater;
   TemplateRequests template_requests;
   std::string agent_id;
@@ -287,6 +298,17 @@ absl::Status Supervisor::Acknowledge(const Permit& permit,
   for (const Acknowledgement& position : positions) impl_->Acknowledge(position);
   return absl::OkStatus();
 }
+
+void Supervisor::WriteInput(WriteInputCommand command, std::shared_ptr<InputTicket> ticket,
+                            InputCallback done) {
+  impl_->inputs.Write(std::move(command), std::move(ticket), std::move(done));
+}
+
+absl::StatusOr<const ProcessEntry*> Supervisor::ResizeTerminal(const ResizeCommand& command) {
+  return impl_->inputs.Resize(command);
+}
+
+void Supervisor::CancelInput(InputTicket* ticket) { impl_->inputs.Cancel(ticket); }
 
 void Supervisor::OpenSession(OpenSessionCommand command, OpenCallback done) {
   impl_->sessions.Open(std::move(command), std::move(done));

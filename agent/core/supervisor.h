@@ -81,6 +81,14 @@ class Supervisor {
   // PERMISSION_DENIED: one of them is another owner's; nothing is acknowledged then.
   absl::Status Acknowledge(const Permit& permit, const std::vector<Acknowledgement>& positions);
 
+  // Calls back once, also at the timeout; see agent/core/inputs.h. CancelInput drops it without a call;
+  // what was kept stays.
+  void WriteInput(WriteInputCommand command, std::shared_ptr<InputTicket> ticket,
+                  InputCallback done);
+  void CancelInput(InputTicket* ticket);
+  // The process as it is then.
+  absl::StatusOr<const ProcessEntry*> ResizeTerminal(const ResizeCommand& command);
+
   void OpenSession(OpenSessionCommand command, OpenCallback done);
   // NOT_FOUND: over or unknown, PERMISSION_DENIED: wrong token. The answer is the TTL.
   absl::StatusOr<absl::Duration> KeepAlive(const Permit& permit, const std::string& session_id,

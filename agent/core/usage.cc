@@ -30,6 +30,7 @@ void Usage::Enter(const ProcessEntry& process) {
   Owner& owner = owners_[process.owner];
   ++owner.live;
   owner.specs.Add(process.spec);
+  owner.input_bytes += process.spec->input_window;
 }
 
 void Usage::Leave(const ProcessEntry& process) {
@@ -38,6 +39,7 @@ void Usage::Leave(const ProcessEntry& process) {
   Owner& owner = owners_[process.owner];
   --owner.live;
   owner.specs.Remove(process.spec);
+  owner.input_bytes -= process.spec->input_window;
   ForgetIdle(process.owner);
 }
 
@@ -75,6 +77,11 @@ size_t Usage::LiveOf(const std::string& owner) const {
 int64_t Usage::LiveSpecBytesOf(const std::string& owner) const {
   const auto found = owners_.find(owner);
   return found == owners_.end() ? 0 : found->second.specs.bytes();
+}
+
+int64_t Usage::LiveInputOf(const std::string& owner) const {
+  const auto found = owners_.find(owner);
+  return found == owners_.end() ? 0 : found->second.input_bytes;
 }
 
 int64_t Usage::OutputOf(const std::string& owner) const {

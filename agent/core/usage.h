@@ -1,4 +1,5 @@
-// What each owner has of this agent: processes that are not over, what their specs take up, and output.
+// What each owner has of this agent: processes that are not over, what their specs and the rings of their
+// input take up, and output.
 //
 // Ownership:     by ProcessTable, which tells it of every process; does not own them.
 // Thread-safety: loop thread only.
@@ -41,12 +42,14 @@ class Usage {
 
   size_t LiveOf(const std::string& owner) const;
   int64_t LiveSpecBytesOf(const std::string& owner) const;
+  int64_t LiveInputOf(const std::string& owner) const;
   int64_t OutputOf(const std::string& owner) const;
 
  private:
   struct Owner {
     size_t live = 0;
     SpecSum specs;
+    int64_t input_bytes = 0;
     int64_t output_bytes = 0;
   };
   struct Known {

@@ -31,6 +31,9 @@ std::string PayloadOf(const ShimStart& start) {
   if (desired.nofile_soft != 0) Add("nofile", absl::StrCat(desired.nofile_soft), &payload);
   if ((desired.flags & record::kMergeStderr) != 0) Add("merge-stderr", "1", &payload);
   if ((desired.flags & record::kResultStream) != 0) Add("result", "1", &payload);
+  if (desired.input_window > 0) Add("input", "1", &payload);
+  if ((desired.flags & record::kTerminal) != 0) Add("terminal", "1", &payload);
+  if (!start.input_file.empty()) Add("input-file", start.input_file, &payload);
   if ((desired.flags & record::kForbidChildren) != 0) Add("forbid-children", "1", &payload);
   return payload;
 }

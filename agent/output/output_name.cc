@@ -9,6 +9,7 @@ namespace shoal::agent {
 namespace {
 
 constexpr absl::string_view kIndexSuffix = ".idx";
+constexpr absl::string_view kRingSuffix = ".in";
 
 }  // namespace
 
@@ -18,12 +19,18 @@ std::string SegmentName(absl::string_view id, int stream, int64_t start) {
 
 std::string IndexName(absl::string_view id) { return absl::StrCat(id, kIndexSuffix); }
 
+std::string RingName(absl::string_view id) { return absl::StrCat(id, kRingSuffix); }
+
 std::optional<OutputName> ParseOutputName(absl::string_view name) {
   if (name.size() <= record::kIdBytes) return std::nullopt;
   OutputName parsed;
   parsed.id = std::string(name.substr(0, record::kIdBytes));
   if (name.substr(record::kIdBytes) == kIndexSuffix) {
     parsed.is_index = true;
+    return parsed;
+  }
+  if (name.substr(record::kIdBytes) == kRingSuffix) {
+    parsed.is_ring = true;
     return parsed;
   }
   if (name.size() != record::kOutputNameBytes) return std::nullopt;

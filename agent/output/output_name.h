@@ -17,10 +17,12 @@ struct OutputName {
   int stream = 0;
   int64_t start = 0;  // offset of the first byte
   bool is_index = false;
+  bool is_ring = false;  // of the input
 };
 
 std::string SegmentName(absl::string_view id, int stream, int64_t start);
 std::string IndexName(absl::string_view id);
+std::string RingName(absl::string_view id);
 
 // nullopt: not a name of ours.
 std::optional<OutputName> ParseOutputName(absl::string_view name);

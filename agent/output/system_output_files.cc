@@ -74,6 +74,7 @@ class SystemOutputFiles::Remover {
       whole = UnlinkChain(directory(), id, stream) && whole;
     }
     unlinkat(directory(), IndexName(id).c_str(), 0);
+    unlinkat(directory(), RingName(id).c_str(), 0);
     if (!whole) unsure_.insert(id);
     if (unsure_.size() >= kSweepAfter) Sweep();
   }
@@ -159,7 +160,7 @@ std::array<record::StreamState, record::kStreams> SystemOutputFiles::Measure(
   ForEachName(directory(), [&](const char* file, bool) {
     const std::optional<OutputName> name = ParseOutputName(file);
     struct stat facts {};
-    if (!name || name->is_index || name->id != id ||
+    if (!name || name->is_index || name->is_ring || name->id != id ||
         fstatat(directory(), file, &facts, AT_SYMLINK_NOFOLLOW) != 0) {
       return;
     }

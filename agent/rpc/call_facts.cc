@@ -135,6 +135,8 @@ AuditClass ClassOf(Verb verb) {
     case Verb::kWait:
     case Verb::kReadOutput:
     case Verb::kAcknowledgeOutput:
+    case Verb::kWriteInput:
+    case Verb::kResizeTerminal:
     case Verb::kKeepAlive:
     case Verb::kListSessions:
     case Verb::kListTemplates:
@@ -203,6 +205,17 @@ CallFacts FactsOf(const v1::AcknowledgeOutputRequest& request) {
   std::vector<absl::string_view> ids;
   for (const v1::OutputPosition& position : request.positions()) ids.push_back(position.id());
   return {.subject = DescribeSome(ids), .argv_sha256 = {}, .request_id = {}};
+}
+
+CallFacts FactsOf(const v1::WriteInputRequest& request) {
+  return {.subject = request.selector(), .argv_sha256 = {}, .request_id = {}};
+}
+CallFacts FactsOf(const v1::StreamInputRequest& request) {
+  return {.subject = request.selector(), .argv_sha256 = {}, .request_id = {}};
+}
+
+CallFacts FactsOf(const v1::ResizeTerminalRequest& request) {
+  return {.subject = request.selector(), .argv_sha256 = {}, .request_id = {}};
 }
 
 CallFacts FactsOf(const v1::OpenRequest& request) {

@@ -1,14 +1,26 @@
 #include "agent/rpc/call_quota.h"
 
 namespace shoal::agent {
+namespace {
+
+std::pair<size_t, absl::string_view> LimitOf(const Quotas& limits, CallQuota::Kind kind) {
+  switch (kind) {
+    case CallQuota::Kind::kStream:
+      return {limits.streams, "open streams"};
+    case CallQuota::Kind::kWait:
+      return {limits.waits, "open waits"};
+    case CallQuota::Kind::kUpload:
+      return {limits.uploads, "open uploads"};
+    case CallQuota::Kind::kInput:
+      return {limits.inputs, "open writes of input"};
+  }
+  return {0, "open calls"};
+}
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<CallQuota::Lease>> CallQuota::Take(Kind kind, const Permit& permit) {
-  const size_t limit = kind == Kind::kStream ? limits_.streams
-                       : kind == Kind::kWait ? limits_.waits
-                                             : limits_.uploads;
-  const absl::string_view what = kind == Kind::kStream ? "open streams"
-                                 : kind == Kind::kWait ? "open waits"
-                                                       : "open uploads";
+  const auto [limit, what] = LimitOf(limits_, kind);
   Key key(kind, permit.owner());
   {
     MutexLock lock(&mu_);

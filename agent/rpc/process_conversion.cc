@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/core/input_place.h"
 #include "agent/rpc/request_checks.h"
 #include "agent/rpc/status_to_grpc.h"
 #include "agent/spec/field_checks.h"
@@ -188,6 +189,21 @@ void SetOutput(const ProcessEntry& entry, v1::Process* proto) {
 
 }  // namespace
 
+void SetInput(const ProcessEntry& entry, v1::InputPosition* proto) {
+  proto->set_kept_offset(entry.input.kept);
+  proto->set_fed_offset(entry.input.fed);
+  proto->set_taken_offset(entry.input.taken);
+  proto->set_ended(entry.input.ended);
+  proto->set_closed(IsInputClosed(entry));
+  proto->set_window_bytes(entry.spec->input_window);
+}
+
+void SetTerminal(const ProcessEntry& entry, v1::TerminalSize* proto) {
+  proto->set_rows(entry.terminal.rows);
+  proto->set_columns(entry.terminal.columns);
+  proto->set_serial(entry.terminal.serial);
+}
+
 v1::StreamKind ToKind(int stream) {
   using record::kStreamTable;
   static_assert(kStreamTable[record::kStdout].kind == v1::STREAM_KIND_STDOUT);
@@ -215,6 +231,8 @@ void SetProcess(const ProcessEntry& entry, absl::string_view host, SpecView view
   proto->set_tree_empty(entry.tree_empty);
   proto->set_output_complete(entry.output_complete);
   SetOutput(entry, proto);
+  if (entry.spec->input_window > 0) SetInput(entry, proto->mutable_input());
+  if (entry.spec->HasTerminal()) SetTerminal(entry, proto->mutable_terminal());
   proto->set_session_id(entry.session_id);
   proto->set_owner(entry.owner);
   SetFlags(entry.flags, proto);

@@ -25,6 +25,12 @@ void SetBriefProcess(const ProcessEntry& entry, absl::string_view host, v1::Proc
 void SetSurvivor(const Survivor& survivor, v1::Survivor* proto);
 
 // Of a stream by its number in the record.
+// Of a process with an input stream.
+void SetInput(const ProcessEntry& entry, v1::InputPosition* proto);
+
+// Of a process with a terminal.
+void SetTerminal(const ProcessEntry& entry, v1::TerminalSize* proto);
+
 v1::StreamKind ToKind(int stream);
 
 // Without the token.

@@ -17,8 +17,10 @@
 #include "agent/rpc/request_checks.h"
 #include "agent/rpc/session_rule.h"
 #include "agent/rpc/status_to_grpc.h"
+#include "agent/rpc/stream_input_call.h"
 #include "agent/rpc/unary_call.h"
 #include "agent/rpc/watch_stream.h"
+#include "agent/rpc/write_input.h"
 
 namespace shoal::agent {
 namespace {
@@ -266,6 +268,34 @@ grpc::ServerUnaryReactor* ProcessService::AcknowledgeOutput(
     call->Answer([](v1::AcknowledgeOutputResponse*) {});
   });
   return call.get();
+}
+
+grpc::ServerUnaryReactor* ProcessService::WriteInput(Context* context,
+                                                     const v1::WriteInputRequest* request,
+                                                     v1::WriteInputResponse* response) {
+  return BeginWriteInput(edge_, *context, *request, response);
+}
+
+grpc::ServerUnaryReactor* ProcessService::ResizeTerminal(Context* context,
+                                                         const v1::ResizeTerminalRequest* request,
+                                                         v1::ResizeTerminalResponse* response) {
+  auto call = UnaryCall<v1::ResizeTerminalResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
+  absl::StatusOr<ResizeCommand> command = ToCommand(*request, call->permit());
+  if (!command.ok()) return call->Failed(command.status());
+  call->CarryOut([edge = edge_, command = *std::move(command), call] {
+    const absl::StatusOr<const ProcessEntry*> process = edge->supervisor->ResizeTerminal(command);
+    if (!process.ok()) return call->Fail(process.status());
+    call->Answer([&](v1::ResizeTerminalResponse* filled) {
+      SetTerminal(**process, filled->mutable_size());
+    });
+  });
+  return call.get();
+}
+
+grpc::ServerBidiReactor<v1::StreamInputRequest, v1::StreamInputResponse>*
+ProcessService::StreamInput(Context* context) {
+  return StreamInputCall::Begin(edge_, edge_->callers->Authorize(*context, Verb::kWriteInput));
 }
 
 grpc::ServerWriteReactor<v1::WatchResponse>* ProcessService::Watch(

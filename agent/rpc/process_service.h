@@ -41,11 +41,17 @@ class ProcessService final : public v1::ProcessService::CallbackService {
                 v1::DeleteResponse* response) override;
   Unary* AcknowledgeOutput(Context* context, const v1::AcknowledgeOutputRequest* request,
                            v1::AcknowledgeOutputResponse* response) override;
+  Unary* WriteInput(Context* context, const v1::WriteInputRequest* request,
+                    v1::WriteInputResponse* response) override;
+  Unary* ResizeTerminal(Context* context, const v1::ResizeTerminalRequest* request,
+                        v1::ResizeTerminalResponse* response) override;
 
   grpc::ServerWriteReactor<v1::WatchResponse>* Watch(Context* context,
                                                      const v1::WatchRequest* request) override;
   grpc::ServerWriteReactor<v1::ReadOutputResponse>* ReadOutput(
       Context* context, const v1::ReadOutputRequest* request) override;
+  grpc::ServerBidiReactor<v1::StreamInputRequest, v1::StreamInputResponse>* StreamInput(
+      Context* context) override;
 
  private:
   const Edge* const edge_;

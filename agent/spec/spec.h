@@ -53,6 +53,12 @@ struct Spec {
   bool drop_oldest = false;
   bool result_stream = false;
   bool forbid_children = false;
+  int64_t input_window = 0;  // bytes of the ring; 0: descriptor 0 is input_file
+  std::string input_file;    // absolute; empty: the ring, or /dev/null
+  // Of its terminal; 0: it has none.
+  int terminal_rows = 0;
+  int terminal_columns = 0;
+  std::string term;  // TERM of its terminal
   absl::Duration grace = kDefaultGrace;
   std::optional<absl::Duration> time_limit;
   int64_t cap_bytes = record::kDefaultCapBytes;
@@ -65,14 +71,18 @@ struct Spec {
   // as a rule. See agent/spec/stored_spec.h for the whole.
   std::string wire;
 
-  // The process writes to this stream by a pipe of its own.
+  bool HasTerminal() const { return terminal_rows > 0; }
+  // The process writes to this stream by a pipe of its own, or by its terminal.
   bool HasStream(int stream) const {
-    return record::HasStream(
-        (merge_stderr ? record::kMergeStderr : 0u) | (result_stream ? record::kResultStream : 0u),
-        stream);
+    return record::HasStream((merge_stderr ? record::kMergeStderr : 0u) |
+                                 (result_stream ? record::kResultStream : 0u) |
+                                 (HasTerminal() ? record::kTerminal : 0u),
+                             stream);
   }
   // Where that is which the process writes to its stderr.
-  record::Stream StderrStream() const { return merge_stderr ? record::kStdout : record::kStderr; }
+  record::Stream StderrStream() const {
+    return HasStream(record::kStderr) ? record::kStderr : record::kStdout;
+  }
 };
 
 // The same with the names of its environment alone, KEY; null if there are no values.

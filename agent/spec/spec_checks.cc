@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
@@ -20,6 +21,8 @@ namespace {
 
 constexpr size_t kMaxPathBytes = 4095;
 constexpr size_t kMaxStartedByBytes = 512;
+constexpr size_t kMaxTermBytes = 64;
+constexpr int kMaxTerminalSide = 65'535;  // struct winsize has 16 bits for it
 constexpr int64_t kMaxCapBytes = int64_t{1} << 50;
 
 absl::Status Invalid(absl::string_view message) { return absl::InvalidArgumentError(message); }
@@ -84,13 +87,46 @@ absl::Status CheckTotal(const v1::ProcessSpec& proto, const SpecLimits& limits) 
       absl::StrCat("argv and env are ", total, " bytes together, limit ", limits.max_total_bytes));
 }
 
-absl::Status CheckDirectory(const std::string& cwd) {
-  SHOAL_RETURN_IF_ERROR(CheckNoNul("cwd", cwd));
-  if (cwd.size() > kMaxPathBytes) {
-    return Invalid(absl::StrCat("cwd is ", cwd.size(), " bytes, limit ", kMaxPathBytes));
+// Absolute, or empty.
+absl::Status CheckPath(absl::string_view field, const std::string& path) {
+  SHOAL_RETURN_IF_ERROR(CheckNoNul(field, path));
+  if (path.size() > kMaxPathBytes) {
+    return Invalid(absl::StrCat(field, " is ", path.size(), " bytes, limit ", kMaxPathBytes));
   }
-  if (cwd.empty() || cwd[0] == '/') return absl::OkStatus();
-  return Invalid(absl::StrCat("cwd ", Quoted(cwd), " is not absolute"));
+  if (path.empty() || path[0] == '/') return absl::OkStatus();
+  return Invalid(absl::StrCat(field, " ", Quoted(path), " is not absolute"));
+}
+
+absl::Status CheckInput(const v1::InputSpec& input) {
+  if (input.source_case() == v1::InputSpec::kFile && input.file().empty()) {
+    return Invalid("input.file is empty: it must name a file of the host");
+  }
+  SHOAL_RETURN_IF_ERROR(CheckPath("input.file", input.file()));
+  const int64_t window = input.stream().window_bytes();
+  if (window == 0 || (window >= record::kMinInputWindow && window <= record::kMaxInputWindow)) {
+    return absl::OkStatus();
+  }
+  return Invalid(absl::StrCat("input.stream.window_bytes is ", window, ", must be ",
+                              record::kMinInputWindow, " to ", record::kMaxInputWindow,
+                              ", or 0 for ", record::kDefaultInputWindow));
+}
+
+absl::Status CheckTerminal(const v1::ProcessSpec& proto) {
+  if (!proto.has_terminal()) return absl::OkStatus();
+  if (proto.input().source_case() == v1::InputSpec::kFile) {
+    return Invalid("input.file is given with terminal: what a terminal reads is written to it");
+  }
+  const v1::TerminalSpec& terminal = proto.terminal();
+  SHOAL_RETURN_IF_ERROR(CheckTerminalSize("terminal", terminal.rows(), terminal.columns()));
+  const auto is_good = [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+           absl::string_view("+._-").find(c) != absl::string_view::npos;
+  };
+  const std::string& term = terminal.term();
+  if (term.size() <= kMaxTermBytes && std::all_of(term.begin(), term.end(), is_good)) {
+    return absl::OkStatus();
+  }
+  return Invalid(absl::StrCat("terminal.term ", Quoted(term), " must match [A-Za-z0-9+._-]{1,64}"));
 }
 
 absl::Status CheckLabels(const v1::ProcessSpec& proto) {
@@ -146,6 +182,15 @@ SpecLimits LimitsOfThisProcess() {
   return limits;
 }
 
+absl::Status CheckTerminalSize(absl::string_view field, int rows, int columns) {
+  for (const auto& [name, side] : {std::pair("rows", rows), std::pair("columns", columns)}) {
+    if (side >= 1 && side <= kMaxTerminalSide) continue;
+    return Invalid(
+        absl::StrCat(field, ".", name, " is ", side, ", must be 1 to ", kMaxTerminalSide));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckName(absl::string_view name) {
   auto is_good = [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
@@ -162,7 +207,9 @@ absl::Status CheckSpec(const v1::ProcessSpec& proto, const SpecLimits& limits) {
   SHOAL_RETURN_IF_ERROR(CheckArguments(proto));
   SHOAL_RETURN_IF_ERROR(CheckEnvironment(proto));
   SHOAL_RETURN_IF_ERROR(CheckTotal(proto, limits));
-  SHOAL_RETURN_IF_ERROR(CheckDirectory(proto.cwd()));
+  SHOAL_RETURN_IF_ERROR(CheckPath("cwd", proto.cwd()));
+  SHOAL_RETURN_IF_ERROR(CheckInput(proto.input()));
+  SHOAL_RETURN_IF_ERROR(CheckTerminal(proto));
   SHOAL_RETURN_IF_ERROR(CheckName(proto.name()));
   SHOAL_RETURN_IF_ERROR(CheckEnums(proto));
   SHOAL_RETURN_IF_ERROR(CheckForkOf(proto));

@@ -32,6 +32,9 @@ SpecLimits LimitsOfThisProcess();
 // "" or [A-Za-z0-9._-]{1,128} without a leading dot.
 absl::Status CheckName(absl::string_view name);
 
+// The size of a terminal; `field` is what an error calls it.
+absl::Status CheckTerminalSize(absl::string_view field, int rows, int columns);
+
 // A spec as it was sent.
 absl::Status CheckSpec(const v1::ProcessSpec& proto, const SpecLimits& limits);
 

@@ -11,6 +11,8 @@
 namespace shoal::agent {
 namespace {
 
+constexpr char kDefaultTerm[] = "xterm-256color";
+
 // What UNSPECIFIED and absent mean, written out.
 void FillInDefaults(bool has_session, v1::ProcessSpec* proto) {
   if (proto->lifetime() == v1::LIFETIME_UNSPECIFIED) {
@@ -30,6 +32,15 @@ void FillInDefaults(bool has_session, v1::ProcessSpec* proto) {
   if (proto->start_method() == v1::START_METHOD_UNSPECIFIED) {
     proto->set_start_method(v1::START_METHOD_SPAWN);
   }
+  v1::InputSpec* const input = proto->mutable_input();
+  if (proto->has_terminal()) {
+    input->mutable_stream();
+    if (proto->terminal().term().empty()) proto->mutable_terminal()->set_term(kDefaultTerm);
+  }
+  if (input->has_stream() && input->stream().window_bytes() == 0) {
+    input->mutable_stream()->set_window_bytes(record::kDefaultInputWindow);
+  }
+  if (input->source_case() == v1::InputSpec::SOURCE_NOT_SET) proto->clear_input();
   if (!proto->has_grace()) SetDuration(kDefaultGrace, proto->mutable_grace());
 }
 
@@ -69,6 +80,11 @@ absl::StatusOr<std::shared_ptr<const Spec>> BuildSpec(v1::ProcessSpec proto, boo
   spec->result_stream = proto.output().result();
   spec->forbid_children = proto.forbid_children();
   spec->drop_oldest = proto.output().overflow() == v1::OVERFLOW_POLICY_DROP_OLDEST;
+  spec->input_window = proto.input().stream().window_bytes();
+  spec->input_file = proto.input().file();
+  spec->terminal_rows = proto.terminal().rows();
+  spec->terminal_columns = proto.terminal().columns();
+  spec->term = proto.terminal().term();
   SHOAL_ASSIGN_OR_RETURN(spec->grace, ToDuration(proto.grace(), "grace"));
   if (proto.has_time_limit()) {
     SHOAL_ASSIGN_OR_RETURN(spec->time_limit, ToDuration(proto.time_limit(), "time_limit"));

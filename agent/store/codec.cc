@@ -135,6 +135,24 @@ void DecodeTimes(const stored::Process& process, ProcessEntry* out) {
   if (process.has_forget_time()) out->forget_time = absl::FromUnixNanos(process.forget_time());
 }
 
+void EncodeInput(const InputState& input, stored::Input* out) {
+  out->set_kept(input.kept);
+  out->set_ended(input.ended);
+  out->set_fed(input.fed);
+  out->set_taken(input.taken);
+  out->set_done(input.done);
+  out->set_closed(input.closed);
+}
+
+void DecodeInput(const stored::Input& input, InputState* out) {
+  out->kept = input.kept();
+  out->ended = input.ended();
+  out->fed = input.fed();
+  out->taken = input.taken();
+  out->done = input.done();
+  out->closed = input.closed();
+}
+
 void EncodeLists(const ProcessEntry& process, stored::Process* out) {
   for (const auto& [key, value] : process.labels) {
     stored::Pair* pair = out->add_labels();
@@ -248,6 +266,7 @@ std::string EncodeProcess(const ProcessEntry& process) {
   EncodeTimes(process, &out);
   EncodeOutcome(process, &out);
   EncodeLists(process, &out);
+  if (process.spec->input_window > 0) EncodeInput(process.input, out.mutable_input());
   EncodeFork(process, &out);
   return out.SerializeAsString();
 }
@@ -269,6 +288,7 @@ absl::Status DecodeProcess(absl::string_view blob, ProcessEntry* process) {
   process->revision = in.revision();
   DecodeTimes(in, process);
   DecodeLists(in, process);
+  if (in.has_input()) DecodeInput(in.input(), &process->input);
   DecodeFork(in, process);
   return DecodeOutcome(in, process);
 }

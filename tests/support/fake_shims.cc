@@ -112,6 +112,20 @@ void FakeShims::Write(const std::string& id, int stream, int64_t bytes) {
   Report(id);
 }
 
+void FakeShims::Feed(const std::string& id, int64_t most) {
+  Slot& slot = SlotOf(id);
+  slot.shim.input_fed += std::min(most, slot.agent.input_end - slot.shim.input_fed);
+  const bool has_end = (slot.agent.flags & record::kInputEnded) != 0;
+  if (has_end && slot.shim.input_fed == slot.agent.input_end) slot.shim.flags |= record::kInputDone;
+  Report(id);
+}
+
+void FakeShims::Take(const std::string& id, int64_t most) {
+  record::ShimHalf& shim = SlotOf(id).shim;
+  shim.input_taken += std::min(most, shim.input_fed - shim.input_taken);
+  Report(id);
+}
+
 void FakeShims::BeginEnd(const std::string& id) {
   Slot& slot = SlotOf(id);
   EXPECT_NE(slot.agent.terminate_serial, 0u) << "no end was asked for";

@@ -6,6 +6,7 @@
 #ifndef SHOAL_TESTS_SUPPORT_FAKE_SHIMS_H_
 #define SHOAL_TESTS_SUPPORT_FAKE_SHIMS_H_
 
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
@@ -57,6 +58,10 @@ class FakeShims final : public ShimSlots, public ForkOffers, public Programs, pu
   void Final(const std::string& id);          // and the shim's own exit
   void End(const std::string& id, int code);  // from Exited to Final in one report
   void Write(const std::string& id, int stream, int64_t bytes);
+  // Feeds up to `most` bytes of what the input holds, or takes so many of what was fed.
+  void Feed(const std::string& id, int64_t most = INT64_MAX);
+  void Take(const std::string& id, int64_t most = INT64_MAX);
+  void CloseInput(const std::string& id) { Set(id, record::kInputClosed); }
   void Set(const std::string& id, uint32_t flags);
   // Begins the end that was asked for, as a shim that was told does.
   void BeginEnd(const std::string& id);

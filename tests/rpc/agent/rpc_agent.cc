@@ -26,6 +26,7 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
   loop_ = *EventLoop::Create();
   turns_ = std::make_unique<FairQueue>(loop_.get());
   scheduler_ = std::make_unique<LoopScheduler>(loop_.get(), turns_.get());
+  inputs_ = std::make_unique<FakeInputRings>(scheduler_.get());
   slices_ = std::make_unique<Slices>(&fake_clock_, scheduler_.get());
   SupervisorOptions supervisor_options;
   supervisor_options.boot_id = "00000000-0000-4000-8000-000000000000";
@@ -46,7 +47,8 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
                                                              .trees = &shims_,
                                                              .peers = &peers_,
                                                              .output = &files_,
-                                                             .files = process_files_.get()});
+                                                             .files = process_files_.get(),
+                                                             .inputs = inputs_.get()});
   EXPECT_TRUE(supervisor_->Recover().ok());
   supervisor_->FinishTurn();
   edge_.loop = loop_.get();

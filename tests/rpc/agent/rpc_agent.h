@@ -31,6 +31,7 @@
 #include "tests/support/crash_point.h"
 #include "tests/support/fake_audit_sink.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/fake_input_rings.h"
 #include "tests/support/fake_output_files.h"
 #include "tests/support/fake_peers.h"
 #include "tests/support/fake_shims.h"
@@ -83,6 +84,7 @@ class RpcAgent {
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<FairQueue> turns_;
   std::unique_ptr<LoopScheduler> scheduler_;
+  std::unique_ptr<FakeInputRings> inputs_;
   std::unique_ptr<Slices> slices_;
   std::unique_ptr<BlobStore> blobs_;
   FairQueue blob_turns_{

@@ -74,6 +74,8 @@ constexpr Row kRows[] = {
     {Verb::kDelete, "hoftwpq"},
     {Verb::kReadOutput, "hoftwpq"},
     {Verb::kAcknowledgeOutput, "hoftwp"},
+    {Verb::kWriteInput, "hoftwp"},
+    {Verb::kResizeTerminal, "hoftwp"},
     {Verb::kOpenSession, "hoftwpq"},
     {Verb::kKeepAlive, "htpq"},
     {Verb::kCloseSession, "htpq"},

@@ -54,6 +54,25 @@ TEST_F(QuotaTest, ProcessesThatAreNotOverAreBoundedForEachIdentity) {
       << "the repeat is carried out";
 }
 
+TEST_F(QuotaTest, WindowsOfInputAreBoundedForEachIdentity) {
+  Limit({.input_bytes = 100});
+  const auto with_input = [](SpawnCommand command) {
+    auto spec = std::make_shared<Spec>(*command.items[0].spec);
+    spec->input_window = 60;
+    command.items[0].spec = spec;
+    return command;
+  };
+  EXPECT_TRUE(SpawnAnswered(with_input(Detached("a", "r1")))->statuses.at(0).ok());
+  auto refused = SpawnAnswered(with_input(Detached("b", "r2")));
+  EXPECT_EQ(refused->statuses.at(0).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused->statuses.at(0).message()),
+              HasSubstr("has 60 bytes of input windows, and asks for 60, limit 100"));
+  EXPECT_TRUE(SpawnAnswered(Detached("c", "r3"))->statuses.at(0).ok());
+  world_.shims.End(world_.Get(SpawnAnswered(with_input(Detached("a", "r1")))->ids.at(0)).id, 0);
+  world_.Turn();
+  EXPECT_TRUE(SpawnAnswered(with_input(Detached("b", "r2")))->statuses.at(0).ok());
+}
+
 TEST_F(QuotaTest, ABatchIsRefusedAsAWhole) {
   Limit({.live_processes = 3});
   auto refused = SpawnAnswered(Ranks("a", 4, "r1"));

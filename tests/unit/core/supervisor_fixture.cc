@@ -93,6 +93,22 @@ std::shared_ptr<WaitReply> World::Wait(const Selector& selector, Until until, bo
   return reply;
 }
 
+std::shared_ptr<InputReply> World::WriteInput(WriteInputCommand command,
+                                              std::shared_ptr<InputTicket> ticket) {
+  auto reply = std::make_shared<InputReply>();
+  if (ticket == nullptr) ticket = std::make_shared<InputTicket>();
+  supervisor->WriteInput(std::move(command), std::move(ticket),
+                         [reply](absl::StatusOr<InputAnswer> answer) {
+                           ++reply->calls;
+                           reply->status = answer.status();
+                           if (!answer.ok()) return;
+                           reply->input = answer->process->input;
+                           reply->timed_out = answer->timed_out;
+                         });
+  Turn();
+  return reply;
+}
+
 absl::StatusOr<std::vector<const ProcessEntry*>> World::Select(const Selector& selector) {
   absl::StatusOr<std::vector<const ProcessEntry*>> found = absl::UnknownError("not called back");
   supervisor->Select(PermitOf(), selector, nullptr,

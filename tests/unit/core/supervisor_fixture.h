@@ -15,6 +15,7 @@
 #include "agent/core/supervisor.h"
 #include "tests/support/crash_point.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/fake_input_rings.h"
 #include "tests/support/fake_output_files.h"
 #include "tests/support/fake_peers.h"
 #include "tests/support/fake_process_files.h"
@@ -50,9 +51,17 @@ struct WaitReply {
   bool timed_out = false;
 };
 
+// What a write of input was answered.
+struct InputReply {
+  int calls = 0;
+  absl::Status status;
+  InputState input;
+  bool timed_out = false;
+};
+
 class World {
  public:
-  World() : scheduler(&clock), store(&crash), shims(&clock, &crash) {
+  World() : scheduler(&clock), store(&crash), shims(&clock, &crash), inputs(&scheduler) {
     options.boot_id = "boot-1";
     options.host_name = "ant";
     options.base_env = {"PATH=/bin", "HOME=/root"};
@@ -70,7 +79,8 @@ class World {
                                                              .trees = &shims,
                                                              .peers = &peers,
                                                              .output = &output,
-                                                             .files = &files});
+                                                             .files = &files,
+                                                             .inputs = &inputs});
     scheduler.SetTurnEnd([this] { supervisor->FinishTurn(); });
     ASSERT_TRUE(supervisor->Recover().ok());
     Turn();
@@ -109,6 +119,8 @@ class World {
                                     const std::string& request_id = "");
   std::shared_ptr<WaitReply> Wait(const Selector& selector, Until until, bool any = false,
                                   absl::Duration timeout = absl::InfiniteDuration());
+  std::shared_ptr<InputReply> WriteInput(WriteInputCommand command,
+                                         std::shared_ptr<InputTicket> ticket = nullptr);
   // Of few enough to be found at once.
   absl::StatusOr<std::vector<const ProcessEntry*>> Select(const Selector& selector);
   SessionEntry OpenSession(absl::Duration ttl = absl::Seconds(15),
@@ -128,6 +140,7 @@ class World {
   FakePeers peers;
   FakeOutputFiles output;
   FakeProcessFiles files;
+  FakeInputRings inputs;
   SupervisorOptions options;
   std::unique_ptr<Supervisor> supervisor;
   int last_request = 0;
