@@ -174,6 +174,17 @@ class Host {
   void AcknowledgeOutput(v1::AcknowledgeOutputRequest request, CallOptions options,
                          Done<v1::AcknowledgeOutputResponse> done);
 
+  // Answers at request.timeout, which may be absent, or a little before options.timeout. See input.h for
+  // an input that is written as a whole.
+  absl::StatusOr<v1::WriteInputResponse> WriteInput(v1::WriteInputRequest request,
+                                                    CallOptions options = {});
+  void WriteInput(v1::WriteInputRequest request, CallOptions options,
+                  Done<v1::WriteInputResponse> done);
+  absl::StatusOr<v1::ResizeTerminalResponse> ResizeTerminal(v1::ResizeTerminalRequest request,
+                                                            CallOptions options = {});
+  void ResizeTerminal(v1::ResizeTerminalRequest request, CallOptions options,
+                      Done<v1::ResizeTerminalResponse> done);
+
   // Goes on after a broken connection from the last revision seen; where the agent no longer has
   // that, with a fresh snapshot, announced by on_reset.
   std::unique_ptr<Subscription> Watch(v1::WatchRequest request, WatchObserver observer,

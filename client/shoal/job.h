@@ -31,10 +31,19 @@
 #include "absl/time/time.h"
 #include "shoal/fleet.h"
 #include "shoal/halt_rule.h"
+#include "shoal/input.h"
 #include "shoal/session.h"
 #include "shoal/v1/process_service.pb.h"
 
 namespace shoal {
+
+// What the ranks read from their stdin.
+struct JobInputSpec {
+  std::shared_ptr<InputSource> source;  // null: /dev/null, or what JobSpec.process.input says
+  // Which rank reads it; the others see the end at once. Absent: all, each at its own speed as far as
+  // the host of the slowest has room.
+  std::optional<int> rank;
+};
 
 struct JobSpec {
   // What to run; `name` names the job, ranks are <name>.<rank>. `lifetime` must be unset or
@@ -43,6 +52,7 @@ struct JobSpec {
   // Ranks by host, parallel to Fleet::hosts(): see placement.h. A host with 0 takes no part.
   std::vector<int> counts;
   HaltRule halt = HaltRule::NowOnFirstFailure();
+  JobInputSpec input;
   std::string session_name;
   absl::Duration session_ttl;  // zero: DefaultSessionTtl(), of each host
   // False: output is neither read nor acknowledged.
@@ -87,6 +97,9 @@ class JobSink {
   // Its output cannot be written on its host: `process.output_error_number()` is why. Again after
   // it could.
   virtual void OnOutputStalled(RankId /*rank*/, const v1::Process& /*process*/) {}
+  // Input did not get through to a rank that may live; of rank -1: the source itself failed, and the ranks
+  // see its end.
+  virtual void OnInputLost(int /*rank*/, const absl::Status& /*reason*/) {}
   // The main process ended: EXITED or LOST. Output may still follow.
   virtual void OnExited(RankId rank, const v1::Process& process);
   // Nothing more of this rank will come: it ended, its tree is empty, and every byte was given out;

@@ -49,6 +49,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "shoal/function.h"
+#include "shoal/input.h"
 #include "shoal/process_mistakes.h"
 #include "shoal/process_options.h"
 
@@ -146,6 +147,9 @@ class Process {
   // output was passed on; or its host is not reached. Neither read nor close it: it lives as long
   // as this object. FAILED_PRECONDITION: not started.
   absl::StatusOr<int> Sentinel();
+
+  // Its stdin, with ProcessOptions.input. FAILED_PRECONDITION: it has none, was not started, or is closed.
+  absl::StatusOr<Input> input() const;
 
   std::string name() const;
   bool daemon() const;

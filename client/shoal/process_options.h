@@ -72,6 +72,9 @@ struct ProcessOptions {  // NOLINT(clang-analyzer-optin.performance.Padding)
   absl::Duration grace = absl::Seconds(5);
   absl::Duration time_limit = absl::InfiniteDuration();
   bool merge_stderr = false;
+  // Its stdin is what Process::input() writes; else /dev/null, or `input_file`, a file of its host: absolute.
+  bool input = false;
+  std::string input_file{};
   // Gets output as it comes, in order of offset per stream, on a thread of gRPC: must not block,
   // since the output of other processes on that host may wait for it. Set before Start(). Join()
   // returns after its last call. None comes once the Process is destroyed, which waits for one

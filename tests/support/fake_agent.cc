@@ -358,6 +358,21 @@ void FakeAgent::AwaitReaders(int at_most) const {
   rep_->mu.Await(are_few);
 }
 
+std::string FakeAgent::InputOf(const std::string& id) const {
+  MutexLock lock(&rep_->mu);
+  return rep_->processes[id].input;
+}
+
+bool FakeAgent::HasInputEnded(const std::string& id) const {
+  MutexLock lock(&rep_->mu);
+  return rep_->processes[id].process.input().ended();
+}
+
+void FakeAgent::SetInputRoom(const std::string& id, int64_t bytes) {
+  MutexLock lock(&rep_->mu);
+  rep_->processes[id].input_room = bytes;
+}
+
 int64_t FakeAgent::acknowledged(const std::string& id) const {
   MutexLock lock(&rep_->mu);
   return rep_->acknowledged[id];

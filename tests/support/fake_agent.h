@@ -7,6 +7,8 @@
 //   wait                 runs until it is terminated (exit by the signal, cause TERMINATED)
 //   refuse:TEXT          is not started
 //   ignore-term          from here on only SIGKILL ends it
+//   cat                  writes what comes to its input, and ends with it
+//   close-input:N        takes N bytes of its input and closes it
 //   silence              as the first word: nothing is said of it
 //
 // Ownership:     the test's. The state outlives Stop() and Start(), as that of a restarted agent
@@ -114,6 +116,11 @@ class FakeAgent {
   int64_t AwaitNews(int64_t seen) const;
   void Stir();
   int64_t acknowledged(const std::string& id) const;
+  // What a process has got.
+  std::string InputOf(const std::string& id) const;
+  bool HasInputEnded(const std::string& id) const;
+  // Like a process that does not read: its window has room for so many bytes more. -1: no bound.
+  void SetInputRoom(const std::string& id, int64_t bytes);
 
   class Rep;
 

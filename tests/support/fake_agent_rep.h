@@ -58,7 +58,11 @@ struct FakeProcess {
   v1::Process process;
   std::string output[3];  // stdout, stderr, result
   v1::Gap gaps[3];        // empty: none
+  std::string input;
+  int64_t input_room = -1;   // beyond `input`; -1: as much as comes
+  int64_t input_limit = -1;  // it is closed behind so many bytes; -1: never
   bool is_truncated = false;
+  bool is_cat = false;
   bool ignores_term = false;
 };
 
@@ -191,6 +195,10 @@ class FakeAgent::Rep final {
       return End(entry, 0, number, v1::CAUSE_SIGNALED);
     } else if (word == "ignore-term") {
       entry.ignores_term = true;
+    } else if (word == "cat") {
+      entry.is_cat = true;
+    } else if (absl::ConsumePrefix(&word, "close-input:") && absl::SimpleAtoi(word, &number)) {
+      entry.input_limit = number;
     }
     Touch(entry);
   }

@@ -76,6 +76,8 @@ class FakeLink final : public Link {
   FakeMethod<v1::UpdateRequest, v1::UpdateResponse> update{thread_};
   FakeMethod<v1::DeleteRequest, v1::DeleteResponse> remove{thread_};
   FakeMethod<v1::AcknowledgeOutputRequest, v1::AcknowledgeOutputResponse> acknowledge{thread_};
+  FakeMethod<v1::WriteInputRequest, v1::WriteInputResponse> write_input{thread_};
+  FakeMethod<v1::ResizeTerminalRequest, v1::ResizeTerminalResponse> resize{thread_};
   FakeMethod<v1::OpenRequest, v1::OpenResponse> open{thread_};
   FakeMethod<v1::KeepAliveRequest, v1::KeepAliveResponse> keep_alive{thread_};
   FakeMethod<v1::CloseRequest, v1::CloseResponse> close{thread_};
@@ -123,6 +125,8 @@ class FakeLink final : public Link {
   SHOAL_FAKE_CALL(Delete, remove, DeleteRequest, DeleteResponse)
   SHOAL_FAKE_CALL(AcknowledgeOutput, acknowledge, AcknowledgeOutputRequest,
                   AcknowledgeOutputResponse)
+  SHOAL_FAKE_CALL(WriteInput, write_input, WriteInputRequest, WriteInputResponse)
+  SHOAL_FAKE_CALL(ResizeTerminal, resize, ResizeTerminalRequest, ResizeTerminalResponse)
   SHOAL_FAKE_CALL(OpenSession, open, OpenRequest, OpenResponse)
   SHOAL_FAKE_CALL(KeepAlive, keep_alive, KeepAliveRequest, KeepAliveResponse)
   SHOAL_FAKE_CALL(CloseSession, close, CloseRequest, CloseResponse)

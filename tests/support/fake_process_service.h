@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/mutex.h"
+#include "shoal/v1/error_detail.pb.h"
 #include "tests/support/fake_agent_rep.h"
 
 namespace shoal::testing {
@@ -207,6 +208,39 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status WriteInput(grpc::ServerContext*, const v1::WriteInputRequest* request,
+                          v1::WriteInputResponse* response) override {
+    SHOAL_FAKE_BEGIN("WriteInput", "");
+    {
+      MutexLock lock(&rep_->mu);
+      v1::Selector selector;
+      selector.add_terms(request->selector());
+      const std::vector<FakeProcess*> found = rep_->Find(selector);
+      if (found.empty()) return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such process");
+      FakeProcess& entry = *found.front();
+      if (request->offset() > static_cast<int64_t>(entry.input.size())) {
+        return grpc::Status(grpc::StatusCode::OUT_OF_RANGE, "bytes would be left out");
+      }
+      TakeInput(*request, &entry);
+      const bool wants_more = request->offset() + static_cast<int64_t>(request->data().size()) >
+                              static_cast<int64_t>(entry.input.size());
+      if (wants_more && (IsOver(entry.process) || entry.process.input().closed())) {
+        return InputClosed();
+      }
+      *response->mutable_position() = entry.process.input();
+      response->set_timed_out(wants_more);
+    }
+    return rep_->Answer("WriteInput");
+  }
+
+  grpc::Status ResizeTerminal(grpc::ServerContext*, const v1::ResizeTerminalRequest* request,
+                              v1::ResizeTerminalResponse* response) override {
+    SHOAL_FAKE_BEGIN("ResizeTerminal", "");
+    MutexLock lock(&rep_->mu);
+    *response->mutable_size() = request->size();
+    return grpc::Status::OK;
+  }
+
   grpc::Status Watch(grpc::ServerContext* context, const v1::WatchRequest* request,
                      grpc::ServerWriter<v1::WatchResponse>* writer) override {
     SHOAL_FAKE_BEGIN("Watch", "");
@@ -303,6 +337,52 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   }
 
  private:
+  // What of the bytes is news, as far as there is room.
+  void TakeInput(const v1::WriteInputRequest& request, FakeProcess* entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu) {
+    v1::InputPosition* position = entry->process.mutable_input();
+    if (position->closed() || IsOver(entry->process)) return;
+    std::string news = request.data();
+    news.erase(0,
+               std::min(news.size(), entry->input.size() - static_cast<size_t>(request.offset())));
+    if (entry->input_room >= 0) {
+      news.resize(std::min(news.size(), static_cast<size_t>(entry->input_room)));
+      entry->input_room -= static_cast<int64_t>(news.size());
+    }
+    if (entry->input_limit >= 0) {
+      news.resize(
+          std::min(news.size(), static_cast<size_t>(entry->input_limit) - entry->input.size()));
+      position->set_closed(entry->input.size() + news.size() ==
+                           static_cast<size_t>(entry->input_limit));
+    }
+    entry->input += news;
+    const auto kept = static_cast<int64_t>(entry->input.size());
+    position->set_kept_offset(kept);
+    position->set_fed_offset(kept);
+    position->set_taken_offset(kept);
+    if (request.end() && request.offset() + static_cast<int64_t>(request.data().size()) == kept) {
+      position->set_ended(true);
+    }
+    if (entry->is_cat) entry->output[0] += news;
+    rep_->Touch(*entry);
+    if (entry->is_cat && position->ended()) rep_->End(*entry, 0, 0, v1::CAUSE_EXITED);
+  }
+
+  static grpc::Status InputClosed() {
+    constexpr char kMessage[] = "it has closed its input";
+    v1::ErrorInfo info;
+    info.set_reason("INPUT_CLOSED");
+    info.set_domain("shoal.dev");
+    v1::ErrorDetails details;
+    details.set_code(static_cast<int>(grpc::StatusCode::FAILED_PRECONDITION));
+    details.set_message(kMessage);
+    google::protobuf::Any* any = details.add_details();
+    any->set_type_url("type.googleapis.com/google.rpc.ErrorInfo");
+    any->set_value(info.SerializeAsString());
+    return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, kMessage,
+                        details.SerializeAsString());
+  }
+
   static grpc::Status Gone() {
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "Socket closed");
   }

@@ -147,6 +147,13 @@ SHOAL_DEFINE_CALL(Terminate, TerminateRequest, TerminateResponse, {
 })
 SHOAL_DEFINE_CALL(Update, UpdateRequest, UpdateResponse, FillRequestId(*rep, &request))
 SHOAL_DEFINE_CALL(Delete, DeleteRequest, DeleteResponse, FillRequestId(*rep, &request))
+SHOAL_DEFINE_CALL(WriteInput, WriteInputRequest, WriteInputResponse, {
+  const absl::Duration most = std::max(options.timeout - kAnswerMargin, absl::ZeroDuration());
+  if (!request.has_timeout() || FromProto(request.timeout()) > most) {
+    *request.mutable_timeout() = ToProto(most);
+  }
+})
+SHOAL_DEFINE_CALL(ResizeTerminal, ResizeTerminalRequest, ResizeTerminalResponse, {})
 SHOAL_DEFINE_CALL(KeepAlive, KeepAliveRequest, KeepAliveResponse, {})
 SHOAL_DEFINE_CALL(CloseSession, CloseRequest, CloseResponse,
                   options = TimeForEnding(request, options))

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <numeric>
 #include <utility>
 
 #include "common/boot_time.h"
@@ -45,6 +46,7 @@ JobRun::JobRun(const Fleet& fleet, JobSpec spec, JobSink* sink)
       queue_(std::make_shared<Queue>(fleet.hosts().size(), kQueueBytes)),
       hosts_(std::make_shared<JobHosts>(spec_.counts, GraceOf(spec_.process) + kAnswerTime,
                                         MakeHostsObserver())),
+      input_(MakeInput()),
       members_(fleet.hosts().size()),
       ranks_(RanksOf(spec_.counts, host_names_)),
       state_(host_names_, spec_, sink) {
@@ -53,6 +55,30 @@ JobRun::JobRun(const Fleet& fleet, JobSpec spec, JobSink* sink)
     members_[i].host = fleet.hosts()[i].host;
     if (spec_.counts[i] > 0) active_.push_back(&members_[i]);
   }
+}
+
+std::shared_ptr<JobInput> JobRun::MakeInput() {
+  if (spec_.input.source == nullptr) return nullptr;
+  return std::make_shared<JobInput>(
+      spec_.input.source, [this, queue = queue_](int rank, const absl::Status& reason) {
+        queue->Push([this, rank, reason] { sink_->OnInputLost(rank, reason); });
+      });
+}
+
+// The ranks of this host; after those of the last one the source is read.
+void JobRun::Feed(const Member& member, const absl::StatusOr<v1::SpawnBatchResponse>& answer) {
+  if (input_ == nullptr) return;
+  const int first = std::accumulate(spec_.counts.begin(), spec_.counts.begin() + member.index, 0);
+  for (int i = 0; answer.ok() && i < answer->results_size(); ++i) {
+    const v1::Process& process = answer->results(i).process();
+    if (process.id().empty()) continue;
+    if (spec_.input.rank.value_or(first + i) == first + i) {
+      input_->Add(first + i, member.host, process.id());
+    } else {
+      input_->AddEmpty(first + i, member.host, process.id());
+    }
+  }
+  if (--unanswered_starts_ == 0) input_->BeginReading();
 }
 
 JobHosts::Observer JobRun::MakeHostsObserver() {
@@ -84,12 +110,14 @@ absl::StatusOr<JobResult> JobRun::Run() {
     return opened;
   }
   sink_->OnOpened(hosts_->Leases());
+  unanswered_starts_ = active_.size();
   for (Member* member : active_) {
     Subscribe(*member);
     if (spec_.read_output) SubscribeOutput(*member);
     Spawn(*member);
   }
   Pump([this] { return state_.IsComplete() || is_detached_; });
+  if (input_ != nullptr) input_->Stop();
   for (Member* member : active_) {
     member->watch->Cancel();
     if (member->output != nullptr) member->output->Cancel();
@@ -221,6 +249,7 @@ void JobRun::Spawn(Member& member) {
   }
   v1::SpawnBatchRequest request;
   *request.add_specs() = spec_.process;
+  if (input_ != nullptr) request.mutable_specs(0)->mutable_input()->mutable_stream();
   *request.mutable_ranks() = std::move(ranks_[static_cast<size_t>(index)]);
   request.set_session_id(member.session->id());
   CallOptions options;
@@ -230,7 +259,10 @@ void JobRun::Spawn(Member& member) {
       std::move(request), options,
       [this, queue = queue_, hosts = hosts_, index](absl::StatusOr<v1::SpawnBatchResponse> answer) {
         hosts->OnStartAnswered(index, answer);
-        queue->Push([this, index, answer = std::move(answer)] { state_.OnSpawned(index, answer); });
+        queue->Push([this, index, answer = std::move(answer)] {
+          state_.OnSpawned(index, answer);
+          Feed(members_[static_cast<size_t>(index)], answer);
+        });
       });
 }
 

@@ -21,6 +21,7 @@
 #include "shoal/host/event_queue.h"
 #include "shoal/job.h"
 #include "shoal/job/job_hosts.h"
+#include "shoal/job/job_input.h"
 #include "shoal/job/job_state.h"
 #include "shoal/session.h"
 
@@ -55,6 +56,8 @@ class JobRun {
   void Subscribe(Member& member);
   void SubscribeOutput(Member& member);
   void Spawn(Member& member);
+  std::shared_ptr<JobInput> MakeInput();
+  void Feed(const Member& member, const absl::StatusOr<v1::SpawnBatchResponse>& answer);
   void Pump(const std::function<bool()>& is_over);
   void CarryOut();
   void OnSessionOver(Member& member, const absl::Status& reason);
@@ -67,12 +70,14 @@ class JobRun {
   const std::vector<std::string> host_names_;
   const std::shared_ptr<Queue> queue_;  // shared with calls that outlive this
   const std::shared_ptr<JobHosts> hosts_;
+  const std::shared_ptr<JobInput> input_;  // null: there is none
 
   // The thread of Run().
   std::vector<Member> members_;  // by host; `session` only where there are ranks
   std::vector<Member*> active_;
   std::vector<v1::Ranks> ranks_;  // by host; each until it is sent
   JobState state_;
+  size_t unanswered_starts_ = 0;
   bool is_detached_ = false;
 };
 

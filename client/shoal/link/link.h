@@ -74,6 +74,11 @@ class Link {
   virtual void AcknowledgeOutput(v1::AcknowledgeOutputRequest request, const CallOptions& options,
                                  Done<v1::AcknowledgeOutputResponse> done) = 0;
 
+  virtual void WriteInput(v1::WriteInputRequest request, const CallOptions& options,
+                          Done<v1::WriteInputResponse> done) = 0;
+  virtual void ResizeTerminal(v1::ResizeTerminalRequest request, const CallOptions& options,
+                              Done<v1::ResizeTerminalResponse> done) = 0;
+
   virtual void OpenSession(v1::OpenRequest request, const CallOptions& options,
                            Done<v1::OpenResponse> done) = 0;
   virtual void KeepAlive(v1::KeepAliveRequest request, const CallOptions& options,

@@ -342,6 +342,14 @@ absl::Status ChildProcess::Interrupt() {
   return status;
 }
 
+absl::StatusOr<Input> ChildProcess::OpenInput() const {
+  SHOAL_RETURN_IF_ERROR(CheckStarted("cannot write to"));
+  if (options_.input) return Input(spawn_.host(), Info().id());
+  MutexLock lock(&mu_);
+  return absl::FailedPreconditionError(absl::StrCat(
+      "cannot write to ", DisplayName(), ": it was started without ProcessOptions.input"));
+}
+
 absl::Status ChildProcess::Close() {
   SHOAL_RETURN_IF_ERROR(CheckNotForked());
   {

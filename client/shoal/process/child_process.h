@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "common/boot_time.h"
 #include "common/mutex.h"
+#include "shoal/input.h"
 #include "shoal/process/child_spawn.h"
 #include "shoal/process/child_spec.h"
 #include "shoal/process/process_news.h"
@@ -47,6 +48,7 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   // The caller's Process is destroyed: the last call of on_output is over, and no caller asks for the result.
   void Abandon();
   absl::StatusOr<std::string> ReadOutput(v1::StreamKind stream);
+  absl::StatusOr<Input> OpenInput() const;
   absl::StatusOr<int> Sentinel();
   absl::Status set_daemon(bool daemon);
   absl::Status set_name(absl::string_view name);

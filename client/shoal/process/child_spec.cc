@@ -78,6 +78,9 @@ absl::Status CheckOptions(const ProcessOptions& options, const Work& work) {
   if (options.inherit_cwd && !options.cwd.empty()) {
     return absl::InvalidArgumentError("cwd and inherit_cwd: they name different directories");
   }
+  if (options.input && !options.input_file.empty()) {
+    return absl::InvalidArgumentError("input and input_file: stdin is one of both");
+  }
   if (absl::Status place = CheckPlace(options); !place.ok()) return place;
   return CheckMethod(options, work);
 }
@@ -104,6 +107,8 @@ v1::ProcessSpec MakeSpec(const ProcessOptions& options, const Work& work) {
     *spec.mutable_time_limit() = ::shoal::ToProto(options.time_limit);
   }
   spec.mutable_output()->set_merge_stderr(options.merge_stderr);
+  if (options.input) spec.mutable_input()->mutable_stream();
+  if (!options.input_file.empty()) spec.mutable_input()->set_file(options.input_file);
   // No writer waits for a reader that there is not.
   const bool is_read =
       work.is_function() || options.on_output != nullptr || options.forward_output.value_or(false);

@@ -136,6 +136,7 @@ std::string Process::name() const {
 int Process::Pid() const { return rep_->Info().pid(); }
 std::string Process::Id() const { return rep_->Info().id(); }
 absl::StatusOr<int> Process::Sentinel() { return rep_->Sentinel(); }
+absl::StatusOr<Input> Process::input() const { return rep_->OpenInput(); }
 bool Process::daemon() const { return rep_->daemon(); }
 absl::Status Process::set_daemon(bool daemon) { return rep_->set_daemon(daemon); }
 absl::Status Process::set_name(absl::string_view name) { return rep_->set_name(name); }

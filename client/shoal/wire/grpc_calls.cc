@@ -41,6 +41,9 @@ SHOAL_DEFINE_CALL(Update, processes, Update, UpdateRequest, UpdateResponse)
 SHOAL_DEFINE_CALL(Delete, processes, Delete, DeleteRequest, DeleteResponse)
 SHOAL_DEFINE_CALL(AcknowledgeOutput, processes, AcknowledgeOutput, AcknowledgeOutputRequest,
                   AcknowledgeOutputResponse)
+SHOAL_DEFINE_CALL(WriteInput, processes, WriteInput, WriteInputRequest, WriteInputResponse)
+SHOAL_DEFINE_CALL(ResizeTerminal, processes, ResizeTerminal, ResizeTerminalRequest,
+                  ResizeTerminalResponse)
 SHOAL_DEFINE_CALL(OpenSession, sessions, Open, OpenRequest, OpenResponse)
 SHOAL_DEFINE_CALL(KeepAlive, sessions, KeepAlive, KeepAliveRequest, KeepAliveResponse)
 SHOAL_DEFINE_CALL(CloseSession, sessions, Close, CloseRequest, CloseResponse)

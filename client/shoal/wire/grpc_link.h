@@ -59,6 +59,10 @@ class GrpcLink final : public Link {
               Done<v1::DeleteResponse> done) override;
   void AcknowledgeOutput(v1::AcknowledgeOutputRequest request, const CallOptions& options,
                          Done<v1::AcknowledgeOutputResponse> done) override;
+  void WriteInput(v1::WriteInputRequest request, const CallOptions& options,
+                  Done<v1::WriteInputResponse> done) override;
+  void ResizeTerminal(v1::ResizeTerminalRequest request, const CallOptions& options,
+                      Done<v1::ResizeTerminalResponse> done) override;
   void OpenSession(v1::OpenRequest request, const CallOptions& options,
                    Done<v1::OpenResponse> done) override;
   void KeepAlive(v1::KeepAliveRequest request, const CallOptions& options,

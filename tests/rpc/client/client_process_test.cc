@@ -151,6 +151,7 @@ TEST_F(ProcessTest, WhatPythonRaisesIsAFailedPrecondition) {
            {"cannot terminate", process.Terminate()},
            {"cannot kill", process.Kill()},
            {"cannot interrupt", process.Interrupt()},
+           {"cannot write to", process.input().status()},
            {"cannot read the output of", process.ReadOutput().status()}}) {
     EXPECT_EQ(Refusal(status),
               absl::StrCat(cannot, " web: it was not started; call Start() first"));
@@ -164,6 +165,8 @@ TEST_F(ProcessTest, WhatPythonRaisesIsAFailedPrecondition) {
   EXPECT_EQ(Refusal(process.Close()),
             "cannot close web: it still runs; join it, or terminate it, first");
   EXPECT_EQ(Refusal(process.Result().status()), "no result of web: it runs a command");
+  EXPECT_EQ(Refusal(process.input().status()),
+            "cannot write to web: it was started without ProcessOptions.input");
   ASSERT_TRUE(process.Kill().ok());
   ASSERT_TRUE(process.Join().ok());
   EXPECT_TRUE(process.Close().ok());

@@ -59,6 +59,11 @@ TEST(CheckOptions, NamesWhatDoesNotGoTogether) {
             "fork_of: it is for start_method kFork only"},
            {[](ProcessOptions*options, Work*) { options->fork_wait = absl::Seconds(3); },
             "fork_wait: it is for start_method kFork and kForkServer"},
+           {[](ProcessOptions*options, Work*) {
+              options->input = true;
+              options->input_file = "/etc/hosts";
+            },
+            "input and input_file: stdin is one of both"},
        }) {
     EXPECT_EQ(Changed(row.change), absl::InvalidArgumentError(row.message));
   }
@@ -94,6 +99,17 @@ TEST(MakeSpec, HasWhatTheOptionsSay) {
   EXPECT_EQ(spec.start_method(), v1::START_METHOD_FORK);
   EXPECT_EQ(spec.fork_of(), "warm");
   EXPECT_EQ(spec.fork_wait().seconds(), 365 * 24 * 3600) << "no longer than an agent takes";
+}
+
+TEST(MakeSpec, StdinIsAStreamOrAFileOrNothing) {
+  ProcessOptions options;
+  options.command = {"sim"};
+  EXPECT_FALSE(MakeSpec(options, {}).has_input());
+  options.input = true;
+  EXPECT_TRUE(MakeSpec(options, {}).input().has_stream());
+  options.input = false;
+  options.input_file = "/etc/hosts";
+  EXPECT_EQ(MakeSpec(options, {}).input().file(), "/etc/hosts");
 }
 
 TEST(MakeSpec, OfAFunctionHasTheCallAndItsResult) {

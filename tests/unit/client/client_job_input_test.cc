@@ -1,0 +1,188 @@
+// The input of a job: from one source to every rank, each at its own speed.
+#include <gmock/gmock.h>
+
+#include <deque>
+
+#include "shoal/v1/error_detail.pb.h"
+#include "tests/unit/client/job_fixture.h"
+
+namespace shoal {
+namespace {
+
+using ::testing::ElementsAre;
+
+// Gives what it is told to give.
+class ScriptedSource final : public InputSource {
+ public:
+  absl::StatusOr<std::string> Read(size_t most) override {
+    MutexLock lock(&mu_);
+    mu_.Await([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      return is_stopped_ || is_ended_ || !text_.empty();
+    });
+    std::string piece = is_stopped_ ? "" : text_.substr(0, most);
+    text_.erase(0, piece.size());
+    given_ += piece.size();
+    return piece;
+  }
+  void Stop() override {
+    MutexLock lock(&mu_);
+    is_stopped_ = true;
+  }
+  void OnUnread() override { unread_.Notify(); }
+
+  void Give(const std::string& text, bool end = false) {
+    MutexLock lock(&mu_);
+    text_ += text;
+    is_ended_ = end;
+  }
+  size_t given() const {
+    MutexLock lock(&mu_);
+    return given_;
+  }
+  void AwaitUnread() { unread_.WaitForNotification(); }
+
+ private:
+  mutable Mutex mu_;
+  std::string text_ ABSL_GUARDED_BY(mu_);
+  size_t given_ ABSL_GUARDED_BY(mu_) = 0;
+  bool is_ended_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_stopped_ ABSL_GUARDED_BY(mu_) = false;
+  Notification unread_;
+};
+
+v1::WriteInputResponse KeptUpTo(int64_t offset, bool ended = false) {
+  v1::WriteInputResponse answer;
+  answer.mutable_position()->set_kept_offset(offset);
+  answer.mutable_position()->set_ended(ended);
+  return answer;
+}
+
+class JobInputTest : public JobFixture {
+ protected:
+  JobInputTest() { spec_.input.source = source_; }
+
+  void OnInputLost(int rank, const absl::Status& reason) override {
+    lost_input_.emplace_back(rank, std::string(reason.message()));
+  }
+  // Keeps all that comes, and what it was.
+  static void KeepAll(Link& link, std::string* kept) {
+    link.write_input.AnswerAll([kept](const v1::WriteInputRequest& request) {
+      kept->resize(static_cast<size_t>(request.offset()));
+      *kept += request.data();
+      return absl::StatusOr<v1::WriteInputResponse>(
+          KeptUpTo(static_cast<int64_t>(kept->size()), request.end()));
+    });
+  }
+  void EndAll() {
+    Exit(*a_, Exited(0, 0));
+    Exit(*b_, Exited(1, 0));
+    EXPECT_TRUE(Finish().ok());
+  }
+
+  const std::shared_ptr<ScriptedSource> source_ = std::make_shared<ScriptedSource>();
+  std::vector<std::pair<int, std::string>> lost_input_;
+};
+
+TEST_F(JobInputTest, EveryRankIsStartedWithAStreamAndReadsAll) {
+  std::string to_a, to_b;
+  KeepAll(*a_, &to_a);
+  KeepAll(*b_, &to_b);
+  Start();
+  StartRanks();
+  EXPECT_TRUE(a_->spawn_batch.Await(1).specs(0).input().has_stream());
+  source_->Give("hello", /*end=*/true);
+  for (Link* link : {a_.get(), b_.get()}) {
+    for (size_t i = 1; !link->write_input.Await(i).end();) ++i;
+  }
+  EndAll();
+  EXPECT_EQ(to_a, "hello");
+  EXPECT_EQ(to_b, "hello");
+}
+
+TEST_F(JobInputTest, OneRankReadsAndTheOthersSeeTheEnd) {
+  spec_.input.rank = 1;
+  std::string to_a, to_b;
+  KeepAll(*a_, &to_a);
+  KeepAll(*b_, &to_b);
+  Start();
+  StartRanks();
+  source_->Give("hello", /*end=*/true);
+  EXPECT_TRUE(a_->write_input.Await(1).end());
+  for (size_t i = 1; !b_->write_input.Await(i).end();) ++i;
+  EndAll();
+  EXPECT_EQ(to_a, "");
+  EXPECT_EQ(to_b, "hello");
+}
+
+// a takes nothing; b has all that is held for a, and then waits with it.
+TEST_F(JobInputTest, TheSlowestHoldsUpTheSourceOnlyWhenMuchIsHeld) {
+  std::string to_b;
+  KeepAll(*b_, &to_b);
+  Start();
+  StartRanks();
+  const std::string much(6 << 20, 'x');
+  source_->Give(much);
+  while (source_->given() < (4u << 20)) std::this_thread::yield();
+  a_->write_input.Await(1);
+  EXPECT_LT(source_->given(), 5u << 20);
+  std::string to_a;
+  KeepAll(*a_, &to_a);
+  a_->write_input.Answer(KeptUpTo(0));
+  while (source_->given() < much.size()) std::this_thread::yield();
+  EndAll();
+}
+
+TEST_F(JobInputTest, WhatWasNotKeptIsSentAgain) {
+  std::string to_b;
+  KeepAll(*b_, &to_b);
+  Start();
+  StartRanks();
+  source_->Give("hello", /*end=*/true);
+  a_->write_input.Await(1);
+  a_->write_input.Answer(KeptUpTo(2));
+  for (size_t i = 2;; ++i) {
+    const v1::WriteInputRequest next = a_->write_input.Await(i);
+    EXPECT_EQ(next.data(), "llo");
+    if (next.end()) break;
+    a_->write_input.Answer(KeptUpTo(2));
+  }
+  a_->write_input.Answer(KeptUpTo(5, /*ended=*/true));
+  EndAll();
+}
+
+TEST_F(JobInputTest, WhenNoRankReadsAnyMoreTheSourceIsTold) {
+  v1::ErrorInfo info;
+  info.set_reason("INPUT_CLOSED");
+  absl::Status closed = absl::FailedPreconditionError("it has closed its input");
+  closed.SetPayload("type.googleapis.com/google.rpc.ErrorInfo",
+                    absl::Cord(info.SerializeAsString()));
+  for (Link* link : {a_.get(), b_.get()}) {
+    link->write_input.AnswerAll([closed](const v1::WriteInputRequest&) {
+      return absl::StatusOr<v1::WriteInputResponse>(closed);
+    });
+  }
+  Start();
+  StartRanks();
+  source_->Give("hello");
+  source_->AwaitUnread();
+  EndAll();
+  EXPECT_TRUE(lost_input_.empty()) << "that is the affair of the processes";
+}
+
+TEST_F(JobInputTest, ARankThatDoesNotGetItIsNamed) {
+  std::string to_b;
+  KeepAll(*b_, &to_b);
+  a_->write_input.AnswerAll([](const v1::WriteInputRequest&) {
+    return absl::StatusOr<v1::WriteInputResponse>(absl::PermissionDeniedError("not yours"));
+  });
+  Start();
+  StartRanks();
+  source_->Give("hello", /*end=*/true);
+  for (size_t i = 1; !b_->write_input.Await(i).end();) ++i;
+  EndAll();
+  EXPECT_THAT(lost_input_, ElementsAre(std::pair(0, std::string("not yours"))));
+  EXPECT_EQ(to_b, "hello");
+}
+
+}  // namespace
+}  // namespace shoal
