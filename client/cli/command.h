@@ -58,6 +58,8 @@ void AddWatch(Parser& parser);
 void AddInspect(Parser& parser);
 void AddWhy(Parser& parser);
 void AddLogs(Parser& parser);
+void AddInput(Parser& parser);
+void AddAttach(Parser& parser);
 void AddWait(Parser& parser);
 void AddSignal(Parser& parser);
 void AddStop(Parser& parser);

@@ -70,6 +70,8 @@ void Declare(Parser& parser) {
   AddInspect(parser);
   AddWhy(parser);
   AddLogs(parser);
+  AddInput(parser);
+  AddAttach(parser);
   AddWait(parser);
   AddSignal(parser);
   AddStop(parser);

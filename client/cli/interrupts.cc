@@ -19,6 +19,8 @@ namespace shoal::cli {
 namespace {
 
 constexpr int kEnds[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+// What a terminal stops a background job with that reads or writes: a read fails instead, a write is done.
+constexpr int kTerminalStops[] = {SIGTTIN, SIGTTOU};
 constexpr int kMessages[] = {SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGURG, SIGCONT, SIGTSTP};
 
 sigset_t Only(int number) {
@@ -64,6 +66,12 @@ Interrupts::Interrupts(Take take) : handler_(DoAsUsual) {
     struct sigaction before = {};
     sigaction(number, nullptr, &before);
     if (before.sa_handler != SIG_IGN) sigaddset(&wanted, number);
+  }
+  if (take == Take::kMessages) {
+    sigset_t stops;
+    sigemptyset(&stops);
+    for (const int number : kTerminalStops) sigaddset(&stops, number);
+    pthread_sigmask(SIG_BLOCK, &stops, nullptr);
   }
   pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
   signal(SIGPIPE, SIG_IGN);

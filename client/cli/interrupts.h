@@ -23,6 +23,7 @@ class Interrupts {
   enum class Take {
     kEnds,  // SIGINT, SIGQUIT, SIGTERM and SIGHUP
     // These, SIGTSTP, and those that are for the processes: SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGURG, SIGCONT.
+    // SIGTTIN and SIGTTOU are blocked besides: a job in the background is not stopped for looking at its terminal.
     kMessages,
   };
   // They are blocked from now on, SIGPIPE is ignored.

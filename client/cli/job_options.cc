@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <system_error>
 
 #include "absl/algorithm/container.h"
@@ -12,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "client/cli/command.h"
+#include "client/cli/raw_terminal.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/escape.h"
@@ -22,6 +25,9 @@
 
 namespace shoal::cli {
 namespace {
+
+constexpr int kDefaultRows = 24;
+constexpr int kDefaultColumns = 80;
 
 absl::string_view KeyOf(absl::string_view entry) { return entry.substr(0, entry.find('=')); }
 
@@ -86,6 +92,17 @@ absl::Status SetStartMethod(const std::string& method, v1::ProcessSpec* spec) {
                                                    "\" is none of spawn, forkserver, fork:NAME"));
   }
   return absl::OkStatus();
+}
+
+// As ours, where we have one.
+void SetTerminal(v1::ProcessSpec* spec) {
+  std::optional<v1::TerminalSize> size = SizeOfTerminal(STDOUT_FILENO);
+  if (!size.has_value()) size = SizeOfTerminal(STDIN_FILENO);
+  v1::TerminalSpec* const terminal = spec->mutable_terminal();
+  terminal->set_rows(size.has_value() ? size->rows() : kDefaultRows);
+  terminal->set_columns(size.has_value() ? size->columns() : kDefaultColumns);
+  const char* const term = std::getenv("TERM");
+  if (term != nullptr) terminal->set_term(term);
 }
 
 absl::StatusOr<std::string> WorkingDirectory(const std::string& wanted) {
@@ -162,6 +179,8 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
           "(default: until 3s after the start of NAME; 1m for a template)")
       ->check(IsSpan())
       ->type_name("SPAN");
+  command->add_flag("-t,--terminal", options->terminal,
+                    "Give the process a terminal, of the size of this one");
   command->prefix_command();
 }
 
@@ -201,12 +220,19 @@ absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
     SHOAL_ASSIGN_OR_RETURN(absl::Duration limit, ParseSpan(options.timeout));
     if (limit != absl::InfiniteDuration()) *spec.mutable_time_limit() = FromSpan(limit);
   }
+  if (options.terminal) SetTerminal(&spec);
   if (options.descendants == "keep") spec.set_descendants(v1::DESCENDANT_POLICY_KEEP);
   if (!options.grace.empty()) {
     SHOAL_ASSIGN_OR_RETURN(absl::Duration grace, ParseFiniteSpan("--grace", options.grace));
     *spec.mutable_grace() = FromSpan(grace);
   }
   return spec;
+}
+
+absl::StatusOr<std::string> PathOnHosts(const JobOptions& options, const std::string& path) {
+  if (path[0] == '/') return path;
+  SHOAL_ASSIGN_OR_RETURN(const std::string directory, WorkingDirectory(options.cwd));
+  return (std::filesystem::path(directory) / path).lexically_normal().string();
 }
 
 absl::StatusOr<std::vector<int>> Place(const JobOptions& options, const Fleet& fleet,

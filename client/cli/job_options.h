@@ -30,6 +30,7 @@ struct JobOptions {
   std::string start_method;
   std::string fork_wait;
   std::vector<std::string> ship;
+  bool terminal = false;
 
   bool has_counts() const { return count != 0 || per_host != 0 || per_core; }
   // Whether slots, cores and names of the hosts have to be known.
@@ -48,6 +49,9 @@ absl::StatusOr<std::vector<std::string>> CommandWords(const CLI::App& command,
 absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
                                           const std::vector<std::string>& words,
                                           const Fleet& fleet);
+
+// Where a file of the hosts is: absolute, or in the working directory of the processes.
+absl::StatusOr<std::string> PathOnHosts(const JobOptions& options, const std::string& path);
 
 // How many on each host. Without -n, --per-host and --per-core one per slot. Says so on stderr if
 // that is more than the slots.

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/cli/raw_terminal.h"
 #include "client/cli/standard_output.h"
 #include "common/mutex.h"
 
@@ -31,6 +32,7 @@ struct Saying {
 }  // namespace
 
 void DieBySignal(int number) {
+  RawTerminal::Restore();
   const rlimit no_core = {0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   signal(number, SIG_DFL);

@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "client/cli/exit_status.h"
+#include "client/cli/input_choice.h"
 #include "client/cli/interrupts.h"
 #include "client/cli/job_options.h"
 #include "client/cli/keeper.h"
@@ -27,7 +28,9 @@
 #include "client/cli/run_sink.h"
 #include "client/cli/ship_options.h"
 #include "client/cli/standard_output.h"
+#include "client/cli/stdin_source.h"
 #include "client/cli/suspending.h"
+#include "client/cli/terminal_link.h"
 #include "client/cli/units.h"
 #include "common/escape.h"
 #include "common/mutex.h"
@@ -52,6 +55,7 @@ struct Arguments {
   std::string session_ttl = "15s";
   bool has_session_ttl = false;  // it was given
   bool forget = false;
+  std::string stdin_choice;
 };
 
 std::vector<std::string> HostNames(const Fleet& fleet, const Invocation& invocation) {
@@ -145,6 +149,7 @@ class Run {
   void OnBrokenOutput();
   std::string LearnName(const Fleet& fleet, int host, const std::string& own_name);
   std::vector<std::string> Names() const;
+  absl::Status SetInput(int world, JobSpec* spec);
 
   const Arguments& arguments_;
   const std::vector<std::string> words_;
@@ -157,6 +162,8 @@ class Run {
   mutable Mutex names_mu_;
   // By index into the fleet; for the thread of signals, too.
   std::vector<std::string> host_names_ ABSL_GUARDED_BY(names_mu_);
+  std::shared_ptr<StdinSource> stdin_;      // null: our stdin is not read
+  std::unique_ptr<TerminalLink> terminal_;  // null: the process has none
   std::unique_ptr<Job> job_;
   std::atomic<int> first_signal_ = 0;
 };
@@ -164,6 +171,8 @@ class Run {
 // On the thread of signals: the hosts are told before anything that may block.
 void Run::OnSignal(int number) {
   if (number == SIGTSTP) return OnStop();
+  if (number == SIGCONT && stdin_ != nullptr) stdin_->LookAgain();
+  if (number == SIGWINCH && terminal_ != nullptr) return terminal_->TellSize();
   if (!Interrupts::MeansAnEnd(number)) return job_->Signal(number);
   int none = 0;
   bool is_first = first_signal_.compare_exchange_strong(none, number);
@@ -191,7 +200,9 @@ void Run::OnStop() {
     Interrupts::StopHere();
     return;
   }
+  if (terminal_ != nullptr) terminal_->GiveBack();
   SuspendWith(*job_, Names(), has_keeper_, invocation_.tls, session_ttl_);
+  if (terminal_ != nullptr) terminal_->TakeAgain();
 }
 
 // What a managed process has on other hosts is not to outlive it for long, and not to lapse when its tree is stopped.
@@ -239,6 +250,20 @@ absl::Status Run::Ship(const Fleet& fleet, const std::vector<int>& counts, v1::P
   return absl::OkStatus();
 }
 
+absl::Status Run::SetInput(int world, JobSpec* spec) {
+  SHOAL_ASSIGN_OR_RETURN(const InputChoice choice, ParseInputChoice(arguments_.stdin_choice, world,
+                                                                    IsInputGiven(STDIN_FILENO)));
+  if (!choice.file.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(*spec->process.mutable_input()->mutable_file(),
+                           PathOnHosts(arguments_.job, choice.file));
+  }
+  if (!choice.is_ours) return absl::OkStatus();
+  stdin_ = std::make_shared<StdinSource>(STDIN_FILENO);
+  spec->input.source = stdin_;
+  spec->input.rank = choice.rank;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<JobSpec> Run::MakeSpec(const Fleet& fleet, const std::vector<int>& counts) {
   JobSpec spec;
   SHOAL_ASSIGN_OR_RETURN(spec.process, BuildSpec(arguments_.job, words_, fleet));
@@ -248,6 +273,7 @@ absl::StatusOr<JobSpec> Run::MakeSpec(const Fleet& fleet, const std::vector<int>
   if (arguments_.forget) spec.keep_for = absl::ZeroDuration();
   spec.session_name = SessionName(words_[0]);
   SHOAL_ASSIGN_OR_RETURN(spec.session_ttl, ParseSpan(session_ttl_));
+  SHOAL_RETURN_IF_ERROR(SetInput(std::accumulate(counts.begin(), counts.end(), 0), &spec));
   return spec;
 }
 
@@ -258,12 +284,23 @@ absl::StatusOr<int> Run::Go() {
   SHOAL_ASSIGN_OR_RETURN(
       Fleet fleet, invocation_.ConnectForWork(arguments_.job.NeedsFacts() || invocation_.json()));
   SHOAL_ASSIGN_OR_RETURN(std::vector<int> counts, Place(arguments_.job, fleet, invocation_));
+  if (arguments_.job.terminal) {
+    if (std::accumulate(counts.begin(), counts.end(), 0) > 1) {
+      return absl::InvalidArgumentError("-t is for a single process: give -n 1");
+    }
+    terminal_ = std::make_unique<TerminalLink>();
+  }
   if (!arguments_.has_session_ttl && IsManaged() && HasNetwork(fleet)) session_ttl_ = kTtlOfManaged;
   SHOAL_ASSIGN_OR_RETURN(JobSpec spec, MakeSpec(fleet, counts));
   SHOAL_ASSIGN_OR_RETURN(RunSinkOptions options,
                          MakeSinkOptions(arguments_, fleet, counts, invocation_));
   options.on_opened = [this](const std::vector<JobLease>& leases) { OnOpened(leases); };
   options.on_broken_output = [this] { OnBrokenOutput(); };
+  if (terminal_ != nullptr) {
+    options.on_started = [this, &fleet](RankId rank, const v1::Process& process) {
+      terminal_->SetProcess(fleet.hosts()[static_cast<size_t>(rank.host)].host, process);
+    };
+  }
   options.learn_name = [this, &fleet](int host, const std::string& own_name) {
     return LearnName(fleet, host, own_name);
   };
@@ -276,14 +313,16 @@ absl::StatusOr<int> Run::Go() {
   facts.halt = spec.halt;
   facts.program = words_[0];
   SHOAL_ASSIGN_OR_RETURN(job_, Job::Create(fleet, std::move(spec), &sink));
+  if (terminal_ != nullptr && stdin_ != nullptr) SHOAL_RETURN_IF_ERROR(terminal_->Take());
   interrupts_.Deliver([this](int number) { OnSignal(number); });
-  invocation_.TellWaitingInput();
+  if (stdin_ == nullptr) invocation_.TellWaitingInput();
   absl::StatusOr<JobResult> ended = job_->Run();
   interrupts_.Over();
+  if (terminal_ != nullptr) terminal_->GiveBack();
   if (absl::IsCancelled(ended.status()) && first_signal_ != 0) return EndedBy(first_signal_);
   SHOAL_ASSIGN_OR_RETURN(JobResult result, std::move(ended));
   sink.Finish();
-  invocation_.TellWaitingInput();
+  if (stdin_ == nullptr) invocation_.TellWaitingInput();
   facts.end_signal = first_signal_;
   if (result.first_failure.has_value()) invocation_.LearnNames(fleet);
   invocation_.TellOneAgentTwice(fleet);
@@ -332,6 +371,11 @@ void AddRun(Parser& parser) {
   command->add_option("--halt", arguments->halt, "never, or now|soon,fail|success|done=N|P%")
       ->capture_default_str()
       ->type_name("RULE");
+  command
+      ->add_option("--stdin", arguments->stdin_choice,
+                   "Who reads stdin: all, none, the number of a rank; or @FILE, of the hosts "
+                   "(default: a single process; of several none)")
+      ->type_name("WHO");
   command->add_flag(
       "--detach-on-hangup", arguments->detach_on_hangup,
       "When the terminal is lost the processes go on, detached, instead of being ended");
@@ -349,6 +393,7 @@ void AddRun(Parser& parser) {
       ->type_name("SPAN");
   command->callback([&parser, arguments, command] {
     arguments->has_session_ttl = command->count("--session-ttl") > 0;
+    if (arguments->job.terminal && !arguments->job.has_counts()) arguments->job.count = 1;
     parser.chosen = [&invocation = parser.invocation, arguments, command] {
       return RunRun(*arguments, *command, invocation);
     };

@@ -78,6 +78,7 @@ void RunSink::LearnName(int host, const std::string& own_name) {
 void RunSink::OnStarted(RankId rank, const v1::Process& process) {
   LearnName(rank.host, process.host());
   ids_[rank.rank] = process.id();
+  options_.on_started(rank, process);
 }
 
 void RunSink::OnOutput(RankId rank, v1::StreamKind stream, int64_t offset, absl::string_view data) {
@@ -125,6 +126,12 @@ void RunSink::OnOutputStalled(RankId rank, const v1::Process& process) {
   Write(v1::STREAM_KIND_STDERR,
         absl::StrCat("shoal: ", HostName(rank.host), ": ", why.message(),
                      "; it is tried again until it can, or Ctrl-C ends the run.\n"));
+}
+
+void RunSink::OnInputLost(int rank, const absl::Status& reason) {
+  const std::string what =
+      rank < 0 ? "" : absl::StrCat("the input of rank ", rank, " was not written: ");
+  Write(v1::STREAM_KIND_STDERR, absl::StrCat("shoal: ", what, reason.message(), ".\n"));
 }
 
 void RunSink::OnComplete(RankId rank, const v1::Process& process) {

@@ -37,6 +37,7 @@ struct RunSinkOptions {
   // stdout cannot be written any more; called once.
   std::function<void()> on_broken_output;
   std::function<void(const std::vector<JobLease>&)> on_opened = [](const auto&) {};
+  std::function<void(RankId, const v1::Process&)> on_started = [](RankId, const auto&) {};
 };
 
 class RunSink : public JobSink {
@@ -50,6 +51,7 @@ class RunSink : public JobSink {
   void OnGap(RankId rank, v1::StreamKind stream, const v1::Gap& gap) override;
   void OnDescendants(RankId rank, const v1::Process& process) override;
   void OnOutputStalled(RankId rank, const v1::Process& process) override;
+  void OnInputLost(int rank, const absl::Status& reason) override;
   void OnComplete(RankId rank, const v1::Process& process) override;
   void OnFailedToStart(RankId rank, const v1::RequestError& error) override;
   void OnHostLost(int host, const absl::Status& reason) override;

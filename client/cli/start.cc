@@ -162,7 +162,13 @@ int StartAndReport(const Fleet& fleet, std::vector<Share> shares, const std::str
   return status;
 }
 
-int RunStart(const JobOptions& options, const CLI::App& command, Invocation& invocation) {
+struct Arguments {
+  JobOptions job;
+  bool has_stdin = false;
+};
+
+int RunStart(const Arguments& arguments, const CLI::App& command, Invocation& invocation) {
+  const JobOptions& options = arguments.job;
   absl::StatusOr<std::vector<std::string>> words = CommandWords(command, invocation);
   if (!words.ok()) return invocation.Fail(words.status());
   absl::StatusOr<std::vector<ShipFile>> files = ParseShip(options.ship);
@@ -176,6 +182,7 @@ int RunStart(const JobOptions& options, const CLI::App& command, Invocation& inv
   absl::StatusOr<v1::ProcessSpec> spec = BuildSpec(options, *words, *fleet);
   if (!spec.ok()) return invocation.Fail(spec.status());
   spec->set_lifetime(v1::LIFETIME_DETACHED);
+  if (arguments.has_stdin) spec->mutable_input()->mutable_stream();
   absl::StatusOr<std::vector<Share>> shares = MakeShares(options, *spec, *fleet, invocation);
   if (!shares.ok()) return invocation.Fail(shares.status());
   if (absl::Status sent = ShipTo(*files, &*shares); !sent.ok()) return invocation.Fail(sent);
@@ -189,17 +196,19 @@ int RunStart(const JobOptions& options, const CLI::App& command, Invocation& inv
 }  // namespace
 
 void AddStart(Parser& parser) {
-  auto options = std::make_shared<JobOptions>();
+  auto arguments = std::make_shared<Arguments>();
   CLI::App* command =
       AddCommand(parser, "start",
                  "Daemonize: start processes that outlive this command, one on each host unless "
                  "told otherwise",
                  "  shoal start --name web -- python3 -m http.server 8000\n"
                  "  shoal -H @studio start --name render --per-core -- ./render --serve");
-  AddJobOptions(command, options.get());
-  command->callback([&parser, options, command] {
-    parser.chosen = [&invocation = parser.invocation, options, command] {
-      return RunStart(*options, *command, invocation);
+  AddJobOptions(command, &arguments->job);
+  command->add_flag("--stdin", arguments->has_stdin,
+                    "Keep the input of the process open, for `shoal input`");
+  command->callback([&parser, arguments, command] {
+    parser.chosen = [&invocation = parser.invocation, arguments, command] {
+      return RunStart(*arguments, *command, invocation);
     };
   });
 }

@@ -8,8 +8,10 @@ import sys
 from sources import source_files
 
 MAX_FILE_LINES = 500
-# For a shim that forks its process or adopts one, with room for input and terminals.
-MAX_SHIM_LINES = 1800
+# The one file that users copy into a program of theirs.
+LONGER_FILES = {"client/python/shoal_template.py": 550}
+# For a shim that forks its process or adopts one, feeds its input, holds its terminal, and serves the next one.
+MAX_SHIM_LINES = 2200
 SUFFIXES = [".h", ".cc", ".proto", ".py", ".sh", ".cmake", "CMakeLists.txt"]
 
 
@@ -26,8 +28,8 @@ def code_line_count(path):
 def main():
     root = sys.argv[1]
     lines = {path: line_count(f"{root}/{path}") for path in source_files(root, SUFFIXES)}
-    complaints = [f"{path}: {count} lines, limit {MAX_FILE_LINES}: it holds more than one noun; split it"
-                  for path, count in lines.items() if count > MAX_FILE_LINES]
+    complaints = [f"{path}: {count} lines, limit {limit}: it holds more than one noun; split it"
+                  for path, count in lines.items() if count > (limit := LONGER_FILES.get(path, MAX_FILE_LINES))]
     shim = sum(code_line_count(f"{root}/{path}") for path in lines
                if path.startswith("agent/shim/") and path.endswith((".h", ".cc")))
     if shim > MAX_SHIM_LINES:

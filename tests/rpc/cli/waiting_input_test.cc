@@ -1,4 +1,4 @@
-// What is said of bytes on stdin, which processes do not get yet.
+// What is said of bytes on stdin that no process gets.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -31,8 +31,8 @@ class WaitingInputTest : public AgentCommandTest {
 TEST_F(WaitingInputTest, BytesThatWaitAreSpokenOfAndChangeNothing) {
   const int writer = TakePipe();
   ASSERT_EQ(write(writer, "x\n", 2), 2);
-  EXPECT_EQ(Shoal("run -n 1 -- exit:3"), (Said{3, "", kTold}));
-  EXPECT_EQ(Shoal("run -n 1 -- out:a exit:0"), (Said{0, "a", kTold}));
+  EXPECT_EQ(Shoal("run --stdin none -n 1 -- exit:3"), (Said{3, "", kTold}));
+  EXPECT_EQ(Shoal("run --stdin none -n 1 -- out:a exit:0"), (Said{0, "a", kTold}));
   Said start = Shoal("start -- wait");
   EXPECT_EQ(start.status, 0);
   EXPECT_EQ(start.err, kTold);
@@ -50,7 +50,7 @@ TEST_F(WaitingInputTest, BytesThatComeWhileItRunsAreSpokenOfAtItsEnd) {
     EXPECT_EQ(write(writer, "x\n", 2), 2);
     ant_.Exit(ant_.processes()[0].id(), 0);
   });
-  EXPECT_EQ(Shoal("run -n 1 -- wait"), (Said{0, "", kTold}));
+  EXPECT_EQ(Shoal("run --stdin none -n 1 -- wait"), (Said{0, "", kTold}));
   sender.join();
   close(writer);
 }
@@ -58,18 +58,18 @@ TEST_F(WaitingInputTest, BytesThatComeWhileItRunsAreSpokenOfAtItsEnd) {
 // As cron, CI and `while read` have it.
 TEST_F(WaitingInputTest, AnIdlePipeIsNotSpokenOf) {
   const int writer = TakePipe();
-  EXPECT_EQ(Shoal("run -n 1 -- exit:0"), (Said{0, "", ""}));
+  EXPECT_EQ(Shoal("run --stdin none -n 1 -- exit:0"), (Said{0, "", ""}));
   close(writer);
-  EXPECT_EQ(Shoal("run -n 1 -- exit:0"), (Said{0, "", ""}));
+  EXPECT_EQ(Shoal("run --stdin none -n 1 -- exit:0"), (Said{0, "", ""}));
 }
 
 TEST_F(WaitingInputTest, AFileIsSpokenOfUnlessItWasRead) {
   const std::string path = home_ + "/input";
   std::ofstream(path) << "x\n";
   TakeInput(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  EXPECT_EQ(Shoal("run -n 1 -- exit:0"), (Said{0, "", kTold}));
+  EXPECT_EQ(Shoal("run --stdin none -n 1 -- exit:0"), (Said{0, "", kTold}));
   lseek(STDIN_FILENO, 0, SEEK_END);
-  EXPECT_EQ(Shoal("run -n 1 -- exit:0"), (Said{0, "", ""}));
+  EXPECT_EQ(Shoal("run --stdin none -n 1 -- exit:0"), (Said{0, "", ""}));
 }
 
 }  // namespace

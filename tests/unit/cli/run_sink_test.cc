@@ -51,6 +51,16 @@ TEST(RunSink, StderrStaysStderr) {
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "1 ant    │ oops\n");
 }
 
+TEST(RunSink, InputThatDoesNotArriveIsSaid) {
+  testing::internal::CaptureStderr();
+  RunSink sink(Options());
+  sink.OnInputLost(2, absl::PermissionDeniedError("not yours"));
+  sink.OnInputLost(-1, absl::InternalError("cannot read stdin: Input/output error"));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "shoal: the input of rank 2 was not written: not yours.\n"
+            "shoal: cannot read stdin: Input/output error.\n");
+}
+
 TEST(RunSink, BytesOfOneProcessPassAsTheyAre) {
   testing::internal::CaptureStdout();
   RunSinkOptions options = Options();

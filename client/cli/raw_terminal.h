@@ -1,0 +1,45 @@
+// A terminal of ours in raw mode: each key is passed on as it is, Ctrl-C and Ctrl-Z too.
+//
+// It gets its modes back when this goes, at exit(), before this program dies by a signal that it
+// heeds (DieBySignal), and while it is stopped. After SIGKILL `stty sane` does it.
+//
+// Ownership:     the caller's; one at a time.
+// Thread-safety: thread-safe.
+// Blocking:      never blocks.
+// Errors:        FAILED_PRECONDITION and the like: it is no terminal, or cannot be set.
+#ifndef SHOAL_CLIENT_CLI_RAW_TERMINAL_H_
+#define SHOAL_CLIENT_CLI_RAW_TERMINAL_H_
+
+#include <memory>
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "shoal/v1/process.pb.h"
+
+namespace shoal::cli {
+
+class RawTerminal {
+ public:
+  static absl::StatusOr<std::unique_ptr<RawTerminal>> Take(int fd);
+  ~RawTerminal();
+  RawTerminal(const RawTerminal&) = delete;
+  RawTerminal& operator=(const RawTerminal&) = delete;
+
+  // After this program was continued.
+  void TakeAgain();
+  // Whatever has it. For the ways out that pass no destructor.
+  static void Restore();
+
+ private:
+  explicit RawTerminal(int fd) : fd_(fd) {}
+  absl::Status Set();
+
+  const int fd_;
+};
+
+// Rows and columns of the terminal at `fd`; nothing if it is none, or has no size.
+std::optional<v1::TerminalSize> SizeOfTerminal(int fd);
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_RAW_TERMINAL_H_

@@ -1,0 +1,49 @@
+// Our stdin as the input of processes.
+//
+// A terminal is read only while our process group is its foreground, so that `shoal run … &` takes
+// nothing from the shell, and is not stopped; SIGTTIN is blocked (see Interrupts).
+//
+// Ownership:     the caller's; the descriptor stays its owner's.
+// Thread-safety: Read() on one thread, the rest on any.
+// Blocking:      Read().
+// Errors:        what read(2) said.
+#ifndef SHOAL_CLIENT_CLI_STDIN_SOURCE_H_
+#define SHOAL_CLIENT_CLI_STDIN_SOURCE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/unique_fd.h"
+#include "shoal/input.h"
+
+namespace shoal::cli {
+
+// There is something to read, or may be: it is open, and not /dev/null.
+bool IsInputGiven(int fd);
+
+class StdinSource final : public InputSource {
+ public:
+  explicit StdinSource(int fd);
+
+  absl::StatusOr<std::string> Read(size_t most) override;
+  void Stop() override;
+  // Puts /dev/null in the place of `fd`: who writes to it learns that nothing is read.
+  void OnUnread() override;
+
+  // We may be in the foreground by now: after SIGCONT.
+  void LookAgain();
+
+ private:
+  void Wake();
+
+  const int fd_;
+  const bool is_terminal_;
+  const UniqueFd wake_;  // eventfd
+  std::atomic<bool> is_stopped_ = false;
+};
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_STDIN_SOURCE_H_

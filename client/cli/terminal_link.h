@@ -1,0 +1,48 @@
+// Our terminal and that of a process that it is for: raw mode here, and the size of ours there.
+//
+// Ownership:     the caller's; shares the host.
+// Thread-safety: thread-safe.
+// Blocking:      never blocks.
+// Errors:        Take(): as RawTerminal.
+#ifndef SHOAL_CLIENT_CLI_TERMINAL_LINK_H_
+#define SHOAL_CLIENT_CLI_TERMINAL_LINK_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "client/cli/raw_terminal.h"
+#include "common/mutex.h"
+#include "shoal/host.h"
+#include "shoal/v1/process.pb.h"
+
+namespace shoal::cli {
+
+class TerminalLink {
+ public:
+  // Raw mode, if our stdin is a terminal.
+  absl::Status Take();
+  // The modes that it had; and raw again, if it was taken.
+  void GiveBack();
+  void TakeAgain();
+  // A line break does not return to the first column by itself.
+  bool is_raw() const;
+
+  // Has the terminal of this process the size of ours from now on.
+  void SetProcess(std::shared_ptr<Host> host, const v1::Process& process);
+  // Ours may have another.
+  void TellSize();
+
+ private:
+  mutable Mutex mu_;
+  std::unique_ptr<RawTerminal> raw_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<Host> host_ ABSL_GUARDED_BY(mu_);  // null: no process yet
+  std::string process_id_ ABSL_GUARDED_BY(mu_);
+  uint32_t serial_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_TERMINAL_LINK_H_

@@ -1,0 +1,147 @@
+// attach: what the process prints, what is passed on to it, and how it is left.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "tests/rpc/cli/agent_fixture.h"
+#include "tests/rpc/cli/blocked_signals.h"
+
+namespace shoal::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class AttachTest : public AgentCommandTest {
+ protected:
+  AttachTest() {
+    v1::Process process = Running(kWeb, "web");
+    process.mutable_spec()->mutable_input()->mutable_stream();
+    process.mutable_input()->set_window_bytes(1);
+    ant_.Put(std::move(process), "before\n");
+  }
+  ~AttachTest() override { TakeInput(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+  // Has stdin be a pipe with this in it, which ends there.
+  static void TakeText(const std::string& text) {
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    EXPECT_EQ(write(ends[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    close(ends[1]);
+    TakeInput(ends[0]);
+  }
+  // Ends the process once it has got this.
+  std::thread ExitAfter(const std::string& input, int code) {
+    return std::thread([this, input, code] {
+      for (int64_t seen = 0; ant_.InputOf(kWeb) != input;) seen = ant_.AwaitNews(seen);
+      ant_.Exit(kWeb, code);
+    });
+  }
+};
+
+TEST_F(AttachTest, WhatIsTypedIsPassedOnAndTheExitIsTheProcesss) {
+  TakeText("hello\n");
+  std::thread exiter = ExitAfter("hello\n", 3);
+  const Said said = Shoal("attach web");
+  exiter.join();
+  EXPECT_EQ(said.status, 3);
+  EXPECT_EQ(said.out, "before\n");
+  EXPECT_EQ(said.err, "");
+}
+
+TEST_F(AttachTest, TheKeysLeaveItRunning) {
+  TakeText("ab\x10\x11never");
+  const Said said = Shoal("attach web");
+  EXPECT_EQ(said.status, 0);
+  EXPECT_EQ(ant_.InputOf(kWeb), "ab");
+  EXPECT_THAT(said.err,
+              HasSubstr("shoal: detached; web (7KQ2MD) runs on, input at byte 2, output at byte "));
+}
+
+TEST_F(AttachTest, OtherKeysMayBeNamed) {
+  TakeText("ab\x01never");
+  EXPECT_THAT(Shoal("attach --detach-keys ctrl-a web").err, HasSubstr("shoal: detached; web"));
+  EXPECT_EQ(Shoal("attach --detach-keys none web").status, 2);
+}
+
+TEST_F(AttachTest, ASignalLeavesItRunning) {
+  ASSERT_TRUE(kSignalsAreBlocked);
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  TakeInput(ends[0]);
+  std::thread sender([this] {
+    ant_.AwaitCalls("ReadOutput", 1);
+    kill(getpid(), SIGTERM);
+  });
+  const Said said = Shoal("attach web");
+  sender.join();
+  close(ends[1]);
+  EXPECT_EQ(said.status, 128 + SIGTERM);
+  EXPECT_THAT(said.err, HasSubstr("shoal: detached; web"));
+}
+
+TEST_F(AttachTest, AWatcherPassesNothingOn) {
+  TakeText("x");
+  std::thread exiter([this] {
+    ant_.AwaitCalls("ReadOutput", 1);
+    ant_.Write(kWeb, v1::STREAM_KIND_STDOUT, "later\n");
+    ant_.Exit(kWeb, 0);
+  });
+  const Said said = Shoal("attach --read-only web");
+  exiter.join();
+  EXPECT_EQ(said.status, 0);
+  EXPECT_EQ(said.out, "before\nlater\n");
+  EXPECT_EQ(ant_.Calls("WriteInput"), 0);
+}
+
+TEST_F(AttachTest, OneThatIsHeldByAnotherIsSaid) {
+  TakeText("x");
+  ant_.FailNext("WriteInput", absl::FailedPreconditionError("the input of web is held by another"));
+  EXPECT_EQ(Shoal("attach web"), (Said{1, "", "shoal: the input of web is held by another.\n"}));
+}
+
+TEST_F(AttachTest, AProcessThatReadsNoMoreIsStillWatched) {
+  Shoal("start --name py -- close-input:2 wait");
+  const std::string id = ant_.processes().back().id();
+  TakeText("hello");
+  std::thread exiter([this, id] {
+    ant_.AwaitCalls("ReadOutput", 1);
+    ant_.Write(id, v1::STREAM_KIND_STDOUT, "later\n");
+    ant_.Exit(id, 0);
+  });
+  const Said said = Shoal("attach --steal py");
+  exiter.join();
+  EXPECT_EQ(said.status, 0);
+  EXPECT_EQ(said.out, "later\n");
+}
+
+TEST_F(AttachTest, ABrokenConnectionIsToldAndMended) {
+  ant_.SetFrameBytes(3);
+  ant_.BreakAfter("ReadOutput", 1, 1);
+  TakeText("x");
+  std::thread exiter = ExitAfter("x", 0);
+  const Said said = Shoal("attach web");
+  exiter.join();
+  EXPECT_EQ(said.out, "before\n");
+  EXPECT_THAT(said.err, HasSubstr("shoal: the connection broke ("));
+  EXPECT_THAT(said.err, HasSubstr("); trying again.\nshoal: connected again.\n"));
+}
+
+TEST_F(AttachTest, WhatIsMissingIsSaid) {
+  ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 7);
+  ant_.Exit(kWeb, 0);
+  TakeText("");
+  EXPECT_EQ(Shoal("attach --read-only --tail 5 web").err,
+            "shoal: bytes 7 to 14 of stdout were dropped.\n");
+}
+
+TEST_F(AttachTest, ItGoesToOneProcess) {
+  EXPECT_THAT(Shoal("attach").err, HasSubstr("say which processes to attach to: a name"));
+  ant_.Put(Running(kDb, "wed"));
+  EXPECT_EQ(Shoal("attach web wed").err, "shoal: web, wed fits 2 processes: attach goes to one.\n");
+}
+
+}  // namespace
+}  // namespace shoal::testing

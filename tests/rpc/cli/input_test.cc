@@ -1,0 +1,168 @@
+// run --stdin, start --stdin and input: from our stdin to the input of processes.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "tests/rpc/cli/agent_fixture.h"
+
+namespace shoal::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+
+class InputTest : public AgentCommandTest {
+ protected:
+  ~InputTest() override { TakeInput(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+  // Has stdin be a file with this in it.
+  void TakeText(const std::string& text) {
+    const std::string path = home_ + "/input";
+    std::ofstream(path, std::ios::trunc) << text;
+    TakeInput(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  }
+  // Has stdin be a pipe, and gives its other end.
+  static int TakePipe() {
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    TakeInput(ends[0]);
+    return ends[1];
+  }
+};
+
+TEST_F(InputTest, ASingleProcessReadsOurStdin) {
+  TakeText("hello");
+  EXPECT_EQ(Shoal("run -n 1 -- cat"), (Said{0, "hello", ""}));
+  EXPECT_TRUE(ant_.last_batch().specs(0).input().has_stream());
+}
+
+TEST_F(InputTest, WithNothingThereItReadsDevNull) {
+  TakeInput(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(Shoal("run -n 1 -- exit:0"), (Said{0, "", ""}));
+  EXPECT_FALSE(ant_.last_batch().specs(0).has_input());
+}
+
+TEST_F(InputTest, NoneLeavesOurStdinAlone) {
+  TakeText("hello");
+  Said said = Shoal("run --stdin none -n 1 -- exit:0");
+  EXPECT_FALSE(ant_.last_batch().specs(0).has_input());
+  EXPECT_THAT(said.err, HasSubstr("is given to no process"));
+  char byte = 0;
+  EXPECT_EQ(read(STDIN_FILENO, &byte, 1), 1);
+}
+
+TEST_F(InputTest, AllRanksReadTheSame) {
+  TakeText("hello");
+  Said said = Shoal("run --stdin all -n 3 -- cat");
+  EXPECT_EQ(said.status, 0);
+  EXPECT_THAT(std::vector<std::string>(absl::StrSplit(said.out, '\n')),
+              UnorderedElementsAre("0 │ hello", "1 │ hello", "2 │ hello", ""));
+}
+
+TEST_F(InputTest, OneRankReadsAndTheOthersSeeTheEnd) {
+  TakeText("hello");
+  Said said = Shoal("run --stdin 1 -n 3 -- cat");
+  EXPECT_EQ(said.status, 0);
+  EXPECT_EQ(said.out, "1 │ hello\n");
+}
+
+TEST_F(InputTest, AFileOfTheHostsStandsInTheSpec) {
+  Shoal("run --stdin @/etc/hosts -n 2 -- exit:0");
+  EXPECT_EQ(ant_.last_batch().specs(0).input().file(), "/etc/hosts");
+  Shoal("run --stdin @data --cwd /srv -n 2 -- exit:0");
+  EXPECT_EQ(ant_.last_batch().specs(0).input().file(), "/srv/data");
+}
+
+TEST_F(InputTest, WhatIsNoChoiceIsRefusedBeforeAnythingStarts) {
+  EXPECT_EQ(Shoal("run --stdin 3 -n 2 -- exit:0"),
+            (Said{2, "", "shoal: --stdin 3: there is no such rank; they are 0 to 1.\n"}));
+  EXPECT_EQ(ant_.Calls("SpawnBatch"), 0);
+}
+
+TEST_F(InputTest, ATerminalIsForASingleProcess) {
+  EXPECT_EQ(Shoal("run -t -n 2 -- exit:0"),
+            (Said{2, "", "shoal: -t is for a single process: give -n 1.\n"}));
+  Shoal("run --terminal -- exit:0");
+  const v1::SpawnBatchRequest asked = ant_.last_batch();
+  EXPECT_EQ(asked.ranks().count(), 1);
+  EXPECT_GT(asked.specs(0).terminal().rows(), 0);
+  EXPECT_GT(asked.specs(0).terminal().columns(), 0);
+}
+
+TEST_F(InputTest, MuchGoesThroughInPieces) {
+  const std::string much(3 << 20, 'x');
+  TakeText(much);
+  Said said = Shoal("run -n 1 -- cat");
+  EXPECT_EQ(said.status, 0);
+  EXPECT_TRUE(said.out == much);
+  EXPECT_GE(ant_.Calls("WriteInput"), 12);
+}
+
+TEST_F(InputTest, AnAnswerThatIsLostDoublesNothing) {
+  TakeText("hello");
+  ant_.LoseAnswer("WriteInput", 2);
+  EXPECT_EQ(Shoal("run -n 1 -- cat"), (Said{0, "hello", ""}));
+}
+
+// As `yes | shoal run -n 1 -- head -1`.
+TEST_F(InputTest, AProcessThatReadsNoMoreHasTheWriterTold) {
+  signal(SIGPIPE, SIG_IGN);
+  const int writer = TakePipe();
+  bool is_told = false;
+  std::thread yes([writer, &is_told] {
+    const std::string line(4096, 'y');
+    while (write(writer, line.data(), line.size()) > 0) {
+    }
+    is_told = errno == EPIPE;
+    close(writer);
+  });
+  Said said = Shoal("run -n 1 -- close-input:5 exit:0");
+  TakeInput(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  yes.join();
+  EXPECT_EQ(said.status, 0);
+  EXPECT_TRUE(is_told);
+}
+
+TEST_F(InputTest, AnIdlePipeHoldsNothingUp) {
+  const int writer = TakePipe();
+  EXPECT_EQ(Shoal("run -n 1 -- exit:3"), (Said{3, "", ""}));
+  close(writer);
+}
+
+TEST_F(InputTest, StartKeepsTheInputOpenForInput) {
+  Said started = Shoal("start --stdin --name py -- cat");
+  EXPECT_EQ(started.status, 0);
+  const std::string id = ant_.processes().at(0).id();
+  EXPECT_TRUE(ant_.last_batch().specs(0).input().has_stream());
+  TakeText("print(1)\n");
+  EXPECT_EQ(Shoal("input py"), (Said{0, "", ""}));
+  TakeText("print(2)\n");
+  EXPECT_EQ(Shoal("input py"), (Said{0, "", ""}));
+  EXPECT_EQ(ant_.InputOf(id), "print(1)\nprint(2)\n");
+  EXPECT_FALSE(ant_.HasInputEnded(id));
+  TakeInput(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(Shoal("input py --eof"), (Said{0, "", ""}));
+  EXPECT_TRUE(ant_.HasInputEnded(id));
+}
+
+TEST_F(InputTest, InputSaysWhatDoesNotTakeIt) {
+  TakeText("hello");
+  Said none = Shoal("input nobody");
+  EXPECT_EQ(none.status, 1);
+  Shoal("start --name py -- close-input:2 wait");
+  Said closed = Shoal("input py");
+  EXPECT_EQ(closed.status, 1);
+  EXPECT_THAT(closed.err, HasSubstr("it has closed its input"));
+  Shoal("start --name pz -- wait");
+  EXPECT_EQ(Shoal("input py pz").err, "shoal: py, pz fits 2 processes: input goes to one.\n");
+}
+
+}  // namespace
+}  // namespace shoal::testing
