@@ -39,7 +39,9 @@ struct ChildPlan {
 }
 
 [[noreturn]] void BecomeCommandAsyncSafe(const ChildPlan& plan, const CommandOptions& options) {
-  if (dup2(plan.null, 0) < 0 || dup2(plan.out, 1) < 0 || dup2(plan.err, 2) < 0) _exit(127);
+  if (dup2(options.stdin_fd < 0 ? plan.null : options.stdin_fd, 0) < 0 || dup2(plan.out, 1) < 0 ||
+      dup2(plan.err, 2) < 0)
+    _exit(127);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -29,6 +29,7 @@ struct CommandOptions {
   std::string cwd = "/";
   std::vector<int> namespaces;  // descriptors of those to enter, in this order
   bool own_group = false;       // leads a process group of its own, as a shell's job does
+  int stdin_fd = -1;            // its stdin; -1: /dev/null
   // A descriptor given under the same number; -1: none.
   int inherited = -1;
   // Where stdout and stderr go instead of being caught; empty: caught.

@@ -1,0 +1,180 @@
+// Terminals from end to end: run -t, attach, resizing, detaching, and an agent that is killed meanwhile.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/ids.h"
+#include "tests/support/system/system_test.h"
+#include "tests/support/system/terminal_session.h"
+
+namespace shoal::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Terminal : public SystemTest {
+ protected:
+  std::unique_ptr<TerminalSession> At(std::vector<std::string> arguments, int rows = 24,
+                                      int columns = 80) {
+    arguments.insert(arguments.begin(), ShoalPath());
+    CommandOptions options = UserOptions();
+    options.env["TERM"] = "xterm";
+    return std::make_unique<TerminalSession>(std::move(arguments), options, rows, columns);
+  }
+  // A shell, which prints what it is asked for.
+  void StartShell(const std::string& name) {
+    const CommandResult started =
+        Shoal({"start", "-t", "--name", name, "--env", "PS1=$ ", "--", "sh", "-i"});
+    EXPECT_EQ(started.exit_code, 0) << started.err;
+  }
+  static bool AreAsBefore(const termios& before, const termios& after) {
+    return before.c_lflag == after.c_lflag && before.c_iflag == after.c_iflag &&
+           before.c_oflag == after.c_oflag;
+  }
+};
+
+TEST_F(Terminal, RunWithOneIsAsIfTheProgramRanHere) {
+  StartAgent("ant");
+  auto run = At({"run", "-t", "--", "sh", "-c", "stty size; read x; echo got $x; exit 7"}, 33, 101);
+  const termios before = run->modes();
+  run->AwaitText("33 101\r\n");
+  run->Type("hello\r");
+  run->AwaitText("hello\r\ngot hello\r\n");
+  EXPECT_EQ(run->Wait(), 7);
+  EXPECT_TRUE(AreAsBefore(before, run->modes()));
+}
+
+TEST_F(Terminal, KeysReachTheProcessAndNotThisCommand) {
+  StartAgent("ant");
+  auto run = At({"run", "-t", "--", "sh", "-c",
+                 "trap 'echo caught; exit 3' INT; echo up; "
+                 "while :; do sleep 0.05; done"});
+  run->AwaitText("up");
+  run->Type("\x03");
+  run->AwaitText("caught");
+  EXPECT_EQ(run->Wait(), 3);
+}
+
+TEST_F(Terminal, TheSizeFollowsOurs) {
+  StartAgent("ant");
+  auto run = At({"run", "-t", "--", "sh", "-c",
+                 "trap 'stty size' WINCH; echo up; "
+                 "while :; do sleep 0.05; done"});
+  run->AwaitText("up");
+  run->Resize(40, 120);
+  run->AwaitText("40 120");
+  run->Resize(10, 20);
+  run->AwaitText("10 20");
+  run->Type("\x1c");  // ctrl-\ ends it
+  EXPECT_EQ(run->Wait(), 128 + SIGQUIT);
+}
+
+TEST_F(Terminal, AttachTalksToAProcessAndLeavesItRunning) {
+  StartAgent("ant");
+  StartShell("sh");
+  auto first = At({"attach", "sh"});
+  const termios before = first->modes();
+  first->Type("echo $((40 + 2))\r");
+  first->AwaitText("\n42\r\n");
+  first->Type("x=kept\r");
+  first->AwaitText("$ ");
+  first->Type("\x10\x11");
+  first->AwaitText("shoal: detached; sh (");
+  EXPECT_EQ(first->Wait(), 0);
+  EXPECT_THAT(first->shown(), HasSubstr(") runs on, input at byte "));
+  EXPECT_TRUE(AreAsBefore(before, first->modes()));
+
+  auto second = At({"attach", "sh"});
+  second->Type("echo $x\r");
+  second->AwaitText("\nkept\r\n");
+  second->Type("exit 5\r");
+  EXPECT_EQ(second->Wait(), 5);
+}
+
+TEST_F(Terminal, AnAgentThatIsKilledIsWaitedForAndTheScreenGoesOn) {
+  AgentProcess& agent = StartAgent("ant");
+  StartShell("sh");
+  auto attach = At({"attach", "sh"});
+  attach->Type("echo one$((1 + 1))\r");
+  attach->AwaitText("\none2\r\n");
+  agent.Kill();
+  attach->Type("echo two$((2 + 2))\r");
+  ASSERT_TRUE(agent.Start());
+  attach->AwaitText("\ntwo4\r\n");
+  attach->Type("exit\r");
+  EXPECT_EQ(attach->Wait(), 0);
+}
+
+TEST_F(Terminal, OneWriterAtATimeAndWatchersBesides) {
+  StartAgent("ant");
+  StartShell("sh");
+  auto writer = At({"attach", "sh"});
+  writer->Type("echo $((40 + 2))\r");
+  writer->AwaitText("\n42\r\n");
+  auto refused = At({"attach", "sh"});
+  EXPECT_EQ(refused->Wait(), 1);
+  EXPECT_THAT(refused->shown(), HasSubstr("is held by another writer, of uid:"));
+  auto watcher = At({"attach", "--read-only", "sh"});
+  watcher->AwaitText("\n42\r");
+  auto thief = At({"attach", "--steal", "sh"});
+  thief->Type("echo $((50 + 2))\r");
+  thief->AwaitText("\n52\r\n");
+  watcher->AwaitText("\n52\r");
+  writer->Type("echo lost\r");
+  writer->AwaitText("nothing more is passed on");
+  thief->Type("exit\r");
+  EXPECT_EQ(thief->Wait(), 0);
+  EXPECT_EQ(writer->Wait(), 0);
+  EXPECT_EQ(watcher->Wait(), 0);
+}
+
+TEST_F(Terminal, ASignalGivesTheTerminalBack) {
+  StartAgent("ant");
+  StartShell("sh");
+  auto attach = At({"attach", "sh"});
+  const termios before = attach->modes();
+  attach->Type("echo $((40 + 2))\r");
+  attach->AwaitText("\n42\r\n");
+  kill(attach->pid(), SIGTERM);
+  EXPECT_EQ(attach->Wait(), 128 + SIGTERM);
+  EXPECT_TRUE(AreAsBefore(before, attach->modes()));
+}
+
+// `shoal run … &` takes nothing from the shell that it was started from.
+TEST_F(Terminal, ARunInTheBackgroundLeavesTheKeysToTheShell) {
+  StartAgent("ant");
+  CommandOptions options = UserOptions();
+  options.env["PS1"] = "$ ";
+  TerminalSession shell({"/bin/bash", "--norc", "--noprofile", "-i"}, options);
+  shell.AwaitText("$ ");
+  shell.Type(absl::StrCat(ShoalPath(), " run -n 1 -- sh -c 'echo started; sleep 1000' &\r"));
+  shell.AwaitText("started");
+  shell.Type("echo $((40 + 2))\r");
+  shell.AwaitText("\n42\r\n");
+  shell.Type("kill %1; wait %1\r");
+  shell.Type("exit\r");
+  shell.Wait();
+}
+
+TEST_F(Terminal, WhatIsWrongIsSaid) {
+  AgentProcess& agent = StartAgent("ant");
+  EXPECT_THAT(Shoal({"run", "-t", "-n", "2", "--", "true"}).err,
+              HasSubstr("-t is for a single process: give -n 1"));
+  v1::SpawnRequest request;
+  request.set_request_id(NewRequestId());
+  *request.mutable_spec() = SpecOf({"/bin/cat"}, "w");
+  request.mutable_spec()->mutable_terminal()->set_rows(65'536);
+  request.mutable_spec()->mutable_terminal()->set_columns(80);
+  v1::SpawnResponse response;
+  grpc::Status refused = agent.stub().TrySpawn(request, &response);
+  EXPECT_EQ(refused.error_message(), "terminal.rows is 65536, must be 1 to 65535");
+  request.mutable_spec()->mutable_terminal()->set_rows(0);
+  refused = agent.stub().TrySpawn(request, &response);
+  EXPECT_EQ(refused.error_message(), "terminal.rows is 0, must be 1 to 65535");
+}
+
+}  // namespace
+}  // namespace shoal::testing
