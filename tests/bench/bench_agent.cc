@@ -80,7 +80,7 @@ void BenchAgent::SpawnRanks(const std::vector<std::string>& argv, int count) {
             testing::Describe(status).c_str());
 }
 
-int SpawnRaw(const std::vector<std::string>& argv, int out) {
+int SpawnRaw(const std::vector<std::string>& argv, int out, int in) {
   std::vector<char*> pointers;
   pointers.reserve(argv.size() + 1);
   for (const std::string& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
@@ -90,6 +90,7 @@ int SpawnRaw(const std::vector<std::string>& argv, int out) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   if (out >= 0) posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+  if (in >= 0) posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
   pid_t pid = 0;
   const int error =
       posix_spawnp(&pid, pointers[0], &actions, nullptr, pointers.data(), environment);

@@ -38,9 +38,9 @@ class BenchAgent {
   std::unique_ptr<testing::AgentProcess> process_;
 };
 
-// One process by posix_spawn(3), with `out` as its stdout if that is not -1; its PID. Ends the
-// program if it cannot be.
-int SpawnRaw(const std::vector<std::string>& argv, int out = -1);
+// One process by posix_spawn(3), with `out` and `in` as its stdout and stdin if they are not -1; its
+// PID. Ends the program if it cannot be.
+int SpawnRaw(const std::vector<std::string>& argv, int out = -1, int in = -1);
 void WaitRaw(int pid);
 
 // How long `work` takes.

@@ -15,6 +15,7 @@
 #include "tests/bench/bench_agent.h"
 #include "tests/support/crash_point.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/fake_input_rings.h"
 #include "tests/support/fake_output_files.h"
 #include "tests/support/fake_peers.h"
 #include "tests/support/fake_process_files.h"
@@ -69,7 +70,7 @@ enum class Told { kOfItsOwn, kOfEvery };
 
 class Core {
  public:
-  Core() : scheduler_(&clock_), store_(&crash_), shims_(&clock_, &crash_) {
+  Core() : scheduler_(&clock_), store_(&crash_), shims_(&clock_, &crash_), inputs_(&scheduler_) {
     agent::SupervisorOptions options;
     options.boot_id = "boot";
     options.host_name = "host";
@@ -83,7 +84,8 @@ class Core {
                                                                   .trees = &shims_,
                                                                   .peers = &peers_,
                                                                   .output = &output_,
-                                                                  .files = &files_});
+                                                                  .files = &files_,
+                                                                  .inputs = &inputs_});
     scheduler_.SetTurnEnd([this] { supervisor_->FinishTurn(); });
     if (!supervisor_->Recover().ok()) fprintf(stderr, "the core did not start\n");
   }
@@ -162,6 +164,7 @@ class Core {
   agent::FakePeers peers_;
   agent::FakeOutputFiles output_;
   agent::FakeProcessFiles files_;
+  agent::FakeInputRings inputs_;
   std::vector<std::unique_ptr<Reader>> readers_;
   Broadcast broadcast_;
   std::unique_ptr<agent::Supervisor> supervisor_;

@@ -1,0 +1,100 @@
+// Input of one process from a program that writes all the time: by `shoal run`, and by the same pipeline
+// without gRPC, socket → file → pipe.
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "tests/bench/bench_agent.h"
+#include "tests/bench/raw_pipeline.h"
+#include "tests/support/system/binaries.h"
+
+namespace shoal::bench {
+namespace {
+
+constexpr size_t kWriteBytes = 64 << 10;
+
+std::vector<std::string> Source(int writes) {
+  return {"/usr/bin/dd", "if=/dev/zero", absl::StrCat("bs=", kWriteBytes),
+          absl::StrCat("count=", writes), "status=none"};
+}
+
+// Says how many bytes it read.
+std::vector<std::string> Sink() { return {"/bin/sh", "-c", "cat | wc -c"}; }
+
+// Its stdin is `in`; what it prints as a number.
+size_t RunSink(const std::vector<std::string>& words, int in) {
+  auto [read_end, write_end] = SocketPair();
+  const int pid = SpawnRaw(words, write_end.get(), in);
+  write_end.reset();
+  std::string said(64, '\0');
+  const ssize_t got = read(read_end.get(), said.data(), said.size());
+  WaitRaw(pid);
+  return got > 0 ? strtoull(said.c_str(), nullptr, 10) : 0;
+}
+
+size_t FeedRaw(int writes, const std::string& path) {
+  const Piped source = StartWriter(Source(writes));
+  GrowingFile file(path);
+  auto [client, server] = SocketPair();
+  auto [read_end, write_end] = Pipe();
+  std::thread writer(
+      [&source, socket = std::move(client)] { CopyAll(source.pipe.get(), socket.get()); });
+  std::thread keeper([&file, &server = server] { file.FillFrom(server.get()); });
+  std::thread feeder([&file, pipe = std::move(write_end)] { file.SendTo(pipe.get()); });
+  const size_t total = RunSink(Sink(), read_end.get());
+  writer.join();
+  keeper.join();
+  feeder.join();
+  WaitRaw(source.pid);
+  return total;
+}
+
+size_t FeedByShoal(BenchAgent& agent, int writes) {
+  const Piped source = StartWriter(Source(writes));
+  std::vector<std::string> words = Sink();
+  words.insert(words.begin(),
+               {testing::ShoalPath(), "-H", agent.process().target(), "run", "-n", "1", "--"});
+  const size_t total = RunSink(words, source.pipe.get());
+  WaitRaw(source.pid);
+  return total;
+}
+
+void Measure(BenchAgent& agent, const std::string& path, int writes, int rounds) {
+  const size_t size = kWriteBytes * static_cast<size_t>(writes);
+  std::vector<double> raw, shoal, ratio;
+  const auto rate = [size](absl::Duration span) {
+    return static_cast<double>(size) / 1e6 / absl::ToDoubleSeconds(span);
+  };
+  for (int i = 0; i < rounds; ++i) {
+    size_t got = 0;
+    raw.push_back(rate(TimeOf([&] { got = FeedRaw(writes, path); })));
+    Require(got == size, "the raw pipeline lost something");
+    shoal.push_back(rate(TimeOf([&] { got = FeedByShoal(agent, writes); })));
+    Require(got == size, "shoal run lost something");
+    ratio.push_back(shoal.back() / raw.back());
+  }
+  PrintRow("input of 1 GiB to one process (raw: socket → file → pipe)",
+           absl::StrFormat("%.0f MB/s", Median(raw)), absl::StrFormat("%.0f MB/s", Median(shoal)),
+           absl::StrFormat("%.2f", Median(ratio)), "≥ 0.6 × raw");
+}
+
+}  // namespace
+}  // namespace shoal::bench
+
+int main(int argc, char** argv) {
+  const bool quick = shoal::bench::IsQuick(argc, argv);
+  char name[] = "/tmp/shoal-bench-input-XXXXXX";
+  if (mkdtemp(name) == nullptr) return 1;
+  {
+    shoal::bench::BenchAgent agent;
+    shoal::bench::Measure(agent, std::string(name) + "/file", quick ? 64 : 16384, quick ? 1 : 5);
+  }
+  std::filesystem::remove_all(name);
+}
