@@ -74,7 +74,8 @@ TEST_F(ClientIdentityTest, OneThatHasExpiredIsToldWithItsFileAndWhatToDo) {
   EXPECT_THAT(identity_.Expiry(later),
               AllOf(HasSubstr(absl::StrCat("the certificate of this program, ", certificate_,
                                            ", has expired: it was valid until 20")),
-                    HasSubstr(" UTC; put a renewed certificate and its key there"),
+                    HasSubstr(
+                        " UTC; put a renewed certificate and its key there, which the next attempt reads")),
                     Not(HasSubstr("is not taken"))));
   Put(certificate_, second_.certificate);
   EXPECT_FALSE(identity_.Renew());
