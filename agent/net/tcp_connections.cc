@@ -100,6 +100,7 @@ TcpConnections::Id TcpConnections::FirstCall(size_t door, Holder holder, BootTim
   }
   LeaveDoor(&connection);
   holder.caller.tcp_connection = found->first;
+  holder.caller.connection = connection.address;
   connection.holder = std::make_shared<const Holder>(std::move(holder));
   return found->first;
 }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 
 namespace shoal::agent {
@@ -67,6 +69,21 @@ void SetCaller(const Caller& caller, std::string process, AuditEntry* entry) {
   entry->process = std::move(process);
 }
 
+// Of a caller over TCP, without its port, else empty. Its connection is told by its address alone, or
+// as gRPC does: "ipv4:10.0.0.7:51234", "ipv6:%5B::1%5D:51234".
+std::string AddressOf(const Caller& caller) {
+  if (caller.tcp_connection == 0 && !absl::StartsWith(caller.connection, "ipv")) return "";
+  const std::string plain =
+      absl::StrReplaceAll(caller.connection, {{"%5B", "["}, {"%5D", "]"}, {"%25", "%"}});
+  absl::string_view address = plain;
+  if (!absl::ConsumePrefix(&address, "ipv4:") && !absl::ConsumePrefix(&address, "ipv6:")) {
+    return plain;
+  }
+  address = address.substr(0, address.rfind(':'));
+  if (absl::ConsumePrefix(&address, "[")) absl::ConsumeSuffix(&address, "]");
+  return std::string(address);
+}
+
 // The call ended before a rule could be asked, for no fault of its own.
 bool IsNoRefusal(grpc::StatusCode code) {
   return code == grpc::StatusCode::CANCELLED || code == grpc::StatusCode::UNAVAILABLE ||
@@ -79,6 +96,7 @@ void Auditor::Refused(const Caller& caller, absl::string_view method, const absl
   AuditEntry entry;
   entry.event = "refused";
   SetCaller(caller, ProcessOf(caller), &entry);
+  entry.address = AddressOf(caller);
   entry.method = std::string(method);
   entry.decision = "refused";
   entry.result = std::string(NameOf(status.code()));

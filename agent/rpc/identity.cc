@@ -53,7 +53,8 @@ Caller Callers::Of(const grpc::CallbackServerContext& context) const {
   std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
   if (auth != nullptr && auth->IsPeerAuthenticated()) {
     const std::shared_ptr<const Holder> holder = tls_.HolderOf(*auth);
-    return holder == nullptr ? Caller() : holder->caller;
+    // One that is refused is known for the audit alone; its gate lets no call of it come this far.
+    return holder == nullptr || !holder->refusal.ok() ? Caller() : holder->caller;
   }
   return IsLoopback(peer) ? Loopback() : Caller();
 }

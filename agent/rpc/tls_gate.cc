@@ -10,6 +10,7 @@
 #include "agent/rpc/call_audit.h"
 #include "agent/rpc/status_to_grpc.h"
 #include "common/boot_time.h"
+#include "common/certificate.h"
 #include "common/escape.h"
 
 namespace shoal::agent {
@@ -52,20 +53,22 @@ TcpConnections::Id Tls::Enter(size_t door, grpc::AuthContext* context) {
   holder.caller.name = "(none)";
   const BootTime now = BootTime::Now();
   BootTime expiry = BootTime::InfiniteFuture();
-  absl::StatusOr<ClientCertificate> certificate = ReadClientCertificate(PemOf(*context));
+  const std::string pem = PemOf(*context);
+  absl::StatusOr<ClientCertificate> certificate = ReadClientCertificate(pem);
   holder.refusal = certificate.status();
+  if (const std::vector<Certificate> shown = ParseCertificates(pem); !shown.empty()) {
+    holder.caller.serial = SerialOf(*shown.front());
+  }
   if (certificate.ok()) {
     expiry = now + certificate->time_left;
     holder.caller.name = certificate->identity;
-    holder.caller.serial = certificate->serial;
+    holder.caller.kind = certificate->kind;
+    holder.caller.evidence = certificate->evidence;
     holder.chain = std::move(certificate->chain);
     if (revocations_.IsRevoked(holder.chain)) {
       holder.refusal = absl::PermissionDeniedError("the client's certificate was revoked");
     } else if (!allowed_.Allows(certificate->identity)) {
       holder.refusal = absl::PermissionDeniedError("no --allow-identity names it");
-    } else {
-      holder.caller.kind = certificate->kind;
-      holder.caller.evidence = certificate->evidence;
     }
   }
   const TcpConnections::Id id = connections_->FirstCall(door, std::move(holder), expiry, now);

@@ -16,6 +16,8 @@
 namespace shoal::agent {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 class TlsReloadTest : public ::testing::Test {
@@ -127,6 +129,10 @@ TEST_F(TlsReloadTest, ARevokedCertificateEndsItsConnectionAndMakesNoOther) {
   const grpc::Status refused = List(Channel());
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_THAT(refused.error_message(), HasSubstr("the client's certificate was revoked"));
+  EXPECT_THAT(agent_->AuditLines(),
+              Contains(AllOf(HasSubstr("event=\"refused\""),
+                             HasSubstr("caller=\"spiffe://test/ops\" kind=\"spiffe\""),
+                             HasSubstr(SerialIn("ops")), HasSubstr("address=\"127.0.0.1\""))));
   EXPECT_TRUE(List(neighbour).ok());
 }
 

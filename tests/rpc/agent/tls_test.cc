@@ -8,12 +8,15 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "common/certificate.h"
 #include "tests/rpc/agent/authority.h"
 #include "tests/rpc/agent/rpc_test.h"
 
 namespace shoal::agent {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 class TlsTest : public ::testing::Test {
@@ -90,6 +93,26 @@ TEST_F(TlsTest, OnlyAllowedIdentitiesAreServed) {
         << "'" << row.certificate << "': " << status.error_message();
     EXPECT_THAT(status.error_message(), HasSubstr(row.words)) << row.certificate;
   }
+}
+
+TEST_F(TlsTest, WhatIsRefusedStandsInTheAuditWithSerialAndAddress) {
+  RpcAgent agent(TlsOptions(), {"spiffe://test/ops"});
+  ASSERT_TRUE(agent.status().ok()) << agent.status();
+  for (const char* certificate : {"dev", "plain"}) {
+    EXPECT_EQ(SpawnAt(agent.addresses()[1], authority().CredentialsOf(certificate)).error_code(),
+              grpc::StatusCode::PERMISSION_DENIED);
+  }
+  const auto serial = [](const std::string& name) {
+    return absl::StrCat("serial=\"",
+                        SerialOf(*ParseCertificates(FileText(authority().Path(name, "pem"))).at(0)),
+                        "\"");
+  };
+  EXPECT_THAT(
+      agent.AuditLines(),
+      AllOf(Contains(AllOf(HasSubstr("caller=\"spiffe://test/dev\" kind=\"spiffe\""),
+                           HasSubstr(serial("dev")), HasSubstr("address=\"127.0.0.1\""))),
+            Contains(AllOf(HasSubstr("caller=\"(none)\" kind=\"unknown\""),
+                           HasSubstr(serial("plain")), HasSubstr("address=\"127.0.0.1\"")))));
 }
 
 TEST_F(TlsTest, NoNameOfACertificateIsAUser) {
