@@ -22,6 +22,8 @@ namespace {
 
 constexpr int kMaxPageSize = 1000;
 constexpr size_t kMaxMembers = 8;
+// Of a tree, so that one of thousands does not hold up the loop.
+constexpr size_t kMaxSummed = 512;
 
 // Of a tree that has lost its main process.
 void SetMembers(const Edge& edge, std::vector<int> members, v1::LiveUsage* proto) {
@@ -40,6 +42,14 @@ void SetLiveUsage(const Edge& edge, const ProcessEntry& entry, v1::Process* prot
     return SetMembers(edge, *std::move(members), proto->mutable_live_usage());
   }
   LiveUsage usage = UsageOf(entry.pid, *members);
+  size_t summed = 0;
+  for (const int member : *members) {
+    if (member == entry.pid) continue;
+    if (++summed > kMaxSummed) break;
+    const LiveUsage own = UsageOf(member, {});
+    usage.cpu_time += own.cpu_time;
+    usage.rss_bytes += own.rss_bytes;
+  }
   SetDuration(usage.cpu_time, proto->mutable_live_usage()->mutable_cpu_time());
   proto->mutable_live_usage()->set_rss_bytes(usage.rss_bytes);
   proto->mutable_live_usage()->set_descendants(usage.descendants);

@@ -42,6 +42,21 @@ TEST_F(ProcessServiceTest, SpawnAnswersWithTheProcessOfTheCaller) {
   EXPECT_EQ(got.process().spec().env(0), "SECRET=x");
 }
 
+TEST_F(ProcessServiceTest, LiveUsageIsThatOfTheWholeTree) {
+  v1::SpawnResponse response;
+  ASSERT_TRUE(Spawn(SpawnRequestOf({"/bin/sleep", "60"}), &response).ok());
+  const std::string id = response.process().id();
+  // This program stands for a child of a main process that is not there.
+  agent_.OnLoop([&] { agent_.shims().members[id] = {response.process().pid(), getpid()}; });
+  v1::GetRequest get;
+  get.set_selector(id);
+  get.set_live_usage(true);
+  v1::GetResponse got;
+  ASSERT_TRUE(processes_->Get(NewContext().get(), get, &got).ok());
+  EXPECT_GT(got.process().live_usage().rss_bytes(), 1 << 20);
+  EXPECT_EQ(got.process().live_usage().descendants(), 1);
+}
+
 TEST_F(ProcessServiceTest, ARefusedStartIsFailedPreconditionWithStageAndErrno) {
   v1::SpawnResponse response;
   grpc::Status status;
