@@ -156,7 +156,9 @@ void Agent::OpenAudit() {
   AuditOptions options;
   options.required = settings_.audit_required;
   audit_log_ = std::make_unique<AuditLog>(
-      options, std::move(sink), [](const std::string& line) { spdlog::error("{}", line); });
+      options, std::move(sink), [](const std::string& line, bool is_over) {
+        spdlog::log(is_over ? spdlog::level::warn : spdlog::level::err, "{}", line);
+      });
   audit_log_->Write(AuditEntry{.event = "start", .pid = absl::StrCat(getpid())});
   auditor_.emplace(audit_log_.get());
   callers_->SetAuditor(&*auditor_);

@@ -285,11 +285,15 @@ void AuditLog::Settle(size_t written, const absl::Status& status) {
 void AuditLog::Tell(const absl::Status& status) {
   if (status.ok() == !said_) return;
   said_ = !status.ok();
-  if (status.ok()) return on_trouble_(absl::StrCat("audit log ", name(), " is written again"));
-  on_trouble_(absl::StrCat(
-      "audit log ", name(), " cannot be written: ", status.message(), "; ",
-      options_.required ? "calls that need it are UNAVAILABLE until it can (--audit-required)"
-                        : "calls are carried out all the same, their lines wait in memory"));
+  if (status.ok()) {
+    return on_trouble_(absl::StrCat("audit log ", name(), " is written again"), /*is_over=*/true);
+  }
+  on_trouble_(
+      absl::StrCat("audit log ", name(), " cannot be written: ", status.message(), "; ",
+                   options_.required
+                       ? "calls that need it are UNAVAILABLE until it can (--audit-required)"
+                       : "calls are carried out all the same, their lines wait in memory"),
+      /*is_over=*/false);
 }
 
 void AuditLog::Main() {

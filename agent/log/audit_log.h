@@ -49,8 +49,8 @@ struct AuditOptions {
 class AuditLog {
  public:
   using Written = absl::AnyInvocable<void(absl::Status)>;
-  // One sentence for the log, when lines cannot be written, and when they can again.
-  using OnTrouble = absl::AnyInvocable<void(const std::string&)>;
+  // One sentence for the log, when lines cannot be written, and when they can again (`is_over`).
+  using OnTrouble = absl::AnyInvocable<void(const std::string&, bool is_over)>;
 
   AuditLog(AuditOptions options, std::unique_ptr<AuditSink> sink, OnTrouble on_trouble);
   ~AuditLog();

@@ -65,7 +65,7 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
   edge_.callers = &callers_;
   auto sink = std::make_unique<FakeAuditSink>();
   audit_sink_ = sink.get();
-  audit_log_ = std::make_unique<AuditLog>(audit, std::move(sink), [](const std::string&) {});
+  audit_log_ = std::make_unique<AuditLog>(audit, std::move(sink), [](const std::string&, bool) {});
   auditor_ = std::make_unique<Auditor>(audit_log_.get());
   edge_.auditor = auditor_.get();
   callers_.SetAuditor(auditor_.get());

@@ -45,10 +45,12 @@ class AuditLogTest : public ::testing::Test {
   void Open(AuditOptions options) {
     auto sink = std::make_unique<FakeAuditSink>();
     sink_ = sink.get();
-    log_ = std::make_unique<AuditLog>(options, std::move(sink), [this](const std::string& line) {
-      MutexLock lock(&mu_);
-      troubles_.push_back(line);
-    });
+    log_ = std::make_unique<AuditLog>(options, std::move(sink),
+                                      [this](const std::string& line, bool is_over) {
+                                        MutexLock lock(&mu_);
+                                        troubles_.push_back(line);
+                                        ends_.push_back(is_over);
+                                      });
   }
   std::vector<std::string> troubles() {
     MutexLock lock(&mu_);
@@ -60,8 +62,14 @@ class AuditLogTest : public ::testing::Test {
     mu_.Await([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return troubles_.size() >= count; });
   }
 
+  std::vector<bool> ends() {
+    MutexLock lock(&mu_);
+    return ends_;
+  }
+
   Mutex mu_;
   std::vector<std::string> troubles_ ABSL_GUARDED_BY(mu_);
+  std::vector<bool> ends_ ABSL_GUARDED_BY(mu_);  // whether each told of the end of the trouble
   FakeAuditSink* sink_ = nullptr;
   std::unique_ptr<AuditLog> log_;
 };
@@ -133,6 +141,7 @@ TEST_F(AuditLogTest, WhatCouldNotBeWrittenIsWrittenLaterAndBothIsSaid) {
   EXPECT_THAT(troubles(),
               ElementsAre(HasSubstr("cannot be written: write /test/audit.log: No space"),
                           HasSubstr("is written again")));
+  EXPECT_THAT(ends(), ElementsAre(false, true));
 }
 
 TEST_F(AuditLogTest, WhoWaitsForALineIsToldWhenItStandsThere) {
