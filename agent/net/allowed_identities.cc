@@ -16,7 +16,6 @@ namespace {
 
 constexpr char kSpiffe[] = "spiffe://";
 constexpr char kDns[] = "dns:";
-constexpr size_t kMaxSpiffeId = 2048;
 constexpr size_t kMaxDomain = 255;
 constexpr size_t kMaxDnsName = 253;
 constexpr size_t kMaxLabel = 63;
@@ -45,7 +44,7 @@ absl::Status Useless(absl::string_view pattern, absl::string_view why) {
 }  // namespace
 
 bool IsSpiffeId(absl::string_view text) {
-  if (text.size() > kMaxSpiffeId || !absl::ConsumePrefix(&text, kSpiffe)) return false;
+  if (text.size() > kMaxSpiffeIdBytes || !absl::ConsumePrefix(&text, kSpiffe)) return false;
   const std::vector<absl::string_view> parts = absl::StrSplit(text, '/');
   return parts.size() > 1 && IsDomain(parts.front()) &&
          std::all_of(parts.begin() + 1, parts.end(), &IsSegment);

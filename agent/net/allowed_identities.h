@@ -17,6 +17,7 @@
 #ifndef SHOAL_AGENT_NET_ALLOWED_IDENTITIES_H_
 #define SHOAL_AGENT_NET_ALLOWED_IDENTITIES_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@
 #include "absl/strings/string_view.h"
 
 namespace shoal::agent {
+
+inline constexpr size_t kMaxSpiffeIdBytes = 2048;
 
 // spiffe://DOMAIN/SEGMENT/…, at most 2,048 bytes: letters, digits and ". - _", no empty segment, none
 // of dots alone, the domain without capital letters (SPIFFE-ID, section 2).

@@ -15,6 +15,8 @@
 namespace shoal::agent {
 namespace {
 
+constexpr size_t kShownBytes = 64;
+
 struct Names {
   std::vector<std::string> uris;
   std::vector<std::string> dns_names;
@@ -50,6 +52,11 @@ absl::Status Identify(const Names& names, ClientCertificate* certificate) {
   }
   if (names.uris.size() == 1) {
     const std::string& uri = names.uris.front();
+    if (uri.size() > kMaxSpiffeIdBytes) {
+      return Refused(absl::StrCat("has a URI of ", uri.size(), " bytes, '",
+                                  EscapeForMessage(uri, kShownBytes), "'; an identity has at most ",
+                                  kMaxSpiffeIdBytes));
+    }
     if (!IsSpiffeId(uri)) {
       return Refused(absl::StrCat("has the URI '", EscapeForMessage(uri),
                                   "', which is no SPIFFE id (spiffe://DOMAIN/SEGMENT/…)"));

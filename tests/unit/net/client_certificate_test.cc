@@ -46,6 +46,8 @@ TEST(ClientCertificate, AnythingElseIsNoIdentity) {
   EXPECT_THAT(Refusal("DNS:a.test,DNS:b.test"), HasSubstr("has 2 DNS names"));
   EXPECT_THAT(Refusal("URI:https://a/b"), HasSubstr("'https://a/b', which is no SPIFFE id"));
   EXPECT_THAT(Refusal("URI:https://a/b,DNS:a.test"), HasSubstr("no SPIFFE id"));
+  EXPECT_THAT(Refusal("URI:spiffe://a/" + std::string(2100, 'b')),
+              HasSubstr("has a URI of 2111 bytes, 'spiffe://a/bbb"));
   EXPECT_THAT(Refusal("DNS:uid\\:0"), HasSubstr("which is none"));
   EXPECT_THAT(Refusal("DNS:*.test"), HasSubstr("which is none"));
   EXPECT_THAT(std::string(ReadClientCertificate("").status().message()),
