@@ -5,7 +5,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -171,7 +173,19 @@ void AddTerminate(CLI::App* app, Settings* settings) {
       ->configurable(false);
 }
 
+// What a client is told, or another program, is to mean the same in its directory.
+void MakeAbsolute(std::string* path) {
+  if (path->empty() || path->front() == '/') return;
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(*path, error);
+  if (!error) *path = absolute.lexically_normal().string();
+}
+
 void FillInPaths(Settings* settings) {
+  for (std::string* path : {&settings->state_dir, &settings->run_dir, &settings->socket}) {
+    MakeAbsolute(path);
+  }
+  if (settings->audit_log != kJournald) MakeAbsolute(&settings->audit_log);
   if (settings->state_dir.empty()) settings->state_dir = StateDirectory();
   if (settings->run_dir.empty() && !settings->socket.empty()) {
     settings->run_dir = settings->socket.substr(0, settings->socket.rfind('/'));

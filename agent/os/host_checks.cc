@@ -151,7 +151,7 @@ HostCheck CheckRunDir(const std::string& run_dir) {
   }
   return {"run directory", Result::kDegraded,
           absl::StrCat(run_dir, " is not on tmpfs: records cost disk writes"),
-          "Put --socket below /run, or below XDG_RUNTIME_DIR."};
+          "Put --run-dir below /run, or below XDG_RUNTIME_DIR."};
 }
 
 HostCheck CheckStateDir(const std::string& state_dir) {
