@@ -175,6 +175,7 @@ void Admission::OnCommitted(Batch* batch, const absl::Status& committed) {
 void Admission::Replay(const SpawnCommand& command, const std::vector<ProcessEntry*>& known,
                        SpawnCallback done) {
   std::vector<std::string> ids;
+  ids.reserve(known.size());
   for (const ProcessEntry* process : known) ids.push_back(process->id);
   core_->ledger.Then([this, ids = std::move(ids), command,
                       done = std::move(done)](const absl::Status& committed) mutable {
