@@ -1,5 +1,6 @@
 #include "tests/bench/bench_agent.h"
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/ids.h"
+#include "tests/support/system/binaries.h"
 
 namespace shoal::bench {
 namespace {
@@ -78,6 +80,24 @@ void BenchAgent::SpawnRanks(const std::vector<std::string>& argv, int count) {
   if (errors > 0)
     fprintf(stderr, "%d of %d did not start: %s\n", errors, count,
             testing::Describe(status).c_str());
+}
+
+bool RunShoal(BenchAgent& agent, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {testing::ShoalPath(), "-H", agent.process().target()});
+  std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
+  for (std::string& word : arguments) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+  pid_t pid = 0;
+  const int error = posix_spawn(&pid, pointers[0], &actions, nullptr, pointers.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  int status = 0;
+  return error == 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
 int SpawnRaw(const std::vector<std::string>& argv, int out, int in) {

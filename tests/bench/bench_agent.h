@@ -38,6 +38,9 @@ class BenchAgent {
   std::unique_ptr<testing::AgentProcess> process_;
 };
 
+// Runs `shoal` against the agent with its output to /dev/null; false if it failed.
+bool RunShoal(BenchAgent& agent, std::vector<std::string> arguments);
+
 // One process by posix_spawn(3), with `out` and `in` as its stdout and stdin if they are not -1; its
 // PID. Ends the program if it cannot be.
 int SpawnRaw(const std::vector<std::string>& argv, int out = -1, int in = -1);
