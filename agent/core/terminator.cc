@@ -151,7 +151,10 @@ absl::Duration Terminator::TimeoutFor(const std::vector<ProcessEntry*>& processe
   for (const ProcessEntry* process : processes) {
     if (!grace) longest = std::max(longest, process->spec->grace);
   }
-  return longest + kProofTime;
+  // The last of many is told when those before it have had their patience.
+  const absl::Duration told_after =
+      kPatience * static_cast<int64_t>(processes.size() / kToldAtOnce);
+  return longest + told_after + kProofTime;
 }
 
 absl::Status Terminator::SurvivorStatus(const ProcessEntry& process) const {

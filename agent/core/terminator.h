@@ -60,7 +60,8 @@ class Terminator {
   void TerminateAll(TerminateCommand command, const std::vector<ProcessEntry*>& processes,
                     OutcomesCallback done);
 
-  // Grace and time to prove, when the caller names no timeout.
+  // Grace and time to prove, when the caller names no timeout; of many also the time until all are
+  // told.
   absl::Duration TimeoutFor(const std::vector<ProcessEntry*>& processes,
                             const std::optional<absl::Duration>& grace,
                             const std::optional<absl::Duration>& timeout) const;
