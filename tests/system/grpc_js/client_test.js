@@ -1,4 +1,4 @@
-// Spawns, watches and terminates a process with what reflection tells, and nothing else.
+// Spawns, watches, talks to and terminates processes with what reflection tells, and nothing else.
 //
 //   node client_test.js ADDRESS [CA CERT KEY]
 import assert from "node:assert/strict";
@@ -103,6 +103,54 @@ assert.equal(last.id, spawned.process.id);
 assert.equal(last.exit.cause, "CAUSE_TERMINATED");
 assert.ok(states.includes("STATE_RUNNING") && states.includes("STATE_EXITED"), states.join(" "));
 watch.cancel();
+
+const spawn = (spec) =>
+  call(processes, "Spawn", { request_id: uuidV7(), spec: { lifetime: "LIFETIME_DETACHED", ...spec } });
+// What a process prints to its stdout, until its end.
+const stdoutOf = (name) =>
+  new Promise((resolve, reject) => {
+    const pieces = [];
+    processes
+      .ReadOutput({ selector: { terms: [name] }, streams: ["STREAM_KIND_STDOUT"], follow: true }, deadline())
+      .on("error", reject)
+      .on("data", (frame) => frame.data && pieces.push(frame.data))
+      .on("end", () => resolve(Buffer.concat(pieces).toString()));
+  });
+const words = (...argv) => argv.map((word) => Buffer.from(word));
+
+// Input by unary calls; what is sent twice is there once.
+await spawn({ argv: words("/bin/cat"), name: "cat", input: { stream: {} } });
+const copied = stdoutOf("cat");
+const first = { selector: "cat", offset: 0, data: Buffer.from("one\n"), writer: "js" };
+await call(processes, "WriteInput", first);
+assert.equal((await call(processes, "WriteInput", first)).position.kept_offset, 4);
+await call(processes, "WriteInput", { selector: "cat", offset: 4, data: Buffer.from("two\n"), end: true, writer: "js" });
+assert.equal(await copied, "one\ntwo\n");
+
+// The same by a stream.
+await spawn({ argv: words("/usr/bin/wc", "-c"), name: "wc", input: { stream: {} } });
+const counted = stdoutOf("wc");
+const piece = Buffer.alloc(100_000, "x");
+const feed = processes.StreamInput(deadline());
+const kept = new Promise((resolve, reject) => {
+  feed.on("error", reject);
+  feed.on("data", (answer) => answer.position.ended && resolve(answer.position.kept_offset));
+});
+for (let at = 0; at < 1_000_000; at += piece.length) {
+  feed.write({ selector: "wc", writer: "js", offset: at, data: piece, end: at + piece.length === 1_000_000 });
+}
+feed.end();
+assert.equal(await kept, 1_000_000);
+assert.equal((await counted).trim(), "1000000");
+
+// A terminal.
+const terminal = { rows: 30, columns: 100, term: "vt100" };
+await spawn({ argv: words("/bin/sh", "-c", "stty size; read line; stty size; echo $TERM $line"), name: "sh", terminal });
+const screen = stdoutOf("sh");
+await call(processes, "ResizeTerminal", { selector: "sh", size: { rows: 40, columns: 120, serial: 1 } });
+await call(processes, "WriteInput", { selector: "sh", offset: 0, data: Buffer.from("hello\n"), writer: "js" });
+const shown = (await screen).split("\r\n");
+assert.deepEqual(shown.slice(-3), ["40 120", "vt100 hello", ""], shown.join("|"));
 
 console.log(services.length + " services found by reflection; " + states.join(", "));
 processes.close();
