@@ -29,6 +29,7 @@ void FillWithOutput(FaultTest& test, v1::OverflowPolicy overflow) {
 void StopAndRemoveOnAFullDisk(FaultTest& test, v1::OverflowPolicy overflow) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root to mount";
   AgentProcess& agent = test.AddAgent("ant");
+  agent.options().flags.push_back("--idle-shims=0");  // each shim ends with its process
   MountSmallState(test, agent, 5 << 20);
   ASSERT_TRUE(agent.Start());
   FillWithOutput(test, overflow);
@@ -73,6 +74,7 @@ void DroppedOutputOnAFullDisk(FaultTest& test) {
 void RunOnAFullDisk(FaultTest& test) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root to mount";
   AgentProcess& agent = test.AddAgent("ant");
+  agent.options().flags.push_back("--idle-shims=0");  // each shim ends with its process
   MountSmallState(test, agent, 5 << 20);
   ASSERT_TRUE(agent.Start());
   const auto run = test.StartShoal({"run", "-n", "1", "--", "yes"});

@@ -22,6 +22,7 @@ using ::testing::Pair;
 using ::testing::SizeIs;
 
 constexpr char kSecret[] = "s3cret";
+const std::string kIdle("\0idle\0", 6);  // a word of a shim without a process
 
 class ShownWords : public TemplateTest {
  protected:
@@ -31,6 +32,7 @@ class ShownWords : public TemplateTest {
     for (const pid_t pid : DescendantsOf(getpid())) {
       const std::string directory = absl::StrCat("/proc/", pid);
       if (ReadFile(directory + "/comm") != "shoal-shim\n") continue;
+      if (ReadFile(directory + "/cmdline").find(kIdle) != std::string::npos) continue;
       shims[pid] = absl::StrCat(ReadFile(directory + "/cmdline"), ReadFile(directory + "/environ"));
     }
     return shims;

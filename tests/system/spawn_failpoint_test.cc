@@ -19,8 +19,12 @@ using ::testing::SizeIs;
 constexpr const char* kSteps[] = {
     "spawn:received",    "spawn:admitted",     "spawn:after-intent", "spawn:before-start",
     "spawn:slot-locked", "spawn:cgroup-made",  "spawn:told",         "spawn:shim-started",
-    "spawn:after-start", "spawn:before-reply",
+    "spawn:after-start", "spawn:before-reply", "warm:cgroup-made",   "warm:told",
+    "warm:given",
 };
+
+// Steps of a start by an idle shim; the others are of one by a shim of its own, or of both.
+bool IsWarm(const std::string& step) { return step.rfind("warm:", 0) == 0; }
 
 class SpawnFailpoint : public SystemTest, public ::testing::WithParamInterface<const char*> {
  protected:
@@ -31,6 +35,17 @@ class SpawnFailpoint : public SystemTest, public ::testing::WithParamInterface<c
     *request.mutable_spec() = SpecOf({ChildPath(), "append", file}, "once");
     return request;
   }
+  // An agent that dies at the step, with an idle shim if the step is one of those.
+  AgentProcess& StartArmed() {
+    AgentProcess& agent = AddAgent("ant");
+    agent.options().flags.push_back(absl::StrCat("--idle-shims=", IsWarm(GetParam()) ? 1 : 0));
+    agent.options().env["SHOAL_FAILPOINT"] = absl::StrCat(GetParam(), "=kill");
+    if (agent.Start() && IsWarm(GetParam())) {
+      WaitUntil("a shim is idle", [] { return !IdleShims().empty(); });
+    }
+    return agent;
+  }
+  static std::vector<pid_t> IdleShims() { return DescendantsWith(std::string("\0idle\0", 6)); }
   void ExpectExactlyOne(AgentProcess& agent, const std::string& file) {
     const std::vector<v1::Process> processes = agent.stub().List();
     ASSERT_THAT(processes, SizeIs(1));
@@ -42,9 +57,7 @@ class SpawnFailpoint : public SystemTest, public ::testing::WithParamInterface<c
 };
 
 TEST_P(SpawnFailpoint, KilledThereARetriedSpawnIsOneProcess) {
-  AgentProcess& agent = AddAgent("ant");
-  agent.options().env["SHOAL_FAILPOINT"] = absl::StrCat(GetParam(), "=kill");
-  ASSERT_TRUE(agent.Start());
+  AgentProcess& agent = StartArmed();
   const std::string file = Scratch("runs");
   const v1::SpawnRequest request = RequestAppendingTo(file);
   v1::SpawnResponse response;
@@ -65,9 +78,7 @@ TEST_P(SpawnFailpoint, KilledThereARetriedSpawnIsOneProcess) {
 }
 
 TEST_P(SpawnFailpoint, KilledThereTheCommandLineStartsOneProcess) {
-  AgentProcess& agent = AddAgent("ant");
-  agent.options().env["SHOAL_FAILPOINT"] = absl::StrCat(GetParam(), "=kill");
-  ASSERT_TRUE(agent.Start());
+  AgentProcess& agent = StartArmed();
   const std::string file = Scratch("runs");
   auto start = StartShoal({"start", "--name", "once", "--", ChildPath(), "append", file});
   EXPECT_EQ(agent.WaitForEnd().exit_code, 128 + SIGKILL) << "the failpoint was not reached";
@@ -78,16 +89,20 @@ TEST_P(SpawnFailpoint, KilledThereTheCommandLineStartsOneProcess) {
   ExpectExactlyOne(agent, file);
 }
 
-class KillStorm : public SystemTest {};
+// With idle shims, or without.
+class KillStorm : public SystemTest, public ::testing::WithParamInterface<bool> {};
 
 // Kills at the N-th hit of a step that every spawn passes, while clients try each spawn again until
 // it is answered.
-TEST_F(KillStorm, EverySpawnIsOneProcessThoughTheAgentIsKilledAgainAndAgain) {
+TEST_P(KillStorm, EverySpawnIsOneProcessThoughTheAgentIsKilledAgainAndAgain) {
   constexpr int kSpawns = 40;
   AgentProcess& agent = AddAgent("ant");
   const std::string directory = Scratch("runs");
   ASSERT_EQ(mkdir(directory.c_str(), 0700), 0);
-  agent.options().env["SHOAL_FAILPOINT"] = "spawn:shim-started=kill@4,spawn:after-intent=kill@7";
+  agent.options().flags.push_back(GetParam() ? "--idle-shims=2" : "--idle-shims=0");
+  agent.options().env["SHOAL_FAILPOINT"] =
+      GetParam() ? "warm:given=kill@2,free:released=kill@3,spawn:after-intent=kill@7"
+                 : "spawn:shim-started=kill@4,spawn:after-intent=kill@7";
   ASSERT_TRUE(agent.Start());
   std::vector<v1::SpawnRequest> requests;
   for (int i = 0; i < kSpawns; ++i) {
@@ -115,6 +130,8 @@ TEST_F(KillStorm, EverySpawnIsOneProcessThoughTheAgentIsKilledAgainAndAgain) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(IdleShims, KillStorm, ::testing::Bool(),
+                         [](const auto& param) { return param.param ? "With" : "Without"; });
 INSTANTIATE_TEST_SUITE_P(EveryStep, SpawnFailpoint, ::testing::ValuesIn(kSteps), NameOfStep);
 
 }  // namespace

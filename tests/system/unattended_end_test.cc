@@ -107,6 +107,7 @@ TEST_F(UnattendedEnd, AFullStateDiskIsNoHindrance) {
   ASSERT_EQ(unshare(CLONE_NEWNS), 0);
   ASSERT_EQ(mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
   AgentProcess& agent = AddAgent("ant");
+  agent.options().flags.push_back("--idle-shims=0");  // each shim ends with its process
   const std::string state = agent.state_dir();
   mkdir(state.c_str(), 0700);
   ASSERT_EQ(mount("tmpfs", state.c_str(), "tmpfs", 0, "size=8m,mode=0700"), 0);

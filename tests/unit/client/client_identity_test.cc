@@ -71,12 +71,13 @@ TEST_F(ClientIdentityTest, AnotherAuthorityIsTakenToo) {
 TEST_F(ClientIdentityTest, OneThatHasExpiredIsToldWithItsFileAndWhatToDo) {
   EXPECT_EQ(identity_.Expiry(absl::Now()), "");
   const absl::Time later = absl::Now() + absl::Hours(2);
-  EXPECT_THAT(identity_.Expiry(later),
-              AllOf(HasSubstr(absl::StrCat("the certificate of this program, ", certificate_,
-                                           ", has expired: it was valid until 20")),
-                    HasSubstr(
-                        " UTC; put a renewed certificate and its key there, which the next attempt reads")),
-                    Not(HasSubstr("is not taken"))));
+  EXPECT_THAT(
+      identity_.Expiry(later),
+      AllOf(HasSubstr(absl::StrCat("the certificate of this program, ", certificate_,
+                                   ", has expired: it was valid until 20")),
+            HasSubstr(
+                " UTC; put a renewed certificate and its key there, which the next attempt reads"),
+            Not(HasSubstr("is not taken"))));
   Put(certificate_, second_.certificate);
   EXPECT_FALSE(identity_.Renew());
   EXPECT_THAT(identity_.Expiry(later), AllOf(HasSubstr("; what the files hold now is not taken: "),

@@ -21,6 +21,7 @@
 #include "agent/os/descriptor.h"
 #include "agent/os/procfs.h"
 #include "agent/os/system_shims.h"
+#include "agent/record/orders.h"
 #include "common/ids.h"
 #include "tests/unit/os/scratch.h"
 
