@@ -7,9 +7,16 @@ namespace shoal {
 
 void OpenMissingDescriptors() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
-    if (fcntl(fd, F_GETFD) >= 0) continue;
-    // The lowest free number is `fd`. Not CLOEXEC: children have their three, too.
-    if (open("/dev/null", O_RDWR) < 0) static_cast<void>(open("/", O_PATH));
+    // One that is closed at exec was not inherited: a library has made it, before main(), where the
+    // descriptor was missing.
+    const int flags = fcntl(fd, F_GETFD);
+    if (flags >= 0 && (flags & FD_CLOEXEC) == 0) continue;
+    // Not CLOEXEC: children have their three, too.
+    int null = open("/dev/null", O_RDWR);
+    if (null < 0) null = open("/", O_PATH);
+    if (null < 0 || null == fd) continue;
+    dup2(null, fd);
+    close(null);
   }
 }
 

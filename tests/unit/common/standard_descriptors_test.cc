@@ -44,6 +44,16 @@ TEST_F(StandardDescriptors, WhatIsMissingIsOpenedOnNullAndInherited) {
   }
 }
 
+// A library that makes a descriptor before main() gets the number that is missing.
+TEST_F(StandardDescriptors, OneThatWasNotInheritedIsMissing) {
+  close(STDIN_FILENO);
+  const int made = open("/", O_RDONLY | O_CLOEXEC);
+  OpenMissingDescriptors();
+  EXPECT_EQ(made, STDIN_FILENO);
+  EXPECT_TRUE(IsNull(STDIN_FILENO));
+  EXPECT_TRUE(IsInherited(STDIN_FILENO));
+}
+
 TEST_F(StandardDescriptors, WhatIsThereStays) {
   int pipes[2];
   ASSERT_EQ(pipe(pipes), 0);
