@@ -115,6 +115,7 @@ Feeder::News Feeder::Feed(const record::AgentHalf& wish, int64_t now) {
     is_full_ = fed < got;
     if (fed <= 0) break;
     half_->input_fed += fed;
+    last_ = passing[fed - 1];
     if (terminal_ != nullptr) half_->input_taken = half_->input_fed;
     news = News::kMoved;
   }
@@ -136,8 +137,12 @@ Feeder::News Feeder::End() {
       half_->flags |= record::kInputEndRefused;
       return News::kChanged;
     }
-    is_full_ = write(pipe_, &end_of_file, 1) != 1;
-    if (is_full_) return News::kNone;
+    // Behind an unfinished line the first one only hands that over.
+    if (ends_left_ == 0) ends_left_ = half_->input_fed == 0 || terminal_->IsLineEnd(last_) ? 1 : 2;
+    for (; ends_left_ > 0; --ends_left_) {
+      is_full_ = write(pipe_, &end_of_file, 1) != 1;
+      if (is_full_) return News::kNone;
+    }
     close(pipe_);
     pipe_ = -1;
   }

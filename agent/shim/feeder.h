@@ -62,6 +62,8 @@ class Feeder {
   int ring_ = -1;
   int pipe_ = -1;         // its write end; once the input is done a read end, to see what is taken
   bool is_full_ = false;  // the pipe was, when last written to
+  unsigned char last_ = 0;  // byte that was fed
+  int ends_left_ = 0;       // end-of-file characters for the terminal, once its end is wanted
   int64_t retry_at_ = kNever;
   int64_t look_at_ = kNever;
 };

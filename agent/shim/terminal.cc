@@ -58,7 +58,14 @@ bool Terminal::FindEnd(char* end_of_file) const {
   struct termios modes;
   if (tcgetattr(shim_side_, &modes) != 0 || (modes.c_lflag & ICANON) == 0) return false;
   *end_of_file = static_cast<char>(modes.c_cc[VEOF]);
-  return true;
+  return modes.c_cc[VEOF] != _POSIX_VDISABLE;
+}
+
+bool Terminal::IsLineEnd(unsigned char byte) const {
+  struct termios modes;
+  if (byte == '\n' || tcgetattr(shim_side_, &modes) != 0) return true;
+  if (byte == '\r') return (modes.c_iflag & ICRNL) != 0;
+  return byte != _POSIX_VDISABLE && (byte == modes.c_cc[VEOF] || byte == modes.c_cc[VEOL]);
 }
 
 void Terminal::LetGo() {

@@ -36,6 +36,8 @@ class Terminal {
   // What ends the input of this terminal: the end-of-file character; nothing where it is not in
   // canonical mode.
   bool FindEnd(char* end_of_file) const;
+  // Whether a line in canonical mode ends with this byte.
+  bool IsLineEnd(unsigned char byte) const;
   // The process has ended: descendants alone hold its side now.
   void LetGo();
   // Hangs it up.

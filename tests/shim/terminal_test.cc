@@ -64,6 +64,14 @@ TEST_P(TerminalTest, WhatIsTypedIsEchoedAndRead) {
   EXPECT_EQ(half.input_taken, 6);
 }
 
+TEST_P(TerminalTest, ItsInputEndsBehindAnUnfinishedLineToo) {
+  UseTerminal();
+  shim().StartChild({"print", "up", "cat"});
+  shim().AwaitOutput(0, "up");
+  shim().Feed("abc", /*end=*/true);
+  EXPECT_TRUE(WIFEXITED(shim().AwaitFinal().wait_status));
+}
+
 TEST_P(TerminalTest, InRawModeItsInputHasNoEnd) {
   UseTerminal();
   shim().StartChild({"raw", "print", "up", "take", "3", "print", "!", "pause"});
