@@ -2,7 +2,8 @@
 //
 //   1. the process is found; its terminal gets the size of ours      FindOneProcess, TellSize
 //   2. its output is followed, from a little before its end           Subscribe
-//   3. a thread passes on what is typed, up to the detach keys         PassOn
+//   3. a thread reads what is typed, up to the detach keys, another    PassOn
+//      one sends it, however long the host is away                     WriteTyped
 //   4. it has ended, or goes on without us: our terminal is as before  Run
 #include <unistd.h>
 
@@ -12,19 +13,23 @@
 #include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "client/cli/detach_keys.h"
 #include "client/cli/interrupts.h"
 #include "client/cli/leaving.h"
 #include "client/cli/one_process.h"
+#include "client/cli/raw_terminal.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/stdin_source.h"
 #include "client/cli/terminal_link.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/ids.h"
+#include "common/mutex.h"
 #include "common/notification.h"
 #include "common/status.h"
 #include "shoal/duration.h"
@@ -37,6 +42,8 @@ namespace {
 
 constexpr size_t kQueueBytes = size_t{1} << 20;
 constexpr size_t kPieceBytes = size_t{64} << 10;
+constexpr size_t kMostTyped = size_t{8} << 20;  // read and not yet sent; beyond it nothing is read
+constexpr absl::Duration kTimeToWrite = absl::Seconds(1);
 constexpr int kLinesBefore = 10;  // of output that are shown at the beginning
 
 struct Arguments {
@@ -53,7 +60,7 @@ struct News {
   bool has_connection = false;
   bool is_end = false;  // of the output
   absl::Status end;
-  bool is_detached = false;  // by the keys, or the end of our stdin
+  bool is_detached = false;  // by the keys, or a signal
   absl::Status input;        // why nothing more is passed on
 };
 
@@ -74,21 +81,28 @@ class Attachment {
 
  private:
   bool has_terminal() const { return found_.process.has_terminal(); }
-  bool writes() const { return !arguments_.read_only && found_.process.has_input(); }
+  bool writes() const {
+    return is_input_given_ && !arguments_.read_only && found_.process.has_input();
+  }
 
   absl::Status Begin();
   void Subscribe();
   void PassOn();
+  void Keep(absl::string_view typed) ABSL_LOCKS_EXCLUDED(typed_mu_);
+  void EndTyping() ABSL_LOCKS_EXCLUDED(typed_mu_);
+  void WriteTyped() ABSL_LOCKS_EXCLUDED(typed_mu_);
   absl::Status Write(absl::string_view typed);
   void KeepHold();
   void OnSignal(int number);
-  void Note(const std::string& sentence) const;
   bool Take(News& news);
-  int Finish();
+  void TellLostInput(const absl::Status& reason);
+  bool EndThreads();
+  int Finish(bool is_all_written);
 
   const Arguments& arguments_;
   DetachKeys keys_;
   const Found found_;
+  const bool is_input_given_ = IsInputGiven(STDIN_FILENO);
   Invocation& invocation_;
   Interrupts& interrupts_;
   TerminalLink terminal_;
@@ -96,8 +110,15 @@ class Attachment {
   Input input_;
   EventQueue<News> queue_;
   std::unique_ptr<Subscription> output_;
-  std::thread typing_, holding_;
+  std::thread typing_, writing_, holding_;
   Notification over_;
+  Notification written_;  // the thread that writes has ended, and leaves input_ alone
+  // The host counts us as the one that writes.
+  const std::shared_ptr<std::atomic<bool>> holds_ = std::make_shared<std::atomic<bool>>(true);
+  Mutex typed_mu_;
+  std::string typed_ ABSL_GUARDED_BY(typed_mu_);            // and not yet sent
+  bool is_typing_over_ ABSL_GUARDED_BY(typed_mu_) = false;  // nothing comes behind it
+  bool is_input_lost_ ABSL_GUARDED_BY(typed_mu_) = false;   // what is typed goes nowhere
   int64_t shown_ = 0;  // one past the newest byte of its stdout that was shown
   bool is_detached_ = false;
   absl::Status output_end_;
@@ -109,6 +130,7 @@ absl::Status Attachment::Begin() {
   SHOAL_RETURN_IF_ERROR(input_.Hold(arguments_.steal));
   if (!has_terminal()) return absl::OkStatus();
   SHOAL_RETURN_IF_ERROR(terminal_.Take());
+  source_.SetOnForeground([this] { terminal_.TakeAgain(); });
   terminal_.SetProcess(found_.host, found_.process);
   return absl::OkStatus();
 }
@@ -121,8 +143,11 @@ void Attachment::KeepHold() {
     request.set_selector(found_.process.id());
     request.set_writer(input_.writer());
     *request.mutable_hold() = ToProto(kInputHold);
+    if (!*holds_) return;
     found_.host->WriteInput(std::move(request), {},
-                            [](const absl::StatusOr<v1::WriteInputResponse>&) {});
+                            [holds = holds_](const absl::StatusOr<v1::WriteInputResponse>& answer) {
+                              if (absl::IsFailedPrecondition(answer.status())) *holds = false;
+                            });
   }
 }
 
@@ -157,16 +182,31 @@ void Attachment::Subscribe() {
 absl::Status Attachment::Write(absl::string_view typed) {
   while (true) {
     const int64_t begin = input_.offset();
-    const absl::Status written = input_.Write(typed);
-    if (!absl::IsUnavailable(written) || over_.HasBeenNotified()) return written;
+    const absl::Status written = input_.Write(typed, kTimeToWrite);
+    const bool may_come = absl::IsUnavailable(written) || absl::IsDeadlineExceeded(written);
+    if (!may_come || over_.HasBeenNotified()) return written;
     typed.remove_prefix(static_cast<size_t>(input_.offset() - begin));
   }
 }
 
-// On a thread of its own: from our stdin to the process.
+void Attachment::Keep(absl::string_view typed) {
+  MutexLock lock(&typed_mu_);
+  const auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(typed_mu_) {
+    return typed_.size() < kMostTyped || is_typing_over_ || is_input_lost_;
+  };
+  typed_mu_.Await(has_room);
+  if (!is_input_lost_) absl::StrAppend(&typed_, typed);
+}
+
+void Attachment::EndTyping() {
+  MutexLock lock(&typed_mu_);
+  is_typing_over_ = true;
+}
+
+// On a thread of its own: from our stdin, so that the keys are seen whatever becomes of the rest.
 void Attachment::PassOn() {
   News news;
-  while (true) {
+  while (!news.is_detached) {
     absl::StatusOr<std::string> typed = source_.Read(kPieceBytes);
     if (!typed.ok() || typed->empty()) {
       news.input = typed.status();
@@ -174,10 +214,38 @@ void Attachment::PassOn() {
     }
     std::string passed;
     news.is_detached = keys_.Feed(*typed, &passed);
-    news.input = Write(passed);
-    if (news.is_detached || !news.input.ok()) break;
+    Keep(passed);
   }
+  EndTyping();
   queue_.Push(std::move(news));
+}
+
+// On a thread of its own.
+void Attachment::WriteTyped() {
+  absl::Status written;
+  while (written.ok()) {
+    std::string piece;
+    {
+      MutexLock lock(&typed_mu_);
+      const auto has_news = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(typed_mu_) {
+        return !typed_.empty() || is_typing_over_;
+      };
+      typed_mu_.Await(has_news);
+      piece = std::exchange(typed_, "");
+    }
+    if (piece.empty()) break;
+    written = Write(piece);
+  }
+  *holds_ = false;
+  if (!written.ok() && !over_.HasBeenNotified()) {
+    MutexLock lock(&typed_mu_);
+    is_input_lost_ = true;
+    News news;
+    news.input = written;
+    queue_.Push(std::move(news));
+  }
+  if (written.ok()) input_.Release(kTimeToWrite).IgnoreError();  // else it ends by itself
+  written_.Notify();
 }
 
 void Attachment::OnSignal(int number) {
@@ -186,10 +254,7 @@ void Attachment::OnSignal(int number) {
     terminal_.GiveBack();
     Interrupts::StopHere();
   }
-  if (number == SIGTSTP || number == SIGCONT) {
-    terminal_.TakeAgain();
-    return source_.LookAgain();
-  }
+  if (number == SIGTSTP || number == SIGCONT) return source_.LookAgain();
   if (!Interrupts::MeansAnEnd(number)) return;
   if (end_signal_.exchange(number) != 0) DieBySignal(number);
   source_.Stop();
@@ -198,8 +263,15 @@ void Attachment::OnSignal(int number) {
   queue_.Push(std::move(news));
 }
 
-void Attachment::Note(const std::string& sentence) const {
-  invocation_.Note(absl::StrCat(sentence, terminal_.is_raw() ? "\r" : ""));
+// Raw mode has no other way out than the keys.
+void Attachment::TellLostInput(const absl::Status& reason) {
+  std::string way_out;
+  if (arguments_.detach_keys.empty()) {
+    terminal_.Leave();
+  } else if (RawTerminal::IsTaken()) {
+    way_out = absl::StrCat("; ", arguments_.detach_keys, " leaves it");
+  }
+  invocation_.Note(absl::StrCat(reason.message(), "; nothing more is passed on", way_out, "."));
 }
 
 // False: nothing more is to be shown.
@@ -212,15 +284,16 @@ bool Attachment::Take(News& news) {
       return is_error ? ForwardError(frame.data()) : WriteOutput(frame.data());
     }
     if (frame.has_gap()) {
-      Note(absl::StrCat("bytes ", frame.gap().from(), " to ", frame.gap().to(), " of ",
-                        is_error ? "stderr" : "stdout", " were dropped."));
+      invocation_.Note(absl::StrCat("bytes ", frame.gap().from(), " to ", frame.gap().to(), " of ",
+                                    is_error ? "stderr" : "stdout", " were dropped."));
     }
     return true;
   }
   if (news.has_connection) {
-    Note(news.connection.ok() ? "connected again."
-                              : absl::StrCat("the connection broke (", news.connection.message(),
-                                             "); trying again."));
+    invocation_.Note(news.connection.ok()
+                         ? "connected again."
+                         : absl::StrCat("the connection broke (", news.connection.message(),
+                                        "); trying again."));
     return true;
   }
   if (news.is_end) {
@@ -231,10 +304,8 @@ bool Attachment::Take(News& news) {
     is_detached_ = true;
     return false;
   }
-  // The process has its end of input; what it prints is still shown.
-  if (!news.input.ok()) {
-    Note(absl::StrCat(news.input.message(), "; nothing more is passed on."));
-  }
+  // What it prints is still shown.
+  if (!news.input.ok()) TellLostInput(news.input);
   return true;
 }
 
@@ -242,8 +313,11 @@ int Attachment::Run() {
   if (absl::Status begun = Begin(); !begun.ok()) return invocation_.Fail(begun);
   interrupts_.Deliver([this](int number) { OnSignal(number); });
   Subscribe();
-  if (writes()) holding_ = std::thread([this] { KeepHold(); });
-  if (writes() && IsInputGiven(STDIN_FILENO)) typing_ = std::thread([this] { PassOn(); });
+  if (writes()) {
+    holding_ = std::thread([this] { KeepHold(); });
+    typing_ = std::thread([this] { PassOn(); });
+    writing_ = std::thread([this] { WriteTyped(); });
+  }
   bool goes_on = true;
   while (goes_on) {
     std::vector<EventQueue<News>::Entry> batch = queue_.Take();
@@ -253,25 +327,35 @@ int Attachment::Run() {
       if (queue_.Taken(entry)) output_->Resume();
     }
   }
-  interrupts_.Over();
-  over_.Notify();
-  source_.Stop();
-  output_->Cancel();
-  if (typing_.joinable()) typing_.join();
-  if (holding_.joinable()) holding_.join();
-  if (writes()) input_.Release().IgnoreError();  // ends by itself where this does not arrive
-  output_.reset();
-  terminal_.GiveBack();
-  return Finish();
+  return Finish(EndThreads());
 }
 
-int Attachment::Finish() {
+// Our terminal first, whatever the host does. False: a part of what was typed was not sent; its thread
+// goes on until the program ends.
+bool Attachment::EndThreads() {
+  interrupts_.Over();
+  terminal_.Leave();
+  EndTyping();
+  source_.Stop();
+  if (typing_.joinable()) typing_.join();
+  const bool is_all_written = !writes() || written_.WaitForNotificationWithTimeout(kTimeToWrite);
+  over_.Notify();
+  output_->Cancel();
+  if (holding_.joinable()) holding_.join();
+  if (writes() && is_all_written) writing_.join();
+  if (!is_all_written) writing_.detach();
+  output_.reset();
+  return is_all_written;
+}
+
+int Attachment::Finish(bool is_all_written) {
   const std::string& name = found_.process.name();
   const std::string id = found_.process.id().substr(0, kShortIdLength);
   if (is_detached_ || OutputHasNoReader()) {
     std::string text = absl::StrCat(found_.process.has_terminal() ? "\r\n" : "",
                                     "shoal: detached; ", name, " (", id, ") runs on");
-    if (writes()) absl::StrAppend(&text, ", input at byte ", input_.offset());
+    if (!is_all_written) absl::StrAppend(&text, ", not all that was typed was passed on");
+    if (is_all_written && writes()) absl::StrAppend(&text, ", input at byte ", input_.offset());
     WriteError(absl::StrCat(text, ", output at byte ", shown_, ".\n"));
     if (end_signal_ != 0) EndBySignal(end_signal_);
     return end_signal_ == 0 ? 0 : 128 + end_signal_;
@@ -290,7 +374,11 @@ int RunAttach(const Arguments& arguments, Invocation& invocation) {
   Interrupts interrupts(Interrupts::Take::kMessages);
   absl::StatusOr<Found> found = FindOneProcess(*selection, "attach", invocation);
   if (!found.ok()) return invocation.Fail(found.status());
-  return Attachment(arguments, *std::move(keys), *std::move(found), invocation, interrupts).Run();
+  // Lives until the program ends: a thread may still wait for a host that is away.
+  static auto* const attachments = new std::vector<std::unique_ptr<Attachment>>;
+  attachments->push_back(std::make_unique<Attachment>(arguments, *std::move(keys),
+                                                      *std::move(found), invocation, interrupts));
+  return attachments->back()->Run();
 }
 
 }  // namespace

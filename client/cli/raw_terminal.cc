@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "absl/memory/memory.h"
+#include "client/cli/stdin_source.h"
 #include "common/mutex.h"
 #include "common/status.h"
 
@@ -39,6 +40,7 @@ absl::StatusOr<std::unique_ptr<RawTerminal>> RawTerminal::Take(int fd) {
 absl::Status RawTerminal::Set() {
   Taken& taken = TheTaken();
   MutexLock lock(&taken.mu);
+  if (!IsForeground(fd_)) return absl::OkStatus();
   termios modes = {};
   if (tcgetattr(fd_, &modes) != 0) return ErrnoStatus(errno, "cannot read the terminal's modes");
   termios raw = modes;
@@ -59,8 +61,14 @@ void RawTerminal::TakeAgain() { Set().IgnoreError(); }
 void RawTerminal::Restore() {
   Taken& taken = TheTaken();
   MutexLock lock(&taken.mu);
-  if (taken.fd >= 0) tcsetattr(taken.fd, TCSADRAIN, &taken.modes);
+  if (taken.fd >= 0 && IsForeground(taken.fd)) tcsetattr(taken.fd, TCSADRAIN, &taken.modes);
   taken.fd = -1;
+}
+
+bool RawTerminal::IsTaken() {
+  Taken& taken = TheTaken();
+  MutexLock lock(&taken.mu);
+  return taken.fd >= 0;
 }
 
 std::optional<v1::TerminalSize> SizeOfTerminal(int fd) {

@@ -1,5 +1,7 @@
 // A terminal of ours in raw mode: each key is passed on as it is, Ctrl-C and Ctrl-Z too.
 //
+// In the background, where the modes are another program's, nothing is set: TakeAgain() does it later.
+//
 // It gets its modes back when this goes, at exit(), before this program dies by a signal that it
 // heeds (DieBySignal), and while it is stopped. After SIGKILL `stty sane` does it.
 //
@@ -25,10 +27,12 @@ class RawTerminal {
   RawTerminal(const RawTerminal&) = delete;
   RawTerminal& operator=(const RawTerminal&) = delete;
 
-  // After this program was continued.
+  // After this program was continued, or has come to the foreground.
   void TakeAgain();
   // Whatever has it. For the ways out that pass no destructor.
   static void Restore();
+  // A line break does not return to the first column by itself.
+  static bool IsTaken();
 
  private:
   explicit RawTerminal(int fd) : fd_(fd) {}

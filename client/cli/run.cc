@@ -300,6 +300,7 @@ absl::StatusOr<int> Run::Go() {
     options.on_started = [this, &fleet](RankId rank, const v1::Process& process) {
       terminal_->SetProcess(fleet.hosts()[static_cast<size_t>(rank.host)].host, process);
     };
+    options.on_input_lost = [this] { terminal_->Leave(); };
   }
   options.learn_name = [this, &fleet](int host, const std::string& own_name) {
     return LearnName(fleet, host, own_name);
@@ -313,16 +314,20 @@ absl::StatusOr<int> Run::Go() {
   facts.halt = spec.halt;
   facts.program = words_[0];
   SHOAL_ASSIGN_OR_RETURN(job_, Job::Create(fleet, std::move(spec), &sink));
-  if (terminal_ != nullptr && stdin_ != nullptr) SHOAL_RETURN_IF_ERROR(terminal_->Take());
+  if (terminal_ != nullptr && stdin_ != nullptr) {
+    SHOAL_RETURN_IF_ERROR(terminal_->Take());
+    stdin_->SetOnForeground([this] { terminal_->TakeAgain(); });
+  }
   interrupts_.Deliver([this](int number) { OnSignal(number); });
-  if (stdin_ == nullptr) invocation_.TellWaitingInput();
+  const bool has_unread_input = stdin_ == nullptr && arguments_.stdin_choice != "none";
+  if (has_unread_input) invocation_.TellWaitingInput();
   absl::StatusOr<JobResult> ended = job_->Run();
   interrupts_.Over();
   if (terminal_ != nullptr) terminal_->GiveBack();
   if (absl::IsCancelled(ended.status()) && first_signal_ != 0) return EndedBy(first_signal_);
   SHOAL_ASSIGN_OR_RETURN(JobResult result, std::move(ended));
   sink.Finish();
-  if (stdin_ == nullptr) invocation_.TellWaitingInput();
+  if (has_unread_input) invocation_.TellWaitingInput();
   facts.end_signal = first_signal_;
   if (result.first_failure.has_value()) invocation_.LearnNames(fleet);
   invocation_.TellOneAgentTwice(fleet);

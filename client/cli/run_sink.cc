@@ -131,7 +131,8 @@ void RunSink::OnOutputStalled(RankId rank, const v1::Process& process) {
 void RunSink::OnInputLost(int rank, const absl::Status& reason) {
   const std::string what =
       rank < 0 ? "" : absl::StrCat("the input of rank ", rank, " was not written: ");
-  Write(v1::STREAM_KIND_STDERR, absl::StrCat("shoal: ", what, reason.message(), ".\n"));
+  options_.on_input_lost();
+  WriteError(absl::StrCat("shoal: ", what, reason.message(), ".\n"));
 }
 
 void RunSink::OnComplete(RankId rank, const v1::Process& process) {

@@ -38,6 +38,7 @@ struct RunSinkOptions {
   std::function<void()> on_broken_output;
   std::function<void(const std::vector<JobLease>&)> on_opened = [](const auto&) {};
   std::function<void(RankId, const v1::Process&)> on_started = [](RankId, const auto&) {};
+  std::function<void()> on_input_lost = [] {};
 };
 
 class RunSink : public JobSink {

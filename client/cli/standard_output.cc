@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "client/cli/exit_status.h"
+#include "client/cli/raw_terminal.h"
 #include "common/status.h"
 
 namespace shoal::cli {
@@ -89,7 +91,13 @@ bool WriteOutput(absl::string_view bytes) {
   return TheOutput().error == 0;
 }
 
-void WriteError(absl::string_view bytes) { WriteAll(STDERR_FILENO, bytes); }
+void WriteError(absl::string_view bytes) {
+  if (!RawTerminal::IsTaken() || !IsTerminal(v1::STREAM_KIND_STDERR)) {
+    WriteAll(STDERR_FILENO, bytes);
+  } else {
+    WriteAll(STDERR_FILENO, absl::StrReplaceAll(bytes, {{"\n", "\r\n"}}));
+  }
+}
 
 bool ForwardError(absl::string_view bytes) {
   bool has_reader = WriteAll(STDERR_FILENO, bytes) != EPIPE;

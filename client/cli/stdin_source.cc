@@ -17,13 +17,13 @@ namespace {
 // A group may come to the foreground without a SIGCONT.
 constexpr int kLookAgainMs = 500;
 
+}  // namespace
+
 bool IsForeground(int fd) {
   const pid_t foreground = tcgetpgrp(fd);
   // Not our controlling terminal: it has no job control for us.
   return foreground < 0 || foreground == getpgrp();
 }
-
-}  // namespace
 
 bool IsInputGiven(int fd) {
   struct stat found = {};
@@ -40,6 +40,7 @@ absl::StatusOr<std::string> StdinSource::Read(size_t most) {
   std::string bytes(most, '\0');
   while (!is_stopped_) {
     const bool may_read = !is_terminal_ || IsForeground(fd_);
+    if (is_terminal_ && is_foreground_.exchange(may_read) != may_read && may_read) on_foreground_();
     pollfd waits[2] = {{wake_.get(), POLLIN, 0}, {fd_, POLLIN, 0}};
     if (poll(waits, may_read ? 2 : 1, may_read ? -1 : kLookAgainMs) < 0) continue;
     eventfd_t woken = 0;
@@ -71,7 +72,10 @@ void StdinSource::OnUnread() {
   if (null) dup2(null.get(), fd_);
 }
 
-void StdinSource::LookAgain() { Wake(); }
+void StdinSource::LookAgain() {
+  is_foreground_ = false;
+  Wake();
+}
 
 void StdinSource::Wake() { eventfd_write(wake_.get(), 1); }
 

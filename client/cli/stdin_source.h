@@ -12,7 +12,9 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "common/unique_fd.h"
@@ -22,6 +24,9 @@ namespace shoal::cli {
 
 // There is something to read, or may be: it is open, and not /dev/null.
 bool IsInputGiven(int fd);
+
+// False: the terminal at `fd` is the foreground's, which we are not.
+bool IsForeground(int fd);
 
 class StdinSource final : public InputSource {
  public:
@@ -35,12 +40,20 @@ class StdinSource final : public InputSource {
   // We may be in the foreground by now: after SIGCONT.
   void LookAgain();
 
+  // Called before a terminal is read, each time that we have come to its foreground. Before the
+  // first Read().
+  void SetOnForeground(std::function<void()> on_foreground) {
+    on_foreground_ = std::move(on_foreground);
+  }
+
  private:
   void Wake();
 
   const int fd_;
   const bool is_terminal_;
   const UniqueFd wake_;  // eventfd
+  std::function<void()> on_foreground_ = [] {};
+  std::atomic<bool> is_foreground_ = false;  // as far as was told
   std::atomic<bool> is_stopped_ = false;
 };
 

@@ -23,9 +23,9 @@ void TerminalLink::TakeAgain() {
   if (raw_ != nullptr) raw_->TakeAgain();
 }
 
-bool TerminalLink::is_raw() const {
+void TerminalLink::Leave() {
   MutexLock lock(&mu_);
-  return raw_ != nullptr;
+  raw_.reset();
 }
 
 void TerminalLink::SetProcess(std::shared_ptr<Host> host, const v1::Process& process) {

@@ -27,8 +27,8 @@ class TerminalLink {
   // The modes that it had; and raw again, if it was taken.
   void GiveBack();
   void TakeAgain();
-  // A line break does not return to the first column by itself.
-  bool is_raw() const;
+  // For good: Ctrl-C is a signal again.
+  void Leave();
 
   // Has the terminal of this process the size of ours from now on.
   void SetProcess(std::shared_ptr<Host> host, const v1::Process& process);
@@ -36,7 +36,7 @@ class TerminalLink {
   void TellSize();
 
  private:
-  mutable Mutex mu_;
+  Mutex mu_;
   std::unique_ptr<RawTerminal> raw_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<Host> host_ ABSL_GUARDED_BY(mu_);  // null: no process yet
   std::string process_id_ ABSL_GUARDED_BY(mu_);

@@ -51,7 +51,7 @@ class Input {
   // From now on for a minute no other writer may write; call it again before that is over.
   // FAILED_PRECONDITION: another one holds it, unless `steal`, which takes it from it.
   absl::Status Hold(bool steal = false);
-  absl::Status Release();
+  absl::Status Release(absl::Duration timeout = absl::Seconds(30));
 
   absl::StatusOr<v1::InputPosition> Position(absl::Duration timeout = absl::Seconds(30));
   // One past the newest byte that this has written, or found there; 0 before the first call.
@@ -61,7 +61,7 @@ class Input {
 
  private:
   absl::Status Begin(absl::Duration timeout);
-  absl::Status SetHold(absl::Duration span, bool steal);
+  absl::Status SetHold(absl::Duration span, bool steal, absl::Duration timeout);
   absl::Status Send(absl::string_view data, bool end, v1::WriteInputRequest::Until until,
                     absl::Duration timeout);
 

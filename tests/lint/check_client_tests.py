@@ -46,7 +46,8 @@ UNREACHABLE = {
     "the name does not resolve: no thread: ": "wants a program without threads",
     "thread for the signals of this program": "wants a program without threads",
     "cannot tell the working directory": "wants one that is gone",
-    "; nothing more is passed on.": "may come behind the end of the process; tests/system/terminal_test.cc reads it",
+    "; nothing more is passed on": "may come behind the end of the process; tests/system/terminal_test.cc reads it",
+    " leaves it": "wants a terminal in raw mode; tests/system/terminal_test.cc reads it",
     "cannot read the terminal's modes": "of a descriptor that was found to be a terminal",
     "cannot set the terminal's modes": "of a terminal whose modes were just read",
     # As tests/unit/client/mistakes_test.py sees.

@@ -124,10 +124,12 @@ TEST_F(Terminal, OneWriterAtATimeAndWatchersBesides) {
   thief->AwaitText("\n52\r\n");
   watcher->AwaitText("\n52\r");
   writer->Type("echo lost\r");
-  writer->AwaitText("nothing more is passed on");
+  writer->AwaitText("nothing more is passed on; ctrl-p,ctrl-q leaves it.\r\n");
+  writer->Type("\x10\x11");
+  writer->AwaitText("runs on");
+  EXPECT_EQ(writer->Wait(), 0);
   thief->Type("exit\r");
   EXPECT_EQ(thief->Wait(), 0);
-  EXPECT_EQ(writer->Wait(), 0);
   EXPECT_EQ(watcher->Wait(), 0);
 }
 

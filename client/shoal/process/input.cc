@@ -31,20 +31,22 @@ absl::StatusOr<v1::InputPosition> Input::Position(absl::Duration timeout) {
   return answer.position();
 }
 
-absl::Status Input::SetHold(absl::Duration span, bool steal) {
+absl::Status Input::SetHold(absl::Duration span, bool steal, absl::Duration timeout) {
   v1::WriteInputRequest request;
   request.set_selector(process_);
   request.set_writer(writer_);
   *request.mutable_hold() = ToProto(span);
   request.set_steal(steal);
   SHOAL_ASSIGN_OR_RETURN(const v1::WriteInputResponse answer,
-                         host_->WriteInput(std::move(request)));
+                         host_->WriteInput(std::move(request), CallOptions{.timeout = timeout}));
   if (!offset_.has_value()) offset_ = answer.position().kept_offset();
   return absl::OkStatus();
 }
 
-absl::Status Input::Hold(bool steal) { return SetHold(kInputHold, steal); }
-absl::Status Input::Release() { return SetHold(absl::ZeroDuration(), /*steal=*/false); }
+absl::Status Input::Hold(bool steal) { return SetHold(kInputHold, steal, absl::Seconds(30)); }
+absl::Status Input::Release(absl::Duration timeout) {
+  return SetHold(absl::ZeroDuration(), /*steal=*/false, timeout);
+}
 
 absl::Status Input::Begin(absl::Duration timeout) {
   if (offset_.has_value()) return absl::OkStatus();

@@ -60,6 +60,23 @@ TEST_F(AttachTest, TheKeysLeaveItRunning) {
               HasSubstr("shoal: detached; web (7KQ2MD) runs on, input at byte 2, output at byte "));
 }
 
+TEST_F(AttachTest, TheKeysLeaveThoughTheHostDoesNotAnswer) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  TakeInput(ends[0]);
+  std::thread typist([&] {
+    ant_.AwaitCalls("ReadOutput", 1);
+    ant_.Hold("WriteInput");
+    EXPECT_EQ(write(ends[1], "ab\x10\x11", 4), 4);
+  });
+  const Said said = Shoal("attach web");
+  typist.join();
+  close(ends[1]);
+  ant_.Release("WriteInput");
+  EXPECT_EQ(said.status, 0);
+  EXPECT_THAT(said.err, HasSubstr("web (7KQ2MD) runs on, not all that was typed was passed on"));
+}
+
 TEST_F(AttachTest, OtherKeysMayBeNamed) {
   TakeText("ab\x01never");
   EXPECT_THAT(Shoal("attach --detach-keys ctrl-a web").err, HasSubstr("shoal: detached; web"));
