@@ -79,7 +79,7 @@ TEST_F(AuditFileOfAgent, ThatIsRequiredAndCannotBeWrittenLeavesEndsPossible) {
   AgentProcess& agent = StartAgent("ant", {"--audit-required", "--audit-log", path});
   CommandResult refused = Shoal({"start", "--name", "web", "--", "/bin/sleep", "600"});
   EXPECT_EQ(refused.exit_code, 75) << "the host is there";
-  EXPECT_THAT(refused.err, HasSubstr("host \"ant\" refuses this for now: "));
+  EXPECT_THAT(refused.err, HasSubstr(" refuses this for now: "));
   EXPECT_THAT(refused.err, HasSubstr(absl::StrCat("the audit log ", path, " cannot be written")));
   EXPECT_THAT(Shoal({"doctor"}).out, HasSubstr(path));
   EXPECT_THAT(agent.Log(), HasSubstr("(--audit-required)"));

@@ -50,7 +50,7 @@ TEST_F(ScarcityTest, AnAgentWithoutThreadsSaysSo) {
     EXPECT_EQ(result.exit_code, 75) << threads << ": " << result;
     EXPECT_EQ(
         result.err,
-        absl::StrCat("shoald: this program needs 26 threads, and can have ", threads,
+        absl::StrCat("shoald: this program needs 27 threads, and can have ", threads,
                      ": a limit on processes is reached (pids.max of a cgroup, or `ulimit -u`), or "
                      "memory is short\n"));
   }

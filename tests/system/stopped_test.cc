@@ -41,7 +41,11 @@ class Stopped : public SystemTest {
     AgentProcess& agent = StartAgent(
         "ant", {"--listen", "127.0.0.1:0", "--tls-cert", own.cert, "--tls-key", own.key, "--tls-ca",
                 authority_->cert(), "--allow-identity", "spiffe://shoal.test/alice"});
-    const std::string log = agent.Log();
+    std::string log;
+    WaitUntil("the log has the address", [&] {
+      log = agent.Log();
+      return log.find("127.0.0.1:") != std::string::npos && log.back() == '\n';
+    });
     const size_t begin = log.find("127.0.0.1:");
     remote_ = log.substr(begin, log.find_first_of(" ,", begin) - begin);
     hosts_ = remote_;

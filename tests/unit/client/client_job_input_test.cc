@@ -60,13 +60,14 @@ v1::WriteInputResponse KeptUpTo(int64_t offset, bool ended = false) {
 class JobInputTest : public JobFixture {
  protected:
   JobInputTest() { spec_.input.source = source_; }
+  ~JobInputTest() override { job_.reset(); }
 
   void OnInputLost(int rank, const absl::Status& reason) override {
     lost_input_.emplace_back(rank, std::string(reason.message()));
   }
   // Keeps all that comes, and what it was.
-  static void KeepAll(Link& link, std::string* kept) {
-    link.write_input.AnswerAll([kept](const v1::WriteInputRequest& request) {
+  void KeepAll(Link& link, std::string* kept) {
+    link.write_input.AnswerAll([kept, owner = kept_](const v1::WriteInputRequest& request) {
       kept->resize(static_cast<size_t>(request.offset()));
       *kept += request.data();
       return absl::StatusOr<v1::WriteInputResponse>(
@@ -80,11 +81,15 @@ class JobInputTest : public JobFixture {
   }
 
   const std::shared_ptr<ScriptedSource> source_ = std::make_shared<ScriptedSource>();
+  // Of each link, which may be answering when the test is over.
+  const std::shared_ptr<std::deque<std::string>> kept_ =
+      std::make_shared<std::deque<std::string>>();
   std::vector<std::pair<int, std::string>> lost_input_;
 };
 
 TEST_F(JobInputTest, EveryRankIsStartedWithAStreamAndReadsAll) {
-  std::string to_a, to_b;
+  std::string& to_a = kept_->emplace_back();
+  std::string& to_b = kept_->emplace_back();
   KeepAll(*a_, &to_a);
   KeepAll(*b_, &to_b);
   Start();
@@ -101,7 +106,8 @@ TEST_F(JobInputTest, EveryRankIsStartedWithAStreamAndReadsAll) {
 
 TEST_F(JobInputTest, OneRankReadsAndTheOthersSeeTheEnd) {
   spec_.input.rank = 1;
-  std::string to_a, to_b;
+  std::string& to_a = kept_->emplace_back();
+  std::string& to_b = kept_->emplace_back();
   KeepAll(*a_, &to_a);
   KeepAll(*b_, &to_b);
   Start();
@@ -116,7 +122,7 @@ TEST_F(JobInputTest, OneRankReadsAndTheOthersSeeTheEnd) {
 
 // a takes nothing; b has all that is held for a, and then waits with it.
 TEST_F(JobInputTest, TheSlowestHoldsUpTheSourceOnlyWhenMuchIsHeld) {
-  std::string to_b;
+  std::string& to_b = kept_->emplace_back();
   KeepAll(*b_, &to_b);
   Start();
   StartRanks();
@@ -125,7 +131,7 @@ TEST_F(JobInputTest, TheSlowestHoldsUpTheSourceOnlyWhenMuchIsHeld) {
   while (source_->given() < (4u << 20)) std::this_thread::yield();
   a_->write_input.Await(1);
   EXPECT_LT(source_->given(), 5u << 20);
-  std::string to_a;
+  std::string& to_a = kept_->emplace_back();
   KeepAll(*a_, &to_a);
   a_->write_input.Answer(KeptUpTo(0));
   while (source_->given() < much.size()) std::this_thread::yield();
@@ -133,7 +139,7 @@ TEST_F(JobInputTest, TheSlowestHoldsUpTheSourceOnlyWhenMuchIsHeld) {
 }
 
 TEST_F(JobInputTest, WhatWasNotKeptIsSentAgain) {
-  std::string to_b;
+  std::string& to_b = kept_->emplace_back();
   KeepAll(*b_, &to_b);
   Start();
   StartRanks();
@@ -170,7 +176,7 @@ TEST_F(JobInputTest, WhenNoRankReadsAnyMoreTheSourceIsTold) {
 }
 
 TEST_F(JobInputTest, ARankThatDoesNotGetItIsNamed) {
-  std::string to_b;
+  std::string& to_b = kept_->emplace_back();
   KeepAll(*b_, &to_b);
   a_->write_input.AnswerAll([](const v1::WriteInputRequest&) {
     return absl::StatusOr<v1::WriteInputResponse>(absl::PermissionDeniedError("not yours"));
