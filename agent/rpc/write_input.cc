@@ -127,11 +127,11 @@ grpc::ServerUnaryReactor* BeginWriteInput(const Edge* edge,
   call->SetOnCancel([edge, ticket] {
     edge->loop->Post([edge, ticket] { edge->supervisor->CancelInput(ticket.get()); });
   });
-  auto answer = [call, lease = *std::move(lease)](absl::StatusOr<InputAnswer> answer) {
-    if (!answer.ok()) return call->Fail(answer.status());
+  auto answer = [call, lease = *std::move(lease)](absl::StatusOr<InputAnswer> outcome) {
+    if (!outcome.ok()) return call->Fail(outcome.status());
     call->Answer([&](v1::WriteInputResponse* filled) {
-      SetInput(*answer->process, filled->mutable_position());
-      filled->set_timed_out(answer->timed_out);
+      SetInput(*outcome->process, filled->mutable_position());
+      filled->set_timed_out(outcome->timed_out);
     });
   };
   call->CarryOut(

@@ -68,7 +68,7 @@ def through_cat(shoal, env, agent, mib, kills):
     """Bytes in by our pipe, out by another; the agent is killed at random meanwhile."""
     run = subprocess.Popen([shoal, "run", "-n", "1", "--", "cat"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     sent, got = hashlib.sha256(), hashlib.sha256()
-    done = threading.Event()
+    flows, done = threading.Event(), threading.Event()
 
     def write():
         for piece in random_pieces(mib << 20):
@@ -78,6 +78,7 @@ def through_cat(shoal, env, agent, mib, kills):
 
     def disturb():
         source = random.Random(1)
+        flows.wait()  # before that `run` has no process that it could wait for
         for _ in range(kills):
             if done.wait(source.uniform(0.2, 1.0)):
                 return
@@ -91,9 +92,11 @@ def through_cat(shoal, env, agent, mib, kills):
     size = 0
     while piece := run.stdout.read(PIECE):
         got.update(piece)
+        flows.set()
         size += len(piece)
         agent.note_memory()
     writer.join()
+    flows.set()
     done.set()
     killer.join()
     status = run.wait()
