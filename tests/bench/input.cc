@@ -32,7 +32,7 @@ std::vector<std::string> Sink() { return {"/bin/sh", "-c", "cat | wc -c"}; }
 size_t RunSink(const std::vector<std::string>& words, int in) {
   auto [read_end, write_end] = SocketPair();
   const int pid = SpawnRaw(words, write_end.get(), in);
-  write_end.reset();
+  write_end.Reset();
   std::string said(64, '\0');
   const ssize_t got = read(read_end.get(), said.data(), said.size());
   WaitRaw(pid);

@@ -77,8 +77,8 @@ void Print(const std::string& what, double call, double echo, const std::string&
 }
 
 void Measure(BenchAgent& agent, int keys) {
-  const testing::CommandOptions options = {
-      .env = {{"PATH", "/usr/bin:/bin"}, {"TERM", "xterm"}, {"HOME", "/nonexistent"}}};
+  testing::CommandOptions options;
+  options.env = {{"PATH", "/usr/bin:/bin"}, {"TERM", "xterm"}, {"HOME", "/nonexistent"}};
   Calls(agent, keys / 10);
   const std::vector<double> call = Calls(agent, keys);
   const std::vector<double> hand = ByHand(options, keys);
