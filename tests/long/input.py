@@ -113,7 +113,7 @@ def by_replaced_writers(shoal, env, agent, directory, mib, writers):
 
     def kept():
         answer = subprocess.run([shoal, "inspect", "-o", "json", "sink"], env=env, check=True, capture_output=True, text=True)
-        marker = '"keptOffset":'
+        marker = '"kept_offset":'
         text = answer.stdout.split(marker)[1] if marker in answer.stdout else '"0"'
         return int(text.strip().lstrip('"').split('"')[0].split(",")[0].split("}")[0])
 
