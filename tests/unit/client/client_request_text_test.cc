@@ -10,7 +10,16 @@
 namespace shoal {
 namespace {
 
+// Built for the thread sanitizer, protobuf's headers have another layout of maps than its library,
+// which was built without: reflection of a map crashes.
+#ifdef __SANITIZE_THREAD__
+constexpr bool kCanReflectMaps = false;
+#else
+constexpr bool kCanReflectMaps = true;
+#endif
+
 TEST(CheckRequestText, WhatIsUtf8IsSentAndBytesMayBeAnything) {
+  if (!kCanReflectMaps) GTEST_SKIP() << "the thread sanitizer";
   v1::SpawnRequest request;
   request.mutable_spec()->set_name("größe");
   request.mutable_spec()->add_argv("\xff\xfe");
@@ -34,6 +43,7 @@ TEST(CheckRequestText, TheFieldIsNamedAsTheAgentNamesIt) {
 }
 
 TEST(CheckRequestText, KeysAndValuesOfLabelsAreLookedAt) {
+  if (!kCanReflectMaps) GTEST_SKIP() << "the thread sanitizer";
   for (const bool is_key : {true, false}) {
     v1::UpdateRequest request;
     (*request.mutable_set_labels())[is_key ? "\xff" : "key"] = is_key ? "value" : "\xff";
