@@ -319,15 +319,14 @@ absl::StatusOr<int> Run::Go() {
     stdin_->SetOnForeground([this] { terminal_->TakeAgain(); });
   }
   interrupts_.Deliver([this](int number) { OnSignal(number); });
-  const bool has_unread_input = stdin_ == nullptr && arguments_.stdin_choice != "none";
-  if (has_unread_input) invocation_.TellWaitingInput();
+  if (stdin_ == nullptr) invocation_.TellWaitingInput();
   absl::StatusOr<JobResult> ended = job_->Run();
   interrupts_.Over();
   if (terminal_ != nullptr) terminal_->GiveBack();
   if (absl::IsCancelled(ended.status()) && first_signal_ != 0) return EndedBy(first_signal_);
   SHOAL_ASSIGN_OR_RETURN(JobResult result, std::move(ended));
   sink.Finish();
-  if (has_unread_input) invocation_.TellWaitingInput();
+  if (stdin_ == nullptr) invocation_.TellWaitingInput();
   facts.end_signal = first_signal_;
   if (result.first_failure.has_value()) invocation_.LearnNames(fleet);
   invocation_.TellOneAgentTwice(fleet);

@@ -142,14 +142,17 @@ TEST_P(TerminalTest, AnEndLeavesNothingOpen) {
   EXPECT_NE(half.flags & record::kInputClosed, 0u);
 }
 
+// It may run before the shim gives its terminal the size, which it is told as of every change.
 TEST_P(TerminalTest, AProcessThatWasForkedHasOne) {
   UseTerminal(20, 60);
-  shim().StartAdopted({"terminal", "cat"}, "terminal");
+  shim().StartAdopted({"print", "up", "take", "2", "terminal", "cat"}, "terminal");
+  shim().AwaitOutput(0, "up");
+  shim().Feed("g\n");
   shim().AwaitOutput(0, "terminal 20 60");
   shim().Feed("x\n");
   shim().Feed("", /*end=*/true);
   shim().AwaitFinal();
-  EXPECT_EQ(shim().Output(0), "terminal 20 60x\r\nx\r\n");
+  EXPECT_EQ(shim().Output(0), "upg\r\ng\r\nterminal 20 60x\r\nx\r\n");
 }
 
 TEST_P(TerminalTest, ARuntimeThatKnowsNoneFailsTheStart) {

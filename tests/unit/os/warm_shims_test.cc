@@ -56,9 +56,9 @@ std::vector<std::string> LinesOf(const std::string& path) {
 // What /proc shows of a shim while its process runs, or of the process: all but what counts.
 std::string FactsOf(int pid) {
   constexpr absl::string_view kKept[] = {
-      "Name",   "Umask",  "State",   "TracerPid",  "Uid",     "Gid",
-      "FDSize", "Groups", "Threads", "SigPnd",     "ShdPnd",  "SigBlk",
-      "SigIgn", "SigCgt", "CapEff",  "NoNewPrivs", "Seccomp", "Cpus_allowed"};
+      "Name",   "Umask",   "TracerPid",  "Uid",     "Gid",         "FDSize",
+      "Groups", "Threads", "SigPnd",     "ShdPnd",  "SigBlk",      "SigIgn",
+      "SigCgt", "CapEff",  "NoNewPrivs", "Seccomp", "Cpus_allowed"};
   std::string facts;
   const std::string directory = absl::StrCat("/proc/", pid);
   for (const std::string& line : LinesOf(directory + "/status")) {
