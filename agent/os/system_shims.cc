@@ -115,7 +115,7 @@ absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const Shim
   SHOAL_FAILPOINT("spawn:slot-locked");
   SHOAL_ASSIGN_OR_RETURN(UniqueFd cgroup, MakeCgroup(start.id));
   SHOAL_FAILPOINT("spawn:cgroup-made");
-  AgentHalf desired = DesiredOf(start, cgroup ? true : false);
+  AgentHalf desired = DesiredOf(start, static_cast<bool>(cgroup));
   WarmShims::Channel channel;
   if (warm_->is_on() && !start.fork_from) {
     // For want of descriptors the shim ends with its process.

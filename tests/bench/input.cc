@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "tests/bench/bench_agent.h"
 #include "tests/bench/raw_pipeline.h"
 #include "tests/support/system/binaries.h"
@@ -67,22 +66,10 @@ size_t FeedByShoal(BenchAgent& agent, int writes) {
 }
 
 void Measure(BenchAgent& agent, const std::string& path, int writes, int rounds) {
-  const size_t size = kWriteBytes * static_cast<size_t>(writes);
-  std::vector<double> raw, shoal, ratio;
-  const auto rate = [size](absl::Duration span) {
-    return static_cast<double>(size) / 1e6 / absl::ToDoubleSeconds(span);
-  };
-  for (int i = 0; i < rounds; ++i) {
-    size_t got = 0;
-    raw.push_back(rate(TimeOf([&] { got = FeedRaw(writes, path); })));
-    Require(got == size, "the raw pipeline lost something");
-    shoal.push_back(rate(TimeOf([&] { got = FeedByShoal(agent, writes); })));
-    Require(got == size, "shoal run lost something");
-    ratio.push_back(shoal.back() / raw.back());
-  }
-  PrintRow("input of 1 GiB to one process (raw: socket → file → pipe)",
-           absl::StrFormat("%.0f MB/s", Median(raw)), absl::StrFormat("%.0f MB/s", Median(shoal)),
-           absl::StrFormat("%.2f", Median(ratio)), "≥ 0.6 × raw");
+  const Rates rates = MeasureRates(
+      kWriteBytes * static_cast<size_t>(writes), rounds, [&] { return FeedRaw(writes, path); },
+      [&] { return FeedByShoal(agent, writes); });
+  PrintRates("input of 1 GiB to one process (raw: socket → file → pipe)", rates, "≥ 0.6 × raw");
 }
 
 }  // namespace

@@ -7,7 +7,9 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "tests/bench/bench_agent.h"
 
 namespace shoal::bench {
@@ -93,6 +95,29 @@ bool GrowingFile::HasMoreThan(off_t offset) {
   };
   mu_.Await(changed);
   return length_ > offset;
+}
+
+Rates MeasureRates(size_t size, int rounds, const std::function<size_t()>& raw,
+                   const std::function<size_t()>& shoal) {
+  Rates rates;
+  const auto rate_of = [size](const std::function<size_t()>& move, const char* loss) {
+    size_t got = 0;
+    const absl::Duration span = TimeOf([&] { got = move(); });
+    Require(got == size, loss);
+    return static_cast<double>(size) / 1e6 / absl::ToDoubleSeconds(span);
+  };
+  for (int i = 0; i < rounds; ++i) {
+    rates.raw.push_back(rate_of(raw, "the raw pipeline lost something"));
+    rates.shoal.push_back(rate_of(shoal, "shoal run lost something"));
+    rates.ratio.push_back(rates.shoal.back() / rates.raw.back());
+  }
+  return rates;
+}
+
+void PrintRates(absl::string_view what, const Rates& rates, absl::string_view to_reach) {
+  PrintRow(what, absl::StrFormat("%.0f MB/s", Median(rates.raw)),
+           absl::StrFormat("%.0f MB/s", Median(rates.shoal)),
+           absl::StrFormat("%.2f", Median(rates.ratio)), to_reach);
 }
 
 }  // namespace shoal::bench

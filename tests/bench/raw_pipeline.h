@@ -9,11 +9,13 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/string_view.h"
 #include "common/mutex.h"
 #include "common/unique_fd.h"
 
@@ -59,6 +61,18 @@ class GrowingFile {
   off_t length_ ABSL_GUARDED_BY(mu_) = 0;
   bool complete_ ABSL_GUARDED_BY(mu_) = false;
 };
+
+// MB/s of each round, and the ratio of the two.
+struct Rates {
+  std::vector<double> raw, shoal, ratio;
+};
+
+// Moves `size` bytes by the raw pipeline and by `shoal`, in turn; each returns how many came. Ends the
+// program if one lost something.
+Rates MeasureRates(size_t size, int rounds, const std::function<size_t()>& raw,
+                   const std::function<size_t()>& shoal);
+// The medians as a row.
+void PrintRates(absl::string_view what, const Rates& rates, absl::string_view to_reach);
 
 }  // namespace shoal::bench
 
