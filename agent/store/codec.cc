@@ -266,7 +266,7 @@ std::string EncodeProcess(const ProcessEntry& process) {
   EncodeTimes(process, &out);
   EncodeOutcome(process, &out);
   EncodeLists(process, &out);
-  if (process.spec->input_window > 0) EncodeInput(process.input, out.mutable_input());
+  if (process.input != InputState()) EncodeInput(process.input, out.mutable_input());
   EncodeFork(process, &out);
   return out.SerializeAsString();
 }
