@@ -73,7 +73,7 @@ constexpr int kExitUsage = 2;
 constexpr int kExitTryAgain = 75;
 
 // For the last lines, where stderr may not be read.
-constexpr absl::Duration kLastWords = absl::Seconds(1);
+constexpr absl::Duration kLastLogLines = absl::Seconds(1);
 
 absl::Status Start(Agent* agent, StderrLog* log, int signal_fd) {
   SHOAL_RETURN_IF_ERROR(CheckSpareThreads(kThreads));
@@ -97,13 +97,13 @@ int RunAgent(Settings settings) {
   if (!started.ok()) {
     readiness.Failed(started);
     log->Write("shoald: ", EscapeForMessage(started.message(), 1024));
-    log->Flush(kLastWords);
+    log->Flush(kLastLogLines);
     return absl::IsResourceExhausted(started) ? kExitTryAgain : kExitFailure;
   }
   log->Write("", agent.ReadyLine());
   readiness.Ready(agent.settings().socket);
   agent.Run(&readiness);
-  log->Flush(kLastWords);
+  log->Flush(kLastLogLines);
   return 0;
 }
 

@@ -32,11 +32,6 @@ namespace {
 // The child runs in the agent's memory: no sanitizer may think that a thread of the agent did this.
 #define SHOAL_IN_CHILD __attribute__((no_sanitize("address", "thread", "undefined")))
 
-struct Move {
-  int from = -1;
-  int to = -1;
-};
-
 constexpr int kSignals = 64;
 constexpr int kUnsetExit = 127;
 
@@ -70,6 +65,11 @@ SHOAL_IN_CHILD int ResetSignalsAsyncSafe() {
 
 // What the child is told, and what it tells: it runs in the agent's memory while the agent waits.
 struct ShimSpawner::Child {
+  struct Move {
+    int from = -1;
+    int to = -1;
+  };
+
   std::array<Move, 3 + kPlaces> moves;
   size_t count = 0;
   unsigned first_unneeded = 0;  // descriptor
@@ -123,7 +123,7 @@ absl::Status ShimSpawner::Reserve() {
 }
 
 absl::Status ShimSpawner::Stage(const ShimDescriptors& descriptors, Child* child) {
-  const Move given[kPlaces] = {
+  const Child::Move given[kPlaces] = {
       {descriptors.record, record::kRecordFd}, {descriptors.report, record::kReportFd},
       {descriptors.output, record::kOutputFd}, {descriptors.payload, record::kPayloadFd},
       {descriptors.cgroup, record::kCgroupFd}, {descriptors.orders, record::kOrdersFd}};

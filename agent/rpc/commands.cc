@@ -35,7 +35,7 @@ absl::Status CheckSpawn(const Request& request, const Edge& edge) {
 // What makes a call a logged one. A retry is the same request, also when it pins what the first one
 // did not know, or wants to be answered at another time.
 template <typename Request>
-LoggedCall CallOf(const Request& request, const Permit& permit) {
+LoggedCall LoggedCallOf(const Request& request, const Permit& permit) {
   Request copy = request;
   copy.clear_request_id();
   if constexpr (requires { copy.clear_boot_id(); }) {
@@ -117,7 +117,7 @@ absl::StatusOr<SpawnCommand> ToCommand(const v1::SpawnRequest& request, const Ed
   SHOAL_RETURN_IF_ERROR(CheckSpawn(request, edge));
   SHOAL_ASSIGN_OR_RETURN(std::shared_ptr<const Spec> spec,
                          ToSpec(request.spec(), !request.session_id().empty(), edge.limits));
-  SpawnCommand command{CallOf(request, permit)};
+  SpawnCommand command{LoggedCallOf(request, permit)};
   command.session_id = request.session_id();
   command.items.push_back({std::move(spec), std::nullopt, nullptr, InlineFilesOf(request.spec())});
   return command;
@@ -126,7 +126,7 @@ absl::StatusOr<SpawnCommand> ToCommand(const v1::SpawnRequest& request, const Ed
 absl::StatusOr<SpawnCommand> ToCommand(const v1::SpawnBatchRequest& request, const Edge& edge,
                                        const Permit& permit) {
   SHOAL_RETURN_IF_ERROR(CheckSpawn(request, edge));
-  SpawnCommand command{CallOf(request, permit)};
+  SpawnCommand command{LoggedCallOf(request, permit)};
   SHOAL_ASSIGN_OR_RETURN(command.items, ToItems(request, edge));
   command.session_id = request.session_id();
   return command;
@@ -152,7 +152,7 @@ absl::StatusOr<TerminateCommand> ToCommand(const v1::TerminateRequest& request,
 
 absl::StatusOr<UpdateCommand> ToCommand(const v1::UpdateRequest& request, const Permit& permit) {
   SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  UpdateCommand command{CallOf(request, permit)};
+  UpdateCommand command{LoggedCallOf(request, permit)};
   SHOAL_ASSIGN_OR_RETURN(command.selector, ToSelectorOfSome(request.selector()));
   SHOAL_RETURN_IF_ERROR(
       CheckCount("set_labels", static_cast<int>(request.set_labels().size()), kMaxLabels));
@@ -179,7 +179,7 @@ absl::StatusOr<UpdateCommand> ToCommand(const v1::UpdateRequest& request, const 
 
 absl::StatusOr<OpenSessionCommand> ToCommand(const v1::OpenRequest& request, const Permit& permit) {
   SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  OpenSessionCommand command{CallOf(request, permit)};
+  OpenSessionCommand command{LoggedCallOf(request, permit)};
   if (request.name().size() > kMaxSessionNameBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("name is ", request.name().size(), " bytes, limit ", kMaxSessionNameBytes));
@@ -199,7 +199,7 @@ absl::StatusOr<OpenSessionCommand> ToCommand(const v1::OpenRequest& request, con
 absl::StatusOr<SignalCommand> ToCommand(const v1::SignalRequest& request, const Permit& permit) {
   SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
   SHOAL_RETURN_IF_ERROR(CheckSignal(request.signal()));
-  SignalCommand command{CallOf(request, permit)};
+  SignalCommand command{LoggedCallOf(request, permit)};
   command.signal = request.signal();
   SHOAL_ASSIGN_OR_RETURN(command.selector, ToSelectorOfSome(request.selector()));
   switch (request.scope()) {
@@ -237,7 +237,7 @@ absl::StatusOr<StartedWait> ToStartedWait(const v1::SpawnRequest& request) {
 
 absl::StatusOr<DeleteCommand> ToCommand(const v1::DeleteRequest& request, const Permit& permit) {
   SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  DeleteCommand command{CallOf(request, permit)};
+  DeleteCommand command{LoggedCallOf(request, permit)};
   SHOAL_ASSIGN_OR_RETURN(command.selector, ToSelectorOfSome(request.selector()));
   return command;
 }
@@ -245,7 +245,7 @@ absl::StatusOr<DeleteCommand> ToCommand(const v1::DeleteRequest& request, const 
 absl::StatusOr<CreateTemplateCommand> ToCommand(const v1::TemplateServiceCreateRequest& request,
                                                 const Edge& edge, const Permit& permit) {
   SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  CreateTemplateCommand command{CallOf(request, permit)};
+  CreateTemplateCommand command{LoggedCallOf(request, permit)};
   v1::ProcessSpec counts;
   *counts.mutable_argv() = request.spec().argv();
   *counts.mutable_env() = request.spec().env();
@@ -279,7 +279,7 @@ absl::StatusOr<DeleteTemplatesCommand> ToCommand(const v1::TemplateServiceDelete
     }
     SHOAL_RETURN_IF_ERROR(CheckNoNul(field, request.templates(i)));
   }
-  DeleteTemplatesCommand command{CallOf(request, permit)};
+  DeleteTemplatesCommand command{LoggedCallOf(request, permit)};
   command.terms.assign(request.templates().begin(), request.templates().end());
   return command;
 }

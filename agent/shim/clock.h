@@ -12,6 +12,8 @@ namespace shoal::shim {
 inline constexpr int64_t kMillisecond = 1'000'000;
 inline constexpr int64_t kSecond = 1'000'000'000;
 inline constexpr int64_t kNever = INT64_MAX;
+// Until what a file refused is tried again.
+inline constexpr int64_t kRetryPause = 100 * kMillisecond;
 
 inline int64_t NowOn(clockid_t clock) {
   struct timespec now;

@@ -11,7 +11,6 @@
 namespace shoal::shim {
 namespace {
 
-constexpr int64_t kRetryPause = 100 * kMillisecond;
 constexpr int64_t kRowPause = 10 * kMillisecond;
 constexpr int64_t kReservePart = 8;  // of the disk
 constexpr int64_t kMaxReserve = int64_t{64} << 20;

@@ -10,7 +10,6 @@
 namespace shoal::shim {
 namespace {
 
-constexpr int64_t kRetryPause = 100 * kMillisecond;
 constexpr int64_t kLookPause = 50 * kMillisecond;
 
 // On its way from the ring to the pipe; nothing stays there between two steps.

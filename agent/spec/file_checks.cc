@@ -14,18 +14,18 @@
 namespace shoal::agent {
 namespace {
 
-constexpr size_t kMaxPathBytes = 1024;
-constexpr size_t kMaxNameBytes = 255;  // NAME_MAX
+constexpr size_t kMaxFilePathBytes = 1024;
+constexpr size_t kMaxFileNameBytes = 255;  // NAME_MAX
 
 absl::Status Invalid(absl::string_view field, absl::string_view reason) {
   return absl::InvalidArgumentError(absl::StrCat(field, reason));
 }
 
-absl::Status CheckPath(absl::string_view field, const std::string& path) {
+absl::Status CheckFilePath(absl::string_view field, const std::string& path) {
   SHOAL_RETURN_IF_ERROR(CheckNoNul(field, path));
   if (path.empty()) return Invalid(field, " is empty");
-  if (path.size() > kMaxPathBytes) {
-    return Invalid(field, absl::StrCat(" is ", path.size(), " bytes, limit ", kMaxPathBytes));
+  if (path.size() > kMaxFilePathBytes) {
+    return Invalid(field, absl::StrCat(" is ", path.size(), " bytes, limit ", kMaxFilePathBytes));
   }
   const std::string named = absl::StrCat(field, " '", EscapeForMessage(path), "'");
   if (path[0] == '/') return Invalid(named, " is absolute: it must be relative to the files");
@@ -33,7 +33,8 @@ absl::Status CheckPath(absl::string_view field, const std::string& path) {
     if (part.empty() || part == "." || part == "..") {
       return Invalid(named, " has an empty part, '.' or '..': it must stay below the files");
     }
-    if (part.size() > kMaxNameBytes) return Invalid(named, " has a part of more than 255 bytes");
+    if (part.size() > kMaxFileNameBytes)
+      return Invalid(named, " has a part of more than 255 bytes");
   }
   return absl::OkStatus();
 }
@@ -73,7 +74,7 @@ absl::Status CheckFiles(const v1::ProcessSpec& proto) {
   for (int i = 0; i < proto.files_size(); ++i) {
     const v1::ShippedFile& file = proto.files(i);
     const std::string field = absl::StrCat("files[", i, "]");
-    SHOAL_RETURN_IF_ERROR(CheckPath(absl::StrCat(field, ".path"), file.path()));
+    SHOAL_RETURN_IF_ERROR(CheckFilePath(absl::StrCat(field, ".path"), file.path()));
     SHOAL_RETURN_IF_ERROR(CheckContent(field, file));
     if (file.library() && file.path().find_first_of(":;") != std::string::npos) {
       return Invalid(field, ".path of a library must not contain ':' or ';' (ld.so(8))");

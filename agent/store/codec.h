@@ -5,14 +5,21 @@
 #ifndef SHOAL_AGENT_STORE_CODEC_H_
 #define SHOAL_AGENT_STORE_CODEC_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "agent/core/logged_request.h"
 #include "agent/core/model.h"
+#include "agent/record/checksum.h"
 
 namespace shoal::agent {
+
+// What stands beside a blob, so that a damaged one is found.
+inline int64_t StoredChecksumOf(absl::string_view blob) {
+  return record::ChecksumOf(blob.data(), blob.size());
+}
 
 // Everything but the columns (id, boot_id, owner, request_id, request_index, session_id), the spec
 // and ranks.

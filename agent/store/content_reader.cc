@@ -6,20 +6,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "agent/record/checksum.h"
 #include "agent/spec/stored_spec.h"
 #include "agent/store/codec.h"
 #include "agent/store/schema.h"
 #include "common/status.h"
 
 namespace shoal::agent {
-namespace {
-
-int64_t ChecksumOf(absl::string_view bytes) {
-  return record::ChecksumOf(bytes.data(), bytes.size());
-}
-
-}  // namespace
+namespace {}  // namespace
 
 absl::StatusOr<Store::Content> ContentReader::Read() {
   Store::Content content;
@@ -56,13 +49,14 @@ absl::Status ContentReader::ReadProcesses(Store::Content* content) {
     auto [found, added] = specs.try_emplace(rows.Int(8), absl::UnknownError(""));
     if (!added) return found->second;
     const absl::string_view stored = rows.Bytes(10);
-    if (rows.Int(9) != ChecksumOf(stored)) {
+    if (rows.Int(9) != StoredChecksumOf(stored)) {
       return found->second = absl::DataLossError("the checksum of its spec is wrong");
     }
     return found->second = SpecFromStored(stored);
   };
   auto read = [&](ProcessEntry* process) -> absl::Status {
-    if (rows.Int(6) != ChecksumOf(rows.Bytes(7))) return absl::DataLossError("wrong checksum");
+    if (rows.Int(6) != StoredChecksumOf(rows.Bytes(7)))
+      return absl::DataLossError("wrong checksum");
     SHOAL_ASSIGN_OR_RETURN(process->spec, spec_of());
     return DecodeProcess(rows.Bytes(7), process);
   };
@@ -98,7 +92,7 @@ absl::Status ContentReader::ReadSessions(Store::Content* content) {
     if (!row) return absl::OkStatus();
     SessionEntry session;
     session.id = std::string(rows.Bytes(0));
-    absl::Status status = rows.Int(1) == ChecksumOf(rows.Bytes(2))
+    absl::Status status = rows.Int(1) == StoredChecksumOf(rows.Bytes(2))
                               ? DecodeSession(rows.Bytes(2), &session)
                               : absl::DataLossError("wrong checksum");
     if (status.ok()) {
@@ -123,8 +117,8 @@ absl::Status ContentReader::ReadRequests(Store::Content* content) {
     const absl::string_view blob = rows.Bytes(5);
     absl::Status status;  // an empty one: of unknown kind
     if (!blob.empty()) {
-      status = rows.Int(4) == ChecksumOf(blob) ? DecodeRequest(blob, &request)
-                                               : absl::DataLossError("wrong checksum");
+      status = rows.Int(4) == StoredChecksumOf(blob) ? DecodeRequest(blob, &request)
+                                                     : absl::DataLossError("wrong checksum");
     }
     if (!status.ok()) {
       request = LoggedRequest();

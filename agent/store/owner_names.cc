@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "agent/core/model.h"
-#include "agent/record/checksum.h"
 #include "agent/store/codec.h"
 #include "common/status.h"
 
@@ -64,7 +63,7 @@ absl::Status RenameInSessions(Database* database) {
     SHOAL_ASSIGN_OR_RETURN(const bool more, rows.Step());
     if (!more) break;
     SessionEntry session;
-    if (rows.Int(1) != record::ChecksumOf(rows.Bytes(2).data(), rows.Bytes(2).size())) continue;
+    if (rows.Int(1) != StoredChecksumOf(rows.Bytes(2))) continue;
     if (!DecodeSession(rows.Bytes(2), &session).ok()) continue;
     const std::string named = OwnerWithKind(session.owner);
     if (named == session.owner) continue;
@@ -76,7 +75,7 @@ absl::Status RenameInSessions(Database* database) {
       Statement::Prepare(database, "UPDATE sessions SET checksum=?2, blob=?3 WHERE id=?1"));
   for (const auto& [id, blob] : renamed) {
     write.BindText(1, id);
-    write.BindInt(2, record::ChecksumOf(blob.data(), blob.size()));
+    write.BindInt(2, StoredChecksumOf(blob));
     write.BindBlob(3, blob);
     SHOAL_RETURN_IF_ERROR(write.Run());
   }

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "agent/record/checksum.h"
 #include "agent/spec/stored_spec.h"
 #include "agent/store/codec.h"
 #include "agent/store/content_reader.h"
@@ -19,10 +18,6 @@ namespace {
 
 constexpr size_t kSpecsRemembered = 16;
 constexpr int kDeletesBetweenSpecSweeps = 1000;
-
-int64_t ChecksumOf(absl::string_view bytes) {
-  return record::ChecksumOf(bytes.data(), bytes.size());
-}
 
 int64_t EndTimeOf(const ProcessEntry& process) {
   return process.exit_time ? absl::ToUnixNanos(*process.exit_time) : 0;
@@ -148,7 +143,7 @@ void SqliteStore::PutProcess(const ProcessEntry& process) {
   update.BindText(2, process.session_id);
   update.BindInt(3, process.IsOver() ? 1 : 0);
   update.BindInt(4, EndTimeOf(process));
-  update.BindInt(5, ChecksumOf(blob));
+  update.BindInt(5, StoredChecksumOf(blob));
   update.BindBlob(6, blob);
   Note(update.Run());
   if (failure_.ok() && database_->ChangedRows() == 0) Note(Insert(process, blob));
@@ -161,7 +156,7 @@ absl::Status SqliteStore::Insert(const ProcessEntry& process, absl::string_view 
   insert.BindText(2, process.session_id);
   insert.BindInt(3, process.IsOver() ? 1 : 0);
   insert.BindInt(4, EndTimeOf(process));
-  insert.BindInt(5, ChecksumOf(blob));
+  insert.BindInt(5, StoredChecksumOf(blob));
   insert.BindBlob(6, blob);
   insert.BindText(7, process.boot_id);
   insert.BindText(8, process.owner);
@@ -182,7 +177,7 @@ absl::StatusOr<int64_t> SqliteStore::SpecIdFor(const std::shared_ptr<const Spec>
   }
   const std::string stored = StoredFormOf(*spec);
   Statement& insert = statements_->insert_spec;
-  insert.BindInt(1, ChecksumOf(stored));
+  insert.BindInt(1, StoredChecksumOf(stored));
   insert.BindBlob(2, stored);
   SHOAL_RETURN_IF_ERROR(insert.Run());
   if (stored_specs_.size() == kSpecsRemembered) stored_specs_.pop_front();
@@ -195,7 +190,7 @@ void SqliteStore::PutSpec(const ProcessEntry& process) {
   const std::string stored = StoredFormOf(*process.spec);
   Statement& update = statements_->update_spec;
   update.BindText(1, process.id);
-  update.BindInt(2, ChecksumOf(stored));
+  update.BindInt(2, StoredChecksumOf(stored));
   update.BindBlob(3, stored);
   Note(update.Run());
 }
@@ -218,7 +213,7 @@ void SqliteStore::PutSession(const SessionEntry& session) {
   if (!Begin()) return;
   const std::string blob = EncodeSession(session);
   statements_->put_session.BindText(1, session.id);
-  statements_->put_session.BindInt(2, ChecksumOf(blob));
+  statements_->put_session.BindInt(2, StoredChecksumOf(blob));
   statements_->put_session.BindBlob(3, blob);
   Note(statements_->put_session.Run());
 }
@@ -237,7 +232,7 @@ void SqliteStore::PutRequest(const LoggedRequest& request) {
   put.BindText(2, request.request_id);
   put.BindText(3, request.session_id);
   put.BindInt(4, absl::ToUnixNanos(request.log_time));
-  put.BindInt(5, ChecksumOf(blob));
+  put.BindInt(5, StoredChecksumOf(blob));
   put.BindBlob(6, blob);
   Note(put.Run());
 }

@@ -13,7 +13,7 @@
 namespace shoal::cli {
 namespace {
 
-struct Arguments {
+struct InputArguments {
   SelectorArguments selector;
   bool eof = false;
 };
@@ -26,7 +26,8 @@ absl::Status Copy(StdinSource& source, Input& input) {
   }
 }
 
-absl::Status Write(const Arguments& arguments, const Selection& selection, Invocation& invocation) {
+absl::Status Write(const InputArguments& arguments, const Selection& selection,
+                   Invocation& invocation) {
   SHOAL_ASSIGN_OR_RETURN(const Found found, FindOneProcess(selection, "input", invocation));
   Input input(found.host, found.process.id());
   if (IsInputGiven(STDIN_FILENO)) {
@@ -36,7 +37,7 @@ absl::Status Write(const Arguments& arguments, const Selection& selection, Invoc
   return arguments.eof ? input.Close() : absl::OkStatus();
 }
 
-int RunInput(const Arguments& arguments, Invocation& invocation) {
+int RunInput(const InputArguments& arguments, Invocation& invocation) {
   absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "input");
   if (!selection.ok()) return invocation.Fail(selection.status());
   const absl::Status written = Write(arguments, *selection, invocation);
@@ -46,7 +47,7 @@ int RunInput(const Arguments& arguments, Invocation& invocation) {
 }  // namespace
 
 void AddInput(Parser& parser) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<InputArguments>();
   CLI::App* command = AddCommand(
       parser, "input", "Write stdin to the input of a process that was started with --stdin",
       "  shoal start --stdin --name py -- python3 -i\n"

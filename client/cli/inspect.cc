@@ -15,13 +15,13 @@
 namespace shoal::cli {
 namespace {
 
-struct Arguments {
+struct InspectArguments {
   SelectorArguments selector;
   bool env = false;
 };
 
 // What an agent tells of one process alone: its environment, of which a list has nothing.
-void AskForEach(const Arguments& arguments, Lookup* lookup) {
+void AskForEach(const InspectArguments& arguments, Lookup* lookup) {
   std::vector<absl::StatusOr<v1::GetResponse>> answers =
       FanOut<v1::GetResponse>(lookup->found.size(), [&](size_t i, Done<v1::GetResponse> done) {
         const Found& entry = lookup->found[i];
@@ -43,7 +43,7 @@ void AskForEach(const Arguments& arguments, Lookup* lookup) {
   }
 }
 
-int RunInspect(const Arguments& arguments, Invocation& invocation) {
+int RunInspect(const InspectArguments& arguments, Invocation& invocation) {
   absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "inspect");
   if (!selection.ok()) return invocation.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
@@ -69,7 +69,7 @@ int RunInspect(const Arguments& arguments, Invocation& invocation) {
 }  // namespace
 
 void AddInspect(Parser& parser) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<InspectArguments>();
   CLI::App* command = AddCommand(parser, "inspect", "Show all that is known of a process",
                                  "  shoal inspect web\n  shoal inspect -o json web | jq .exit");
   command->add_flag("--env", arguments->env,

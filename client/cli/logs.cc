@@ -26,7 +26,7 @@ namespace {
 
 constexpr size_t kQueueBytes = size_t{4} << 20;
 
-struct Arguments {
+struct LogsArguments {
   SelectorArguments selector;
   bool follow = false;
   int64_t tail = -1;
@@ -51,7 +51,7 @@ absl::string_view NameOf(v1::StreamKind stream) {
 
 class LogReader {
  public:
-  LogReader(const Arguments& arguments, const Selection& selection, Lookup lookup,
+  LogReader(const LogsArguments& arguments, const Selection& selection, Lookup lookup,
             Invocation& invocation);
 
   int Run();
@@ -72,7 +72,7 @@ class LogReader {
   void TellEnd(size_t host, const absl::Status& status);
   void Write(v1::StreamKind stream, absl::string_view bytes);
 
-  const Arguments& arguments_;
+  const LogsArguments& arguments_;
   const Selection& selection_;
   Invocation& invocation_;
   const Lookup lookup_;
@@ -88,7 +88,7 @@ class LogReader {
   std::vector<std::unique_ptr<Subscription>> subscriptions_;
 };
 
-LogReader::LogReader(const Arguments& arguments, const Selection& selection, Lookup lookup,
+LogReader::LogReader(const LogsArguments& arguments, const Selection& selection, Lookup lookup,
                      Invocation& invocation)
     : arguments_(arguments),
       selection_(selection),
@@ -254,7 +254,7 @@ int LogReader::Run() {
 }
 
 // Takes ":offset" off the one selector that has it.
-absl::Status TakeOffset(Arguments* arguments) {
+absl::Status TakeOffset(LogsArguments* arguments) {
   for (std::string& term : arguments->selector.terms) {
     size_t colon = term.rfind(':');
     if (colon == std::string::npos || colon < term.rfind('/') + 1) continue;
@@ -269,7 +269,7 @@ absl::Status TakeOffset(Arguments* arguments) {
   return absl::OkStatus();
 }
 
-int RunLogs(Arguments& arguments, Invocation& invocation) {
+int RunLogs(LogsArguments& arguments, Invocation& invocation) {
   if (absl::Status status = TakeOffset(&arguments); !status.ok()) return invocation.Fail(status);
   absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "show the output of");
   if (!selection.ok()) return invocation.Fail(selection.status());
@@ -285,7 +285,7 @@ int RunLogs(Arguments& arguments, Invocation& invocation) {
 }  // namespace
 
 void AddLogs(Parser& parser) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<LogsArguments>();
   CLI::App* command = AddCommand(
       parser, "logs", "Show what processes have printed; with -f, go on with what they print",
       "  shoal logs -f web\n  shoal logs --tail 20 --stderr 'sim.*'\n"

@@ -25,7 +25,7 @@ namespace {
 
 constexpr size_t kCommandBytes = 60;
 
-struct Arguments {
+struct PsArguments {
   SelectorArguments selector;
   bool all = false;
 };
@@ -113,13 +113,13 @@ void PrintTable(const std::vector<Found>& found, bool colours) {
   Print(table.Render(colours));
 }
 
-bool IsShown(const v1::Process& process, const Arguments& arguments, bool selected) {
+bool IsShown(const v1::Process& process, const PsArguments& arguments, bool selected) {
   // An ended process whose tree lives on is not over.
   if (arguments.all || selected || !HasEnded(process)) return true;
   return process.state() != v1::STATE_FAILED_TO_START && !process.tree_empty();
 }
 
-int RunPs(const Arguments& arguments, Invocation& invocation) {
+int RunPs(const PsArguments& arguments, Invocation& invocation) {
   absl::StatusOr<Selection> selection =
       Selection::Parse(arguments.selector.terms, arguments.selector.labels);
   if (!selection.ok()) return invocation.Fail(selection.status());
@@ -145,7 +145,7 @@ int RunPs(const Arguments& arguments, Invocation& invocation) {
 }  // namespace
 
 void AddPs(Parser& parser) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<PsArguments>();
   CLI::App* command = AddCommand(parser, "ps", "List processes: name, PID, host, state",
                                  "  shoal -H node[1-3] ps\n  shoal ps -a 'web-*'");
   command->add_flag("-a,--all", arguments->all, "Ended ones, too");

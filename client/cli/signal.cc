@@ -12,7 +12,7 @@ namespace {
 
 using Scope = v1::SignalRequest::Scope;
 
-struct Arguments {
+struct SignalArguments {
   std::string signal;
   std::string scope = "process";
   SelectorArguments selector;
@@ -26,7 +26,7 @@ const std::map<std::string, Scope>& Scopes() {
   return *kScopes;
 }
 
-int RunSignal(const Arguments& arguments, Invocation& invocation) {
+int RunSignal(const SignalArguments& arguments, Invocation& invocation) {
   absl::StatusOr<int> signal = ParseSignal(arguments.signal);
   if (!signal.ok()) return invocation.Fail(signal.status());
   absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "signal");
@@ -58,7 +58,7 @@ int RunSignal(const Arguments& arguments, Invocation& invocation) {
 }  // namespace
 
 void AddSignal(Parser& parser) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<SignalArguments>();
   CLI::App* command =
       AddCommand(parser, "signal", "Send a signal to processes",
                  "  shoal signal HUP web\n  shoal signal STOP 'sim.*' --scope tree");

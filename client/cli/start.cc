@@ -162,12 +162,12 @@ int StartAndReport(const Fleet& fleet, std::vector<Share> shares, const std::str
   return status;
 }
 
-struct Arguments {
+struct StartArguments {
   JobOptions job;
   bool has_stdin = false;
 };
 
-int RunStart(const Arguments& arguments, const CLI::App& command, Invocation& invocation) {
+int RunStart(const StartArguments& arguments, const CLI::App& command, Invocation& invocation) {
   const JobOptions& options = arguments.job;
   absl::StatusOr<std::vector<std::string>> words = CommandWords(command, invocation);
   if (!words.ok()) return invocation.Fail(words.status());
@@ -196,7 +196,7 @@ int RunStart(const Arguments& arguments, const CLI::App& command, Invocation& in
 }  // namespace
 
 void AddStart(Parser& parser) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<StartArguments>();
   CLI::App* command =
       AddCommand(parser, "start",
                  "Daemonize: start processes that outlive this command, one on each host unless "

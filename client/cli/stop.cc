@@ -12,7 +12,7 @@
 namespace shoal::cli {
 namespace {
 
-struct Arguments {
+struct StopArguments {
   SelectorArguments selector;
   std::string grace;
   std::string signal = "TERM";
@@ -54,7 +54,7 @@ void DropWhatIsOver(const Selection& selection, Lookup* lookup) {
   lookup->found = std::move(rest);
 }
 
-int RunStop(const Arguments& arguments, Invocation& invocation) {
+int RunStop(const StopArguments& arguments, Invocation& invocation) {
   absl::StatusOr<int> signal = ParseSignal(arguments.signal);
   if (!signal.ok()) return invocation.Fail(signal.status());
   absl::StatusOr<absl::Duration> grace;
@@ -88,7 +88,7 @@ int RunStop(const Arguments& arguments, Invocation& invocation) {
 }  // namespace
 
 void AddStop(Parser& parser) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<StopArguments>();
   CLI::App* command = AddCommand(
       parser, "stop", "End processes and everything they started; return when nothing is left",
       "  shoal stop web\n  shoal -H @studio stop -l job=render --grace 30s");

@@ -14,7 +14,7 @@
 namespace shoal::cli {
 namespace {
 
-struct Arguments {
+struct WaitArguments {
   SelectorArguments selector;
   std::string timeout = "inf";
 };
@@ -50,7 +50,7 @@ int ReportEnds(std::vector<BulkAnswer> answers, Invocation& invocation) {
   return first_failed == nullptr ? 0 : ShellExitStatus(*first_failed);
 }
 
-int RunWait(const Arguments& arguments, Invocation& invocation) {
+int RunWait(const WaitArguments& arguments, Invocation& invocation) {
   absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "wait for");
   if (!selection.ok()) return invocation.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
@@ -88,7 +88,7 @@ int RunWait(const Arguments& arguments, Invocation& invocation) {
 }  // namespace
 
 void AddWait(Parser& parser) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<WaitArguments>();
   CLI::App* command =
       AddCommand(parser, "wait", "Wait for processes to end; exit as the first that failed",
                  "  shoal wait web\n  shoal wait 'sim.*' --timeout 1h || echo failed");

@@ -32,11 +32,10 @@ constexpr char kDaemonVariable[] = "SHOAL_DAEMON";
 constexpr char kStartMethodVariable[] = "SHOAL_START_METHOD";
 constexpr char kFilesVariable[] = "SHOAL_FILES";
 
-// What other readers of a FunctionResult can read.
-constexpr size_t kMaxMessageBytes = std::numeric_limits<int>::max();
 // Tag and length, at most.
 constexpr size_t kMaxHeadBytes = 16;
-constexpr size_t kMaxResultBytes = kMaxMessageBytes - kMaxHeadBytes;
+// What other readers of a FunctionResult can read.
+constexpr size_t kMaxResultBytes = std::numeric_limits<int>::max() - kMaxHeadBytes;
 // Of FunctionResult.value: field 1, with a length.
 constexpr uint32_t kValueTag = 1 << 3 | 2;
 

@@ -14,7 +14,7 @@ namespace {
 constexpr int kExitFailure = 1;
 constexpr int kExitUnreachable = 69;
 constexpr int kExitTryAgain = 75;
-constexpr size_t kMaxMessageBytes = 2048;
+constexpr size_t kMaxErrorTextBytes = 2048;
 
 }  // namespace
 
@@ -45,7 +45,7 @@ std::optional<v1::ErrorInfo> ErrorInfoOf(const absl::Status& status) {
 }
 
 int Fail(const absl::Status& status) {
-  std::string text = EscapeForMessage(status.message(), kMaxMessageBytes);
+  std::string text = EscapeForMessage(status.message(), kMaxErrorTextBytes);
   if (text.empty()) text = absl::StatusCodeToString(status.code());
   bool has_end = absl::EndsWith(text, ".") || absl::EndsWith(text, "?");
   std::fprintf(stderr, "shoal: %s%s\n", text.c_str(), has_end ? "" : ".");

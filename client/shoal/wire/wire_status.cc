@@ -19,7 +19,7 @@
 namespace shoal {
 namespace {
 
-constexpr size_t kMaxMessageBytes = 1024;
+constexpr size_t kMaxStatusTextBytes = 1024;
 // How Connection begins what it says.
 constexpr absl::string_view kNameTrouble = "the name ";
 constexpr absl::Duration kMuchSkew = absl::Hours(24);
@@ -125,7 +125,7 @@ absl::Status FromWire(const HostAddress& address, const grpc::Status& status,
   } else if (message.empty()) {
     message = absl::StrCat("host \"", address.name, "\" gave no reason");
   }
-  absl::Status result(code, EscapeForMessage(message, kMaxMessageBytes));
+  absl::Status result(code, EscapeForMessage(message, kMaxStatusTextBytes));
   CopyDetails(status.error_details(), &result);
   return result;
 }

@@ -149,13 +149,13 @@ TEST_F(HostsOptionTest, AConfigurationThatCannotBeReadIsAnError) {
                   "[groups] and [tls] with cert, key, ca.\n"}));
 }
 
-struct Row {
+struct RefusedLine {
   const char* line;
   const char* complaint;  // without "shoal: " in front
 };
 
 TEST_F(HostsOptionTest, WhatIsNoListOfHostsIsRefused) {
-  for (const Row& row : std::vector<Row>{
+  for (const RefusedLine& row : std::vector<RefusedLine>{
            {"-H node[3-1] ps", "hosts \"node[3-1]\": the range 3-1 goes down.\n"},
            {"-H a,,b ps", "hosts \"\": a host is missing between the commas.\n"},
            {"-H @ ps", "hosts \"@\": \"@\" wants the name of a group.\n"},

@@ -19,6 +19,7 @@
 #include "common/notification.h"
 #include "common/sanitizers.h"
 #include "shoal/session.h"
+#include "tests/rpc/client/host_of.h"
 #include "tests/support/fake_agent.h"
 
 namespace shoal {
@@ -81,10 +82,6 @@ class WallClock : public ::testing::Test {
 
   static inline const absl::Time start_ = absl::Now();
 };
-
-std::shared_ptr<Host> HostOf(const FakeAgent& agent) {
-  return *Host::Create(UnixAddress(agent.socket_path()));
-}
 
 void RenewsAcross(const FakeAgent& agent, Session& session) {
   agent.AwaitCalls("KeepAlive", agent.Calls("KeepAlive") + 3);

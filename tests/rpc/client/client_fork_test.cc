@@ -33,8 +33,8 @@ using ::testing::KilledBySignal;
 constexpr unsigned kSeconds = 60;  // what hangs for so long is killed
 
 // Everything that a program may have open: used by the program itself, and by a fork of it.
-struct Program {
-  Program() : agent("inner"), host(*Host::Create(UnixAddress(agent.socket_path()))) {
+struct ForkProgram {
+  ForkProgram() : agent("inner"), host(*Host::Create(UnixAddress(agent.socket_path()))) {
     alarm(kSeconds);
   }
 
@@ -95,7 +95,7 @@ class ForkTest : public ::testing::Test {
 TEST_F(ForkTest, OfAProgramMayCallNothingAndExitsWithoutHarmToItsParent) {
   EXPECT_EXIT(
       {
-        Program program;
+        ForkProgram program;
         Process process(program.Options({"wait"}));
         bool ok = process.Start().ok();
         int forked = InFork([&] {
@@ -123,7 +123,7 @@ TEST_F(ForkTest, OfAProgramMayCallNothingAndExitsWithoutHarmToItsParent) {
 TEST_F(ForkTest, OfAProgramMayDestroyWhatItHasOfItsParent) {
   EXPECT_EXIT(
       {
-        Program program;
+        ForkProgram program;
         auto options = program.Options({"out:x", "wait"});
         options.on_output = [](v1::StreamKind, int64_t, absl::string_view) {};
         auto process = std::make_unique<Process>(options);
@@ -157,7 +157,7 @@ TEST_F(ForkTest, OfAProgramMayDestroyWhatItHasOfItsParent) {
 TEST_F(ForkTest, OfAProgramMayDestroyAJobThatItsParentRuns) {
   EXPECT_EXIT(
       {
-        Program program;
+        ForkProgram program;
         const Fleet fleet = *Fleet::Connect(program.agent.hosts());
         JobSpec spec;
         spec.process.add_argv("wait");
@@ -186,7 +186,7 @@ TEST_F(ForkTest, OfAProgramThatHasUsedNothingYetMayUseAll) {
   EXPECT_EXIT(
       {
         int forked = InFork([] {
-          Program program;
+          ForkProgram program;
           Process process(program.Options({"exit:0"}));
           bool ok = process.Start().ok() && process.Join().ok() && EndProgram().ok();
           program.agent.RemoveFiles();
@@ -203,7 +203,7 @@ using CallbackTest = ForkTest;
 TEST_F(CallbackTest, OnOutputThatThrowsIsToldByJoinAndCalledNoMore) {
   EXPECT_EXIT(
       {
-        Program program;
+        ForkProgram program;
         int calls = 0;
         auto options = program.Options({"out:x", "wait"});
         options.on_output = [&](v1::StreamKind, int64_t, absl::string_view) {
@@ -229,7 +229,7 @@ TEST_F(CallbackTest, OnOutputThatThrowsIsToldByJoinAndCalledNoMore) {
 TEST_F(CallbackTest, OnOutputMayThrowAnything) {
   EXPECT_EXIT(
       {
-        Program program;
+        ForkProgram program;
         auto options = program.Options({"out:x", "exit:0"});
         options.on_output = [](v1::StreamKind, int64_t, absl::string_view) { throw 4; };
         Process process(options);
@@ -245,7 +245,7 @@ TEST_F(CallbackTest, OnOutputMayThrowAnything) {
 TEST_F(CallbackTest, OnOutputMayCallExitWhichEndsTheProcesses) {
   EXPECT_EXIT(
       {
-        Program program;
+        ForkProgram program;
         auto options = program.Options({"out:x", "wait"});
         options.on_output = [](v1::StreamKind, int64_t, absl::string_view) { std::exit(5); };
         Process process(options);
@@ -260,7 +260,7 @@ TEST_F(CallbackTest, OnOutputMayCallExitWhichEndsTheProcesses) {
 TEST_F(CallbackTest, ACallbackOfACallThatThrowsEndsTheProgram) {
   EXPECT_EXIT(
       {
-        Program program;
+        ForkProgram program;
         program.ConnectForGood();
         program.host->GetFacts({},
                                [](absl::StatusOr<v1::Host>) { throw std::runtime_error("boom"); });
@@ -273,7 +273,7 @@ TEST_F(CallbackTest, ACallbackOfACallThatThrowsEndsTheProgram) {
 TEST_F(CallbackTest, ACallbackOfAStreamThatThrowsEndsTheProgram) {
   EXPECT_EXIT(
       {
-        Program program;
+        ForkProgram program;
         program.ConnectForGood();
         WatchObserver observer;
         observer.on_event = [](v1::WatchResponse&&) -> Flow { throw std::runtime_error("boom"); };

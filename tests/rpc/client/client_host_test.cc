@@ -14,6 +14,7 @@
 #include "shoal/fleet.h"
 #include "shoal/host.h"
 #include "shoal/v1/error_detail.pb.h"
+#include "tests/rpc/client/host_of.h"
 #include "tests/support/fake_agent.h"
 
 namespace shoal {
@@ -21,12 +22,6 @@ namespace {
 
 using ::shoal::testing::FakeAgent;
 using ::testing::HasSubstr;
-
-std::shared_ptr<Host> HostOf(const FakeAgent& agent, HostOptions options = {}) {
-  auto host = Host::Create(UnixAddress(agent.socket_path()), std::move(options));
-  EXPECT_TRUE(host.ok()) << host.status();
-  return *host;
-}
 
 v1::SpawnRequest SpawnOf(std::vector<std::string> argv) {
   v1::SpawnRequest request;

@@ -26,7 +26,7 @@ using ::shoal::testing::SelfSigned;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr absl::Duration kDeadline = absl::Seconds(60);
+constexpr absl::Duration kRenewalDeadline = absl::Seconds(60);
 
 // An agent over TLS that notes which certificate was shown to it.
 class TlsAgent final : public v1::HostService::Service {
@@ -95,7 +95,7 @@ class RenewedCertificateTest : public ::testing::Test {
   static void Put(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
   // Reconnects until the agent has seen this certificate.
   bool IsShown(const std::string& certificate) {
-    const BootTime end = BootTime::Now() + kDeadline;
+    const BootTime end = BootTime::Now() + kRenewalDeadline;
     while (agent_.seen() != certificate && BootTime::Now() < end) {
       agent_.Restart();
       const absl::Status status = host_->GetFacts().status();
@@ -143,7 +143,7 @@ TEST_F(ShortCertificateTest, ThatHasExpiredIsToldAndARenewedOneIsTakenAfterwards
   CallOptions once;
   once.retry = false;
   absl::Status refused;
-  const BootTime end = BootTime::Now() + kDeadline;
+  const BootTime end = BootTime::Now() + kRenewalDeadline;
   while (refused.message().find("has expired") == absl::string_view::npos &&
          BootTime::Now() < end) {
     agent_.Restart();

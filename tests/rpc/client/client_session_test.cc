@@ -10,6 +10,7 @@
 #include "common/blocking_counter.h"
 #include "common/notification.h"
 #include "shoal/session.h"
+#include "tests/rpc/client/host_of.h"
 #include "tests/support/fake_agent.h"
 
 namespace shoal {
@@ -17,14 +18,10 @@ namespace {
 
 using ::shoal::testing::FakeAgent;
 
-constexpr absl::Duration kDeadline = absl::Seconds(60);
-
-std::shared_ptr<Host> HostOf(const FakeAgent& agent) {
-  return *Host::Create(UnixAddress(agent.socket_path()));
-}
+constexpr absl::Duration kLeaseDeadline = absl::Seconds(60);
 
 bool AwaitCalls(const FakeAgent& agent, const char* method, int calls) {
-  absl::Time end = absl::Now() + kDeadline;
+  absl::Time end = absl::Now() + kLeaseDeadline;
   while (agent.Calls(method) < calls && absl::Now() < end) absl::SleepFor(absl::Milliseconds(2));
   return agent.Calls(method) >= calls;
 }
@@ -54,7 +51,7 @@ TEST(SessionLease, ItsLossIsToldOnceWithTheReasonOfTheAgent) {
   auto session = Session::Open(HostOf(agent), options);
   ASSERT_TRUE(session.ok()) << session.status();
   agent.ExpireSession((*session)->id());
-  ASSERT_TRUE(lost.WaitForNotificationWithTimeout(kDeadline));
+  ASSERT_TRUE(lost.WaitForNotificationWithTimeout(kLeaseDeadline));
   EXPECT_TRUE(absl::IsNotFound(reason)) << reason;
   EXPECT_TRUE(absl::IsNotFound((*session)->status()));
 }

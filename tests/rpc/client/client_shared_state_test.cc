@@ -36,9 +36,9 @@ bool BecomesReadable(int fd) {
 
 // Never destroyed: the sessions of this program on it are closed when the program ends, and then its
 // files go.
-FakeAgent& Agent() {
+FakeAgent& LastingAgent() {
   static FakeAgent* const agent = [] {
-    std::atexit([] { Agent().RemoveFiles(); });
+    std::atexit([] { LastingAgent().RemoveFiles(); });
     return new FakeAgent("a");
   }();
   return *agent;
@@ -48,7 +48,7 @@ FakeAgent& Agent() {
 class SharedStateTest : public ::testing::Test {
  protected:
   SharedStateTest()
-      : agent_(Agent()),
+      : agent_(LastingAgent()),
         watches_(agent_.Calls("Watch")),
         waits_(agent_.Calls("Wait")),
         host_(*Host::Create(UnixAddress(agent_.socket_path()))) {}

@@ -19,7 +19,7 @@ namespace {
 
 using ::shoal::testing::FakeAgent;
 
-constexpr absl::Duration kDeadline = absl::Seconds(60);
+constexpr absl::Duration kStreamDeadline = absl::Seconds(60);
 
 class StreamTest : public ::testing::Test {
  protected:
@@ -68,7 +68,7 @@ TEST_F(StreamTest, ABrokenReaderGoesOnAtItsOffsetByteForByte) {
     over.Notify();
   };
   auto reader = host_->ReadOutput(OutputOf(process, true), std::move(observer));
-  ASSERT_TRUE(over.WaitForNotificationWithTimeout(kDeadline));
+  ASSERT_TRUE(over.WaitForNotificationWithTimeout(kStreamDeadline));
   EXPECT_TRUE(end.ok()) << end;
   EXPECT_EQ(got[v1::STREAM_KIND_STDOUT], text);
   EXPECT_EQ(got[v1::STREAM_KIND_STDERR], "oops");
@@ -93,7 +93,7 @@ TEST_F(StreamTest, APausedReaderWaitsUntilItIsResumed) {
     {
       MutexLock lock(&mu);
       auto has_come = [&] { return got.size() == i; };
-      ASSERT_TRUE(mu.AwaitWithTimeout(has_come, kDeadline)) << i;
+      ASSERT_TRUE(mu.AwaitWithTimeout(has_come, kStreamDeadline)) << i;
     }
     reader->Resume();
   }
@@ -111,7 +111,7 @@ TEST_F(StreamTest, APausedReaderCanBeDropped) {
     return Flow::kPause;
   };
   auto reader = host_->ReadOutput(OutputOf(process, true), std::move(observer));
-  ASSERT_TRUE(came.WaitForNotificationWithTimeout(kDeadline));
+  ASSERT_TRUE(came.WaitForNotificationWithTimeout(kStreamDeadline));
   reader = nullptr;
 }
 
@@ -123,7 +123,7 @@ TEST_F(StreamTest, EveryFourMebibytesAreAcknowledgedWhenAsked) {
   ReadOutputOptions options;
   options.acknowledge_bytes = int64_t{4} << 20;
   auto reader = host_->ReadOutput(OutputOf(process, false), std::move(observer), options);
-  ASSERT_TRUE(over.WaitForNotificationWithTimeout(kDeadline));
+  ASSERT_TRUE(over.WaitForNotificationWithTimeout(kStreamDeadline));
   host_ = nullptr;  // waits for the acknowledgement, or cancels it
   EXPECT_LE(agent_.Calls("AcknowledgeOutput"), 1);
 }
@@ -145,9 +145,9 @@ TEST_F(StreamTest, AReaderGivesUpWhenItsPatienceIsOver) {
   ReadOutputOptions options;
   options.patience = absl::Milliseconds(50);
   auto reader = host_->ReadOutput(OutputOf(process, true), std::move(observer), options);
-  ASSERT_TRUE(began.WaitForNotificationWithTimeout(kDeadline));
+  ASSERT_TRUE(began.WaitForNotificationWithTimeout(kStreamDeadline));
   agent_.Stop();
-  ASSERT_TRUE(over.WaitForNotificationWithTimeout(kDeadline));
+  ASSERT_TRUE(over.WaitForNotificationWithTimeout(kStreamDeadline));
   EXPECT_TRUE(absl::IsUnavailable(end)) << end;
 }
 
@@ -186,17 +186,18 @@ struct Watched {
   bool AwaitSynced(int times) {
     MutexLock lock(&mu);
     return mu.AwaitWithTimeout([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) { return synced == times; },
-                               kDeadline);
+                               kStreamDeadline);
   }
   bool AwaitConnections(size_t count) {
     MutexLock lock(&mu);
     return mu.AwaitWithTimeout(
-        [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) { return connections.size() == count; }, kDeadline);
+        [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) { return connections.size() == count; },
+        kStreamDeadline);
   }
   bool AwaitState(const std::string& id, v1::State state) {
     MutexLock lock(&mu);
     return mu.AwaitWithTimeout(
-        [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) { return states[id] == state; }, kDeadline);
+        [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) { return states[id] == state; }, kStreamDeadline);
   }
 };
 
@@ -269,7 +270,7 @@ TEST_F(StreamTest, RandomCancelsLeaveNothingBehind) {
     };
     auto reader = host_->ReadOutput(OutputOf(process, true), std::move(observer));
     bool comes = i % 2 == 0 || i % 7 == 0;  // a paused reader gets one frame
-    ASSERT_TRUE(!comes || came.WaitForNotificationWithTimeout(kDeadline));
+    ASSERT_TRUE(!comes || came.WaitForNotificationWithTimeout(kStreamDeadline));
     if (i % 5 == 0) reader->Resume();
   }
 }

@@ -85,12 +85,12 @@ TEST(HostList, AHostThatIsNamedTwiceStandsOnceWhereItWasNamedFirst) {
   EXPECT_EQ(ParseHostList("a,a")->size(), 1u);
 }
 
-struct Refusal {
+struct RefusedList {
   const char* hosts;
   const char* message;
 };
 
-class HostListRefuses : public testing::TestWithParam<Refusal> {};
+class HostListRefuses : public testing::TestWithParam<RefusedList> {};
 
 TEST_P(HostListRefuses, NamingThePartAndTheReason) {
   auto addresses = ParseHostList(GetParam().hosts);
@@ -101,42 +101,43 @@ TEST_P(HostListRefuses, NamingThePartAndTheReason) {
 INSTANTIATE_TEST_SUITE_P(
     Lists, HostListRefuses,
     testing::Values(
-        Refusal{"", "hosts: the list is empty"}, Refusal{"  ", "hosts: the list is empty"},
-        Refusal{"a,,b", "hosts \"\": a host is missing between the commas"},
-        Refusal{"a,", "hosts \"\": a host is missing between the commas"},
-        Refusal{"-", "hosts \"-\": a host does not begin with \"-\""},
-        Refusal{"n[3-1]", "hosts \"n[3-1]\": the range 3-1 goes down"},
-        Refusal{"n[1-3", "hosts \"n[1-3\": \"[\" without \"]\""},
-        Refusal{"n1-3]", "hosts \"n1-3]\": \"]\" without \"[\""},
-        Refusal{"n[[1]]", "hosts \"n[[1]]\": a bracket inside a bracket"},
-        Refusal{"n[a-b]", "hosts \"n[a-b]\": \"[a-b]\" is neither a range nor an IPv6 address"},
-        Refusal{"n[]", "hosts \"n[]\": \"[]\" is neither a range nor an IPv6 address"},
-        Refusal{"n[1-2-3]", "hosts \"n[1-2-3]\": \"1-2-3\" is neither a number nor a range"},
-        Refusal{
+        RefusedList{"", "hosts: the list is empty"}, RefusedList{"  ", "hosts: the list is empty"},
+        RefusedList{"a,,b", "hosts \"\": a host is missing between the commas"},
+        RefusedList{"a,", "hosts \"\": a host is missing between the commas"},
+        RefusedList{"-", "hosts \"-\": a host does not begin with \"-\""},
+        RefusedList{"n[3-1]", "hosts \"n[3-1]\": the range 3-1 goes down"},
+        RefusedList{"n[1-3", "hosts \"n[1-3\": \"[\" without \"]\""},
+        RefusedList{"n1-3]", "hosts \"n1-3]\": \"]\" without \"[\""},
+        RefusedList{"n[[1]]", "hosts \"n[[1]]\": a bracket inside a bracket"},
+        RefusedList{"n[a-b]", "hosts \"n[a-b]\": \"[a-b]\" is neither a range nor an IPv6 address"},
+        RefusedList{"n[]", "hosts \"n[]\": \"[]\" is neither a range nor an IPv6 address"},
+        RefusedList{"n[1-2-3]", "hosts \"n[1-2-3]\": \"1-2-3\" is neither a number nor a range"},
+        RefusedList{
             "n[1-010]",
             "hosts \"n[1-010]\": the range 1-010 pads its end with zeros, but not its beginning"},
-        Refusal{"n[1-99999999]",
-                "hosts \"n[1-99999999]\": the range 1-99999999 has more than 65536 members"},
-        Refusal{"n[1-999]x[1-999]", "hosts \"n[1-999]x[1-999]\": stands for more than 65536 hosts"},
-        Refusal{"n[1-65536],m", "hosts \"m\": more than 65536 hosts"},
-        Refusal{"n:0", "hosts \"n:0\": port \"0\" is not in 1-65535"},
-        Refusal{"n:65536", "hosts \"n:65536\": port \"65536\" is not in 1-65535"},
-        Refusal{"n:x", "hosts \"n:x\": port \"x\" is not in 1-65535"},
-        Refusal{"n:", "hosts \"n:\": the port is missing"},
-        Refusal{":80", "hosts \":80\": the host is missing"},
-        Refusal{"::1", "hosts \"::1\": an IPv6 address stands in brackets: [::1]:7420"},
-        Refusal{"[::1", "hosts \"[::1\": \"[\" without \"]\""},
-        Refusal{"[::1]x", "hosts \"[::1]x\": after \"]\" comes :PORT or nothing"},
-        Refusal{"[::zz]:1", "hosts \"[::zz]:1\": between the brackets is no IPv6 address"},
-        Refusal{"n/x", "hosts \"n/x\": \"/\" cannot be in the name of a host"},
-        Refusal{"n\x1b[1]", "hosts \"n\\x1b[1]\": \"\\x1b\" cannot be in the name of a host"},
-        Refusal{"n[\x1b]",
-                "hosts \"n[\\x1b]\": \"[\\x1b]\" is neither a range nor an IPv6 address"},
-        Refusal{"unix:relative",
-                "hosts \"unix:relative\": the path of a Unix socket is absolute: "
-                "unix:/run/shoal/shoald.sock"},
-        Refusal{"@", "hosts \"@\": \"@\" wants the name of a group"},
-        Refusal{"@g", "hosts \"@g\": no groups are configured"}));
+        RefusedList{"n[1-99999999]",
+                    "hosts \"n[1-99999999]\": the range 1-99999999 has more than 65536 members"},
+        RefusedList{"n[1-999]x[1-999]",
+                    "hosts \"n[1-999]x[1-999]\": stands for more than 65536 hosts"},
+        RefusedList{"n[1-65536],m", "hosts \"m\": more than 65536 hosts"},
+        RefusedList{"n:0", "hosts \"n:0\": port \"0\" is not in 1-65535"},
+        RefusedList{"n:65536", "hosts \"n:65536\": port \"65536\" is not in 1-65535"},
+        RefusedList{"n:x", "hosts \"n:x\": port \"x\" is not in 1-65535"},
+        RefusedList{"n:", "hosts \"n:\": the port is missing"},
+        RefusedList{":80", "hosts \":80\": the host is missing"},
+        RefusedList{"::1", "hosts \"::1\": an IPv6 address stands in brackets: [::1]:7420"},
+        RefusedList{"[::1", "hosts \"[::1\": \"[\" without \"]\""},
+        RefusedList{"[::1]x", "hosts \"[::1]x\": after \"]\" comes :PORT or nothing"},
+        RefusedList{"[::zz]:1", "hosts \"[::zz]:1\": between the brackets is no IPv6 address"},
+        RefusedList{"n/x", "hosts \"n/x\": \"/\" cannot be in the name of a host"},
+        RefusedList{"n\x1b[1]", "hosts \"n\\x1b[1]\": \"\\x1b\" cannot be in the name of a host"},
+        RefusedList{"n[\x1b]",
+                    "hosts \"n[\\x1b]\": \"[\\x1b]\" is neither a range nor an IPv6 address"},
+        RefusedList{"unix:relative",
+                    "hosts \"unix:relative\": the path of a Unix socket is absolute: "
+                    "unix:/run/shoal/shoald.sock"},
+        RefusedList{"@", "hosts \"@\": \"@\" wants the name of a group"},
+        RefusedList{"@g", "hosts \"@g\": no groups are configured"}));
 
 TEST(HostList, GroupsAreReadThroughTheLookup) {
   GroupLookup groups = [](absl::string_view name) -> absl::StatusOr<std::string> {

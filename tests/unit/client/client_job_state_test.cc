@@ -326,7 +326,7 @@ TEST_F(JobStateTest, AResultThatTheJobDoesNotReadIsNotWaitedFor) {
   result->set_stream(v1::STREAM_KIND_RESULT);
   result->set_end_offset(100);
   state().OnProcess(0, process);
-  EXPECT_THAT(Heard(), testing::Contains("complete 0"));
+  EXPECT_THAT(Heard(), ::testing::Contains("complete 0"));
 }
 
 TEST_F(JobStateTest, WithoutOutputNothingIsWaitedFor) {
@@ -335,7 +335,7 @@ TEST_F(JobStateTest, WithoutOutputNothingIsWaitedFor) {
   SetWritten(exited, 100);
   exited.set_output_complete(false);
   state().OnProcess(0, exited);
-  EXPECT_THAT(Heard(), testing::Contains("complete 0"));
+  EXPECT_THAT(Heard(), ::testing::Contains("complete 0"));
 }
 
 TEST_F(JobStateTest, FourMebibytesGivenOutAreAcknowledged) {

@@ -55,7 +55,7 @@ class Recorder : public JobSink {
   void OnHalt(bool now) override { heard.push_back(now ? "halt now" : "halt soon"); }
 };
 
-class JobStateTest : public testing::Test {
+class JobStateTest : public ::testing::Test {
  protected:
   JobStateTest() {
     spec_.counts = {1, 2};

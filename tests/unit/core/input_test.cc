@@ -24,7 +24,7 @@ WriteInputCommand Bytes(int64_t offset, std::string data, bool end = false) {
   return command;
 }
 
-WriteInputCommand Until(InputUntil until, WriteInputCommand command) {
+WriteInputCommand Waiting(InputUntil until, WriteInputCommand command) {
   command.until = until;
   return command;
 }
@@ -159,8 +159,8 @@ TEST_F(InputTest, BytesOfAnotherWriterAreNoRepeat) {
 
 TEST_F(InputTest, FedAndTakenAreWaitedFor) {
   Start();
-  auto fed = world_.WriteInput(Until(InputUntil::kFed, Bytes(0, "hello")));
-  auto taken = world_.WriteInput(Until(InputUntil::kTaken, Bytes(0, "hello")));
+  auto fed = world_.WriteInput(Waiting(InputUntil::kFed, Bytes(0, "hello")));
+  auto taken = world_.WriteInput(Waiting(InputUntil::kTaken, Bytes(0, "hello")));
   EXPECT_EQ(fed->calls, 0);
   EXPECT_NE(half().flags & record::kWatchInput, 0u);
   world_.shims.Feed(id_);
@@ -178,7 +178,7 @@ TEST_F(InputTest, FedAndTakenAreWaitedFor) {
 
 TEST_F(InputTest, AProcessThatClosesItsInputRefusesWhatComes) {
   Start();
-  auto waits = world_.WriteInput(Until(InputUntil::kTaken, Bytes(0, "hello")));
+  auto waits = world_.WriteInput(Waiting(InputUntil::kTaken, Bytes(0, "hello")));
   auto blocked = world_.WriteInput(Bytes(5, "0123456789abcdef"));
   world_.shims.Feed(id_);
   world_.shims.Take(id_, 3);

@@ -7,10 +7,10 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-constexpr char kOther[] = "spiffe://test/other";
+constexpr char kNeighbour[] = "spiffe://test/other";
 
-Permit PermitOfOther() {
-  const Caller caller{CallerKind::kSpiffe, kOther, Evidence::kCertificateUri};
+Permit PermitOfNeighbour() {
+  const Caller caller{CallerKind::kSpiffe, kNeighbour, Evidence::kCertificateUri};
   return Authorize(caller, Verb::kSpawn, Target::Host()).value();
 }
 
@@ -28,7 +28,7 @@ class QuotaTest : public SupervisorTest {
     return reply;
   }
   static SpawnCommand ByOther(SpawnCommand command) {
-    command.permit = PermitOfOther();
+    command.permit = PermitOfNeighbour();
     return command;
   }
   static SpawnCommand Long(SpawnCommand command) {
@@ -125,7 +125,7 @@ TEST_F(QuotaTest, SessionsAreBoundedForEachIdentity) {
   };
   EXPECT_EQ(open(PermitOf(), "o3").code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(refused.message()), HasSubstr("has 2 sessions, limit 2"));
-  EXPECT_TRUE(open(PermitOfOther(), "o3").ok());
+  EXPECT_TRUE(open(PermitOfNeighbour(), "o3").ok());
   world_.supervisor->CloseSession(
       {.permit = PermitOf(), .session_id = second.id, .token = second.token}, [](auto) {});
   world_.Turn();

@@ -20,7 +20,7 @@ namespace {
 using ::testing::Eq;
 using ::testing::MatchesRegex;
 
-constexpr absl::Duration kDeadline = absl::Seconds(60);
+constexpr absl::Duration kLogDeadline = absl::Seconds(60);
 
 class StderrLogTest : public ::testing::Test {
  protected:
@@ -45,14 +45,14 @@ TEST_F(StderrLogTest, LinesArriveInTheirOrder) {
   log.StartThread();
   log.Write("", "one");
   log.Write("now ", "two");
-  log.Flush(kDeadline);
+  log.Flush(kLogDeadline);
   EXPECT_THAT(ReadSome(), Eq("one\nnow two\n"));
 }
 
 TEST_F(StderrLogTest, WithoutAThreadTheyAreWrittenByFlush) {
   StderrLog log(write_.get());
   log.Write("shoald: ", "no threads");
-  log.Flush(kDeadline);
+  log.Flush(kLogDeadline);
   EXPECT_THAT(ReadSome(), Eq("shoald: no threads\n"));
 }
 
@@ -60,7 +60,7 @@ TEST_F(StderrLogTest, RepeatsAreOneLineWithTheirCount) {
   StderrLog log(write_.get());
   for (int i = 0; i < 100; ++i) log.Write(absl::StrCat(i, " "), "the disk is full");
   log.Write("100 ", "it is not");
-  log.Flush(kDeadline);
+  log.Flush(kLogDeadline);
   EXPECT_THAT(ReadSome(), Eq("0 the disk is full\n99 repeated 99 times: the disk is full\n"
                              "100 it is not\n"));
 }
@@ -69,7 +69,7 @@ TEST_F(StderrLogTest, ARepeatThatIsTheLastIsToldAtTheEnd) {
   StderrLog log(write_.get());
   log.StartThread();
   for (int i = 0; i < 3; ++i) log.Write("", "again");
-  log.Flush(kDeadline);
+  log.Flush(kLogDeadline);
   EXPECT_THAT(ReadSome(), Eq("again\nrepeated 2 times: again\n"));
 }
 
@@ -101,7 +101,7 @@ TEST_F(StderrLogTest, OneThatIsClosedSwallowsTheLog) {
   StderrLog deaf(write_.get());
   deaf.StartThread();
   for (int i = 0; i < 100; ++i) deaf.Write("", absl::StrCat("line ", i));
-  deaf.Flush(kDeadline);
+  deaf.Flush(kLogDeadline);
   pthread_sigmask(SIG_SETMASK, &old, nullptr);
 }
 
@@ -112,7 +112,7 @@ TEST_F(StderrLogTest, IsWhatSpdlogWritesTo) {
   spdlog::info("not this");
   spdlog::warn("but {}", "this");
   spdlog::warn("but {}", "this");
-  log->Flush(kDeadline);
+  log->Flush(kLogDeadline);
   spdlog::set_default_logger(before);
   EXPECT_THAT(ReadSome(), MatchesRegex("20..-..-..T..:..:......[+-]..:.. warning but this\n"
                                        "20.* warning repeated 1 time: but this\n"));

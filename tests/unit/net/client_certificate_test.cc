@@ -14,7 +14,7 @@ namespace {
 using ::shoal::testing::MakeSelfSigned;
 using ::testing::HasSubstr;
 
-std::string Refusal(const std::string& names) {
+std::string RefusalOfNames(const std::string& names) {
   const auto read = ReadClientCertificate(MakeSelfSigned({.names = names}).certificate);
   EXPECT_EQ(read.status().code(), absl::StatusCode::kPermissionDenied) << names;
   return std::string(read.status().message());
@@ -40,16 +40,16 @@ TEST(ClientCertificate, WithoutAUriItIsItsOneDnsName) {
 }
 
 TEST(ClientCertificate, AnythingElseIsNoIdentity) {
-  EXPECT_THAT(Refusal(""), HasSubstr("neither a URI nor a DNS name"));
-  EXPECT_THAT(Refusal("email:a@b.test"), HasSubstr("neither a URI nor a DNS name"));
-  EXPECT_THAT(Refusal("URI:spiffe://a/b,URI:spiffe://a/c"), HasSubstr("has 2 URIs"));
-  EXPECT_THAT(Refusal("DNS:a.test,DNS:b.test"), HasSubstr("has 2 DNS names"));
-  EXPECT_THAT(Refusal("URI:https://a/b"), HasSubstr("'https://a/b', which is no SPIFFE id"));
-  EXPECT_THAT(Refusal("URI:https://a/b,DNS:a.test"), HasSubstr("no SPIFFE id"));
-  EXPECT_THAT(Refusal("URI:spiffe://a/" + std::string(2100, 'b')),
+  EXPECT_THAT(RefusalOfNames(""), HasSubstr("neither a URI nor a DNS name"));
+  EXPECT_THAT(RefusalOfNames("email:a@b.test"), HasSubstr("neither a URI nor a DNS name"));
+  EXPECT_THAT(RefusalOfNames("URI:spiffe://a/b,URI:spiffe://a/c"), HasSubstr("has 2 URIs"));
+  EXPECT_THAT(RefusalOfNames("DNS:a.test,DNS:b.test"), HasSubstr("has 2 DNS names"));
+  EXPECT_THAT(RefusalOfNames("URI:https://a/b"), HasSubstr("'https://a/b', which is no SPIFFE id"));
+  EXPECT_THAT(RefusalOfNames("URI:https://a/b,DNS:a.test"), HasSubstr("no SPIFFE id"));
+  EXPECT_THAT(RefusalOfNames("URI:spiffe://a/" + std::string(2100, 'b')),
               HasSubstr("has a URI of 2111 bytes, 'spiffe://a/bbb"));
-  EXPECT_THAT(Refusal("DNS:uid\\:0"), HasSubstr("which is none"));
-  EXPECT_THAT(Refusal("DNS:*.test"), HasSubstr("which is none"));
+  EXPECT_THAT(RefusalOfNames("DNS:uid\\:0"), HasSubstr("which is none"));
+  EXPECT_THAT(RefusalOfNames("DNS:*.test"), HasSubstr("which is none"));
   EXPECT_THAT(std::string(ReadClientCertificate("").status().message()),
               HasSubstr("cannot be read"));
 }

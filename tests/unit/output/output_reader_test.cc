@@ -21,9 +21,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr char kId[] = "ABCDEFGHIJKLMNOP";
-constexpr char kOther[] = "QRSTUVWXYZ234567";
-constexpr int64_t kSegment = 1 << 20;
+constexpr char kRead[] = "ABCDEFGHIJKLMNOP";
+constexpr char kOtherRead[] = "QRSTUVWXYZ234567";
+constexpr int64_t kReaderSegment = 1 << 20;
 constexpr WantedStreams kOutAndErr = {true, true, false};
 
 // Takes `room` frames and writes them down as words.
@@ -74,7 +74,7 @@ class OutputReaderTest : public ::testing::Test {
   OutputUpdate UpdateOf(const std::string& id, int64_t out, int64_t err = 0) {
     OutputUpdate update;
     update.id = id;
-    update.segment_bytes = kSegment;
+    update.segment_bytes = kReaderSegment;
     update.streams[record::kStdout].end = out;
     update.streams[record::kStderr].end = err;
     update.has = {true, true, false};
@@ -97,13 +97,13 @@ class OutputReaderTest : public ::testing::Test {
 
 TEST_F(OutputReaderTest, StreamsComeInTheOrderOfTheirReports) {
   Begin();
-  Write(kId, 0, "onethree");
-  Write(kId, 1, "two");
-  reader_->Tell(UpdateOf(kId, 3));
+  Write(kRead, 0, "onethree");
+  Write(kRead, 1, "two");
+  reader_->Tell(UpdateOf(kRead, 3));
   Run();
-  reader_->Tell(UpdateOf(kId, 3, 3));
+  reader_->Tell(UpdateOf(kRead, 3, 3));
   Run();
-  reader_->Tell(UpdateOf(kId, 8, 3));
+  reader_->Tell(UpdateOf(kRead, 8, 3));
   Run();
   EXPECT_THAT(sink_->words, ElementsAre("A0@0 one", "A1@0 two", "A0@3 three"));
   EXPECT_FALSE(sink_->ending);
@@ -111,10 +111,10 @@ TEST_F(OutputReaderTest, StreamsComeInTheOrderOfTheirReports) {
 
 TEST_F(OutputReaderTest, FramesHaveALimitAndProcessesTakeTurns) {
   Begin();
-  Write(kId, 0, std::string(80 << 10, 'a'));
-  Write(kOther, 0, "b");
-  reader_->Tell(UpdateOf(kId, 80 << 10));
-  reader_->Tell(UpdateOf(kOther, 1));
+  Write(kRead, 0, std::string(80 << 10, 'a'));
+  Write(kOtherRead, 0, "b");
+  reader_->Tell(UpdateOf(kRead, 80 << 10));
+  reader_->Tell(UpdateOf(kOtherRead, 1));
   Run();
   EXPECT_THAT(sink_->words, ElementsAre("A0@0 32768 bytes", "Q0@0 b", "A0@32768 32768 bytes",
                                         "A0@65536 16384 bytes"));
@@ -122,17 +122,17 @@ TEST_F(OutputReaderTest, FramesHaveALimitAndProcessesTakeTurns) {
 
 TEST_F(OutputReaderTest, AfterSomeFramesAnotherReaderHasItsTurn) {
   Begin();
-  Write(kId, 0, std::string(1 << 20, 'a'));
-  reader_->Tell(UpdateOf(kId, 1 << 20));
+  Write(kRead, 0, std::string(1 << 20, 'a'));
+  reader_->Tell(UpdateOf(kRead, 1 << 20));
   EXPECT_EQ(Run(), 2);  // of 16 frames each
   EXPECT_EQ(sink_->words.size(), 32u);
 }
 
 TEST_F(OutputReaderTest, AFullSinkIsOfferedTheSameBytesAgain) {
   Begin();
-  Write(kId, 0, "hello");
+  Write(kRead, 0, "hello");
   sink_->room = 0;
-  reader_->Tell(UpdateOf(kId, 5));
+  reader_->Tell(UpdateOf(kRead, 5));
   EXPECT_EQ(Run(), 1);
   EXPECT_THAT(TakeWords(), IsEmpty());
   sink_->room = 1;
@@ -142,9 +142,9 @@ TEST_F(OutputReaderTest, AFullSinkIsOfferedTheSameBytesAgain) {
 
 TEST_F(OutputReaderTest, WhatWasDroppedIsAGapWithItsReason) {
   Begin();
-  Write(kId, 0, "tail", kSegment);
-  OutputUpdate update = UpdateOf(kId, kSegment + 4);
-  update.streams[record::kStdout].begin = kSegment;
+  Write(kRead, 0, "tail", kReaderSegment);
+  OutputUpdate update = UpdateOf(kRead, kReaderSegment + 4);
+  update.streams[record::kStdout].begin = kReaderSegment;
   update.drops_oldest = true;
   reader_->Tell(update);
   Run();
@@ -153,28 +153,28 @@ TEST_F(OutputReaderTest, WhatWasDroppedIsAGapWithItsReason) {
 
 TEST_F(OutputReaderTest, AMissingSegmentIsAskedAboutOnceThenAGap) {
   Begin();
-  Write(kId, 0, "tail", kSegment);
-  reader_->Tell(UpdateOf(kId, kSegment + 4));
+  Write(kRead, 0, "tail", kReaderSegment);
+  reader_->Tell(UpdateOf(kRead, kReaderSegment + 4));
   reader_->TellFinal();
   Run();
-  EXPECT_THAT(asked_, ElementsAre(kId));
+  EXPECT_THAT(asked_, ElementsAre(kRead));
   EXPECT_THAT(sink_->words, IsEmpty());
   EXPECT_FALSE(sink_->closed) << "the answer is to come";
-  OutputUpdate answer = UpdateOf(kId, kSegment + 4);
+  OutputUpdate answer = UpdateOf(kRead, kReaderSegment + 4);
   answer.checked = true;
   reader_->Tell(answer);
   Run();
   EXPECT_THAT(sink_->words, ElementsAre("A0@0 gap to 1048576 for 2", "A0@1048576 tail"));
-  EXPECT_THAT(asked_, ElementsAre(kId));
+  EXPECT_THAT(asked_, ElementsAre(kRead));
   EXPECT_TRUE(sink_->closed);
 }
 
 TEST_F(OutputReaderTest, WhatIsGoneEndsWithAGap) {
   Begin({true, false, false});
-  reader_->Tell(UpdateOf(kId, 9));
+  reader_->Tell(UpdateOf(kRead, 9));
   Run();
   OutputUpdate gone;
-  gone.id = kId;
+  gone.id = kRead;
   gone.gone = true;
   reader_->Tell(gone);
   reader_->TellFinal();
@@ -185,8 +185,8 @@ TEST_F(OutputReaderTest, WhatIsGoneEndsWithAGap) {
 
 TEST_F(OutputReaderTest, EveryWantedStreamOfWhatIsCompleteEnds) {
   Begin();
-  Write(kId, 0, "hi");
-  OutputUpdate update = UpdateOf(kId, 2);
+  Write(kRead, 0, "hi");
+  OutputUpdate update = UpdateOf(kRead, 2);
   update.complete = update.truncated = true;
   reader_->Tell(update);
   reader_->TellFinal();
@@ -199,13 +199,13 @@ TEST_F(OutputReaderTest, ReadingBeginsWhereItWasLeftOff) {
   OutputStart start;
   start.from = OutputStart::From::kTailBytes;
   start.number = 2;
-  start.resume[{kId, record::kStdout}] = 4;
+  start.resume[{kRead, record::kStdout}] = 4;
   Begin(kOutAndErr, start);
-  Write(kId, 0, "0123456");
-  Write(kId, 1, "abcdef");
-  Write(kOther, 0, "new");
-  reader_->Tell(UpdateOf(kId, 7, 6));
-  OutputUpdate later = UpdateOf(kOther, 3);
+  Write(kRead, 0, "0123456");
+  Write(kRead, 1, "abcdef");
+  Write(kOtherRead, 0, "new");
+  reader_->Tell(UpdateOf(kRead, 7, 6));
+  OutputUpdate later = UpdateOf(kOtherRead, 3);
   later.is_new = true;
   reader_->Tell(later);
   Run();
@@ -215,7 +215,7 @@ TEST_F(OutputReaderTest, ReadingBeginsWhereItWasLeftOff) {
 TEST_F(OutputReaderTest, ADirectoryThatCannotBeReadEndsTheSink) {
   reader_ = std::make_shared<OutputReader>(/*directory=*/-1, kOutAndErr, OutputStart{}, sink_,
                                            [](const std::string&) {});
-  reader_->Tell(UpdateOf(kId, 3));
+  reader_->Tell(UpdateOf(kRead, 3));
   Run();
   EXPECT_FALSE(sink_->failure.ok());
   EXPECT_FALSE(sink_->closed);

@@ -13,14 +13,14 @@ namespace {
 
 using ::testing::ElementsAre;
 
-v1::ProcessSpec TrueSpec() {
+v1::ProcessSpec SpecOfTrue() {
   v1::ProcessSpec spec;
   spec.add_argv("/bin/true");
   return spec;
 }
 
 TEST(StoredSpec, WhatIsStoredMeansTheSameWithoutTheRequest) {
-  v1::ProcessSpec proto = TrueSpec();
+  v1::ProcessSpec proto = SpecOfTrue();
   proto.add_env("A=b");
   SetDuration(absl::Milliseconds(1500), proto.mutable_grace());
   SetDuration(absl::Minutes(3), proto.mutable_time_limit());
@@ -40,7 +40,7 @@ TEST(StoredSpec, WhatIsStoredMeansTheSameWithoutTheRequest) {
 
 // The agents before 0.2 kept the message as it was, its fields in their order.
 TEST(StoredSpec, TheEnvironmentMayStandAmongTheOtherFields) {
-  v1::ProcessSpec proto = TrueSpec();
+  v1::ProcessSpec proto = SpecOfTrue();
   proto.add_env("A=b");
   proto.set_cwd("/tmp");
   proto.set_name("web");
@@ -57,7 +57,7 @@ TEST(StoredSpec, DamagedStoredBytesAreDataLoss) {
 }
 
 TEST(TemplateSpec, IsTheProgramOnItsOwnToldToBeATemplate) {
-  v1::ProcessSpec spec = TrueSpec();
+  v1::ProcessSpec spec = SpecOfTrue();
   spec.add_argv("argument");
   spec.add_env("A=1");
   spec.add_env("SHOAL_TEMPLATE=0");
