@@ -1,8 +1,9 @@
 # shoal_add_test(NAME LEVEL unit|shim|rpc|system [LABELS label…] SOURCES file… [LIBS library…] [TIMEOUT seconds])
 #
 # A GoogleTest executable: linked to GTest::gtest_main and `LIBS`, given the warnings and sanitizers of every
-# target, its tests found when ctest starts and labelled LEVEL and LABELS (fault, core, …). It is built by the
-# targets <LEVEL>_tests and <label>_tests, so that a sanitizer tree needs to build only what it runs.
+# target, its tests found when ctest starts and labelled LEVEL and LABELS (fault, core, …; plain: a sanitizer does not go
+# with some of them). It is built by the targets <LEVEL>_tests and <label>_tests, so that a tree needs to build only what it
+# runs.
 #
 # shoal_add_script_test(NAME LEVEL … [LABELS label…] COMMAND word… [DEPENDS target…] [TIMEOUT seconds])
 #
@@ -35,6 +36,15 @@ function(shoal_add_test name)
   target_link_libraries(${name} PRIVATE ${arg_LIBS} GTest::gmock GTest::gtest_main)
   shoal_target(${name} tests)
   shoal_label_targets("${labels}" ${name})
+  if(SHOAL_SANITIZE AND arg_LEVEL STREQUAL "unit")
+    # In four processes: a sanitizer takes longer to start than most tests.
+    foreach(part RANGE 3)
+      add_test(NAME ${name}.${part} COMMAND ${name})
+      set_tests_properties(${name}.${part} PROPERTIES LABELS "${labels}" TIMEOUT 600
+        ENVIRONMENT "GTEST_TOTAL_SHARDS=4;GTEST_SHARD_INDEX=${part}")
+    endforeach()
+    return()
+  endif()
   gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
     TEST_LIST ${name}_found PROPERTIES TIMEOUT ${arg_TIMEOUT})
   # gtest_discover_tests loses all but the first item of a list property, so labels are set by a file of our own.

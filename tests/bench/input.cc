@@ -42,13 +42,19 @@ size_t FeedRaw(int writes, const std::string& path) {
   const Piped source = StartWriter(Source(writes));
   GrowingFile file(path);
   auto [client, server] = SocketPair();
+  // A file takes without a copy what comes from a pipe.
+  auto [to_file, from_server] = Pipe();
   auto [read_end, write_end] = Pipe();
   std::thread writer(
       [&source, socket = std::move(client)] { CopyAll(source.pipe.get(), socket.get()); });
-  std::thread keeper([&file, &server = server] { file.FillFrom(server.get()); });
+  std::thread receiver([socket = std::move(server), pipe = std::move(from_server)] {
+    SpliceAll(socket.get(), pipe.get());
+  });
+  std::thread keeper([&file, &to_file = to_file] { file.FillFrom(to_file.get()); });
   std::thread feeder([&file, pipe = std::move(write_end)] { file.SendTo(pipe.get()); });
   const size_t total = RunSink(Sink(), read_end.get());
   writer.join();
+  receiver.join();
   keeper.join();
   feeder.join();
   WaitRaw(source.pid);

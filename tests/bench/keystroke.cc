@@ -1,7 +1,9 @@
 // A keystroke to `cat` at a terminal and its way back through `shoal attach`, against a unary call to
 // the same agent and against `cat` at a terminal without Shoal.
 #include <algorithm>
+#include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -48,12 +50,11 @@ std::vector<double> ByHand(const testing::CommandOptions& options, int keys) {
 }
 
 std::vector<double> ByAttach(BenchAgent& agent, const testing::CommandOptions& options, int keys) {
-  const std::vector<std::string> shoal = {testing::ShoalPath(), "-H", agent.process().target()};
-  std::vector<std::string> start = shoal, attach = shoal;
-  for (const char* word : {"start", "-t", "--name", "keys", "--"}) start.emplace_back(word);
+  std::vector<std::string> start = {"start", "-t", "--name", "keys", "--"};
   for (std::string& word : Echo()) start.push_back(std::move(word));
-  for (const char* word : {"attach", "keys"}) attach.emplace_back(word);
-  WaitRaw(SpawnRaw(start));
+  if (!RunShoal(agent, std::move(start))) exit(1);
+  const std::vector<std::string> attach = {testing::ShoalPath(), "-H", agent.process().target(),
+                                           "attach", "keys"};
   testing::TerminalSession terminal(attach, options);
   terminal.AwaitText("ready");
   std::vector<double> spans = TypeKeys(terminal, keys);

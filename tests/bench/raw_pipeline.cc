@@ -64,16 +64,25 @@ void CopyAll(int from, int to) {
   }
 }
 
+void SpliceAll(int from, int to) {
+  ssize_t moved;
+  while ((moved = splice(from, nullptr, to, nullptr, 1 << 20, 0)) > 0) {
+  }
+  Require(moved == 0, "splice");
+}
+
 GrowingFile::GrowingFile(const std::string& path)
     : fd_(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)) {
   Require(static_cast<bool>(fd_), "open");
 }
 
 void GrowingFile::FillFrom(int source) {
-  for (ssize_t moved; (moved = splice(source, nullptr, fd_.get(), nullptr, 1 << 20, 0)) > 0;) {
+  ssize_t moved;
+  while ((moved = splice(source, nullptr, fd_.get(), nullptr, 1 << 20, 0)) > 0) {
     MutexLock lock(&mu_);
     length_ += moved;
   }
+  Require(moved == 0, "splice");
   MutexLock lock(&mu_);
   complete_ = true;
 }

@@ -42,13 +42,15 @@ std::pair<UniqueFd, UniqueFd> SocketPair();
 // Until the end; how many bytes there were.
 size_t ReadAll(int fd);
 void CopyAll(int from, int to);
+// The same without a copy: one of the two is a pipe.
+void SpliceAll(int from, int to);
 
 // A file that one thread appends to, and another reads as it grows.
 class GrowingFile {
  public:
   explicit GrowingFile(const std::string& path);
 
-  // From a pipe or a socket, without a copy, until its end.
+  // From a pipe, without a copy, until its end.
   void FillFrom(int source);
   // All of it, to a pipe or a socket.
   void SendTo(int target);

@@ -58,6 +58,7 @@ class CallbackThread {
       }
       CallbackScope scope;
       next();
+      next = nullptr;  // inside, too: what it holds may be the last of a Host
     }
   }
 

@@ -170,12 +170,13 @@ absl::StatusOr<TemplateProgram> FakeShims::FindProgram(const Spec& spec) {
                          .argv = {spec.argv[0]}};
 }
 
-void FakeShims::StartAll() {
+int FakeShims::StartAll() {
   std::vector<std::string> ids;
   for (const auto& [number, slot] : slots_) {
     if (slot.locked && slot.shim.flags == 0) ids.push_back(slot.id);
   }
   for (const std::string& id : ids) Started(id);
+  return static_cast<int>(ids.size());
 }
 
 void FakeShims::Overflow() {

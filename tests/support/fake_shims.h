@@ -73,7 +73,7 @@ class FakeShims final : public ShimSlots, public ForkOffers, public Programs, pu
   void Offer(const std::string& id);
   void Withdraw(const std::string& id);
   ForkParent ParentOf(const std::string& id);
-  void StartAll();  // every shim whose program has not started
+  int StartAll();  // every shim whose program has not started
   void Overflow();
   void Disconnect();
   // The host was rebooted: no slot is left.

@@ -31,7 +31,12 @@ class JobFixture : public ::testing::Test, protected JobSink {
   // Calls that were held end with the test: each holds its link.
   ~JobFixture() override {
     EXPECT_FALSE(thread_.joinable()) << "Finish() was not called";
-    for (Link* link : {a_.get(), b_.get()}) link->CancelAllAndWait();
+    job_.reset();
+    for (const std::shared_ptr<Link>* link : {&a_, &b_}) {
+      (*link)->CancelAllAndWait();
+      // A Host that ends inside a callback waits for its calls on a thread of its own.
+      while (link->use_count() > 1) std::this_thread::yield();
+    }
   }
 
   // Runs it on a thread of its own.

@@ -61,7 +61,8 @@ class Model {
         return;
       case 4:
       case 5:
-        return world_.shims.StartAll();
+        world_.shims.StartAll();
+        return;
       case 6:
       case 7:
         return Exit();
