@@ -1,0 +1,94 @@
+// Our terminal at a process that runs: what it prints comes here, what is typed goes there.
+//
+//   1. its input is held, our terminal is raw, its terminal gets the size of ours    Begin
+//   2. its output is followed, from a little before its end                           Subscribe
+//   3. what is typed is passed on, up to the detach keys                              TypedInput
+//   4. it has ended, or goes on without us: our terminal is as before                 Run
+//
+// Ownership:     the caller's; shares the host. Lives until the program ends, as TypedInput says.
+// Thread-safety: Run() once, on one thread.
+// Blocking:      Run() until the process has ended with its output, or was left.
+// Errors:        told on stderr, and in the exit status.
+#ifndef SHOAL_CLIENT_CLI_ATTACHMENT_H_
+#define SHOAL_CLIENT_CLI_ATTACHMENT_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "client/cli/detach_keys.h"
+#include "client/cli/interrupts.h"
+#include "client/cli/invocation.h"
+#include "client/cli/lookup.h"
+#include "client/cli/terminal_link.h"
+#include "client/cli/typed_input.h"
+#include "shoal/host.h"
+#include "shoal/host/event_queue.h"
+
+namespace shoal::cli {
+
+struct AttachmentOptions {
+  std::string detach_keys = "ctrl-p,ctrl-q";
+  bool steal = false;
+  bool read_only = false;
+  int tail = 10;  // lines of earlier output that are shown at the beginning
+};
+
+class Attachment {
+ public:
+  // `keys` are those of `options`.
+  Attachment(AttachmentOptions options, DetachKeys keys, Found found, Invocation& invocation,
+             Interrupts& interrupts);
+
+  // The exit status.
+  int Run();
+
+ private:
+  // From the threads that hear of it to that of Run().
+  struct News {
+    std::optional<v1::ReadOutputResponse> frame;
+    absl::Status connection;  // with has_connection
+    bool has_connection = false;
+    bool is_end = false;  // of the output
+    absl::Status end;
+    bool is_detached = false;  // by the keys, or a signal
+    absl::Status input;        // why nothing more is passed on
+  };
+
+  bool has_terminal() const { return found_.process.has_terminal(); }
+  bool writes() const {
+    return is_input_given_ && !options_.read_only && found_.process.has_input();
+  }
+  TypedInputObserver MakeObserver();
+
+  absl::Status Begin();
+  void Subscribe();
+  void OnSignal(int number);
+  // False: nothing more is to be shown.
+  bool Take(News& news);
+  bool Show(const v1::ReadOutputResponse& frame);
+  void TellLostInput(const absl::Status& reason);
+  bool EndThreads();
+  int Finish(bool is_all_written);
+
+  const AttachmentOptions options_;
+  const Found found_;
+  const bool is_input_given_;
+  Invocation& invocation_;
+  Interrupts& interrupts_;
+  TerminalLink terminal_;
+  EventQueue<News> queue_;
+  TypedInput input_;
+  std::unique_ptr<Subscription> output_;
+  int64_t shown_ = 0;  // one past the newest byte of its stdout that was shown
+  bool is_detached_ = false;
+  absl::Status output_end_;
+  std::atomic<int> end_signal_ = 0;
+};
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_ATTACHMENT_H_
