@@ -2,25 +2,55 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "agent/core/reason.h"
 #include "common/ids.h"
 
 namespace shoal::agent {
 namespace {
 
+// `what`: the caller would have to show, or to do.
+absl::Status Fenced(const SessionEntry& session, absl::string_view what) {
+  const Takeover taken = session.takeover.value_or(Takeover());
+  return WithReason(
+      kReasonFenced,
+      absl::FailedPreconditionError(absl::StrCat(
+          "session ", session.id.substr(0, kShortIdLength), " was taken over by ", taken.by, " at ",
+          absl::FormatTime("%H:%M:%S", taken.time, absl::UTCTimeZone()), " UTC: ", what)));
+}
+
+absl::Status CheckToken(const SessionEntry& session, absl::string_view token) {
+  if (token == session.token) return absl::OkStatus();
+  const std::vector<std::string>& fenced = session.fenced_tokens;
+  if (std::find(fenced.begin(), fenced.end(), token) != fenced.end()) {
+    return Fenced(session, "this token does not count any more");
+  }
+  return absl::PermissionDeniedError(
+      absl::StrCat("token is not that of session ", session.id.substr(0, kShortIdLength)));
+}
+
 absl::Status CheckSession(const Caller& caller, Verb verb, const Target& target) {
   const SessionEntry& session = *target.session();
-  const std::string id = session.id.substr(0, kShortIdLength);
   switch (verb) {
     case Verb::kSpawn:
-      if (MayActFor(caller, session.owner)) return absl::OkStatus();
-      return absl::PermissionDeniedError(
-          absl::StrCat("session ", id, " belongs to another identity"));
+    case Verb::kTakeover:
+      if (!MayActFor(caller, session.owner)) {
+        return absl::PermissionDeniedError(absl::StrCat(
+            "session ", session.id.substr(0, kShortIdLength), " belongs to another identity"));
+      }
+      if (verb == Verb::kTakeover) return absl::OkStatus();
+      if (target.token()) return CheckToken(session, *target.token());
+      if (!session.takeover) return absl::OkStatus();
+      return Fenced(session, "a start in it must show the token that counts now");
     case Verb::kKeepAlive:
     case Verb::kCloseSession:
-      if (target.token() == session.token) return absl::OkStatus();
-      return absl::PermissionDeniedError(absl::StrCat("token is not that of session ", id));
+      return CheckToken(session, target.token().value_or(""));
     default:
       return absl::OkStatus();
   }
@@ -93,6 +123,8 @@ absl::string_view NameOf(Verb verb) {
       return "Open";
     case Verb::kKeepAlive:
       return "KeepAlive";
+    case Verb::kTakeover:
+      return "Takeover";
     case Verb::kCloseSession:
       return "Close";
     case Verb::kListSessions:

@@ -2,15 +2,17 @@
 // demand.
 //
 // Every caller may see, signal and end everything on this host. What belongs to an owner stays his
-// (see MayActFor): he alone starts processes in his session, and forks, detaches and acknowledges the
-// output of his process, writes its input and resizes its terminal. A session is renewed and closed by its token, whichever caller shows it. A
+// (see MayActFor): he alone starts processes in his session and takes it over, and forks, detaches and
+// acknowledges the output of his process, writes its input and resizes its terminal. A session is renewed
+// and closed by its token, whichever caller shows it; a token that it had before a takeover is fenced. A
 // request_id needs no rule: RequestLog keeps it by the owner of the Permit, so that the same
 // request_id of another caller is another request.
 //
 // Ownership:     plain data.
 // Thread-safety: thread-safe; a target is used within the call only.
 // Blocking:      never blocks.
-// Errors:        PERMISSION_DENIED.
+// Errors:        PERMISSION_DENIED. FAILED_PRECONDITION, reason FENCED: the token counted before a
+//                takeover; or none was shown for a start in a session that was taken over.
 #ifndef SHOAL_AGENT_CORE_ACCESS_H_
 #define SHOAL_AGENT_CORE_ACCESS_H_
 
@@ -42,6 +44,7 @@ enum class Verb {
   kResizeTerminal,
   kOpenSession,
   kKeepAlive,
+  kTakeover,
   kCloseSession,
   kListSessions,
   kCreateTemplate,

@@ -240,7 +240,7 @@ std::string Admission::NameFor(Batch* batch, size_t index) {
 
 absl::StatusOr<Permit> Admission::AuthorizeInSession(const SpawnCommand& command) const {
   if (command.session_id.empty()) return command.permit;
-  return sessions_->AuthorizeSpawn(command.permit, command.session_id);
+  return sessions_->AuthorizeSpawn(command.permit, command.session_id, command.session_token);
 }
 
 absl::Status Admission::CheckQuotas(const Batch& batch) const {

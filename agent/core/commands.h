@@ -37,7 +37,8 @@ struct SpawnItem {
 };
 
 struct SpawnCommand : LoggedCall {
-  std::string session_id = {};  // empty: DETACHED
+  std::string session_id = {};     // empty: DETACHED
+  std::string session_token = {};  // empty: the caller shows none
   std::vector<SpawnItem> items = {};
 };
 
@@ -107,6 +108,12 @@ struct UpdateCommand : LoggedCall {
 struct OpenSessionCommand : LoggedCall {
   std::string name = {};
   absl::Duration ttl = absl::Seconds(15);
+};
+
+// Gives a session of its owner a new token; see agent/core/takeovers.h.
+struct TakeoverCommand : LoggedCall {
+  std::string session_id = {};
+  std::optional<absl::Duration> unrenewed_for = {};  // only if it was not renewed for so long
 };
 
 // Closes a session by its token; idempotent by state.

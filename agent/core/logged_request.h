@@ -2,7 +2,7 @@
 //
 //   logged               LoggedCall: carried out once; a repeat is answered with what the first one
 //                        did. Undone with a failed commit, so that the repeat is carried out.
-//                        Spawn, Signal, Update, Delete, OpenSession, CreateTemplate,
+//                        Spawn, Signal, Update, Delete, OpenSession, Takeover, CreateTemplate,
 //                        DeleteTemplates; a Close that keeps descendants would be one.
 //   idempotent by state  carried out by each repeat, and whether or not the commit works
 //                        (Ledger::ThenAlways): Terminate, every other Close, KeepAlive. Their
@@ -52,6 +52,8 @@ enum class RequestKind {
   kOpenSession,
   kCreateTemplate,
   kDeleteTemplates,
+  kTakeover,
+  kLast = kTakeover,
 };
 
 struct LoggedOutcome {
@@ -62,7 +64,7 @@ struct LoggedOutcome {
 // The outcome of a call.
 struct Decision {
   absl::Status status = {};  // not OK: the whole call was refused
-  std::string made_id = {};  // the session or template of kOpenSession, kCreateTemplate
+  std::string made_id = {};  // the session or template of kOpenSession, kTakeover, kCreateTemplate
   std::vector<LoggedOutcome> outcomes = {};  // of kSignal, kUpdate, kDelete, kDeleteTemplates
 };
 

@@ -214,6 +214,16 @@ struct Opener {
   std::string process_id;  // of the process in whose tree it runs; empty: of none
 };
 
+// The last time that a session was given to another client of its owner.
+struct Takeover {
+  std::string by;  // the caller's name
+  std::string request_id;
+  absl::Time time;
+};
+
+// Of the tokens that no longer count the last are known: their holders are told why.
+inline constexpr size_t kMaxFencedTokens = 16;
+
 struct SessionEntry {
   std::string id;
   std::string name;
@@ -227,6 +237,8 @@ struct SessionEntry {
   absl::Duration expires_boottime;  // CLOCK_BOOTTIME; what counts
   bool over = false;                // closed or lapsed; kept until its processes are over
   bool expired = false;             // over because it lapsed
+  std::optional<Takeover> takeover;
+  std::vector<std::string> fenced_tokens;  // oldest first
 };
 
 }  // namespace shoal::agent

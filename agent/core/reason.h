@@ -17,10 +17,13 @@ inline constexpr absl::string_view kReasonPayload = "shoal.dev/Reason";
 
 // The caller can write the blob and repeat the request: such a refusal is not kept.
 inline constexpr absl::string_view kReasonBlobMissing = "BLOB_MISSING";
+// The session was given to another client.
+inline constexpr absl::string_view kReasonFenced = "FENCED";
 inline constexpr absl::string_view kReasonInputClosed = "INPUT_CLOSED";
 inline constexpr absl::string_view kReasonInputConflict = "INPUT_CONFLICT";
 inline constexpr absl::string_view kReasonOutcomeUnknown = "OUTCOME_UNKNOWN";
 inline constexpr absl::string_view kReasonRequestIdTime = "REQUEST_ID_TIME";
+inline constexpr absl::string_view kReasonSessionInUse = "SESSION_IN_USE";
 inline constexpr absl::string_view kReasonUnmanaged = "UNMANAGED";
 
 inline absl::Status WithReason(absl::string_view reason, absl::Status status) {

@@ -36,6 +36,8 @@ absl::string_view NameOf(RequestKind kind) {
       return "TemplateService.Create";
     case RequestKind::kDeleteTemplates:
       return "TemplateService.Delete";
+    case RequestKind::kTakeover:
+      return "Takeover";
   }
   return "another call";
 }

@@ -18,22 +18,33 @@ SessionEntry* SessionTable::Add(SessionEntry session) {
   SessionEntry* added = entry.get();
   sessions_[added->id] = std::move(entry);
   ++by_owner_[added->owner];
-  if (added->opener && !added->opener->process_id.empty()) {
-    opened_from_.emplace(added->opener->process_id, added);
-  }
+  Link(added);
   return added;
+}
+
+void SessionTable::Link(SessionEntry* session) {
+  if (!session->opener || session->opener->process_id.empty()) return;
+  opened_from_.emplace(session->opener->process_id, session);
+}
+
+void SessionTable::Unlink(const SessionEntry* session) {
+  if (!session->opener) return;
+  const auto [begin, end] = opened_from_.equal_range(session->opener->process_id);
+  const auto own = std::find_if(begin, end, [&](const auto& one) { return one.second == session; });
+  if (own != end) opened_from_.erase(own);
+}
+
+void SessionTable::SetOpener(SessionEntry* session, std::optional<Opener> opener) {
+  Unlink(session);
+  session->opener = std::move(opener);
+  Link(session);
 }
 
 void SessionTable::Remove(const std::string& session_id) {
   const auto found = sessions_.find(session_id);
   if (found == sessions_.end()) return;
   const SessionEntry* const session = found->second.get();
-  if (session->opener) {
-    const auto [begin, end] = opened_from_.equal_range(session->opener->process_id);
-    const auto own =
-        std::find_if(begin, end, [&](const auto& one) { return one.second == session; });
-    if (own != end) opened_from_.erase(own);
-  }
+  Unlink(session);
   if (const auto owner = by_owner_.find(session->owner); --owner->second == 0) {
     by_owner_.erase(owner);
   }
@@ -101,13 +112,15 @@ absl::Status SessionTable::Gone(const std::string& session_id) const {
 }
 
 absl::StatusOr<Permit> SessionTable::AuthorizeSpawn(const Permit& call,
-                                                    const std::string& session_id) const {
+                                                    const std::string& session_id,
+                                                    const std::string& token) const {
   const SessionEntry* session = Find(session_id);
   if (session == nullptr || session->over) {
     return absl::FailedPreconditionError(
         absl::StrCat("SESSION_EXPIRED: ", Gone(session_id).message()));
   }
-  return Authorize(call.caller(), Verb::kSpawn, Target::Session(*session));
+  return Authorize(call.caller(), Verb::kSpawn,
+                   token.empty() ? Target::Session(*session) : Target::Session(*session, token));
 }
 
 int64_t SessionTable::DeadManOf(const std::string& session_id) const {

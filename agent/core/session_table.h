@@ -13,6 +13,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ class SessionTable {
 
   SessionEntry* Add(SessionEntry session);
   void Remove(const std::string& session_id);
+  // Another program takes the place of the one that has opened it.
+  void SetOpener(SessionEntry* session, std::optional<Opener> opener);
   // Null if it is unknown, or forgotten.
   SessionEntry* Find(const std::string& session_id) const;
   std::vector<const SessionEntry*> Living() const;  // not over
@@ -50,14 +53,19 @@ class SessionTable {
   // NOT_FOUND: how and when it ended, if that is known.
   absl::Status Gone(const std::string& session_id) const;
 
-  // FAILED_PRECONDITION when it is over or unknown, PERMISSION_DENIED when another owns it.
-  absl::StatusOr<Permit> AuthorizeSpawn(const Permit& call, const std::string& session_id) const;
+  // FAILED_PRECONDITION when it is over or unknown, or `token` is fenced; PERMISSION_DENIED when another
+  // owns it. `token`: empty: the caller shows none.
+  absl::StatusOr<Permit> AuthorizeSpawn(const Permit& call, const std::string& session_id,
+                                        const std::string& token) const;
 
   // CLOCK_BOOTTIME nanoseconds after which a shim may end the session's processes if no agent
   // lives.
   int64_t DeadManOf(const std::string& session_id) const;
 
  private:
+  void Link(SessionEntry* session);
+  void Unlink(const SessionEntry* session);
+
   struct Ended {
     absl::Time time;
     absl::string_view how;

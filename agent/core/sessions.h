@@ -58,12 +58,13 @@ class Sessions {
   void OnProcessOver(const ProcessEntry& process);
   int LiveProcessesOf(const std::string& session_id) const;
 
- private:
+  // For a takeover, too. Its processes are told in slices, as of `caller`.
+  void Renew(const Caller& caller, SessionEntry* session);
   std::optional<Opener> OpenerOf(const Caller& caller) const;
+
+ private:
   // Opens that an older agent served are in the log of this one.
   void AdoptRequest(const SessionEntry& session);
-  // Its processes are told in slices, as of `caller`.
-  void Renew(const Caller& caller, SessionEntry* session);
   void Watch(const std::string& session_id);
   void OnTimer(const std::string& session_id, absl::Duration due);
   void Lapse(SessionEntry* session);

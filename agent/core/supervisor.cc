@@ -20,6 +20,7 @@
 #include "agent/core/sessions.h"
 #include "agent/core/signal_sender.h"
 #include "agent/core/start_queue.h"
+#include "agent/core/takeovers.h"
 #include "agent/core/template_requests.h"
 #include "agent/core/templates.h"
 #include "agent/core/terminator.h"
@@ -45,6 +46,7 @@ class Supervisor::Impl final : public ProcessEvents {
         reader(&core, ports, &launcher, &forks),
         retention(&core, ports.output, ports.files, &reader),
         sessions(&core, ports, &session_table, &terminator, &retention),
+        takeovers(&core, &session_table, &sessions),
         admission(&core, ports.files, &session_table, &queue, &launcher, &templates, &forks),
         signals(&core, ports.trees),
         inputs(&core, ports.slots, ports.inputs),
@@ -175,6 +177,7 @@ class Supervisor::Impl final : public ProcessEvents {
   RecordReader reader;
   Retention retention;
   agent::Sessions sessions;
+  Takeovers takeovers;
   Admission admission;
   SignalSender signals;
   Inputs inputs;
@@ -242,6 +245,12 @@ void Supervisor::Select(const Permit& permit, const Selector& selector, IsWanted
 
 const ProcessEntry* Supervisor::Find(const Permit& /*permit*/, absl::string_view id) const {
   return impl_->core.table.Find(id);
+}
+
+std::vector<const ProcessEntry*> Supervisor::OfRequest(const Permit& permit,
+                                                       const std::string& request_id) const {
+  const std::vector<ProcessEntry*> found = impl_->core.table.OfRequest(permit.owner(), request_id);
+  return {found.begin(), found.end()};
 }
 
 void Supervisor::ForEachFrom(const Permit& /*permit*/, const std::string& after_id,
@@ -318,6 +327,10 @@ absl::StatusOr<absl::Duration> Supervisor::KeepAlive(const Permit& permit,
                                                      const std::string& session_id,
                                                      const std::string& token) {
   return impl_->sessions.KeepAlive(permit, session_id, token);
+}
+
+void Supervisor::TakeOverSession(TakeoverCommand command, OpenCallback done) {
+  impl_->takeovers.TakeOver(std::move(command), std::move(done));
 }
 
 void Supervisor::CloseSession(CloseSessionCommand command, CloseCallback done) {

@@ -63,6 +63,9 @@ class Supervisor {
   void Select(const Permit& permit, const Selector& selector, IsWanted is_wanted,
               SelectCallback done);
   const ProcessEntry* Find(const Permit& permit, absl::string_view id) const;
+  // What the caller has started by a Spawn of this request_id, in the order of the request.
+  std::vector<const ProcessEntry*> OfRequest(const Permit& permit,
+                                             const std::string& request_id) const;
   // In the order of ids, from the first above `after_id`; for paging.
   void ForEachFrom(const Permit& permit, const std::string& after_id,
                    absl::FunctionRef<bool(const ProcessEntry&)> visit) const;
@@ -93,6 +96,7 @@ class Supervisor {
   // NOT_FOUND: over or unknown, PERMISSION_DENIED: wrong token. The answer is the TTL.
   absl::StatusOr<absl::Duration> KeepAlive(const Permit& permit, const std::string& session_id,
                                            const std::string& token);
+  void TakeOverSession(TakeoverCommand command, OpenCallback done);
   void CloseSession(CloseSessionCommand command, CloseCallback done);
   std::vector<const SessionEntry*> Sessions(const Permit& permit) const;  // living ones
   // In the order of ids, from the first above `after_id`.

@@ -122,6 +122,7 @@ AuditClass ClassOf(Verb verb) {
     case Verb::kUpdate:
     case Verb::kDelete:
     case Verb::kOpenSession:
+    case Verb::kTakeover:
     case Verb::kCreateTemplate:
     case Verb::kDeleteTemplates:
       return AuditClass::kLogged;
@@ -164,7 +165,7 @@ CallFacts FactsOf(const v1::SpawnBatchRequest& request) {
 }
 
 CallFacts FactsOf(const v1::GetRequest& request) {
-  return {.subject = request.selector(), .argv_sha256 = {}, .request_id = {}};
+  return {.subject = request.selector(), .argv_sha256 = {}, .request_id = request.request_id()};
 }
 CallFacts FactsOf(const v1::ListRequest& request) {
   return {.subject = Describe(request.selector()), .argv_sha256 = {}, .request_id = {}};
@@ -225,6 +226,11 @@ CallFacts FactsOf(const v1::KeepAliveRequest& request) {
   return {.subject = absl::StrCat("session ", request.session_id()),
           .argv_sha256 = {},
           .request_id = {}};
+}
+CallFacts FactsOf(const v1::TakeoverRequest& request) {
+  return {.subject = absl::StrCat("session ", request.session_id()),
+          .argv_sha256 = {},
+          .request_id = request.request_id()};
 }
 CallFacts FactsOf(const v1::CloseRequest& request) {
   return {.subject = absl::StrCat("session ", request.session_id()),
@@ -291,6 +297,9 @@ CallResult ResultOf(const v1::DeleteResponse& response) { return ResultOfEach(re
 
 CallResult ResultOf(const v1::OpenResponse& response) {
   return {.ids = response.session().id(), .failure = ""};
+}
+CallResult ResultOf(const v1::TakeoverResponse& response) {
+  return {.ids = response.session().id(), .failure = {}};
 }
 CallResult ResultOf(const v1::CloseResponse& response) {
   return {.ids = "",

@@ -46,6 +46,7 @@ LoggedCall LoggedCallOf(const Request& request, const Permit& permit) {
     copy.clear_until();
     copy.clear_timeout();
   }
+  if constexpr (requires { copy.clear_session_token(); }) copy.clear_session_token();
   return {permit, request.request_id(), FingerprintOf(copy)};
 }
 
@@ -119,6 +120,7 @@ absl::StatusOr<SpawnCommand> ToCommand(const v1::SpawnRequest& request, const Ed
                          ToSpec(request.spec(), !request.session_id().empty(), edge.limits));
   SpawnCommand command{LoggedCallOf(request, permit)};
   command.session_id = request.session_id();
+  command.session_token = request.session_token();
   command.items.push_back({std::move(spec), std::nullopt, nullptr, InlineFilesOf(request.spec())});
   return command;
 }
@@ -129,6 +131,7 @@ absl::StatusOr<SpawnCommand> ToCommand(const v1::SpawnBatchRequest& request, con
   SpawnCommand command{LoggedCallOf(request, permit)};
   SHOAL_ASSIGN_OR_RETURN(command.items, ToItems(request, edge));
   command.session_id = request.session_id();
+  command.session_token = request.session_token();
   return command;
 }
 
@@ -192,6 +195,19 @@ absl::StatusOr<OpenSessionCommand> ToCommand(const v1::OpenRequest& request, con
       return absl::InvalidArgumentError(
           absl::StrCat("ttl is ", absl::FormatDuration(command.ttl), ", must be 1s to 24h"));
     }
+  }
+  return command;
+}
+
+absl::StatusOr<TakeoverCommand> ToCommand(const v1::TakeoverRequest& request,
+                                          const Permit& permit) {
+  SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  TakeoverCommand command{CallOf(request, permit)};
+  command.session_id = request.session_id();
+  if (command.session_id.empty()) return absl::InvalidArgumentError("session_id is empty");
+  if (request.has_unrenewed_for()) {
+    SHOAL_ASSIGN_OR_RETURN(command.unrenewed_for,
+                           ToDuration(request.unrenewed_for(), "unrenewed_for"));
   }
   return command;
 }

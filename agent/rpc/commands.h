@@ -29,6 +29,7 @@ absl::StatusOr<TerminateCommand> ToCommand(const v1::TerminateRequest& request,
                                            const Permit& permit);
 absl::StatusOr<UpdateCommand> ToCommand(const v1::UpdateRequest& request, const Permit& permit);
 absl::StatusOr<OpenSessionCommand> ToCommand(const v1::OpenRequest& request, const Permit& permit);
+absl::StatusOr<TakeoverCommand> ToCommand(const v1::TakeoverRequest& request, const Permit& permit);
 absl::StatusOr<DeleteCommand> ToCommand(const v1::DeleteRequest& request, const Permit& permit);
 absl::StatusOr<CreateTemplateCommand> ToCommand(const v1::TemplateServiceCreateRequest& request,
                                                 const Edge& edge, const Permit& permit);

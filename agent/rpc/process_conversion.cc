@@ -270,7 +270,8 @@ void SetBriefProcess(const ProcessEntry& entry, absl::string_view host, v1::Proc
   if (entry.rank) proto->set_rank(*entry.rank);
 }
 
-void SetSession(const SessionEntry& entry, int live_processes, v1::Session* proto) {
+void SetSession(const SessionEntry& entry, int live_processes, absl::Duration now,
+                v1::Session* proto) {
   proto->set_id(entry.id);
   proto->set_name(entry.name);
   proto->set_owner(entry.owner);
@@ -278,6 +279,8 @@ void SetSession(const SessionEntry& entry, int live_processes, v1::Session* prot
   SetTime(entry.create_time, proto->mutable_create_time());
   SetTime(entry.renew_time, proto->mutable_renew_time());
   proto->set_live_processes(live_processes);
+  SetDuration(std::max(entry.expires_boottime - now, absl::ZeroDuration()),
+              proto->mutable_expires_in());
 }
 
 absl::StatusOr<Selector> ToSelector(const v1::Selector& proto) {

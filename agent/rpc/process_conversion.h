@@ -34,7 +34,9 @@ void SetTerminal(const ProcessEntry& entry, v1::TerminalSize* proto);
 v1::StreamKind ToKind(int stream);
 
 // Without the token.
-void SetSession(const SessionEntry& entry, int live_processes, v1::Session* proto);
+// `now`: CLOCK_BOOTTIME.
+void SetSession(const SessionEntry& entry, int live_processes, absl::Duration now,
+                v1::Session* proto);
 
 // INVALID_ARGUMENT: unknown states, `all` with another field, too many or over-long terms.
 absl::StatusOr<Selector> ToSelector(const v1::Selector& proto);

@@ -137,6 +137,34 @@ void FillPage(const Edge* edge, const Permit& permit, ListQuery query,
   edge->slices->Run(permit.caller(), [page = std::move(page)] { return page->AddNext(); });
 }
 
+void AnswerGetWith(const Edge* edge, const Permit& permit, const GetQuery& query,
+                   const ProcessEntry& entry,
+                   const std::shared_ptr<UnaryCall<v1::GetResponse>>& call) {
+  if (query.env_values && !MayActFor(permit.caller(), entry.owner)) {
+    return call->Fail(absl::PermissionDeniedError(
+        absl::StrCat("process ", EscapeForMessage(entry.name),
+                     " belongs to another identity: values of its environment are for its owner")));
+  }
+  const SpecView view = query.env_values ? SpecView::kFull : SpecView::kWithEnvNames;
+  call->Answer([&](v1::GetResponse* response) {
+    SetProcess(entry, edge->host_name, view, response->mutable_process());
+    if (query.live_usage) SetLiveUsage(*edge, entry, response->mutable_process());
+  });
+}
+
+void AnswerGetByRequest(const Edge* edge, const Permit& permit, const GetQuery& query,
+                        const std::shared_ptr<UnaryCall<v1::GetResponse>>& call) {
+  const std::vector<const ProcessEntry*> found =
+      edge->supervisor->OfRequest(permit, query.request_id);
+  if (found.size() == 1) return AnswerGetWith(edge, permit, query, *found.front(), call);
+  if (!found.empty()) {
+    return call->Fail(absl::InvalidArgumentError(absl::StrCat(
+        "request_id ", query.request_id, " has started ", found.size(), " processes, not one")));
+  }
+  call->Fail(absl::NotFoundError(absl::StrCat("no process of ", EscapeForMessage(permit.owner()),
+                                              " was started by request_id ", query.request_id)));
+}
+
 absl::Status NotOne(const std::string& term, size_t found) {
   const std::string escaped = EscapeForMessage(term);
   if (found == 0) return absl::NotFoundError(absl::StrCat("no process matches '", escaped, "'"));
@@ -173,8 +201,27 @@ void AnswerList(const Edge* edge, const Permit& permit, const ListQuery& query,
       });
 }
 
+absl::StatusOr<GetQuery> ToQuery(const v1::GetRequest& request) {
+  GetQuery query;
+  query.live_usage = request.live_usage();
+  query.env_values = request.env_values();
+  if (!request.request_id().empty()) {
+    if (!request.selector().empty()) {
+      return absl::InvalidArgumentError("selector and request_id are given: one of both");
+    }
+    SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+    query.request_id = request.request_id();
+    return query;
+  }
+  v1::Selector one;
+  one.add_terms(request.selector());
+  SHOAL_ASSIGN_OR_RETURN(query.selector, ToSelector(one));
+  return query;
+}
+
 void AnswerGet(const Edge* edge, const Permit& permit, const GetQuery& query,
                const std::shared_ptr<UnaryCall<v1::GetResponse>>& call) {
+  if (!query.request_id.empty()) return AnswerGetByRequest(edge, permit, query, call);
   edge->supervisor->Select(
       permit, query.selector, [call] { return !call->IsFinished(); },
       [edge, permit, query, call](absl::StatusOr<std::vector<const ProcessEntry*>> found) {
@@ -182,17 +229,7 @@ void AnswerGet(const Edge* edge, const Permit& permit, const GetQuery& query,
         if (found->size() != 1) {
           return call->Fail(NotOne(query.selector.terms.front(), found->size()));
         }
-        const ProcessEntry& entry = *found->front();
-        if (query.env_values && !MayActFor(permit.caller(), entry.owner)) {
-          return call->Fail(absl::PermissionDeniedError(absl::StrCat(
-              "process ", EscapeForMessage(entry.name),
-              " belongs to another identity: values of its environment are for its owner")));
-        }
-        const SpecView view = query.env_values ? SpecView::kFull : SpecView::kWithEnvNames;
-        call->Answer([&](v1::GetResponse* response) {
-          SetProcess(entry, edge->host_name, view, response->mutable_process());
-          if (query.live_usage) SetLiveUsage(*edge, entry, response->mutable_process());
-        });
+        AnswerGetWith(edge, permit, query, *found->front(), call);
       });
 }
 

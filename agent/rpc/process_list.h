@@ -32,9 +32,13 @@ void AnswerList(const Edge* edge, const Permit& permit, const ListQuery& query,
 
 struct GetQuery {
   Selector selector;
+  std::string request_id;  // of the caller's Spawn; empty: by `selector`
   bool live_usage = false;
   bool env_values = false;
 };
+
+// INVALID_ARGUMENT: a bad selector or request_id, or not one of both.
+absl::StatusOr<GetQuery> ToQuery(const v1::GetRequest& request);
 
 // NOT_FOUND: no match. INVALID_ARGUMENT: several. PERMISSION_DENIED: values of an environment that is
 // another owner's.

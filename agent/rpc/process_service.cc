@@ -111,11 +111,11 @@ void BeginWait(const Edge* edge, const CallPtr<v1::WaitResponse>& call, const Wa
 }
 
 // Whether the caller may start processes in the session.
-template <typename Response>
-auto AskLater(const Edge* edge, const CallPtr<Response>& call, std::string session_id) {
-  return [edge, permit = call->permit(), session_id = std::move(session_id)] {
-    return AskInSession(*edge, permit, session_id);
-  };
+template <typename Response, typename Request>
+auto AskLater(const Edge* edge, const CallPtr<Response>& call, const Request& request) {
+  return
+      [edge, permit = call->permit(), session_id = request.session_id(),
+       token = request.session_token()] { return AskInSession(*edge, permit, session_id, token); };
 }
 
 }  // namespace
@@ -130,12 +130,11 @@ grpc::ServerUnaryReactor* ProcessService::Spawn(Context* context, const v1::Spaw
   absl::StatusOr<StartedWait> wait = ToStartedWait(*request);
   if (!wait.ok()) return call->Failed(wait.status());
   auto pending = wait->until == Until::kStarted ? nullptr : CancelWith(call, edge_);
-  call->CarryOut(
-      AskLater(edge_, call, request->session_id()),
-      [edge = edge_, command = *std::move(command), wait = *wait, pending, call]() mutable {
-        auto answer = AnswerSpawn(std::move(call), edge, command.permit, wait, std::move(pending));
-        edge->supervisor->Spawn(std::move(command), std::move(answer));
-      });
+  call->CarryOut(AskLater(edge_, call, *request), [edge = edge_, command = *std::move(command),
+                                                   wait = *wait, pending, call]() mutable {
+    auto answer = AnswerSpawn(std::move(call), edge, command.permit, wait, std::move(pending));
+    edge->supervisor->Spawn(std::move(command), std::move(answer));
+  });
   return call.get();
 }
 
@@ -147,7 +146,7 @@ grpc::ServerUnaryReactor* ProcessService::SpawnBatch(Context* context,
   TellTime(edge_->clock, context);
   absl::StatusOr<SpawnCommand> command = ToCommand(*request, *edge_, call->permit());
   if (!command.ok()) return call->Failed(command.status());
-  auto ask = AskLater(edge_, call, request->session_id());
+  auto ask = AskLater(edge_, call, *request);
   call->CarryOut(std::move(ask), [edge = edge_, command = *std::move(command), call]() mutable {
     auto answer = AnswerSpawnBatch(std::move(call), edge, command.permit);
     edge->supervisor->Spawn(std::move(command), std::move(answer));
@@ -159,12 +158,9 @@ grpc::ServerUnaryReactor* ProcessService::Get(Context* context, const v1::GetReq
                                               v1::GetResponse* response) {
   auto call = UnaryCall<v1::GetResponse>::Begin(edge_, *context, *request, response);
   if (!call->has_permit()) return call.get();
-  v1::Selector one;
-  one.add_terms(request->selector());
-  absl::StatusOr<Selector> selector = ToSelector(one);
-  if (!selector.ok()) return call->Failed(selector.status());
-  GetQuery query{*std::move(selector), request->live_usage(), request->env_values()};
-  call->CarryOut([edge = edge_, permit = call->permit(), query = std::move(query), call] {
+  absl::StatusOr<GetQuery> query = ToQuery(*request);
+  if (!query.ok()) return call->Failed(query.status());
+  call->CarryOut([edge = edge_, permit = call->permit(), query = *std::move(query), call] {
     AnswerGet(edge, permit, query, call);
   });
   return call.get();

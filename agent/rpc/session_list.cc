@@ -43,7 +43,7 @@ class Page {
       return false;
     }
     v1::Session* const told = page_.add_sessions();
-    SetSession(*next, edge_->supervisor->LiveProcessesOf(next->id), told);
+    SetSession(*next, edge_->supervisor->LiveProcessesOf(next->id), edge_->clock->BootTime(), told);
     bytes_ += told->ByteSizeLong() + kFraming;
     last_id_ = next->id;
     return true;
@@ -65,6 +65,16 @@ void AnswerSessions(const Edge* edge, const Permit& permit, std::string after_id
                     const std::shared_ptr<UnaryCall<v1::SessionServiceListResponse>>& call) {
   auto page = std::make_unique<Page>(edge, permit, std::move(after_id), page_size, call);
   edge->slices->Run(permit.caller(), [page = std::move(page)] { return page->AddNext(); });
+}
+
+void AnswerSession(const Edge* edge, const Permit& permit, const std::string& id,
+                   const std::shared_ptr<UnaryCall<v1::SessionServiceListResponse>>& call) {
+  const SessionEntry* const session = edge->supervisor->FindSession(permit, id);
+  call->Answer([&](v1::SessionServiceListResponse* response) {
+    if (session == nullptr || session->over) return;
+    SetSession(*session, edge->supervisor->LiveProcessesOf(id), edge->clock->BootTime(),
+               response->add_sessions());
+  });
 }
 
 }  // namespace shoal::agent

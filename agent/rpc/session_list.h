@@ -19,6 +19,10 @@ namespace shoal::agent {
 void AnswerSessions(const Edge* edge, const Permit& permit, std::string after_id, int page_size,
                     const std::shared_ptr<UnaryCall<v1::SessionServiceListResponse>>& call);
 
+// The one of this id, if it is not over.
+void AnswerSession(const Edge* edge, const Permit& permit, const std::string& id,
+                   const std::shared_ptr<UnaryCall<v1::SessionServiceListResponse>>& call);
+
 }  // namespace shoal::agent
 
 #endif  // SHOAL_AGENT_RPC_SESSION_LIST_H_

@@ -3,7 +3,7 @@
 // Ownership:     owns nothing.
 // Thread-safety: loop thread only.
 // Blocking:      never blocks.
-// Errors:        PERMISSION_DENIED. OK for a session that is unknown or over: the core answers that.
+// Errors:        as Authorize. OK for a session that is unknown or over: the core answers that.
 #ifndef SHOAL_AGENT_RPC_SESSION_RULE_H_
 #define SHOAL_AGENT_RPC_SESSION_RULE_H_
 
@@ -15,8 +15,9 @@
 
 namespace shoal::agent {
 
-// For the verb of the permit. No session, no rule.
-absl::Status AskInSession(const Edge& edge, const Permit& permit, const std::string& session_id);
+// For the verb of the permit. No session, no rule. `token`: empty: the caller shows none.
+absl::Status AskInSession(const Edge& edge, const Permit& permit, const std::string& session_id,
+                          const std::string& token = "");
 // The same for a caller that shows a token.
 absl::Status AskByToken(const Edge& edge, const Permit& permit, const std::string& session_id,
                         const std::string& token);

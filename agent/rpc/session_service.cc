@@ -39,6 +39,21 @@ absl::StatusOr<CloseSessionCommand> ToCommand(const v1::CloseRequest& request,
   return command;
 }
 
+// Open and Takeover are answered alike.
+template <typename Response>
+OpenCallback AnswerToken(const Edge* edge, std::shared_ptr<UnaryCall<Response>> call) {
+  return [edge, call = std::move(call)](absl::StatusOr<const SessionEntry*> session) {
+    if (!session.ok()) return call->Fail(session.status());
+    call->Answer([&](Response* filled) {
+      SetSession(**session, edge->supervisor->LiveProcessesOf((*session)->id),
+                 edge->clock->BootTime(), filled->mutable_session());
+      filled->set_token((*session)->token);
+      filled->set_agent_id(edge->agent_id);
+      filled->set_boot_id(edge->boot_id);
+    });
+  };
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* SessionService::Open(Context* context, const v1::OpenRequest* request,
@@ -48,18 +63,25 @@ grpc::ServerUnaryReactor* SessionService::Open(Context* context, const v1::OpenR
   TellTime(edge_->clock, context);
   absl::StatusOr<OpenSessionCommand> command = agent::ToCommand(*request, call->permit());
   if (!command.ok()) return call->Failed(command.status());
-  auto answer = [edge = edge_, call](absl::StatusOr<const SessionEntry*> session) {
-    if (!session.ok()) return call->Fail(session.status());
-    call->Answer([&](v1::OpenResponse* filled) {
-      SetSession(**session, edge->supervisor->LiveProcessesOf((*session)->id),
-                 filled->mutable_session());
-      filled->set_token((*session)->token);
-      filled->set_agent_id(edge->agent_id);
-      filled->set_boot_id(edge->boot_id);
-    });
+  call->CarryOut([edge = edge_, command = *std::move(command), call]() mutable {
+    edge->supervisor->OpenSession(std::move(command), AnswerToken(edge, std::move(call)));
+  });
+  return call.get();
+}
+
+grpc::ServerUnaryReactor* SessionService::Takeover(Context* context,
+                                                   const v1::TakeoverRequest* request,
+                                                   v1::TakeoverResponse* response) {
+  auto call = UnaryCall<v1::TakeoverResponse>::Begin(edge_, *context, *request, response);
+  if (!call->has_permit()) return call.get();
+  TellTime(edge_->clock, context);
+  absl::StatusOr<TakeoverCommand> command = agent::ToCommand(*request, call->permit());
+  if (!command.ok()) return call->Failed(command.status());
+  auto ask = [edge = edge_, permit = call->permit(), id = request->session_id()] {
+    return AskInSession(*edge, permit, id);
   };
-  call->CarryOut([edge = edge_, command = *std::move(command), answer]() mutable {
-    edge->supervisor->OpenSession(std::move(command), std::move(answer));
+  call->CarryOut(std::move(ask), [edge = edge_, command = *std::move(command), call]() mutable {
+    edge->supervisor->TakeOverSession(std::move(command), AnswerToken(edge, std::move(call)));
   });
   return call.get();
 }
@@ -106,6 +128,15 @@ grpc::ServerUnaryReactor* SessionService::List(Context* context,
   auto call = UnaryCall<v1::SessionServiceListResponse>::Begin(edge_, *context, *request, response);
   if (!call->has_permit()) return call.get();
   if (absl::Status checked = CheckPage(*request); !checked.ok()) return call->Failed(checked);
+  if (!request->session_id().empty()) {
+    if (!request->page_token().empty()) {
+      return call->Failed(absl::InvalidArgumentError("page_token and session_id are given"));
+    }
+    call->CarryOut([edge = edge_, permit = call->permit(), id = request->session_id(), call] {
+      AnswerSession(edge, permit, id, call);
+    });
+    return call.get();
+  }
   call->CarryOut([edge = edge_, permit = call->permit(), after_id = request->page_token(),
                   page_size = request->page_size(), call]() mutable {
     AnswerSessions(edge, permit, std::move(after_id), page_size, call);

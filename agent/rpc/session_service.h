@@ -24,6 +24,8 @@ class SessionService final : public v1::SessionService::CallbackService {
               v1::OpenResponse* response) override;
   Unary* KeepAlive(Context* context, const v1::KeepAliveRequest* request,
                    v1::KeepAliveResponse* response) override;
+  Unary* Takeover(Context* context, const v1::TakeoverRequest* request,
+                  v1::TakeoverResponse* response) override;
   Unary* Close(Context* context, const v1::CloseRequest* request,
                v1::CloseResponse* response) override;
   Unary* List(Context* context, const v1::SessionServiceListRequest* request,

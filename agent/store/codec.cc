@@ -311,6 +311,12 @@ std::string EncodeSession(const SessionEntry& session) {
     opener->set_boot_id(session.opener->boot_id);
     opener->set_process_id(session.opener->process_id);
   }
+  for (const std::string& token : session.fenced_tokens) out.add_fenced_tokens(token);
+  if (session.takeover) {
+    out.mutable_takeover()->set_by(session.takeover->by);
+    out.mutable_takeover()->set_request_id(session.takeover->request_id);
+    out.mutable_takeover()->set_time(ToNanos(session.takeover->time));
+  }
   return out.SerializeAsString();
 }
 
@@ -331,6 +337,12 @@ absl::Status DecodeSession(absl::string_view blob, SessionEntry* session) {
                              .start_ticks = in.opener().start_ticks(),
                              .boot_id = in.opener().boot_id(),
                              .process_id = in.opener().process_id()};
+  }
+  session->fenced_tokens.assign(in.fenced_tokens().begin(), in.fenced_tokens().end());
+  if (in.has_takeover()) {
+    session->takeover = Takeover{.by = in.takeover().by(),
+                                 .request_id = in.takeover().request_id(),
+                                 .time = absl::FromUnixNanos(in.takeover().time())};
   }
   return absl::OkStatus();
 }
@@ -357,8 +369,7 @@ std::string EncodeRequest(const LoggedRequest& request) {
 absl::Status DecodeRequest(absl::string_view blob, LoggedRequest* request) {
   stored::Request in;
   SHOAL_RETURN_IF_ERROR(Parse(blob, &in));
-  SHOAL_RETURN_IF_ERROR(
-      DecodeEnum(in.kind(), RequestKind::kDeleteTemplates, "kind", &request->kind));
+  SHOAL_RETURN_IF_ERROR(DecodeEnum(in.kind(), RequestKind::kLast, "kind", &request->kind));
   request->fingerprint = in.fingerprint();
   request->is_decided = in.is_decided();
   Decision& decision = request->decision;

@@ -63,7 +63,7 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
-    {Verb::kSpawn, "howp"},
+    {Verb::kSpawn, "hop"},
     {Verb::kGet, "hoftwpq"},
     {Verb::kList, "hoftwpq"},
     {Verb::kWatch, "hoftwpq"},
@@ -78,6 +78,7 @@ constexpr Row kRows[] = {
     {Verb::kResizeTerminal, "hoftwp"},
     {Verb::kOpenSession, "hoftwpq"},
     {Verb::kKeepAlive, "htpq"},
+    {Verb::kTakeover, "howpq"},
     {Verb::kCloseSession, "htpq"},
     {Verb::kListSessions, "hoftwpq"},
     {Verb::kCreateTemplate, "hoftwpq"},
@@ -114,7 +115,8 @@ TEST(Access, EveryVerbOfEveryCallerOnEveryTarget) {
         std::string allowed = row.allowed;
         // Whoever acts for every owner may what an owner may.
         if (acts_for_all && absl::StrContains(allowed, 'p')) allowed += 'q';
-        if (acts_for_all && row.verb == Verb::kSpawn) allowed += "ft";
+        const bool is_owners = row.verb == Verb::kSpawn || row.verb == Verb::kTakeover;
+        if (acts_for_all && is_owners) allowed += "ft";
         if (!absl::StrContains(allowed, letter)) {
           EXPECT_EQ(permit.status().code(), absl::StatusCode::kPermissionDenied);
           continue;

@@ -115,6 +115,17 @@ const Kind kKinds[] = {
          answer->text = opened.ok() ? (*opened)->token : TextOf(opened.status());
        });
      }},
+    {"Takeover",
+     [](World& world, const LoggedCall& call, bool refused, std::shared_ptr<Answer> answer) {
+       auto command = Make<TakeoverCommand>(call);
+       command.session_id =
+           refused ? "NOSUCHSESSIONAAA" : world.supervisor->Sessions(PermitOf()).front()->id;
+       world.supervisor->TakeOverSession(
+           command, [answer](absl::StatusOr<const SessionEntry*> taken) {
+             ++answer->calls;
+             answer->text = taken.ok() ? (*taken)->token : TextOf(taken.status());
+           });
+     }},
     {"CreateTemplate",
      [](World& world, const LoggedCall& call, bool refused, std::shared_ptr<Answer> answer) {
        auto command = Make<CreateTemplateCommand>(call);
@@ -151,6 +162,7 @@ class Scene {
     create.wish = {"", spec, nullptr, absl::Hours(1)};
     world.supervisor->CreateTemplate(create, [](absl::StatusOr<const ProcessEntry*>) {});
     Settle();
+    if (kind.name == "Takeover") world.OpenSession(absl::Hours(1));
   }
 
   // What shims do by themselves.
@@ -190,11 +202,15 @@ class Scene {
     int processes = 0;
     world.supervisor->ForEachFrom(PermitOf(), "",
                                   [&](const ProcessEntry&) { return ++processes > 0; });
+    std::string tokens;
+    for (const SessionEntry* session : world.supervisor->Sessions(PermitOf())) {
+      absl::StrAppend(&tokens, " ", session->token);
+    }
     return absl::StrCat(world.shims.starts().size(), " starts, ", world.shims.signals().size(),
-                        " signals, ", world.supervisor->Sessions(PermitOf()).size(), " sessions, ",
-                        world.supervisor->Templates(PermitOf()).size(), " templates, ", processes,
-                        " processes, woken ", world.shims.SlotOf(web->id).wakes, ", labels ",
-                        web->labels.size());
+                        " signals, ", world.supervisor->Sessions(PermitOf()).size(),
+                        " sessions:", tokens, ", ", world.supervisor->Templates(PermitOf()).size(),
+                        " templates, ", processes, " processes, woken ",
+                        world.shims.SlotOf(web->id).wakes, ", labels ", web->labels.size());
   }
 
   World world;
