@@ -8,22 +8,29 @@
 #include "client/cli/detach_keys.h"
 #include "client/cli/interrupts.h"
 #include "client/cli/one_process.h"
+#include "common/status.h"
 
 namespace shoal::cli {
 namespace {
 
 struct Arguments {
   SelectorArguments selector;
+  std::string request_id;
   AttachmentOptions options;
 };
+
+absl::StatusOr<Found> Find(const Arguments& arguments, Invocation& invocation) {
+  if (!arguments.request_id.empty()) return FindByRequest(arguments.request_id, invocation);
+  SHOAL_ASSIGN_OR_RETURN(const Selection selection,
+                         RequireSelection(arguments.selector, "attach to"));
+  return FindOneProcess(selection, "attach", invocation);
+}
 
 int RunAttach(const Arguments& arguments, Invocation& invocation) {
   absl::StatusOr<DetachKeys> keys = DetachKeys::Parse(arguments.options.detach_keys);
   if (!keys.ok()) return invocation.Fail(keys.status());
-  absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "attach to");
-  if (!selection.ok()) return invocation.Fail(selection.status());
   Interrupts interrupts(Interrupts::Take::kMessages);
-  absl::StatusOr<Found> found = FindOneProcess(*selection, "attach", invocation);
+  absl::StatusOr<Found> found = Find(arguments, invocation);
   if (!found.ok()) return invocation.Fail(found.status());
   // Lives until the program ends: a thread may still wait for a host that is away.
   static auto* const attachments = new std::vector<std::unique_ptr<Attachment>>;
@@ -48,7 +55,18 @@ void AddAttach(Parser& parser) {
       ->type_name("KEYS");
   auto* steal = command->add_flag("--steal", arguments->options.steal,
                                   "Take its input from another writer that holds it");
-  command->add_flag("--read-only", arguments->options.read_only, "Only watch")->excludes(steal);
+  auto* read_only = command->add_flag("--read-only", arguments->options.read_only, "Only watch");
+  read_only->excludes(steal);
+  command->add_flag("--keep", arguments->options.keep,
+                    "At the end make it DETACHED, so that it outlives its session");
+  command
+      ->add_flag("--takeover", arguments->options.takeover,
+                 "Take its session from a client that may be alive; else only once that is gone")
+      ->excludes(read_only);
+  command
+      ->add_option("--request-id", arguments->request_id,
+                   "The process that you have started by this request_id")
+      ->type_name("UUID");
   command->add_option("--tail", arguments->options.tail, "Lines of earlier output to begin with")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber)

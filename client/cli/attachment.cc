@@ -32,7 +32,8 @@ Attachment::Attachment(AttachmentOptions options, DetachKeys keys, Found found,
       invocation_(invocation),
       interrupts_(interrupts),
       queue_(1, kQueueBytes),
-      input_(found_.host, found_.process.id(), std::move(keys), MakeObserver()) {}
+      input_(found_.host, found_.process.id(), std::move(keys), MakeObserver()),
+      session_(found_.host, found_.process.session_id()) {}
 
 TypedInputObserver Attachment::MakeObserver() {
   TypedInputObserver observer;
@@ -49,7 +50,19 @@ TypedInputObserver Attachment::MakeObserver() {
   return observer;
 }
 
+// One that only watches leaves the session to itself.
+absl::Status Attachment::BeginSession() {
+  if (options_.read_only) return absl::OkStatus();
+  return session_.Begin(options_.takeover, [this](const absl::Status& status) {
+    News news;
+    news.session = status;
+    news.has_session = true;
+    queue_.Push(std::move(news));
+  });
+}
+
 absl::Status Attachment::Begin() {
+  SHOAL_RETURN_IF_ERROR(BeginSession());
   if (!writes()) return absl::OkStatus();
   SHOAL_RETURN_IF_ERROR(input_.Hold(options_.steal));
   if (!has_terminal()) return absl::OkStatus();
@@ -134,6 +147,12 @@ bool Attachment::Take(News& news) {
                                         "); trying again."));
     return true;
   }
+  if (news.has_session) {
+    invocation_.Note(news.session.ok()
+                         ? "the client of its session is gone; this one keeps it alive now."
+                         : absl::StrCat(news.session.message(), "."));
+    return true;
+  }
   if (news.is_end) {
     output_end_ = news.end;
     return false;
@@ -182,10 +201,13 @@ int Attachment::Finish(bool is_all_written) {
                                     id, ") runs on");
     if (!is_all_written) absl::StrAppend(&text, ", not all that was typed was passed on");
     if (is_all_written && writes()) absl::StrAppend(&text, ", input at byte ", input_.offset());
-    WriteError(absl::StrCat(text, ", output at byte ", shown_, ".\n"));
+    const std::string fate = session_.Leave(found_.process, options_.keep);
+    session_.End();
+    WriteError(absl::StrCat(text, ", output at byte ", shown_, ".\n", fate));
     if (end_signal_ != 0) EndBySignal(end_signal_);
     return end_signal_ == 0 ? 0 : 128 + end_signal_;
   }
+  session_.End();
   if (!output_end_.ok()) return invocation_.Fail(output_end_);
   absl::StatusOr<v1::Process> process = found_.host->Get(found_.process.id());
   if (!process.ok()) return invocation_.Fail(process.status());

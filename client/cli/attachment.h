@@ -3,7 +3,8 @@
 //   1. its input is held, our terminal is raw, its terminal gets the size of ours    Begin
 //   2. its output is followed, from a little before its end                           Subscribe
 //   3. what is typed is passed on, up to the detach keys                              TypedInput
-//   4. it has ended, or goes on without us: our terminal is as before                 Run
+//   4. its session is kept alive once its client no longer does that                  AttachedSession
+//   5. it has ended, or goes on without us: our terminal is as before                 Run
 //
 // Ownership:     the caller's; shares the host. Lives until the program ends, as TypedInput says.
 // Thread-safety: Run() once, on one thread.
@@ -19,6 +20,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "client/cli/attached_session.h"
 #include "client/cli/detach_keys.h"
 #include "client/cli/interrupts.h"
 #include "client/cli/invocation.h"
@@ -34,7 +36,9 @@ struct AttachmentOptions {
   std::string detach_keys = "ctrl-p,ctrl-q";
   bool steal = false;
   bool read_only = false;
-  int tail = 10;  // lines of earlier output that are shown at the beginning
+  bool keep = false;      // at the end it is made DETACHED
+  bool takeover = false;  // of its session, though its client may live
+  int tail = 10;          // lines of earlier output that are shown at the beginning
 };
 
 class Attachment {
@@ -56,6 +60,8 @@ class Attachment {
     absl::Status end;
     bool is_detached = false;  // by the keys, or a signal
     absl::Status input;        // why nothing more is passed on
+    absl::Status session;      // with has_session: OK: it is ours now; else why it is not
+    bool has_session = false;
   };
 
   bool has_terminal() const { return found_.process.has_terminal(); }
@@ -65,6 +71,7 @@ class Attachment {
   TypedInputObserver MakeObserver();
 
   absl::Status Begin();
+  absl::Status BeginSession();
   void Subscribe();
   void OnSignal(int number);
   // False: nothing more is to be shown.
@@ -82,6 +89,7 @@ class Attachment {
   TerminalLink terminal_;
   EventQueue<News> queue_;
   TypedInput input_;
+  AttachedSession session_;
   std::unique_ptr<Subscription> output_;
   int64_t shown_ = 0;  // one past the newest byte of its stdout that was shown
   bool is_detached_ = false;

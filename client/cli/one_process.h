@@ -6,6 +6,8 @@
 #ifndef SHOAL_CLIENT_CLI_ONE_PROCESS_H_
 #define SHOAL_CLIENT_CLI_ONE_PROCESS_H_
 
+#include <string>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "client/cli/lookup.h"
@@ -15,6 +17,9 @@ namespace shoal::cli {
 // `what` goes to one process alone, as an error says.
 absl::StatusOr<Found> FindOneProcess(const Selection& selection, absl::string_view what,
                                      Invocation& invocation);
+
+// The one that this identity has started by a Spawn of this request_id, on whichever host. NOT_FOUND: on none.
+absl::StatusOr<Found> FindByRequest(const std::string& request_id, Invocation& invocation);
 
 }  // namespace shoal::cli
 

@@ -141,7 +141,8 @@ class Host {
   // The facts with `checks`: what the promises stand on there. May take a second.
   void Check(CallOptions options, Done<v1::Host> done);
 
-  // ProcessService. An empty request_id is filled, as are agent_id and boot_id once known.
+  // ProcessService. An empty request_id is filled, as are agent_id and boot_id once known, and the token of
+  // a session that this program holds there.
   absl::StatusOr<v1::SpawnResponse> Spawn(v1::SpawnRequest request, CallOptions options = {});
   void Spawn(v1::SpawnRequest request, CallOptions options, Done<v1::SpawnResponse> done);
   absl::StatusOr<v1::SpawnBatchResponse> SpawnBatch(v1::SpawnBatchRequest request,
@@ -152,6 +153,8 @@ class Host {
                                   CallOptions options = {});
   void Get(absl::string_view selector, bool live_usage, CallOptions options,
            Done<v1::Process> done);
+  // The process that this identity has started by a Spawn of this request_id.
+  absl::StatusOr<v1::Process> GetByRequest(absl::string_view request_id, CallOptions options = {});
   // All pages; `page_size` of the request is a hint, page_token is overwritten.
   absl::StatusOr<std::vector<v1::Process>> List(v1::ListRequest request, CallOptions options = {});
   void List(v1::ListRequest request, CallOptions options, Done<std::vector<v1::Process>> done);
@@ -200,11 +203,17 @@ class Host {
                                                   CallOptions options = {});
   void KeepAlive(v1::KeepAliveRequest request, CallOptions options,
                  Done<v1::KeepAliveResponse> done);
+  absl::StatusOr<v1::TakeoverResponse> TakeOverSession(v1::TakeoverRequest request,
+                                                       CallOptions options = {});
+  void TakeOverSession(v1::TakeoverRequest request, CallOptions options,
+                       Done<v1::TakeoverResponse> done);
   absl::StatusOr<v1::CloseResponse> CloseSession(v1::CloseRequest request,
                                                  CallOptions options = {});
   void CloseSession(v1::CloseRequest request, CallOptions options, Done<v1::CloseResponse> done);
   absl::StatusOr<std::vector<v1::Session>> ListSessions(CallOptions options = {});
   void ListSessions(CallOptions options, Done<std::vector<v1::Session>> done);
+  // NOT_FOUND: it is over, or unknown.
+  absl::StatusOr<v1::Session> GetSession(absl::string_view id, CallOptions options = {});
 
   // BlobService, and what of HostService goes with it. See shipping.h for files. WriteBlob and
   // ReadBlob go on after a broken connection with what the other side lacks; what has come in when

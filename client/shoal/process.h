@@ -48,6 +48,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "shoal/attach_options.h"
 #include "shoal/function.h"
 #include "shoal/input.h"
 #include "shoal/process_mistakes.h"
@@ -85,6 +86,18 @@ class Process {
   Process(Returned (*function)(Parameter), ProcessOptions) : Process() {
     internal::Refuse<decltype(function), ProcessOptions>();
   }
+
+  // A process that was started by another program, or by this one in an earlier life: by its name or id. It is no child
+  // of this program: neither joined nor ended with it. Output is read from any offset, input goes on where it stands;
+  // what a function returned is not read. NOT_FOUND; INVALID_ARGUMENT: it fits several. With TakeoverRule::kAtOnce the
+  // errors of Session::TakeOver(), but for a session that is over: what is left of the process can be attached to.
+  static absl::StatusOr<std::unique_ptr<Process>> Attach(std::shared_ptr<Host> host,
+                                                         absl::string_view process,
+                                                         AttachOptions options = {});
+  // The same by nothing but the request_id of its start, for the identity that has started it.
+  static absl::StatusOr<std::unique_ptr<Process>> AttachByRequest(std::shared_ptr<Host> host,
+                                                                  absl::string_view request_id,
+                                                                  AttachOptions options = {});
 
   virtual ~Process();
   Process(const Process&) = delete;
@@ -164,6 +177,9 @@ class Process {
   // SIGINT to the process itself, as Ctrl-C gives it; what becomes of it is its own affair. OK when
   // it has ended already.
   absl::Status Interrupt();
+  // Makes it DETACHED: from now on it outlives its session, and with that this program. FAILED_PRECONDITION: it
+  // has ended. PERMISSION_DENIED: it is another identity's. ALREADY_EXISTS: its name is that of a DETACHED one.
+  absl::Status Detach();
   // Forgets the process and its output. FAILED_PRECONDITION: it still runs, or 5 s after this call
   // its tree was not seen to be empty. Closed, it answers
   // FAILED_PRECONDITION to everything that asks the agent. Closing twice is OK.
@@ -192,6 +208,10 @@ class Process {
   }
 
  private:
+  explicit Process(std::shared_ptr<internal::ChildProcess> attached);
+  static absl::StatusOr<std::unique_ptr<Process>> AttachTo(std::shared_ptr<Host> host,
+                                                           absl::StatusOr<v1::Process> process,
+                                                           AttachOptions options);
   void KeepResult(absl::StatusOr<std::string> bytes);
   absl::StatusOr<std::string> RegisteredName() const;
 

@@ -42,6 +42,9 @@ struct ProcessOptions {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // known after Start(). For a function Process-1, Process-2, …, for a subclass its name instead of
   // "Process"; and in a child the child's own name before it: Process-1.1, Process-1.2, …
   std::string name{};
+  // Of the start; made by Host::NewRequestId(), and written down before Start(), it is what another program finds the
+  // process by (Process::AttachByRequest). Start() with one that has started a process finds that. Empty: a new one.
+  std::string request_id{};
   // Ended, not joined, at the end of this program; may not start processes itself. Unset: as this
   // process is.
   std::optional<bool> daemon{};

@@ -43,6 +43,13 @@ struct SessionOptions {
   std::function<void(const absl::Status&)> on_lost;
 };
 
+// How a session is taken over that another client of the same owner holds, or held.
+struct TakeoverOptions {
+  // Only if it was not renewed for so long: FAILED_PRECONDITION, reason SESSION_IN_USE, else. Zero: in any case.
+  absl::Duration unrenewed_for = absl::ZeroDuration();
+  std::function<void(const absl::Status&)> on_lost{};  // as in SessionOptions
+};
+
 class Session {
  public:
   static absl::StatusOr<std::unique_ptr<Session>> Open(std::shared_ptr<Host> host,
@@ -50,6 +57,12 @@ class Session {
                                                        CallOptions call = {});
   static void Open(std::shared_ptr<Host> host, SessionOptions options, CallOptions call,
                    Done<std::unique_ptr<Session>> done);
+  // From now on it is this program that keeps it alive; the one before is fenced: its renewals, its starts in it and
+  // its Close are refused. NOT_FOUND: it is over.
+  static absl::StatusOr<std::unique_ptr<Session>> TakeOver(std::shared_ptr<Host> host,
+                                                           const std::string& session_id,
+                                                           TakeoverOptions options = {},
+                                                           CallOptions call = {});
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

@@ -50,9 +50,35 @@ class FakeAgent::Rep::Sessions final : public v1::SessionService::Service {
     response->mutable_session()->set_id(id);
     response->mutable_session()->set_name(request->name());
     *response->mutable_session()->mutable_ttl() = request->ttl();
-    response->set_token("token-" + id);
+    response->set_token(rep_->TokenOf(id));
     response->set_agent_id("agent-" + rep_->name);
     response->set_boot_id("boot");
+    return grpc::Status::OK;
+  }
+
+  grpc::Status Takeover(grpc::ServerContext*, const v1::TakeoverRequest* request,
+                        v1::TakeoverResponse* response) override {
+    SHOAL_FAKE_BEGIN("Takeover", request->request_id());
+    MutexLock lock(&rep_->mu);
+    const std::string& id = request->session_id();
+    if (rep_->sessions.count(id) == 0) {
+      return grpc::Status(grpc::StatusCode::NOT_FOUND, "session is over");
+    }
+    rep_->unrenewed.erase(id);
+    ++rep_->takeovers[id];
+    SetSession(id, response->mutable_session());
+    response->set_token(rep_->TokenOf(id));
+    return grpc::Status::OK;
+  }
+
+  grpc::Status List(grpc::ServerContext*, const v1::SessionServiceListRequest* request,
+                    v1::SessionServiceListResponse* response) override {
+    SHOAL_FAKE_BEGIN("SessionService.List", "");
+    MutexLock lock(&rep_->mu);
+    for (const std::string& id : rep_->sessions) {
+      const bool is_wanted = request->session_id().empty() || request->session_id() == id;
+      if (is_wanted) SetSession(id, response->add_sessions());
+    }
     return grpc::Status::OK;
   }
 
@@ -61,7 +87,7 @@ class FakeAgent::Rep::Sessions final : public v1::SessionService::Service {
     SHOAL_FAKE_BEGIN("KeepAlive", "");
     MutexLock lock(&rep_->mu);
     if (rep_->sessions.count(request->session_id()) == 0 ||
-        request->token() != "token-" + request->session_id()) {
+        request->token() != rep_->TokenOf(request->session_id())) {
       return grpc::Status(grpc::StatusCode::NOT_FOUND, "session is over");
     }
     return grpc::Status::OK;
@@ -84,6 +110,14 @@ class FakeAgent::Rep::Sessions final : public v1::SessionService::Service {
   }
 
  private:
+  // Of a TTL of 15 s: renewed just now, or long ago.
+  void SetSession(const std::string& id, v1::Session* session)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu) {
+    session->set_id(id);
+    session->mutable_ttl()->set_seconds(15);
+    session->mutable_expires_in()->set_seconds(rep_->unrenewed.count(id) > 0 ? 3 : 14);
+  }
+
   Rep* const rep_;
 };
 
@@ -213,6 +247,13 @@ void FakeAgent::Refuse(const std::string& id, int code, const std::string& messa
   MutexLock lock(&rep_->mu);
   rep_->refused[id].set_code(code);
   rep_->refused[id].set_message(message);
+}
+
+void FakeAgent::PutSession(const std::string& id, bool is_renewed) {
+  MutexLock lock(&rep_->mu);
+  rep_->sessions.insert(id);
+  rep_->unrenewed.erase(id);
+  if (!is_renewed) rep_->unrenewed.insert(id);
 }
 
 void FakeAgent::ExpireSession(const std::string& id) {

@@ -77,6 +77,8 @@ class FakeAgent {
   void Put(v1::Process process, absl::string_view out = "", absl::string_view err = "");
   // A call for many processes answers so for this one.
   void Refuse(const std::string& id, int code, const std::string& message);
+  // Has this session, opened by a client that has gone, or renews it.
+  void PutSession(const std::string& id, bool is_renewed);
   // The session is over, as if it had lapsed; its processes end with SESSION_EXPIRED.
   void ExpireSession(const std::string& id);
   // More output of a process that waits.

@@ -104,6 +104,10 @@ class FakeAgent::Rep final {
     --plan.times;
     return plan.status;
   }
+  std::string TokenOf(const std::string& session_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    const int taken = takeovers[session_id];
+    return taken == 0 ? "token-" + session_id : absl::StrCat("token-", session_id, "-", taken);
+  }
   void Count(const std::string& event) {
     MutexLock lock(&mu);
     ++calls[event];
@@ -275,6 +279,8 @@ class FakeAgent::Rep final {
   std::map<std::string, v1::SpawnBatchResponse> batches ABSL_GUARDED_BY(mu);
   std::map<std::string, v1::SpawnResponse> spawns ABSL_GUARDED_BY(mu);
   std::set<std::string> sessions ABSL_GUARDED_BY(mu);
+  std::set<std::string> unrenewed ABSL_GUARDED_BY(mu);  // of these
+  std::map<std::string, int> takeovers ABSL_GUARDED_BY(mu);
   std::map<std::string, int> calls ABSL_GUARDED_BY(mu);
   std::map<std::string, std::vector<std::string>> request_ids ABSL_GUARDED_BY(mu);
   std::map<std::string, Plan> fail ABSL_GUARDED_BY(mu);

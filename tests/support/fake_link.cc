@@ -105,8 +105,8 @@ std::shared_ptr<Lease> FakeLink::KeepLease(LeaseTerms terms) {
 void FakeLink::CancelAllAndWait() {
   auto close_all = [](auto&... methods) { (methods.Close(), ...); };
   close_all(get_facts, find_missing_libraries, spawn, spawn_batch, get, list, wait, signal,
-            terminate, update, remove, acknowledge, write_input, resize, open, keep_alive, close,
-            list_sessions, find_missing);
+            terminate, update, remove, acknowledge, write_input, resize, open, keep_alive,
+            take_over, close, list_sessions, find_missing);
   watches_.CancelAll();
   outputs_.CancelAll();
   blobs_.CancelAll();

@@ -80,6 +80,7 @@ class FakeLink final : public Link {
   FakeMethod<v1::ResizeTerminalRequest, v1::ResizeTerminalResponse> resize{thread_};
   FakeMethod<v1::OpenRequest, v1::OpenResponse> open{thread_};
   FakeMethod<v1::KeepAliveRequest, v1::KeepAliveResponse> keep_alive{thread_};
+  FakeMethod<v1::TakeoverRequest, v1::TakeoverResponse> take_over{thread_};
   FakeMethod<v1::CloseRequest, v1::CloseResponse> close{thread_};
   FakeMethod<v1::SessionServiceListRequest, v1::SessionServiceListResponse> list_sessions{thread_};
   FakeMethod<v1::FindMissingRequest, v1::FindMissingResponse> find_missing{thread_};
@@ -129,6 +130,7 @@ class FakeLink final : public Link {
   SHOAL_FAKE_CALL(ResizeTerminal, resize, ResizeTerminalRequest, ResizeTerminalResponse)
   SHOAL_FAKE_CALL(OpenSession, open, OpenRequest, OpenResponse)
   SHOAL_FAKE_CALL(KeepAlive, keep_alive, KeepAliveRequest, KeepAliveResponse)
+  SHOAL_FAKE_CALL(TakeOverSession, take_over, TakeoverRequest, TakeoverResponse)
   SHOAL_FAKE_CALL(CloseSession, close, CloseRequest, CloseResponse)
   SHOAL_FAKE_CALL(ListSessions, list_sessions, SessionServiceListRequest,
                   SessionServiceListResponse)

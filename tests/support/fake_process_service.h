@@ -83,6 +83,17 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
     v1::Selector selector;
     selector.add_terms(request->selector());
     std::vector<FakeProcess*> found = rep_->Find(selector);
+    if (!request->request_id().empty()) {
+      found.clear();
+      std::string id;
+      const auto spawn = rep_->spawns.find(request->request_id());
+      if (spawn != rep_->spawns.end()) id = spawn->second.process().id();
+      const auto batch = rep_->batches.find(request->request_id());
+      const bool is_single = batch != rep_->batches.end() && batch->second.results_size() == 1;
+      if (is_single) id = batch->second.results(0).process().id();
+      const auto started = rep_->processes.find(id);
+      if (started != rep_->processes.end()) found.push_back(&started->second);
+    }
     if (found.empty()) return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such process");
     *response->mutable_process() = found[0]->process;
     if (!request->env_values()) {

@@ -1,6 +1,8 @@
 // Functions of a program as processes: tests/support/system/library_program.cc on a real agent.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -11,6 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/ids.h"
+#include "common/unique_fd.h"
 #include "tests/support/system/fleet_over_tls.h"
 
 namespace shoal::testing {
@@ -248,6 +252,30 @@ TEST_F(LibraryOverTls, ALibraryThatTheHostLacksIsSentAlong) {
               ContainsRegex(absl::StrCat("\nexit code 0\nresult ", agents_[0].state_dir(),
                                          "/files/[A-Z0-9]+/lib/libshoal_private_library.so\n$")))
       << run;
+}
+
+// The process is of a session whose TTL is 2 s. Its first client is killed, and with it goes all that it knew; another
+// program has nothing but the request_id of the start.
+TEST_F(Library, AProcessWhoseClientWasKilledIsTakenUpByItsRequestIdAlone) {
+  CommandOptions options = UserOptions();
+  options.env["SHOAL_TEST_REQUEST_ID"] = NewRequestId();
+  RunningCommand first({BinaryPath("shoal_library_program"), "leave-handle"}, options);
+  ASSERT_TRUE(first.WaitForOutput("written\n"));
+  first.Signal(SIGKILL);
+  first.Wait();
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd reads(ends[0]);
+  UniqueFd writes(ends[1]);
+  options.stdin_fd = reads.get();
+  RunningCommand second({BinaryPath("shoal_library_program"), "take-up-handle"}, options);
+  ASSERT_TRUE(second.WaitForOutput("taken up\n"));
+  // Twice what the session of the first one had left at most.
+  RunTool({"sleep", "4"});
+  EXPECT_TRUE(second.IsRunning());
+  writes.Reset();
+  const CommandResult result = second.Wait();
+  EXPECT_EQ(result.out, "input at 13\ntaken up\nOK\nfirst\nsecond\nthird\n") << result;
 }
 
 }  // namespace

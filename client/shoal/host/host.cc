@@ -45,6 +45,23 @@ void Host::Rep::Pin(const std::string& agent_id, const std::string& boot_id) {
   if (identity.agent_id.empty()) identity = {agent_id, boot_id};
 }
 
+void Host::Rep::KeepToken(const std::string& session_id, const std::string& token) {
+  MutexLock lock(&mu);
+  tokens[session_id] = token;
+}
+
+void Host::Rep::ForgetToken(const std::string& session_id, const std::string& token) {
+  MutexLock lock(&mu);
+  const auto found = tokens.find(session_id);
+  if (found != tokens.end() && found->second == token) tokens.erase(found);
+}
+
+std::string Host::Rep::TokenOf(const std::string& session_id) const {
+  MutexLock lock(&mu);
+  const auto found = tokens.find(session_id);
+  return found == tokens.end() ? "" : found->second;
+}
+
 absl::StatusOr<std::shared_ptr<Host>> Host::Create(HostAddress address, HostOptions options) {
   absl::Status checked = CheckPath(address);
   if (checked.ok()) checked = options.credentials.MaySpeakTo(address);

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/boot_time.h"
 #include "common/end_times.h"
 #include "common/ids.h"
@@ -30,6 +31,12 @@ void FillIdentity(const Host::Rep& rep, Request* request) {
   AgentIdentity identity = rep.Identity();
   if (request->agent_id().empty()) request->set_agent_id(identity.agent_id);
   if (request->boot_id().empty()) request->set_boot_id(identity.boot_id);
+}
+
+template <typename Request>
+void FillToken(const Host::Rep& rep, Request* request) {
+  if (!request->session_token().empty() || request->session_id().empty()) return;
+  request->set_session_token(rep.TokenOf(request->session_id()));
 }
 
 // The time that a call needs which ends processes and proves their trees empty.
@@ -135,10 +142,12 @@ class SessionLister : public std::enable_shared_from_this<SessionLister> {
 SHOAL_DEFINE_CALL(Spawn, SpawnRequest, SpawnResponse, {
   FillRequestId(*rep, &request);
   FillIdentity(*rep, &request);
+  FillToken(*rep, &request);
 })
 SHOAL_DEFINE_CALL(SpawnBatch, SpawnBatchRequest, SpawnBatchResponse, {
   FillRequestId(*rep, &request);
   FillIdentity(*rep, &request);
+  FillToken(*rep, &request);
 })
 SHOAL_DEFINE_CALL(Signal, SignalRequest, SignalResponse, FillRequestId(*rep, &request))
 SHOAL_DEFINE_CALL(Terminate, TerminateRequest, TerminateResponse, {
@@ -155,6 +164,7 @@ SHOAL_DEFINE_CALL(WriteInput, WriteInputRequest, WriteInputResponse, {
 })
 SHOAL_DEFINE_CALL(ResizeTerminal, ResizeTerminalRequest, ResizeTerminalResponse, {})
 SHOAL_DEFINE_CALL(KeepAlive, KeepAliveRequest, KeepAliveResponse, {})
+SHOAL_DEFINE_CALL(TakeOverSession, TakeoverRequest, TakeoverResponse, FillRequestId(*rep, &request))
 SHOAL_DEFINE_CALL(CloseSession, CloseRequest, CloseResponse,
                   options = TimeForEnding(request, options))
 SHOAL_DEFINE_CALL(FindMissingBlobs, FindMissingRequest, FindMissingResponse, {})
@@ -222,6 +232,31 @@ absl::StatusOr<v1::Process> Host::Get(absl::string_view selector, bool live_usag
                                       CallOptions options) {
   return Await<v1::Process>(
       [&](Done<v1::Process> done) { Get(selector, live_usage, options, std::move(done)); });
+}
+
+absl::StatusOr<v1::Process> Host::GetByRequest(absl::string_view request_id, CallOptions options) {
+  v1::GetRequest request;
+  request.set_request_id(std::string(request_id));
+  absl::StatusOr<v1::GetResponse> answer = Await<v1::GetResponse>([&](Done<v1::GetResponse> done) {
+    rep_->link->Get(std::move(request), options, std::move(done));
+  });
+  if (!answer.ok()) return answer.status();
+  return std::move(*answer->mutable_process());
+}
+
+absl::StatusOr<v1::Session> Host::GetSession(absl::string_view id, CallOptions options) {
+  using Response = v1::SessionServiceListResponse;
+  v1::SessionServiceListRequest request;
+  request.set_session_id(std::string(id));
+  absl::StatusOr<Response> answer = Await<Response>([&](Done<Response> done) {
+    rep_->link->ListSessions(std::move(request), options, std::move(done));
+  });
+  if (!answer.ok()) return answer.status();
+  // An agent that does not know the field lists all.
+  for (v1::Session& session : *answer->mutable_sessions()) {
+    if (session.id() == id) return std::move(session);
+  }
+  return absl::NotFoundError(absl::StrCat("session ", id.substr(0, kShortIdLength), " is over"));
 }
 
 void Host::List(v1::ListRequest request, CallOptions options, Done<std::vector<v1::Process>> done) {

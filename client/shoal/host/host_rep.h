@@ -9,6 +9,7 @@
 #ifndef SHOAL_CLIENT_SHOAL_HOST_HOST_REP_H_
 #define SHOAL_CLIENT_SHOAL_HOST_HOST_REP_H_
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,12 @@ struct Host::Rep {
   // The first identity stays.
   void Pin(const std::string& agent_id, const std::string& boot_id);
 
+  // The tokens of the sessions of this program there, which go along with what it starts in them.
+  void KeepToken(const std::string& session_id, const std::string& token);
+  void ForgetToken(const std::string& session_id, const std::string& token);
+  // Empty: it has none.
+  std::string TokenOf(const std::string& session_id) const;
+
   // Constant after construction.
   const std::shared_ptr<Link> link;
   // Of the processes of this program: what is written to a terminal, which may stop, and the rest.
@@ -38,6 +45,7 @@ struct Host::Rep {
 
   mutable Mutex mu;
   AgentIdentity identity ABSL_GUARDED_BY(mu);
+  std::map<std::string, std::string> tokens ABSL_GUARDED_BY(mu);  // by id of the session
 };
 
 }  // namespace shoal

@@ -11,13 +11,16 @@
 namespace shoal {
 
 struct Session::Rep {
-  Rep(std::shared_ptr<Host> session_host, const v1::OpenResponse& opened,
+  Rep(std::shared_ptr<Host> session_host, const v1::Session& session, std::string its_token,
       const SessionOptions& options)
       : host(std::move(session_host)),
-        id(opened.session().id()),
-        token(opened.token()),
-        ttl(opened.session().has_ttl() ? FromProto(opened.session().ttl()) : options.ttl),
-        lease(host->rep()->link->KeepLease({id, token, ttl, options.on_lost})) {}
+        id(session.id()),
+        token(std::move(its_token)),
+        ttl(session.has_ttl() ? FromProto(session.ttl()) : options.ttl),
+        lease(host->rep()->link->KeepLease({id, token, ttl, options.on_lost})) {
+    host->rep()->KeepToken(id, token);
+  }
+  ~Rep() { host->rep()->ForgetToken(id, token); }
 
   const std::shared_ptr<Host> host;
   const std::string id;
@@ -43,7 +46,8 @@ void Session::Open(std::shared_ptr<Host> host, SessionOptions options, CallOptio
                       [host = std::move(host), options = std::move(options),
                        done = std::move(done)](absl::StatusOr<v1::OpenResponse> opened) mutable {
                         if (!opened.ok()) return std::move(done)(opened.status());
-                        auto rep = std::make_shared<Rep>(std::move(host), *opened, options);
+                        auto rep = std::make_shared<Rep>(std::move(host), opened->session(),
+                                                         opened->token(), options);
                         std::move(done)(std::unique_ptr<Session>(new Session(std::move(rep))));
                       });
 }
@@ -53,6 +57,24 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Open(std::shared_ptr<Host> hos
   return Await<std::unique_ptr<Session>>([&](Done<std::unique_ptr<Session>> done) {
     Open(std::move(host), std::move(options), call, std::move(done));
   });
+}
+
+absl::StatusOr<std::unique_ptr<Session>> Session::TakeOver(std::shared_ptr<Host> host,
+                                                           const std::string& session_id,
+                                                           TakeoverOptions options,
+                                                           CallOptions call) {
+  v1::TakeoverRequest request;
+  request.set_session_id(session_id);
+  if (options.unrenewed_for > absl::ZeroDuration()) {
+    *request.mutable_unrenewed_for() = ToProto(options.unrenewed_for);
+  }
+  SHOAL_ASSIGN_OR_RETURN(const v1::TakeoverResponse taken,
+                         host->TakeOverSession(std::move(request), call));
+  SessionOptions kept;
+  kept.ttl = DefaultSessionTtl(host->address());
+  kept.on_lost = std::move(options.on_lost);
+  auto rep = std::make_shared<Rep>(std::move(host), taken.session(), taken.token(), kept);
+  return std::unique_ptr<Session>(new Session(std::move(rep)));
 }
 
 const std::string& Session::id() const { return rep_->id; }

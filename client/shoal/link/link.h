@@ -83,6 +83,8 @@ class Link {
                            Done<v1::OpenResponse> done) = 0;
   virtual void KeepAlive(v1::KeepAliveRequest request, const CallOptions& options,
                          Done<v1::KeepAliveResponse> done) = 0;
+  virtual void TakeOverSession(v1::TakeoverRequest request, const CallOptions& options,
+                               Done<v1::TakeoverResponse> done) = 0;
   virtual void CloseSession(v1::CloseRequest request, const CallOptions& options,
                             Done<v1::CloseResponse> done) = 0;
   virtual void ListSessions(v1::SessionServiceListRequest request, const CallOptions& options,

@@ -139,6 +139,39 @@ absl::Status ChildProcess::Start(const Work& work, const std::string& name) {
   return absl::OkStatus();
 }
 
+absl::Status ChildProcess::Attach(std::shared_ptr<Host> host, const v1::Process& process,
+                                  TakeoverRule takeover, bool acknowledges) {
+  SHOAL_RETURN_IF_ERROR(CheckNotForked());
+  const std::string& session_id = process.session_id();
+  if (!session_id.empty() && takeover == TakeoverRule::kAtOnce) {
+    absl::StatusOr<std::unique_ptr<Session>> taken = Session::TakeOver(host, session_id);
+    if (!taken.ok() && !absl::IsNotFound(taken.status())) return taken.status();
+    if (taken.ok()) session_ = *std::move(taken);
+  } else if (!session_id.empty() && takeover == TakeoverRule::kWhenUnrenewed) {
+    caretaker_ = std::make_unique<Caretaker>(host, session_id, [](const absl::Status&) {});
+  }
+  spawn_.Attach(std::move(host));
+  std::shared_ptr<ProcessOutput> output = ProcessOutput::Subscribe(
+      *spawn_.host(), process, options_, /*is_function=*/false, news_, acknowledges);
+  MutexLock lock(&mu_);
+  output_ = std::move(output);
+  phase_ = Phase::kStarted;
+  news_->Learn(process);
+  return absl::OkStatus();
+}
+
+absl::Status ChildProcess::Detach() {
+  SHOAL_RETURN_IF_ERROR(CheckStarted("cannot detach"));
+  v1::UpdateRequest request;
+  *request.mutable_selector() = Select();
+  request.set_lifetime(v1::LIFETIME_DETACHED);
+  const absl::StatusOr<v1::UpdateResponse> response = spawn_.host()->Update(std::move(request));
+  if (response.ok()) {
+    for (const v1::ProcessResult& result : response->results()) news_->Learn(result.process());
+  }
+  return OnlyResult(response);
+}
+
 // What is heard of it by itself from now on goes to news_.
 void ChildProcess::Follow() {
   {

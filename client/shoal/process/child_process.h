@@ -17,13 +17,16 @@
 #include "absl/time/time.h"
 #include "common/boot_time.h"
 #include "common/mutex.h"
+#include "shoal/attach_options.h"
 #include "shoal/input.h"
+#include "shoal/process/caretaker.h"
 #include "shoal/process/child_spawn.h"
 #include "shoal/process/child_spec.h"
 #include "shoal/process/process_news.h"
 #include "shoal/process/process_output.h"
 #include "shoal/process/program.h"
 #include "shoal/process_options.h"
+#include "shoal/session.h"
 
 namespace shoal::internal {
 
@@ -36,6 +39,10 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
 
   // `name`: what it is called if the options do not say.
   absl::Status Start(const Work& work, const std::string& name);
+  // Instead of Start(): it was started by another program.
+  absl::Status Attach(std::shared_ptr<Host> host, const v1::Process& process, TakeoverRule takeover,
+                      bool acknowledges);
+  absl::Status Detach();
   absl::StatusOr<bool> Join(absl::Duration timeout);
   absl::Status Wait(absl::Duration timeout);
   absl::StatusOr<std::string> Result();
@@ -107,6 +114,9 @@ class ChildProcess : public Child, public std::enable_shared_from_this<ChildProc
   ProcessOptions options_;
   bool is_function_ = false;
   ChildSpawn spawn_;
+  // Of an attached process, by its TakeoverRule; written by Attach().
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<Caretaker> caretaker_;
 };
 
 }  // namespace shoal::internal

@@ -43,22 +43,24 @@ absl::StatusOr<v1::Process> ChildSpawn::Start(const ProcessOptions& options, con
   if (!options.detached) {
     SHOAL_ASSIGN_OR_RETURN(*request.mutable_session_id(), Program::Get().SessionOn(host_));
   }
-  absl::StatusOr<v1::Process> process = Call(request);
+  absl::StatusOr<v1::Process> process = Call(options.request_id, request);
   if (IsSessionOver(process.status())) {
     // It lapsed, and this program, which may have been stopped, has not heard of it yet.
     SHOAL_ASSIGN_OR_RETURN(*request.mutable_session_id(),
                            Program::Get().SessionOn(host_, request.session_id()));
-    process = Call(request);
+    process = Call(options.request_id, request);
   }
-  if (!absl::IsAlreadyExists(process.status())) return process;
+  // A refusal is kept by its request_id.
+  if (!absl::IsAlreadyExists(process.status()) || !options.request_id.empty()) return process;
   if (!AwaitFreeName(*host_, request.session_id(), options.name)) return process;
-  return Call(std::move(request));
+  return Call(options.request_id, std::move(request));
 }
 
 // The agent answers the same id with the process that it started for it, so that a second Start()
 // finds what the first one may have left behind.
-absl::StatusOr<v1::Process> ChildSpawn::Call(v1::SpawnRequest request) {
-  if (request_id_.empty()) request_id_ = host_->NewRequestId();
+absl::StatusOr<v1::Process> ChildSpawn::Call(const std::string& given_id,
+                                             v1::SpawnRequest request) {
+  if (request_id_.empty()) request_id_ = given_id.empty() ? host_->NewRequestId() : given_id;
   request.set_request_id(request_id_);
   CallOptions call;
   call.timeout = SpawnTimeoutOf(request.spec());

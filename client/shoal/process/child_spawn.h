@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "shoal/host.h"
@@ -21,11 +22,13 @@ namespace shoal::internal {
 class ChildSpawn {
  public:
   absl::StatusOr<v1::Process> Start(const ProcessOptions& options, const Work& work);
+  // Where it was started by another program.
+  void Attach(std::shared_ptr<Host> host) { host_ = std::move(host); }
   // Where it was started, or was to be.
   const std::shared_ptr<Host>& host() const { return host_; }
 
  private:
-  absl::StatusOr<v1::Process> Call(v1::SpawnRequest request);
+  absl::StatusOr<v1::Process> Call(const std::string& given_id, v1::SpawnRequest request);
 
   std::shared_ptr<Host> host_;
   std::string request_id_;  // of a spawn that may have been carried out; empty: there is none

@@ -52,6 +52,39 @@ Process::Process(internal::BoundFunction function, ProcessOptions options)
       rep_(std::make_shared<internal::ChildProcess>(std::move(options),
                                                     internal::NextProcessNumber())) {}
 
+Process::Process(std::shared_ptr<internal::ChildProcess> attached)
+    : function_{nullptr, nullptr, {}, absl::OkStatus()}, rep_(std::move(attached)) {}
+
+absl::StatusOr<std::unique_ptr<Process>> Process::AttachTo(std::shared_ptr<Host> host,
+                                                           absl::StatusOr<v1::Process> process,
+                                                           AttachOptions options) {
+  SHOAL_RETURN_IF_ERROR(process.status());
+  ProcessOptions known;
+  known.name = process->name();
+  known.detached = true;  // it is not of this program
+  known.input = process->has_input();
+  known.on_output = std::move(options.on_output);
+  auto rep =
+      std::make_shared<internal::ChildProcess>(std::move(known), internal::NextProcessNumber());
+  SHOAL_RETURN_IF_ERROR(
+      rep->Attach(std::move(host), *process, options.takeover, options.acknowledges));
+  return std::unique_ptr<Process>(new Process(std::move(rep)));
+}
+
+absl::StatusOr<std::unique_ptr<Process>> Process::Attach(std::shared_ptr<Host> host,
+                                                         absl::string_view process,
+                                                         AttachOptions options) {
+  absl::StatusOr<v1::Process> found = host->Get(process);
+  return AttachTo(std::move(host), std::move(found), std::move(options));
+}
+
+absl::StatusOr<std::unique_ptr<Process>> Process::AttachByRequest(std::shared_ptr<Host> host,
+                                                                  absl::string_view request_id,
+                                                                  AttachOptions options) {
+  absl::StatusOr<v1::Process> found = host->GetByRequest(request_id);
+  return AttachTo(std::move(host), std::move(found), std::move(options));
+}
+
 // The program may join it yet, and read what it writes; but what on_output refers to may be gone.
 // In a fork nothing of it is touched.
 Process::~Process() {
@@ -143,6 +176,7 @@ absl::Status Process::set_name(absl::string_view name) { return rep_->set_name(n
 absl::Status Process::Terminate() { return rep_->End(/*kill=*/false); }
 absl::Status Process::Kill() { return rep_->End(/*kill=*/true); }
 absl::Status Process::Interrupt() { return rep_->Interrupt(); }
+absl::Status Process::Detach() { return rep_->Detach(); }
 absl::Status Process::Close() { return rep_->Close(); }
 absl::StatusOr<std::string> Process::ReadOutput(v1::StreamKind stream) {
   return rep_->ReadOutput(stream);

@@ -54,7 +54,8 @@ ProcessOutput::ProcessOutput(std::string name, decltype(ProcessOptions::on_outpu
 std::unique_ptr<ProcessOutput> ProcessOutput::Subscribe(Host& host, const v1::Process& process,
                                                         const ProcessOptions& options,
                                                         bool is_function,
-                                                        std::shared_ptr<ProcessNews> news) {
+                                                        std::shared_ptr<ProcessNews> news,
+                                                        bool acknowledges) {
   bool is_told = options.on_output != nullptr;
   bool forwards = !is_told && options.forward_output.value_or(is_function);
   if (!is_told && !forwards && !is_function) return nullptr;
@@ -80,7 +81,9 @@ std::unique_ptr<ProcessOutput> ProcessOutput::Subscribe(Host& host, const v1::Pr
       request.add_streams(v1::STREAM_KIND_STDERR);
     }
     if (is_function) request.add_streams(v1::STREAM_KIND_RESULT);
-    output->subscription_ = host.ReadOutput(std::move(request), std::move(observer));
+    ReadOutputOptions how;
+    if (acknowledges) how.acknowledge_bytes = AcknowledgeBytesFor(process.spec().output());
+    output->subscription_ = host.ReadOutput(std::move(request), std::move(observer), how);
   } else {
     // What is not wanted of a function is read all the same, and thrown away: else it would wait at
     // the cap of its output for a reader that never comes.

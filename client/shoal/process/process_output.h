@@ -34,11 +34,12 @@ absl::StatusOr<std::string> ReadAll(Host& host, const v1::Process& process, v1::
 
 class ProcessOutput {
  public:
-  // Null: neither `options` nor a function's result need any of its output. `news` hears whether
+  // `acknowledges`: of a detached or attached process, that its host may drop what has come. Null: neither `options` nor a function's result need any of its output. `news` hears whether
   // some is pending.
   static std::unique_ptr<ProcessOutput> Subscribe(Host& host, const v1::Process& process,
                                                   const ProcessOptions& options, bool is_function,
-                                                  std::shared_ptr<ProcessNews> news);
+                                                  std::shared_ptr<ProcessNews> news,
+                                                  bool acknowledges = false);
   ~ProcessOutput();
 
   // No further call of on_output; waits for one that is under way, unless it is the caller. Of the

@@ -46,6 +46,7 @@ SHOAL_DEFINE_CALL(ResizeTerminal, processes, ResizeTerminal, ResizeTerminalReque
                   ResizeTerminalResponse)
 SHOAL_DEFINE_CALL(OpenSession, sessions, Open, OpenRequest, OpenResponse)
 SHOAL_DEFINE_CALL(KeepAlive, sessions, KeepAlive, KeepAliveRequest, KeepAliveResponse)
+SHOAL_DEFINE_CALL(TakeOverSession, sessions, Takeover, TakeoverRequest, TakeoverResponse)
 SHOAL_DEFINE_CALL(CloseSession, sessions, Close, CloseRequest, CloseResponse)
 SHOAL_DEFINE_CALL(ListSessions, sessions, List, SessionServiceListRequest,
                   SessionServiceListResponse)

@@ -67,6 +67,8 @@ class GrpcLink final : public Link {
                    Done<v1::OpenResponse> done) override;
   void KeepAlive(v1::KeepAliveRequest request, const CallOptions& options,
                  Done<v1::KeepAliveResponse> done) override;
+  void TakeOverSession(v1::TakeoverRequest request, const CallOptions& options,
+                       Done<v1::TakeoverResponse> done) override;
   void CloseSession(v1::CloseRequest request, const CallOptions& options,
                     Done<v1::CloseResponse> done) override;
   void ListSessions(v1::SessionServiceListRequest request, const CallOptions& options,

@@ -32,6 +32,12 @@ class AttachTest : public AgentCommandTest {
     close(ends[1]);
     TakeInput(ends[0]);
   }
+  std::string IdOf(const std::string& name) const {
+    for (const v1::Process& process : ant_.processes()) {
+      if (process.name() == name) return process.id();
+    }
+    return "";
+  }
   // Ends the process once it has got this.
   std::thread ExitAfter(const std::string& input, int code) {
     return std::thread([this, input, code] {
@@ -121,7 +127,7 @@ TEST_F(AttachTest, OneThatIsHeldByAnotherIsSaid) {
 
 TEST_F(AttachTest, AProcessThatReadsNoMoreIsStillWatched) {
   Shoal("start --name py -- close-input:2 wait");
-  const std::string id = ant_.processes().back().id();
+  const std::string id = IdOf("py");
   TakeText("hello");
   std::thread exiter([this, id] {
     ant_.AwaitCalls("ReadOutput", 1);
@@ -152,6 +158,119 @@ TEST_F(AttachTest, WhatIsMissingIsSaid) {
   TakeText("");
   EXPECT_EQ(Shoal("attach --read-only --tail 5 web").err,
             "shoal: bytes 7 to 14 of stdout were dropped.\n");
+}
+
+// "web" is of a session, which a client renews or does not.
+class AttachedSessionTest : public AttachTest {
+ protected:
+  AttachedSessionTest() {
+    v1::Process process = Running(kWeb, "web");
+    process.mutable_spec()->mutable_input()->mutable_stream();
+    process.mutable_input()->set_window_bytes(1);
+    process.set_session_id(kSession);
+    ant_.Put(std::move(process), "before\n");
+  }
+  // Leaves by the keys, once there were so many calls.
+  Said LeaveAfter(const std::string& method, int calls, const std::string& line) {
+    int ends[2];
+    EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+    TakeInput(ends[0]);
+    std::thread typist([&] {
+      ant_.AwaitCalls(method, calls);
+      EXPECT_EQ(write(ends[1], "\x10\x11", 2), 2);
+    });
+    const Said said = Shoal(line);
+    typist.join();
+    close(ends[1]);
+    EXPECT_EQ(said.status, 0);
+    return said;
+  }
+
+  static constexpr char kSession[] = "SESSIONAAAAAAAAA";
+};
+
+TEST_F(AttachedSessionTest, AClientThatRenewsIsLeftAloneAndIsSaidToKeepTheSession) {
+  ant_.PutSession(kSession, /*is_renewed=*/true);
+  const Said said = LeaveAfter("SessionService.List", 1, "attach web");
+  EXPECT_THAT(
+      said.err,
+      HasSubstr("shoal: web (7KQ2MD) goes on with its session, which another client keeps: last "
+                "renewed 1 s ago, without that it ends in 14 s.\n"));
+  EXPECT_EQ(ant_.Calls("Takeover"), 0);
+}
+
+TEST_F(AttachedSessionTest, OneThatIsGoneIsReplacedAndTheEndIsTold) {
+  ant_.PutSession(kSession, /*is_renewed=*/false);
+  const Said said = LeaveAfter("Takeover", 1, "attach web");
+  EXPECT_THAT(
+      said.err,
+      HasSubstr("shoal: web (7KQ2MD) ends in 14 s, unless it is attached to again: no other "
+                "client keeps its session (--keep does).\n"));
+  EXPECT_EQ(ant_.Calls("Takeover"), 1);
+}
+
+TEST_F(AttachedSessionTest, ThatItIsReplacedIsSaid) {
+  ant_.PutSession(kSession, /*is_renewed=*/false);
+  TakeText("x");
+  std::thread exiter([this] {
+    ant_.AwaitCalls("Takeover", 1);
+    ant_.AwaitCalls("KeepAlive", 1);  // a third of the TTL later
+    ant_.Exit(kWeb, 0);
+  });
+  const Said said = Shoal("attach web");
+  exiter.join();
+  EXPECT_EQ(said.err, "shoal: the client of its session is gone; this one keeps it alive now.\n");
+}
+
+TEST_F(AttachedSessionTest, TakeoverReplacesAClientThatRenews) {
+  ant_.PutSession(kSession, /*is_renewed=*/true);
+  EXPECT_THAT(LeaveAfter("Takeover", 1, "attach --takeover web").err,
+              HasSubstr("ends in 14 s, unless it is attached to again"));
+  ant_.FailNext("Takeover", absl::PermissionDeniedError("session belongs to another identity"));
+  TakeText("");
+  EXPECT_EQ(Shoal("attach --takeover web"),
+            (Said{1, "", "shoal: session belongs to another identity.\n"}));
+  EXPECT_EQ(Shoal("attach --takeover --read-only web").status, 2);
+}
+
+TEST_F(AttachedSessionTest, KeepMakesItDetached) {
+  ant_.PutSession(kSession, /*is_renewed=*/true);
+  EXPECT_THAT(LeaveAfter("ReadOutput", 1, "attach --keep web").err,
+              HasSubstr("shoal: web (7KQ2MD) is DETACHED now: it outlives its session.\n"));
+  EXPECT_EQ(ant_.processes().front().session_id(), "");
+}
+
+TEST_F(AttachedSessionTest, WhatCannotBeKeptIsSaidWithWhatBecomesOfIt) {
+  ant_.PutSession(kSession, /*is_renewed=*/true);
+  ant_.FailNext("Update", absl::AlreadyExistsError("its name is held"));
+  EXPECT_THAT(LeaveAfter("ReadOutput", 1, "attach --keep web").err,
+              HasSubstr("shoal: web (7KQ2MD) could not be kept: its name is held; goes on with its "
+                        "session, which another client keeps"));
+}
+
+TEST_F(AttachedSessionTest, OneThatIsOverOrNotToldOfIsSaid) {
+  EXPECT_THAT(LeaveAfter("ReadOutput", 1, "attach web").err,
+              HasSubstr("shoal: web (7KQ2MD) ends: its session is over.\n"));
+  ant_.FailNext("SessionService.List", absl::InternalError("it is broken"), 2);
+  EXPECT_THAT(LeaveAfter("SessionService.List", 3, "attach web").err,
+              HasSubstr("has a session of which nothing is known now: it is broken.\n"));
+}
+
+TEST_F(AttachedSessionTest, ItIsFoundByTheRequestIdOfItsStart) {
+  Shoal("start --name py -- wait");
+  const std::string request_id = ant_.RequestIds("Spawn").empty()
+                                     ? ant_.RequestIds("SpawnBatch").front()
+                                     : ant_.RequestIds("Spawn").front();
+  TakeText("x");
+  std::thread exiter([this] {
+    ant_.AwaitCalls("ReadOutput", 1);
+    ant_.Exit(IdOf("py"), 7);
+  });
+  EXPECT_EQ(Shoal(absl::StrCat("attach --read-only --request-id ", request_id)).status, 7);
+  exiter.join();
+  EXPECT_EQ(Shoal("attach --request-id 0190a000-0000-7000-8000-000000000000").err,
+            "shoal: no process of yours was started by request_id "
+            "0190a000-0000-7000-8000-000000000000.\n");
 }
 
 TEST_F(AttachTest, ItGoesToOneProcess) {

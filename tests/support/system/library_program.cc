@@ -20,6 +20,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/notification.h"
+#include "shoal/session.h"
 #include "shoal/shoal.h"
 #include "shoal/v1/process.pb.h"
 #include "tests/support/system/library_functions.h"
@@ -185,6 +186,53 @@ void TellFork() {
   Print(loader.Join().status());
 }
 
+// A handle that is written down before the start: this program is killed, and TakeUpHandle() is another one's.
+void LeaveHandle() {
+  shoal::SetSessionTtl(absl::Seconds(2));
+  shoal::ProcessOptions options = Options();
+  options.command = {"cat"};
+  options.input = true;
+  options.request_id = std::getenv("SHOAL_TEST_REQUEST_ID");
+  shoal::Process process(options);
+  if (absl::Status started = process.Start(); !started.ok()) return Print(started);
+  absl::StatusOr<shoal::Input> input = process.input();
+  if (absl::Status written = input->Write("first\n"); !written.ok()) return Print(written);
+  if (absl::Status taken = input->AwaitTaken(); !taken.ok()) return Print(taken);
+  std::printf("written\n");
+  std::fflush(stdout);
+  pause();
+}
+
+// By the request_id alone; until its stdin ends it does no more than keep the process.
+void TakeUpHandle() {
+  const std::shared_ptr<shoal::Host> host = Options().host;
+  std::string text;
+  shoal::Notification has_both;
+  shoal::AttachOptions options;
+  options.takeover = shoal::TakeoverRule::kWhenUnrenewed;
+  options.on_output = [&](shoal::v1::StreamKind, int64_t offset, absl::string_view data) {
+    if (offset != static_cast<int64_t>(text.size())) std::printf("a gap\n");
+    text.append(data.data(), data.size());
+    if (text == "first\nsecond\n") has_both.Notify();
+  };
+  absl::StatusOr<std::unique_ptr<shoal::Process>> process = shoal::Process::AttachByRequest(
+      host, std::getenv("SHOAL_TEST_REQUEST_ID"), std::move(options));
+  if (!process.ok()) return Print(process.status());
+  absl::StatusOr<shoal::Input> input = (*process)->input();
+  if (absl::Status written = input->Write("second\n"); !written.ok()) return Print(written);
+  std::printf("input at %lld\n", static_cast<long long>(input->offset()));
+  has_both.WaitForNotification();
+  std::printf("taken up\n");
+  std::fflush(stdout);
+  char end;
+  while (read(STDIN_FILENO, &end, 1) > 0) {
+  }
+  if (absl::Status written = input->Write("third\n"); !written.ok()) return Print(written);
+  if (absl::Status closed = input->Close(); !closed.ok()) return Print(closed);
+  Print((*process)->Wait());
+  std::printf("%s", text.c_str());
+}
+
 // Commands: they want no result, and so leave that of the loader alone.
 void TellForkOfCommand() {
   shoal::ProcessOptions options = Options();
@@ -268,6 +316,8 @@ const std::map<std::string, void (*)()>& Scenarios() {
       {"fork", TellFork},
       {"fork-of-command", TellForkOfCommand},
       {"fork-refused", TellForkRefused},
+      {"leave-handle", LeaveHandle},
+      {"take-up-handle", TakeUpHandle},
       {"message", TellMessage},
       {"map", TellMap},
   };
