@@ -2,8 +2,8 @@
 // builds.
 //
 // SHOAL_SHIM_FAILPOINT="<step>=kill" or "<step>=stop" in the environment of the process arms one,
-// until the next process; for an adopting shim, which is not told that, in its own. It is taken out
-// before the process gets it. The steps, in order: agent-read, first-half, forked (no PID is
+// until it is reached or the next process comes; for an adopting shim, which is not told that, in its
+// own. It is taken out before the process gets it. The steps, in order: agent-read, first-half, forked (no PID is
 // written), executed, started, moved (output is in the files, not in the record), end-begun,
 // signalled, killed, reaped, exit-written, empty, final; of a shim that stays: over (nothing is left
 // of the process in its memory), freed (seen, not answered), idle (its half is written).
@@ -38,8 +38,11 @@ inline void ArmFailpoint(char** env) {
 inline void Reach(const char* step) {
   const size_t length = strlen(step);
   if (strncmp(armed_failpoint, step, length) != 0) return;
-  if (strcmp(armed_failpoint + length, "=kill") == 0) kill(getpid(), SIGKILL);
-  if (strcmp(armed_failpoint + length, "=stop") == 0) kill(getpid(), SIGSTOP);
+  const bool kills = strcmp(armed_failpoint + length, "=kill") == 0;
+  const bool stops = strcmp(armed_failpoint + length, "=stop") == 0;
+  if (!kills && !stops) return;
+  armed_failpoint[0] = 0;  // one SIGCONT is the end of it, though a step be reached again
+  kill(getpid(), kills ? SIGKILL : SIGSTOP);
 }
 #else
 inline void ArmFailpoint(char**) {}

@@ -119,43 +119,62 @@ TEST_F(WarmShimsTest, AHalfWhosePacketWasNeverSentRunsNothing) {
   deaths_.clear();
 }
 
-// At each step of a shim that stays, killed, the outcome is told once, and the next process
+// At each step of a shim that stays, killed or stopped, the outcome is told once, and the next process
 // runs.
-TEST_F(WarmShimsTest, KilledAtEachStepAShimCostsItsOwnProcessOnly) {
+TEST_F(WarmShimsTest, KilledOrStoppedAtEachStepAShimCostsItsOwnProcessOnly) {
   const std::vector<std::string> steps = {"agent-read", "first-half", "forked",       "executed",
                                           "started",    "reaped",     "exit-written", "empty",
                                           "final",      "over",       "freed",        "idle"};
-  for (const std::string& step : steps) {
-    SCOPED_TRACE(step);
-    ShimStart start = Plan({"exit", "3"});
-    start.env.push_back(absl::StrCat("SHOAL_SHIM_FAILPOINT=", step, "=kill"));
-    const int slot = Start(start);
-    const bool is_after = step == "final" || step == "over" || step == "freed" || step == "idle";
-    if (is_after) {
-      ASSERT_TRUE(WaitFor(slot, start.id, record::kFinal));
-      EXPECT_EQ(WEXITSTATUS(shims_->Look(slot, start.id).shim->wait_status), 3);
-    } else {
-      ASSERT_TRUE(WaitForDeath(slot));
-      const ShimView view = shims_->Look(slot, start.id);
-      EXPECT_EQ(!view.shim, step == "agent-read");
-      EndLostTree(start.id).IgnoreError();
+  for (const std::string& action : {"kill", "stop"}) {
+    for (const std::string& step : steps) {
+      SCOPED_TRACE(absl::StrCat(step, "=", action));
+      // The descendant has each shim write more than once between the start and the end.
+      ShimStart start = Plan({"daemon", "1", "pause", "--", "exit", "3"});
+      start.desired.grace_ns = 1'000'000;
+      start.env.push_back(absl::StrCat("SHOAL_SHIM_FAILPOINT=", step, "=", action));
+      const int slot = Start(start);
+      const bool is_after = step == "final" || step == "over" || step == "freed" || step == "idle";
+      if (is_after) {
+        ASSERT_TRUE(WaitFor(slot, start.id, record::kFinal));
+        EXPECT_EQ(WEXITSTATUS(shims_->Look(slot, start.id).shim->wait_status), 3);
+      } else if (action == "kill") {
+        ASSERT_TRUE(WaitForDeath(slot));
+        const ShimView view = shims_->Look(slot, start.id);
+        EXPECT_EQ(!view.shim, step == "agent-read");
+        EndLostTree(start.id).IgnoreError();
+      } else {
+        int stopped = 0;
+        ASSERT_TRUE(RunUntil(loop_.get(), [&] {
+          for (const int pid : Shims(false)) {
+            const std::optional<ProcStat> stat = ReadProcStat(pid);
+            if (stat && stat->state == 'T') stopped = pid;
+          }
+          return stopped != 0;
+        }));
+        kill(stopped, SIGCONT);
+        ASSERT_TRUE(WaitFor(slot, start.id, record::kFinal));
+        EXPECT_EQ(WEXITSTATUS(shims_->Look(slot, start.id).shim->wait_status), 3);
+      }
+      Free(slot, start.id);
+      // Whatever state that shim is in, this is served.
+      const ShimStart next = Plan({"exit", "5"});
+      int next_slot = Start(next);
+      ASSERT_TRUE(RunUntil(loop_.get(), [&] {
+        const ShimView view = shims_->Look(next_slot, next.id);
+        if (view.shim && IsFinal(*view.shim)) return true;
+        if (view.locked && view.agent) return false;
+        shims_->Free(next_slot, next.id);  // given to the stopped one, or to one that has died
+        running_.erase(next_slot);
+        next_slot = Start(next);
+        return false;
+      }));
+      EXPECT_EQ(WEXITSTATUS(shims_->Look(next_slot, next.id).shim->wait_status), 5);
+      Free(next_slot, next.id);
+      deaths_.clear();
+      // What is stopped while it is idle is let go, and another in its place.
+      for (const int pid : Shims(true)) kill(pid, SIGCONT);
+      for (const int pid : Shims(false)) kill(pid, SIGCONT);
     }
-    Free(slot, start.id);
-    // Whatever state that shim is in, this is served.
-    const ShimStart next = Plan({"exit", "5"});
-    int next_slot = Start(next);
-    ASSERT_TRUE(RunUntil(loop_.get(), [&] {
-      const ShimView view = shims_->Look(next_slot, next.id);
-      if (view.shim && IsFinal(*view.shim)) return true;
-      if (view.locked && view.agent) return false;
-      shims_->Free(next_slot, next.id);  // given to one that has died
-      running_.erase(next_slot);
-      next_slot = Start(next);
-      return false;
-    }));
-    EXPECT_EQ(WEXITSTATUS(shims_->Look(next_slot, next.id).shim->wait_status), 5);
-    Free(next_slot, next.id);
-    deaths_.clear();
   }
 }
 
