@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -24,9 +25,11 @@ namespace {
 
 // A cgroup v2 directory, or "" where none can be made.
 std::string MakeCgroup() {
+  static int made = 0;
+  const std::string name = absl::StrCat("/shoal-bench-", getpid(), "-", ++made);
   for (const char* root : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
     if (access(absl::StrCat(root, "/cgroup.procs").c_str(), W_OK) != 0) continue;
-    std::string path = absl::StrCat(root, "/shoal-bench-", getpid());
+    std::string path = root + name;
     if (mkdir(path.c_str(), 0755) == 0) return path;
   }
   return "";
@@ -34,7 +37,7 @@ std::string MakeCgroup() {
 
 }  // namespace
 
-BenchAgent::BenchAgent() {
+BenchAgent::BenchAgent(std::vector<std::string> flags) {
   char name[] = "/tmp/shoal-bench-XXXXXX";
   if (!mkdtemp(name)) abort();
   directory_ = name;
@@ -44,6 +47,7 @@ BenchAgent::BenchAgent() {
   options.name = "bench";
   options.directory = directory_;
   options.cgroup_base = cgroup_;
+  options.flags = std::move(flags);
   process_ = std::make_unique<testing::AgentProcess>(std::move(options));
   if (!process_->Start()) exit(1);
 }

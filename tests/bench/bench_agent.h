@@ -20,7 +20,7 @@ namespace shoal::bench {
 
 class BenchAgent {
  public:
-  BenchAgent();
+  explicit BenchAgent(std::vector<std::string> flags = {});
   ~BenchAgent();
 
   testing::AgentProcess& process() { return *process_; }

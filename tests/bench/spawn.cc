@@ -1,6 +1,6 @@
 // Spawn → exit of a program that does nothing, raw and through an agent: one after another, and
-// many at once. Raw and Shoal take turns, batch by batch; a ratio is the median of the batches'
-// ratios.
+// many at once; by idle shims, and by a shim that is executed for each. Raw and Shoal take turns,
+// batch by batch; a ratio is the median of the batches' ratios.
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,10 +71,11 @@ class ExitWatch {
   std::unique_ptr<grpc::ClientReader<v1::WatchResponse>> reader_;
 };
 
-void Sequential(BenchAgent& agent, bool quick) {
+void Sequential(BenchAgent& agent, BenchAgent& cold, bool quick) {
   const int batches = quick ? 2 : 20;
   const int size = quick ? 10 : 50;
-  std::vector<double> raw_ms, one_ms, wait_ms, watch_ms, one_ratio, wait_ratio, watch_ratio;
+  std::vector<double> raw_ms, one_ms, cold_ms, wait_ms, watch_ms;
+  std::vector<double> one_ratio, cold_ratio, wait_ratio, watch_ratio;
   const auto per_process = [size](absl::Duration span) {
     return absl::ToDoubleMilliseconds(span) / size;
   };
@@ -86,6 +87,9 @@ void Sequential(BenchAgent& agent, bool quick) {
     one_ms.push_back(per_process(TimeOf([&] {
       for (int i = 0; i < size; ++i) SpawnUntilExit(agent.stub());
     })));
+    cold_ms.push_back(per_process(TimeOf([&] {
+      for (int i = 0; i < size; ++i) SpawnUntilExit(cold.stub());
+    })));
     wait_ms.push_back(per_process(TimeOf([&] {
       for (int i = 0; i < size; ++i) SpawnAndWait(agent.stub());
     })));
@@ -95,14 +99,19 @@ void Sequential(BenchAgent& agent, bool quick) {
         watch.WaitFor(agent.stub().Spawn(testing::SpecOf(kProgram)).id());
     })));
     one_ratio.push_back(one_ms.back() / raw_ms.back());
+    cold_ratio.push_back(cold_ms.back() / raw_ms.back());
     wait_ratio.push_back(wait_ms.back() / raw_ms.back());
     watch_ratio.push_back(watch_ms.back() / raw_ms.back());
     agent.DeleteAll();
+    cold.DeleteAll();
   }
   const std::string raw = absl::StrFormat("%.2f ms", Median(raw_ms));
   PrintRow("spawn → exit, one after another (Spawn until EXITED)", raw,
            absl::StrFormat("%.2f ms", Median(one_ms)), absl::StrFormat("%.2f", Median(one_ratio)),
            "≤ 2.0 × raw");
+  PrintRow("the same by a shim that is executed for each", raw,
+           absl::StrFormat("%.2f ms", Median(cold_ms)), absl::StrFormat("%.2f", Median(cold_ratio)),
+           "");
   PrintRow("spawn → exit, one after another (Spawn, Wait)", raw,
            absl::StrFormat("%.2f ms", Median(wait_ms)), absl::StrFormat("%.2f", Median(wait_ratio)),
            "≤ 2.0 × raw");
@@ -156,10 +165,11 @@ double CpuMs(int pid) {
   return 1000 * ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-void Many(BenchAgent& agent, bool quick) {
+void Many(BenchAgent& agent, BenchAgent& cold, bool quick) {
   const int count = quick ? 100 : 2000;
   const int rounds = quick ? 1 : 3;
-  std::vector<double> raw, batch, singles, batch_ratio, singles_ratio, cpu;
+  std::vector<double> raw, batch, singles, cold_singles, cpu;
+  std::vector<double> batch_ratio, singles_ratio, cold_ratio;
   const auto per_second = [count](absl::Duration span) {
     return count / absl::ToDoubleSeconds(span);
   };
@@ -175,6 +185,9 @@ void Many(BenchAgent& agent, bool quick) {
     agent.DeleteAll();
     singles.push_back(per_second(TimeOf([&] { SinglesInFlight(agent.stub(), count); })));
     agent.DeleteAll();
+    cold_singles.push_back(per_second(TimeOf([&] { SinglesInFlight(cold.stub(), count); })));
+    cold.DeleteAll();
+    cold_ratio.push_back(cold_singles.back() / raw.back());
     batch_ratio.push_back(batch.back() / raw.back());
     singles_ratio.push_back(singles.back() / raw.back());
   }
@@ -185,6 +198,9 @@ void Many(BenchAgent& agent, bool quick) {
   PrintRow(what + " (Spawn until EXITED, 8 in flight)", raw_text,
            absl::StrFormat("%.0f/s", Median(singles)),
            absl::StrFormat("%.2f", Median(singles_ratio)), "≥ 0.7 × raw");
+  PrintRow("the same by a shim that is executed for each", raw_text,
+           absl::StrFormat("%.0f/s", Median(cold_singles)),
+           absl::StrFormat("%.2f", Median(cold_ratio)), "");
   PrintRow("CPU time of the agent itself for one of them (SpawnBatch)", "",
            absl::StrFormat("%.2f ms", Median(cpu)), "", "");
 }
@@ -195,7 +211,8 @@ void Many(BenchAgent& agent, bool quick) {
 int main(int argc, char** argv) {
   const bool quick = shoal::bench::IsQuick(argc, argv);
   shoal::bench::BenchAgent agent;
-  shoal::bench::Sequential(agent, quick);
+  shoal::bench::BenchAgent cold({"--idle-shims=0"});
+  shoal::bench::Sequential(agent, cold, quick);
   shoal::bench::OneCall(agent, quick);
-  shoal::bench::Many(agent, quick);
+  shoal::bench::Many(agent, cold, quick);
 }
