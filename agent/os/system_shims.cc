@@ -354,9 +354,10 @@ void SystemShims::HandleReports() {
     reported_.pop_front();
     is_reported_.erase(slot);
     const auto use = uses_.find(slot);
-    const bool is_used = use != uses_.end() && !use->second.freed;
-    if (is_used && shim_events_ != nullptr) shim_events_->OnReport(slot);
-    if (use == uses_.end()) warm_->OnReport(slot);
+    const bool is_idle = use == uses_.end();
+    const bool is_used = !is_idle && !use->second.freed;
+    if (is_idle) warm_->OnReport(slot);
+    if (is_used && shim_events_ != nullptr) shim_events_->OnReport(slot);  // may free it
     watch_->MaybeReach(slot);
   }
   if (reported_.empty()) return;

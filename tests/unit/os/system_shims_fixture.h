@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -60,7 +61,7 @@ class SystemShimsTest : public ::testing::Test, public ShimEvents {
                                                  .shim_path = SHOAL_SHIM,
                                                  .boot_id = *ReadBootId(),
                                                  .output_directory = output_.get(),
-                                                 .cgroup_base = "",
+                                                 .cgroup_base = cgroup_base_,
                                                  .unique = absl::StrCat("ostest", getpid()),
                                                  .nofile_soft = kSoftLimit,
                                                  .base_path = "/bin",
@@ -69,7 +70,10 @@ class SystemShimsTest : public ::testing::Test, public ShimEvents {
     shims_ = *std::move(shims);
     shims_->SetShimEvents(this);
   }
-  void OnReport(int slot) override { reports_.insert(slot); }
+  void OnReport(int slot) override {
+    reports_.insert(slot);
+    if (on_report_) on_report_(slot);
+  }
   void OnOverflow() override {}
   void OnDeath(int slot, const std::string& id) override { deaths_.push_back({slot, id}); }
   // As kill -9 of the agent and a new start, but for the process staying the parent.
@@ -160,12 +164,15 @@ class SystemShimsTest : public ::testing::Test, public ShimEvents {
   }
   bool CgroupExists(const std::string& id) { return shims_->cgroups()->Open(id).ok(); }
 
-  size_t idle_shims_ = 0;  // of the next OpenShims
+  // Of the next OpenShims.
+  size_t idle_shims_ = 0;
+  std::string cgroup_base_;
   ScratchDirectory scratch_;
   UniqueFd output_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<SystemShims> shims_;
   std::set<int> reports_;
+  std::function<void(int slot)> on_report_;  // may be empty
   std::vector<Death> deaths_;
   std::map<int, std::string> running_;
 };

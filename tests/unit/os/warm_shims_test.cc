@@ -1,8 +1,11 @@
 // Shims that serve one process after another.
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -171,6 +174,25 @@ TEST_F(WarmShimsTest, TheHundredthProcessFindsWhatTheFirstFound) {
   }
 }
 
+// As those of a process that was deleted before it was over.
+TEST_F(WarmShimsTest, AProcessMayBeFreedWithinItsLastReport) {
+  for (int i = 0; i < 3; ++i) {
+    const ShimStart start = Plan({"exit", "0"});
+    const int slot = Start(start);
+    bool is_freed = false;
+    on_report_ = [&](int reported) {
+      const ShimView view = shims_->Look(slot, start.id);
+      if (reported != slot || !view.shim || !IsFinal(*view.shim)) return;
+      Free(slot, start.id);
+      is_freed = true;
+    };
+    ASSERT_TRUE(RunUntil(loop_.get(), [&] { return is_freed; }));
+    on_report_ = nullptr;
+    EXPECT_FALSE(CgroupExists(start.id));
+  }
+  EXPECT_TRUE(deaths_.empty());
+}
+
 TEST_F(WarmShimsTest, AnIdleShimThatIsKilledInBetweenCostsNothing) {
   for (const int shim : Shims(true)) ASSERT_EQ(kill(shim, SIGKILL), 0);
   // The agent has not heard of it: the packet goes where it is never taken.
@@ -257,6 +279,54 @@ TEST_F(WarmShimsTest, AShimThatServedAnUncommonProcessEndsWithIt) {
     deaths_.clear();
     Free(slot, start.id);
     ASSERT_TRUE(AwaitIdle(kAtRest)) << "another takes its place";
+  }
+}
+
+TEST_F(WarmShimsTest, AShimWhoseProcessWasUnkillableEndsWithIt) {
+  // A frozen process of the v1 freezer does not die of SIGKILL until it is thawed.
+  const std::string freezer = absl::StrCat("/sys/fs/cgroup/freezer/shoal-warm-", getpid());
+  if (mkdir(freezer.c_str(), 0755) != 0) GTEST_SKIP() << "no v1 freezer";
+  const ShimStart start = Plan({"pause"});
+  const int slot = Start(start);
+  ASSERT_TRUE(WaitFor(slot, start.id, record::kStarted));
+  const int pid = shims_->Look(slot, start.id).shim->pid;
+  std::ofstream(freezer + "/cgroup.procs") << pid;
+  std::ofstream(freezer + "/freezer.state") << "FROZEN";
+  Terminate(slot, start.id);
+  EXPECT_TRUE(WaitFor(slot, start.id, record::kUnkillable));
+  std::ofstream(freezer + "/freezer.state") << "THAWED";
+  EXPECT_TRUE(WaitForDeath(slot));
+  const record::ShimHalf half = *shims_->Look(slot, start.id).shim;
+  EXPECT_TRUE(IsFinal(half));
+  EXPECT_EQ(half.flags & record::kStays, 0u);
+  EXPECT_EQ(WTERMSIG(half.wait_status), SIGKILL);
+  deaths_.clear();
+  Free(slot, start.id);
+  EXPECT_TRUE(AwaitIdle(kAtRest)) << "another takes its place";
+  rmdir(freezer.c_str());
+}
+
+// Its tree is proven empty by the last child alone, which is not enough to stay.
+TEST_F(WarmShimsTest, WithoutACgroupAShimServesOneProcess) {
+  cgroup_base_ = scratch_ / "no-cgroup";
+  RestartAgent();
+  ASSERT_FALSE(shims_->has_cgroup());
+  shims_->Recover();
+  ASSERT_TRUE(AwaitIdle(kAtRest));
+  for (int i = 0; i < 3; ++i) {
+    const std::vector<int> idle = Shims(true);
+    const ShimStart start = Plan({"print", "hello", "exit", "4"});
+    const int slot = Start(start);
+    ASSERT_TRUE(WaitForDeath(slot));
+    const record::ShimHalf half = *shims_->Look(slot, start.id).shim;
+    EXPECT_NE(std::find(idle.begin(), idle.end(), half.shim_pid), idle.end());
+    EXPECT_TRUE(IsFinal(half));
+    EXPECT_EQ(half.flags & record::kStays, 0u);
+    EXPECT_EQ(WEXITSTATUS(half.wait_status), 4);
+    EXPECT_EQ(OutputOf(slot, start.id), "hello");
+    deaths_.clear();
+    Free(slot, start.id);
+    ASSERT_TRUE(AwaitIdle(kAtRest));
   }
 }
 
