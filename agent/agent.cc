@@ -133,7 +133,8 @@ absl::Status Agent::OpenState() {
   bare.env = BaseEnvironment();
   options.base_path = SearchPathOf(bare, "");
   options.record_format = RecordFormat();
-  options.idle_shims = static_cast<size_t>(settings_.idle_shims);
+  options.idle_shims =
+      static_cast<size_t>(settings_.idle_shims >= 0 ? settings_.idle_shims : ReadHostFacts().cores);
   options.on_trouble = [](const std::string& line) { spdlog::warn("{}", line); };
   // The store first: an agent that cannot read it must not touch the records either.
   SHOAL_ASSIGN_OR_RETURN(store_,

@@ -113,9 +113,10 @@ void AddHostAndSelf(CLI::App* app, Settings* settings) {
                   "cgroup v2 directory for the processes; by default one is looked for")
       ->type_name("PATH");
   app->add_option("--idle-shims", settings->idle_shims,
-                  "Shims that wait for the next start; 0: each start executes one")
+                  "Shims that wait for the next start; 0: each start executes one; by default the "
+                  "usable cores")
       ->check(CLI::Range(0, kMostIdleShims))
-      ->capture_default_str();
+      ->type_name("N");
   AddDuration(app, "--retention", &settings->retention, "Forget ended processes after this [24h]");
   app->add_option("--retention-count", settings->retention_count,
                   "and when there are more than this many")

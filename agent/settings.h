@@ -32,7 +32,7 @@ struct Settings {
   std::map<std::string, std::string> labels;
   std::string host_name;    // empty: the hostname
   std::string cgroup_base;  // empty: look for one
-  int idle_shims = 0;
+  int idle_shims = -1;      // -1: as many as usable cores
   absl::Duration retention = absl::Hours(24);
   size_t retention_count = 10'000;
   int64_t blob_cap_bytes = int64_t{8} << 30;

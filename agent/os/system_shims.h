@@ -49,7 +49,7 @@ struct SystemShimsOptions {
   std::string base_path;      // PATH of processes whose spec has none
   std::function<void(const std::string& line)> on_trouble{};  // for the log; may be empty
   RecordFile::Format record_format{};                         // of new processes
-  size_t idle_shims = 0;  // at rest; 0: each shim ends with its process
+  size_t idle_shims = 0;  // at rest, if descriptors allow it; 0: each shim ends with its process
 };
 
 class SystemShims final : public ShimSlots,

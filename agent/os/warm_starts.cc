@@ -33,9 +33,11 @@ void SystemShims::OpenWarmShims() {
   handlers.start_one = [this] { return SpawnIdle(); };
   handlers.on_untaken = [this](int slot) { OnUntaken(slot); };
   handlers.on_dismissed = [this](int slot) { AwaitEnd(slot); };
+  // At least half of the sockets are for shims that are busy.
+  const size_t most = MostSockets();
   warm_ = std::make_unique<WarmShims>(
       loop_, records_.get(),
-      WarmShims::Options{.at_rest = options_.idle_shims, .most = MostSockets()},
+      WarmShims::Options{.at_rest = std::min(options_.idle_shims, most / 2), .most = most},
       std::move(handlers));
 }
 

@@ -16,6 +16,8 @@ namespace shoal::testing {
 namespace {
 
 constexpr size_t kLimit = 80;
+// Of descriptors and PIDs there are as many as are counted.
+const std::vector<std::string> kNoIdleShims = {"--idle-shims=0"};
 
 class AgentScarcity : public SystemTest {
  protected:
@@ -42,7 +44,7 @@ class AgentScarcity : public SystemTest {
 };
 
 TEST_F(AgentScarcity, ANewClientStopsAProcessOfAnAgentWithoutDescriptors) {
-  AgentProcess& agent = AddAgent("ant");
+  AgentProcess& agent = AddAgent("ant", kNoIdleShims);
   Limit(agent);
   ASSERT_TRUE(agent.Start());
   agent.stub().Spawn(SpecOf({ChildPath(), "sleep"}, "web"));
@@ -60,7 +62,7 @@ TEST_F(AgentScarcity, ANewClientStopsAProcessOfAnAgentWithoutDescriptors) {
 }
 
 TEST_F(AgentScarcity, AnAgentThatFindsMoreShimsThanItHasDescriptorsEndsThemAll) {
-  AgentProcess& agent = StartAgent("ant");
+  AgentProcess& agent = StartAgent("ant", kNoIdleShims);
   for (size_t i = 0; i < kLimit; ++i) agent.stub().Spawn(SpecOf({ChildPath(), "sleep"}));
   agent.Kill();
   Limit(agent);
@@ -70,7 +72,7 @@ TEST_F(AgentScarcity, AnAgentThatFindsMoreShimsThanItHasDescriptorsEndsThemAll) 
 }
 
 TEST_F(AgentScarcity, ANewClientStopsABombThatHasLeftNoPid) {
-  AgentProcess& agent = StartAgent("ant");
+  AgentProcess& agent = StartAgent("ant", kNoIdleShims);
   PidsCgroup cgroup(agent.pid());
   if (!cgroup.usable()) GTEST_SKIP() << "no writable pids controller";
   cgroup.Write("pids.max", cgroup.Current() + 60);

@@ -24,9 +24,10 @@ using ::testing::SizeIs;
 
 void ShimStopped(FaultTest& test) {
   ASSERT_TRUE(test.Spawn(SpecOf({ChildPath(), "sleep"}, "x")).ok());
-  const std::vector<pid_t> shims = ChildrenOf(test.agent().pid());
-  ASSERT_THAT(shims, SizeIs(1));
   const pid_t pid = test.stub().Get("x").pid();
+  std::vector<pid_t> shims = ChildrenOf(test.agent().pid());
+  std::erase_if(shims, [pid](pid_t shim) { return ChildrenOf(shim) != std::vector<pid_t>{pid}; });
+  ASSERT_THAT(shims, SizeIs(1));
   kill(shims[0], SIGSTOP);
   kill(pid, SIGUSR1);
   WaitUntil("it is a zombie", [&] { return ProcessState(pid) == 'Z'; });

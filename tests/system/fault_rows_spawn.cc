@@ -124,6 +124,7 @@ void MissingCwd(FaultTest& test) {
 }
 
 void OutOfDescriptors(FaultTest& test) {
+  test.StartAgent("ant", {"--idle-shims=0"});  // none of them takes or leaves any meanwhile
   v1::Process runs;
   ASSERT_TRUE(test.Spawn(SpecOf({ChildPath(), "sleep"}, "runs"), &runs).ok());
   int open_now = 0;
@@ -143,6 +144,7 @@ void OutOfDescriptors(FaultTest& test) {
 }
 
 void OutOfPids(FaultTest& test) {
+  test.StartAgent("ant", {"--idle-shims=0"});  // none of them takes or leaves any meanwhile
   PidsCgroup cgroup(test.agent().pid());
   if (!cgroup.usable()) GTEST_SKIP() << "no writable pids controller";
   cgroup.Write("pids.max", cgroup.Current());
@@ -161,6 +163,7 @@ void OutOfPids(FaultTest& test) {
 }
 
 void ForkBomb(FaultTest& test) {
+  test.StartAgent("ant", {"--idle-shims=0"});  // none of them takes or leaves any meanwhile
   PidsCgroup cgroup(test.agent().pid());
   if (!cgroup.usable()) GTEST_SKIP() << "no writable pids controller";
   cgroup.Write("pids.max", cgroup.Current() + 60);
@@ -267,9 +270,9 @@ std::vector<FaultRow> SpawnRows() {
 
 std::vector<FaultRow> ResourceRows() {
   return {
-      {58, "OutOfDescriptorsNothingRunningIsHurt", OutOfDescriptors},
-      {59, "OutOfPidsTheSameRequestMayBeTriedAgain", OutOfPids},
-      {60, "AForkBombCanBeEnded", ForkBomb},
+      {58, "OutOfDescriptorsNothingRunningIsHurt", OutOfDescriptors, false},
+      {59, "OutOfPidsTheSameRequestMayBeTriedAgain", OutOfPids, false},
+      {60, "AForkBombCanBeEnded", ForkBomb, false},
       {65, "AFullOutputDiskMakesTheWriterWait", OutputDiskFull, false},
       {66, "AFullStateDiskRefusesSpawnsOnly", StateDiskFull, false},
       {103, "AShimProgramThatIsDeletedIsStillUsed", ShimProgramDeleted, false},

@@ -210,7 +210,7 @@ TEST_F(FirstMinute, WatchStreamsPidsAndStates) {
 }
 
 TEST_F(FirstMinute, TheAgentReapsEveryShim) {
-  StartAgent("ant");
+  StartAgent("ant", {"--idle-shims=0"});
   Shoal({"run", "-n", "20", "--", "true"});
   const pid_t agent = agents_[0].pid();
   EXPECT_TRUE(WaitUntil("the agent has no child", [&] { return ChildrenOf(agent).empty(); }));

@@ -135,12 +135,13 @@ TEST_F(Restart, AKilledShimCostsItsOwnProcessOnly) {
   agent.stub().Spawn(SpecOf({ChildPath(), "sleep"}, "lost"));
   agent.stub().Spawn(SpecOf({ChildPath(), "sleep"}, "other"));
   const v1::Process lost = agent.stub().Get("lost");
-  const std::vector<pid_t> shims = ChildrenOf(agent.pid());
-  ASSERT_THAT(shims, SizeIs(2));
-  for (pid_t shim : shims) {
-    const std::vector<pid_t> children = ChildrenOf(shim);
-    if (children.size() == 1 && children[0] == lost.pid()) kill(shim, SIGKILL);
+  int killed = 0;
+  for (const pid_t shim : ChildrenOf(agent.pid())) {
+    if (ChildrenOf(shim) != std::vector<pid_t>{lost.pid()}) continue;
+    ASSERT_EQ(kill(shim, SIGKILL), 0);
+    ++killed;
   }
+  ASSERT_EQ(killed, 1);
   EXPECT_TRUE(agent.stub().WatchUntil([](const v1::Process& process) {
     return process.name() == "lost" && process.state() == v1::STATE_LOST &&
            process.exit().unknown().reason() == v1::CAUSE_SHIM_LOST;

@@ -260,7 +260,7 @@ TEST_F(Template, AKilledShimOfAForkedProcessCostsThatProcessAlone) {
 }
 
 TEST_F(Template, AThousandForksLeaveNothingBehind) {
-  AgentProcess& agent = StartAgent("ant");
+  AgentProcess& agent = StartAgent("ant", {"--idle-shims=0"});
   agent.stub().Spawn(Forkserver({"exit", "0"}, "first"));
   agent.stub().Wait("first", v1::WaitRequest::UNTIL_EMPTY);
   const v1::Process parent = LiveTemplate(agent);

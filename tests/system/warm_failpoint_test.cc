@@ -1,0 +1,118 @@
+// The agent killed between any two steps of giving an idle shim a process and of having it back, while
+// another is busy and others wait: nothing is lost, none runs twice, every lock comes free.
+#ifdef SHOAL_FAILPOINTS
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "agent/record/record_layout.h"
+#include "common/ids.h"
+#include "common/unique_fd.h"
+#include "tests/support/system/system_test.h"
+
+namespace shoal::testing {
+namespace {
+
+using ::testing::SizeIs;
+
+struct Step {
+  const char* name;      // stands in agent/os as SHOAL_FAILPOINT(…)
+  int hit;               // of the step; those before are of other processes
+  bool stopped = false;  // the idle shims, so that what they are given is taken back
+};
+
+constexpr Step kSteps[] = {
+    {"warm:cgroup-made", 2},
+    {"warm:told", 2},
+    {"warm:given", 2},
+    {"warm:idle-started", 3},
+    {"free:before-release", 1},
+    {"free:released", 1},
+    {"free:told", 1},
+    {"warm:taken-back", 1, true},
+    {"warm:back-released", 1, true},
+};
+
+class WarmFailpoint : public SystemTest, public ::testing::WithParamInterface<Step> {
+ protected:
+  static std::vector<pid_t> IdleShims() { return DescendantsWith(std::string("\0idle\0", 6)); }
+  static std::vector<pid_t> Shims() { return DescendantsWith("shoal-shim"); }
+  // Any slot of the first record file is held, but for its header.
+  static bool IsAnyLocked(const AgentProcess& agent) {
+    const UniqueFd file(open((agent.run_dir() + "/records").c_str(), O_RDWR | O_CLOEXEC));
+    if (!file) return true;
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_start = record::kSlotBytes;
+    return fcntl(file.get(), F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+  }
+};
+
+TEST_P(WarmFailpoint, KilledThereNothingIsLostAndEveryLockComesFree) {
+  AgentProcess& agent = AddAgent("ant", {"--idle-shims=2"});
+  agent.options().env["SHOAL_FAILPOINT"] = absl::StrCat(GetParam().name, "=kill@", GetParam().hit);
+  ASSERT_TRUE(agent.Start());
+  WaitUntil("two shims are idle", [] { return IdleShims().size() == 2; });
+  const std::string gate = Scratch("gate");
+  ASSERT_EQ(mkfifo(gate.c_str(), 0600), 0);
+  const v1::Process busy =
+      agent.stub().Spawn(SpecOf({ChildPath(), "gated", gate, "7", "x"}, "busy"));
+  if (GetParam().stopped) {
+    for (const pid_t shim : IdleShims()) ASSERT_EQ(kill(shim, SIGSTOP), 0);
+  }
+  const std::string file = Scratch("runs");
+  v1::SpawnRequest request;
+  request.set_request_id(NewRequestId());
+  *request.mutable_spec() =
+      SpecOf({"sh", "-c", absl::StrCat("echo once >> ", file, "; exit 3")}, "short");
+  v1::SpawnResponse response;
+  agent.stub().TrySpawn(request, &response).ok();  // before the kill, or cut off by it
+  EXPECT_EQ(agent.WaitForEnd().exit_code, 128 + SIGKILL) << "the failpoint was not reached";
+  agent.Kill();  // the connection of the test goes with it
+  const std::vector<pid_t> before = IdleShims();
+  // Of one that is stopped and was given a process nobody can tell whether it has the packet; one
+  // that was given none is ended by the next agent.
+  if (GetParam().name == absl::string_view("warm:taken-back")) {
+    for (const pid_t shim : Shims()) kill(shim, SIGCONT);
+  }
+
+  agent.options().env.erase("SHOAL_FAILPOINT");
+  ASSERT_TRUE(agent.Start());
+  const grpc::Status again = agent.stub().TrySpawn(request, &response);
+  EXPECT_TRUE(again.ok()) << Describe(again);
+  EXPECT_EQ(agent.stub().Wait("short", v1::WaitRequest::UNTIL_EMPTY).exit().code(), 3);
+  EXPECT_EQ(ReadFile(file), "once\n");
+  EXPECT_EQ(agent.stub().Get("busy").state(), v1::STATE_RUNNING);
+  EXPECT_EQ(agent.stub().Get("busy").pid(), busy.pid());
+  WaitUntil("the idle shims of the agent before have ended", [&] {
+    return std::none_of(before.begin(), before.end(), [](pid_t shim) {
+      return ProcessState(shim) != '?' && ProcessState(shim) != 'Z';
+    });
+  });
+  close(open(gate.c_str(), O_WRONLY | O_CLOEXEC));
+  EXPECT_EQ(agent.stub().Wait("busy", v1::WaitRequest::UNTIL_EMPTY).exit().code(), 7);
+  EXPECT_THAT(agent.stub().List(), SizeIs(2));
+  agent.Stop();
+  WaitUntil("no shim is left", [] { return Shims().empty(); });
+  EXPECT_FALSE(IsAnyLocked(agent));
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryStep, WarmFailpoint, ::testing::ValuesIn(kSteps),
+                         [](const ::testing::TestParamInfo<Step>& step) {
+                           std::string name;
+                           for (const char c : std::string(step.param.name)) {
+                             if (absl::ascii_isalnum(static_cast<unsigned char>(c))) name += c;
+                           }
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace shoal::testing
+#endif  // SHOAL_FAILPOINTS
