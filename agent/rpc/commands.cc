@@ -202,7 +202,7 @@ absl::StatusOr<OpenSessionCommand> ToCommand(const v1::OpenRequest& request, con
 absl::StatusOr<TakeoverCommand> ToCommand(const v1::TakeoverRequest& request,
                                           const Permit& permit) {
   SHOAL_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  TakeoverCommand command{CallOf(request, permit)};
+  TakeoverCommand command{LoggedCallOf(request, permit)};
   command.session_id = request.session_id();
   if (command.session_id.empty()) return absl::InvalidArgumentError("session_id is empty");
   if (request.has_unrenewed_for()) {

@@ -35,7 +35,8 @@ constexpr char kFilesVariable[] = "SHOAL_FILES";
 // Tag and length, at most.
 constexpr size_t kMaxHeadBytes = 16;
 // What other readers of a FunctionResult can read.
-constexpr size_t kMaxResultBytes = std::numeric_limits<int>::max() - kMaxHeadBytes;
+constexpr size_t kMostReadable = std::numeric_limits<int>::max();
+constexpr size_t kMaxResultBytes = kMostReadable - kMaxHeadBytes;
 // Of FunctionResult.value: field 1, with a length.
 constexpr uint32_t kValueTag = 1 << 3 | 2;
 
@@ -193,7 +194,7 @@ std::optional<absl::StatusOr<std::string>> ParseResult(std::string bytes) {
     return bytes;
   }
   v1::FunctionResult message;
-  if (bytes.size() > kMaxMessageBytes ||
+  if (bytes.size() > kMostReadable ||
       !message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return absl::DataLossError("its result was cut off");
   }
