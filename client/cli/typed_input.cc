@@ -102,7 +102,7 @@ void TypedInput::WriteAll() {
 absl::Status TypedInput::Write(absl::string_view typed) {
   while (true) {
     const int64_t begin = input_.offset();
-    const absl::Status written = input_.Write(typed, kTimeToWrite);
+    absl::Status written = input_.Write(typed, kTimeToWrite);
     const bool may_come = absl::IsUnavailable(written) || absl::IsDeadlineExceeded(written);
     if (!may_come || over_.HasBeenNotified()) return written;
     typed.remove_prefix(static_cast<size_t>(input_.offset() - begin));
