@@ -54,7 +54,9 @@ void Checkpointer::OnCommitted(int pages) {
   is_large_ = is_large_ || is_large;
 }
 
+// Asked for each commit: as above.
 absl::Status Checkpointer::Health() const {
+  if (!has_failed_) return absl::OkStatus();
   MutexLock lock(&mu_);
   return health_;
 }
@@ -94,6 +96,7 @@ int Checkpointer::Checkpoint(int mode) {
   if ((result & 0xff) != SQLITE_IOERR) return pages;  // full or busy: the next one does more
   MutexLock lock(&mu_);
   health_ = database_->ToStatus(result, "checkpoint");
+  has_failed_ = true;
   return 0;
 }
 

@@ -77,6 +77,7 @@ class Checkpointer {
   std::atomic<int> peak_{0};  // the same since it was truncated: the file does not shrink by itself
   std::atomic<int64_t> commits_{0};
   std::atomic<bool> is_truncating_{false};  // set with mu_ held
+  std::atomic<bool> has_failed_{false};     // the same; health_ is not OK
 
   mutable Mutex mu_;
   bool is_wanted_ ABSL_GUARDED_BY(mu_) = false;
