@@ -118,6 +118,9 @@ void OutputFollower::Tell(const ProcessEntry& process, bool is_new, bool checked
   OutputUpdate update = UpdateOf(process);
   update.is_new = is_new && first;
   update.checked = checked;
+  // Of a process that has written nothing yet there is nothing to read.
+  has_news_ |= update.complete || std::any_of(update.streams.begin(), update.streams.end(),
+                                              [](const auto& stream) { return stream.end > 0; });
   reader_->Tell(std::move(update));
 }
 
@@ -136,6 +139,7 @@ void OutputFollower::TellGone(const std::string& id) {
   OutputUpdate update;
   update.id = id;
   update.gone = true;
+  has_news_ = true;
   reader_->Tell(std::move(update));
 }
 
@@ -164,14 +168,16 @@ void OutputFollower::OnSessionOver(const std::string& session_id) {
 
 void OutputFollower::OnTurnEnd() {
   MaybeEnd();
-  Wake();
+  if (std::exchange(has_news_, false)) Wake();
 }
 
 void OutputFollower::MaybeEnd() {
   bool more_may_come =
       query_.selector.IsOpen() && (query_.selector.session_id.empty() || !session_over_);
   bool over = !query_.follow || (incomplete_ == 0 && !more_may_come);
-  if (over && !std::exchange(told_final_, true)) reader_->TellFinal();
+  if (!over || std::exchange(told_final_, true)) return;
+  reader_->TellFinal();
+  has_news_ = true;
 }
 
 void OutputFollower::Wake() { source_->thread->Wake(reader_); }

@@ -6,9 +6,9 @@
 //                that is all. With it each is followed by its id, and an open selector for what
 //                is started later.
 //  3. OnOutput, OnChanged  tell the reader how far the streams have come.
-//  4. OnTurnEnd  wakes the output thread, which reads. Before that MaybeEnd tells the reader if
-//                nothing more will come: every process named has complete output, or the session
-//                is over.
+//  4. OnTurnEnd  wakes the output thread, if there is something to read. Before that MaybeEnd tells
+//                the reader if nothing more will come: every process named has complete output, or
+//                the session is over.
 //  5. Stop       posted when the sink is through.
 //
 // Ownership:     shared by two real owners: what it reads for, until Stop, and closures on the
@@ -85,6 +85,7 @@ class OutputFollower final : public ProcessObserver,
 
   // Loop thread only.
   bool told_final_ = false;
+  bool has_news_ = false;  // the reader was told something that it is to act upon
   bool session_over_ = false;
   absl::flat_hash_map<std::string, bool> followed_;  // by id: its output is complete
   size_t incomplete_ = 0;

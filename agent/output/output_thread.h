@@ -8,6 +8,8 @@
 #ifndef SHOAL_AGENT_OUTPUT_OUTPUT_THREAD_H_
 #define SHOAL_AGENT_OUTPUT_OUTPUT_THREAD_H_
 
+#include <semaphore.h>
+
 #include <deque>
 #include <memory>
 #include <thread>
@@ -36,14 +38,19 @@ class OutputThread {
 
  private:
   void Main();
-  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stop_ || !queue_.empty(); }
+  // The next in turn; null where there is none, and then the thread is about to wait.
+  std::shared_ptr<OutputWork> Take();
+  bool IsStopped();
+
+  sem_t woken_;  // posted with `mu_` free: the thread wants it first
 
   Mutex mu_;
   std::deque<std::shared_ptr<OutputWork>> queue_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_set<OutputWork*> queued_ ABSL_GUARDED_BY(mu_);
+  bool is_waiting_ ABSL_GUARDED_BY(mu_) = false;  // for `woken_`, which was not posted yet
   bool stop_ ABSL_GUARDED_BY(mu_) = false;
 
-  std::thread thread_;  // last: the members above are there before it runs
+  std::thread thread_;
 };
 
 }  // namespace shoal::agent
