@@ -1,49 +1,48 @@
 #include "agent/core/environment.h"
 
-#include <map>
-#include <utility>
-
-#include "absl/strings/match.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "shoal/v1/fork_protocol.h"
 
 namespace shoal::agent {
 
+// Most variables are the same for each process: they are looked at where they lie, and copied once.
 std::vector<std::string> EnvironmentOf(const SupervisorOptions& options,
                                        const ProcessEntry& process) {
-  std::vector<std::string> variables = options.base_env;
-  if (process.spec->HasTerminal()) variables.push_back(absl::StrCat("TERM=", process.spec->term));
-  const std::vector<std::string>& given = process.spec->env;
-  variables.insert(variables.end(), given.begin(), given.end());
+  std::vector<std::string> of_rank;
   if (process.ranks != nullptr && process.rank) {
-    for (std::string& variable : RankEnvironment(*process.ranks, *process.rank)) {
-      variables.push_back(std::move(variable));
+    of_rank = RankEnvironment(*process.ranks, *process.rank);
+  }
+  std::vector<std::string> of_terminal;
+  if (process.spec->HasTerminal()) {
+    of_terminal.push_back(absl::StrCat("TERM=", process.spec->term));
+  }
+  const std::vector<std::string> of_process = {absl::StrCat("SHOAL_NAME=", process.name),
+                                               absl::StrCat("SHOAL_ID=", process.id)};
+  const std::vector<std::string>* const parts[] = {
+      &options.base_env, &of_terminal, &process.spec->env, &of_rank, &options.own_env, &of_process};
+  size_t most = 0;
+  for (const auto* part : parts) most += part->size();
+  std::vector<absl::string_view> variables;
+  variables.reserve(most);
+  absl::flat_hash_map<absl::string_view, size_t> position;
+  position.reserve(most);
+  for (const auto* part : parts) {
+    for (const std::string& variable : *part) {
+      const absl::string_view key = absl::string_view(variable).substr(0, variable.find('='));
+      // It may have come along with the environment of a template.
+      if (key == fork_protocol::kTemplateVariable && !process.template_facts) continue;
+      // A later one of the same key replaces an earlier one, in its place.
+      const auto [found, added] = position.try_emplace(key, variables.size());
+      if (added) {
+        variables.emplace_back(variable);
+      } else {
+        variables[found->second] = variable;
+      }
     }
   }
-  const std::vector<std::string>& own = options.own_env;
-  variables.insert(variables.end(), own.begin(), own.end());
-  variables.push_back(absl::StrCat("SHOAL_NAME=", process.name));
-  variables.push_back(absl::StrCat("SHOAL_ID=", process.id));
-  // A later one of the same key replaces an earlier one, in its place.
-  std::vector<std::string> environment;
-  std::map<std::string, size_t, std::less<>> position;
-  for (std::string& variable : variables) {
-    std::string key = variable.substr(0, variable.find('='));
-    auto [found, added] = position.try_emplace(std::move(key), environment.size());
-    if (added) {
-      environment.push_back(std::move(variable));
-    } else {
-      environment[found->second] = std::move(variable);
-    }
-  }
-  // It may have come along with the environment of a template.
-  if (!process.template_facts) {
-    const std::string told = absl::StrCat(fork_protocol::kTemplateVariable, "=");
-    std::erase_if(environment, [&told](const std::string& variable) {
-      return absl::StartsWith(variable, told);
-    });
-  }
-  return environment;
+  return std::vector<std::string>(variables.begin(), variables.end());
 }
 
 }  // namespace shoal::agent

@@ -24,7 +24,13 @@ void Add(absl::string_view key, absl::string_view value, std::string* payload) {
 
 std::string PayloadOf(const ShimStart& start) {
   const record::AgentHalf& desired = start.desired;
+  constexpr size_t kLineBytes = 8;     // its key, "=" and a NUL
+  constexpr size_t kOtherBytes = 128;  // what stands behind arguments and environment
+  size_t bytes = kOtherBytes + start.cwd.size() + start.input_file.size();
+  for (const std::string& word : start.argv) bytes += word.size() + kLineBytes;
+  for (const std::string& variable : start.env) bytes += variable.size() + kLineBytes;
   std::string payload;
+  payload.reserve(bytes);
   for (const std::string& word : start.argv) Add("arg", word, &payload);
   for (const std::string& variable : start.env) Add("env", variable, &payload);
   Add("cwd", start.cwd.empty() ? "/" : start.cwd, &payload);
