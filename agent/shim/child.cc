@@ -36,16 +36,10 @@ constexpr unsigned kCloseRangeCloexec = 4;      // CLOSE_RANGE_CLOEXEC, Linux 5.
   _exit(127);  // not reported: the shim reports the StartError
 }
 
-// CLONE_CLEAR_SIGHAND leaves what is ignored ignored, and a program that inherits SIGCHLD ignored
-// loses exits.
-// The libc's sigaction keeps some signals to itself; the kernel's (handler, flags, restorer, mask)
-// none.
-void ResetSignalsAsyncSafe() {
-  const uint64_t none[4] = {};
-  for (int number = 1; number <= kSignals; ++number) {
-    syscall(SYS_rt_sigaction, number, none, nullptr, sizeof(none[0]));
-  }
-  syscall(SYS_rt_sigprocmask, SIG_SETMASK, none, nullptr, sizeof(none[0]));
+// Handlers are cleared by CLONE_CLEAR_SIGHAND, and the shim ignores nothing (UnignoreSignals).
+void UnblockSignalsAsyncSafe() {
+  const uint64_t none = 0;
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof(none));
 }
 
 void SetSoftLimitAsyncSafe(int resource, uint64_t soft) {
@@ -107,7 +101,7 @@ int OpenInputAsyncSafe(const ChildPlan& plan) {
   if (plan.result_fd >= 0) last = dup2(plan.result_fd, fork_protocol::kProcessResultFd);
   if (last < 0) FailAsyncSafe(start_pipe, Stage::kPipe, errno);
   syscall(SYS_close_range, last + 1, ~0u, kCloseRangeCloexec);
-  ResetSignalsAsyncSafe();
+  UnblockSignalsAsyncSafe();
   umask(022);
   if (plan.nofile_soft != 0) SetSoftLimitAsyncSafe(RLIMIT_NOFILE, plan.nofile_soft);
   SetSoftLimitAsyncSafe(RLIMIT_CORE, plan.core_soft);
@@ -136,6 +130,18 @@ pid_t Clone(int cgroup_fd) {
 }
 
 }  // namespace
+
+// The libc's sigaction keeps some signals to itself; the kernel's (handler, flags, restorer, mask)
+// none.
+void UnignoreSignals() {
+  const uint64_t by_default[4] = {};
+  for (int number = 1; number <= kSignals; ++number) {
+    uint64_t action[4] = {};
+    syscall(SYS_rt_sigaction, number, nullptr, action, sizeof(action[3]));
+    if (action[0] != reinterpret_cast<uint64_t>(SIG_IGN)) continue;
+    syscall(SYS_rt_sigaction, number, by_default, nullptr, sizeof(by_default[3]));
+  }
+}
 
 StartError StartChild(const ChildPlan& plan, Child* child) {
   int start_pipe[2];

@@ -43,11 +43,15 @@ struct Child {
   bool outside_cgroup = false;  // it could not be cloned into cgroup_fd
 };
 
+// The shim ignores no signal from now on, and nor does what it clones: a program that inherits SIGCHLD
+// ignored loses exits. Once for all processes, since it takes 64 system calls.
+void UnignoreSignals();
+
 // Clones the process into its cgroup. On failure nothing is left behind.
 //
 // The process has a session of its own, descriptors 0-2 (and 3, its result) only, every disposition
 // SIG_DFL, an empty mask, umask 022, and is killed by the kernel should the shim die (which,
-// single-threaded, may use PDEATHSIG).
+// single-threaded, may use PDEATHSIG). REQUIRES: UnignoreSignals() was called.
 StartError StartChild(const ChildPlan& plan, Child* child);
 
 // Takes on a process that was forked from another by its runtime and is this shim's child already:

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/record/adopting_shim.h"
+#include "agent/shim/child.h"
 #include "agent/shim/command.h"
 #include "agent/shim/failpoint.h"
 #include "agent/shim/orders.h"
@@ -42,8 +43,8 @@ void Settle() {
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
-  signal(SIGCHLD, SIG_DFL);  // ignored, it would have the kernel throw the exits away
-  setsid();                  // fails if the agent's posix_spawn has done it
+  UnignoreSignals();  // SIGCHLD ignored would have the kernel throw the exits away
+  setsid();           // fails if the agent's posix_spawn has done it
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   // The memory of a shim holds the environment of its process until the start: no dump, and no other
   // program of this user reads it. execve makes the process dumpable again.
