@@ -26,7 +26,7 @@ WarmShims::WarmShims(EventLoop* loop, const Records* records, Options options, H
     : loop_(loop), records_(records), options_(options), handlers_(std::move(handlers)) {}
 
 WarmShims::~WarmShims() {
-  for (const EventLoop::TimerId timer : {look_, refill_, trim_}) {
+  for (const EventLoop::TimerId timer : {look_, refill_, trim_, tell_}) {
     if (timer != 0) loop_->Cancel(timer);
   }
 }
@@ -167,11 +167,22 @@ void WarmShims::Reuse(int slot) {
   Set(&shim, State::kIdle);
   shim.id.clear();
   idle_.push_back(slot);
-  // Not told: it learns from its next packet.
-  SendPacket(shim.channel.ours.get(), {.text = record::kFreedOrder}, "an idle shim")
-      .status()
-      .IgnoreError();
+  untold_.push_back(slot);
+  if (tell_ == 0) tell_ = loop_->After(kToldAfter, [this] { TellFreed(); });
   if (idle_.size() > options_.at_rest && trim_ == 0) TrimLater(kKeptFor);
+}
+
+// One that has another process by now has learned it from that packet; so does one that cannot be
+// told.
+void WarmShims::TellFreed() {
+  tell_ = 0;
+  for (const int slot : std::exchange(untold_, {})) {
+    const auto found = shims_.find(slot);
+    if (found == shims_.end() || found->second.state != State::kIdle) continue;
+    SendPacket(found->second.channel.ours.get(), {.text = record::kFreedOrder}, "an idle shim")
+        .status()
+        .IgnoreError();
+  }
 }
 
 void WarmShims::Forget(int slot) {

@@ -56,6 +56,8 @@ class WarmShims {
   // More than `at_rest` stay idle for so long.
   static constexpr absl::Duration kKeptFor = absl::Seconds(10);
   static constexpr absl::Duration kRefillAfter = absl::Milliseconds(100);
+  // One that is not given its next process for so long is told that the last one is forgotten.
+  static constexpr absl::Duration kToldAfter = absl::Milliseconds(20);
 
   WarmShims(EventLoop* loop, const Records* records, Options options, Handlers handlers);
   ~WarmShims();
@@ -101,6 +103,7 @@ class WarmShims {
   void Add(int slot, Channel channel, State state);
   void DropBusiest();
   void DismissLongestIdle();
+  void TellFreed();
   void LookAtGiven();
   bool HasTaken(int slot, const Shim& shim) const;
   static bool TakeBack(const Channel& channel);
@@ -115,10 +118,11 @@ class WarmShims {
   const Handlers handlers_;
   absl::flat_hash_map<int, Shim> shims_;
   std::vector<int> idle_;  // the next to be taken last
+  std::vector<int> untold_;
   std::deque<Given> given_;
   size_t starting_ = 0;
   bool is_unfit_ = false;  // a shim ended instead of waiting: it is of a version that cannot
-  EventLoop::TimerId look_ = 0, refill_ = 0, trim_ = 0;  // 0: not armed
+  EventLoop::TimerId look_ = 0, refill_ = 0, trim_ = 0, tell_ = 0;  // 0: not armed
 };
 
 }  // namespace shoal::agent
