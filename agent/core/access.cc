@@ -60,7 +60,7 @@ absl::Status CheckSession(const Caller& caller, Verb verb, const Target& target)
 absl::string_view WhatIsTheOwners(Verb verb) {
   switch (verb) {
     case Verb::kSpawn:
-      return "forked";
+      return "forked or accompanied";
     case Verb::kUpdate:
       return "detached";
     case Verb::kAcknowledgeOutput:

@@ -2,7 +2,7 @@
 // demand.
 //
 // Every caller may see, signal and end everything on this host. What belongs to an owner stays his
-// (see MayActFor): he alone starts processes in his session and takes it over, and forks, detaches and
+// (see MayActFor): he alone starts processes in his session and takes it over, and forks, accompanies, detaches and
 // acknowledges the output of his process, writes its input and resizes its terminal. A session is renewed
 // and closed by its token, whichever caller shows it; a token that it had before a takeover is fenced. A
 // request_id needs no rule: RequestLog keeps it by the owner of the Permit, so that the same
@@ -66,7 +66,7 @@ absl::string_view NameOf(Verb verb);
 bool MayActFor(const Caller& caller, absl::string_view owner);
 
 // What a verb is about: the host with everything on it, one session, or what only the owner of one
-// process may do with it: fork it (kSpawn), detach it (kUpdate), let its output go
+// process may do with it: fork it or run something beside it (kSpawn), detach it (kUpdate), let its output go
 // (kAcknowledgeOutput), write its input (kWriteInput), resize its terminal (kResizeTerminal).
 class Target {
  public:

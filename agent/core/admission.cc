@@ -8,6 +8,8 @@
 #include "agent/core/reason.h"
 #include "agent/core/select_one.h"
 #include "agent/core/start_failure.h"
+#include "agent/core/unmanaged.h"
+#include "agent/spec/beside_spec.h"
 #include "common/escape.h"
 #include "common/failpoint.h"
 #include "common/ids.h"
@@ -304,6 +306,7 @@ absl::Status Admission::CheckAgain(const Batch& batch, size_t index) const {
   const Spec& spec = *command.items[index].spec;
   SHOAL_RETURN_IF_ERROR(AuthorizeInSession(command).status());
   SHOAL_RETURN_IF_ERROR(ParentOf(command.permit, spec).status());
+  SHOAL_RETURN_IF_ERROR(BesideOf(command.permit, spec).status());
   const bool detached = spec.lifetime == Lifetime::kDetached;
   return core_->table.CheckNameIsFree(detached ? "" : command.session_id, batch.names[index]);
 }
@@ -315,6 +318,9 @@ void Admission::Admit(Batch* batch, size_t index) {
   process->id = NewId();
   process->name = batch->names[index];
   process->spec = item.spec;
+  if (const ProcessEntry* beside = BesideOf(batch->permit, *item.spec).value_or(nullptr)) {
+    process->spec = BesideSpec(*item.spec, beside->id, *beside->spec);
+  }
   process->rank = item.rank;
   process->ranks = item.ranks;
   process->inline_files = item.inline_files;
@@ -364,6 +370,35 @@ absl::StatusOr<std::string> Admission::ParentOf(const Permit& permit, const Spec
   if (parent.IsLive()) return parent.id;
   return absl::FailedPreconditionError(
       absl::StrCat("fork_of: ", Describe(parent), " has ended and cannot be forked"));
+}
+
+// Only one whose end will cover it: by its cgroup, while there is one, and by what is told to all beside it.
+absl::StatusOr<const ProcessEntry*> Admission::BesideOf(const Permit& permit,
+                                                        const Spec& spec) const {
+  const ProcessEntry* const none = nullptr;
+  if (spec.beside.empty()) return none;
+  const absl::StatusOr<ProcessEntry*> selected = SelectOne(core_->table, "beside", spec.beside);
+  if (!selected.ok()) return selected.status();
+  const ProcessEntry* const other = *selected;
+  SHOAL_RETURN_IF_ERROR(Authorize(permit.caller(), Verb::kSpawn, Target::Process(*other)).status());
+  SHOAL_RETURN_IF_ERROR(CheckManaged(*core_, *other));
+  if (other->state != State::kRunning) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "beside: ", Describe(*other),
+        other->IsLive() ? " does not run yet, or is being ended: nothing starts beside it"
+                        : " has ended: nothing starts beside it"));
+  }
+  if (!other->spec->beside.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("beside: ", Describe(*other), " runs itself beside ",
+                     other->spec->beside.substr(0, 6), ": name that one"));
+  }
+  if (!core_->options.has_cgroup || (other->flags & kFlagNoCgroup) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("beside: ", Describe(*other),
+                     " has no cgroup, so that its end would not cover what runs beside it"));
+  }
+  return other;
 }
 
 void Admission::ReplyWhenStarted(const LoggedCall& call,

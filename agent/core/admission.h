@@ -79,6 +79,8 @@ class Admission {
   void Queue(const Caller& caller, const std::vector<std::string>& ids);
   // Where a FORK comes from; empty if it is no FORK. PERMISSION_DENIED: from another owner's process.
   absl::StatusOr<std::string> ParentOf(const Permit& permit, const Spec& spec) const;
+  // The process beside which it is to run; null: none.
+  absl::StatusOr<const ProcessEntry*> BesideOf(const Permit& permit, const Spec& spec) const;
   void ReplyWhenStarted(const LoggedCall& call, const std::vector<ProcessEntry*>& processes,
                         bool replayed, SpawnCallback done);
   void Reply(const LoggedCall& call, const std::vector<std::string>& ids, bool replayed,

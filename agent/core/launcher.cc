@@ -1,5 +1,6 @@
 #include "agent/core/launcher.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -13,24 +14,42 @@
 namespace shoal::agent {
 
 void Launcher::Launch(ProcessEntry* process, std::optional<ForkParent> parent) {
+  const ProcessEntry* const beside =
+      process->spec->beside.empty() ? nullptr : core_->table.Find(process->spec->beside);
+  // It may have ended while this one waited for its start.
+  if (!process->spec->beside.empty() && (beside == nullptr || beside->state != State::kRunning)) {
+    return FailToStart(core_, process,
+                       StartFailure{.stage = "beside",
+                                    .error_number = ECANCELED,
+                                    .message = "the process beside which it was to run has ended"});
+  }
   ShimStart start{.id = process->id,
                   .name = process->name,
                   .argv = process->spec->argv,
                   .env = EnvironmentOf(core_->options, *process),
                   .cwd = process->spec->cwd,
                   .input_file = process->spec->input_file,
+                  .beside = process->spec->beside,
                   .desired = DesiredFor(*process),
                   .fork_from = parent};
   if (!process->spec->files.empty()) {
     StartBesideFiles(*process->spec, files_->DirectoryOf(process->id), &start);
+  } else if (beside != nullptr && !beside->spec->files.empty()) {
+    StartBesideFiles(*beside->spec, files_->DirectoryOf(beside->id), &start);
+    start.argv[0] = process->spec->argv[0];
   }
   SHOAL_FAILPOINT("spawn:before-start");
   absl::StatusOr<int> slot = slots_->Start(start);
   SHOAL_FAILPOINT("spawn:after-start");
   if (!slot.ok()) {
     const bool parent_gone = absl::IsUnavailable(slot.status());
-    StartFailure failure{.stage = parent_gone ? "fork" : "shim",
-                         .error_number = parent_gone ? ECONNRESET : EAGAIN,
+    const bool has_no_cgroup = absl::IsFailedPrecondition(slot.status());  // that it needs
+    StartFailure failure{.stage = parent_gone     ? "fork"
+                                  : has_no_cgroup ? "cgroup"
+                                                  : "shim",
+                         .error_number = parent_gone     ? ECONNRESET
+                                         : has_no_cgroup ? ENODEV
+                                                         : EAGAIN,
                          .message = std::string(slot.status().message())};
     return FailToStart(core_, process, std::move(failure));
   }
@@ -48,7 +67,10 @@ record::AgentHalf Launcher::DesiredFor(const ProcessEntry& process) const {
                   (spec.drop_oldest ? record::kDropOldest : 0u) |
                   (spec.result_stream ? record::kResultStream : 0u) |
                   (spec.forbid_children ? record::kForbidChildren : 0u) |
-                  (spec.HasTerminal() ? record::kTerminal : 0u);
+                  (spec.HasTerminal() ? record::kTerminal : 0u) |
+                  (spec.beside.empty() ? 0u : record::kNeedsCgroup);
+  std::copy_n(spec.beside.data(), std::min(spec.beside.size(), sizeof(desired.beside)),
+              desired.beside);
   desired.terminal_rows = static_cast<uint16_t>(process.terminal.rows);
   desired.terminal_columns = static_cast<uint16_t>(process.terminal.columns);
   desired.terminal_serial = process.terminal.serial;

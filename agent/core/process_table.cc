@@ -62,6 +62,7 @@ ProcessEntry* ProcessTable::Add(std::unique_ptr<ProcessEntry> process) {
     by_request_[{entry->owner, entry->request_id}][entry->request_index] = entry;
   }
   if (!entry->session_id.empty()) by_session_[entry->session_id].insert(entry);
+  if (!entry->spec->beside.empty()) beside_[entry->spec->beside].insert(entry);
   usage_.Enter(*entry);
   usage_.NoteOutput(*entry);
   return entry;
@@ -88,6 +89,7 @@ std::unique_ptr<ProcessEntry> ProcessTable::Remove(const std::string& id) {
     if (ranks->second.empty()) by_request_.erase(ranks);
   }
   EraseFrom(&by_session_, process->session_id, process.get());
+  EraseFrom(&beside_, process->spec->beside, process.get());
   usage_.Forget(*process);
   return process;
 }
@@ -178,6 +180,16 @@ std::vector<ProcessEntry*> ProcessTable::OfSession(const std::string& session_id
   auto found = by_session_.find(session_id);
   if (found == by_session_.end()) return {};
   return {found->second.begin(), found->second.end()};
+}
+
+std::vector<ProcessEntry*> ProcessTable::Beside(const std::string& id) const {
+  std::vector<ProcessEntry*> living;
+  const auto found = beside_.find(id);
+  if (found == beside_.end()) return living;
+  for (ProcessEntry* process : found->second) {
+    if (!process->IsTreeOver()) living.push_back(process);
+  }
+  return living;
 }
 
 bool ProcessTable::IsAliveOf(const std::string& session_id) const {

@@ -69,6 +69,8 @@ class ProcessTable {
   bool HasOfRequest(const std::string& owner, const std::string& request_id,
                     absl::FunctionRef<bool(const ProcessEntry&)> fits) const;
   std::vector<ProcessEntry*> OfSession(const std::string& session_id) const;
+  // Those that run beside this one (Spec::beside) and are not over, or are about to.
+  std::vector<ProcessEntry*> Beside(const std::string& id) const;
   // Whether the tree of one of them is not over.
   bool IsAliveOf(const std::string& session_id) const;
 
@@ -91,6 +93,7 @@ class ProcessTable {
   absl::flat_hash_map<std::pair<std::string, std::string>, std::map<int, ProcessEntry*>>
       by_request_;
   absl::flat_hash_map<std::string, std::set<ProcessEntry*>> by_session_;
+  absl::flat_hash_map<std::string, std::set<ProcessEntry*>> beside_;  // by id of the other
   uint64_t last_number_ = 0;
 };
 

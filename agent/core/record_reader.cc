@@ -93,6 +93,7 @@ void RecordReader::OnDeath(int slot, const std::string& id) {
   ShimView view = slots_->Look(slot, id);
   if (view.shim) Apply(process, *view.shim);
   if (process->slot != slot) return;  // its last report was final
+  if (view.shim && IsHeld(*process, *view.shim)) return;
   if (!view.shim && !view.damaged && !view.forked) {
     if (process->spec->start_method == StartMethod::kSpawn) return StartAgain(process);
     return FailFork(process, view.refused.value_or(ForkFailure{
@@ -163,7 +164,25 @@ void RecordReader::Apply(ProcessEntry* process, const ShimHalf& shim) {
   changed |= ApplyInput(process, shim);
   if (changed) core_->ledger.Changed(process);
   if (process->IsTreeOver()) core_->table.ReleaseName(*process);
-  if (Has(shim, record::kFinal)) Finish(process);
+  if (Has(shim, record::kFinal) && !IsHeld(*process, shim)) Finish(process);
+}
+
+// The shim has proven the tree empty, and something was started beside it meanwhile: the tree counts as empty once that
+// is over. So no process that the agent has started outlives the emptiness that it tells.
+bool RecordReader::IsHeld(const ProcessEntry& process, const ShimHalf& shim) const {
+  return Has(shim, record::kFinal) && Has(shim, record::kEmpty) && !process.tree_empty;
+}
+
+void RecordReader::OnBesideOver(const ProcessEntry& process) {
+  const ProcessEntry* const other = core_->table.Find(process.spec->beside);
+  if (other == nullptr || !core_->table.Beside(other->id).empty()) return;
+  if (const auto held = held_.find(other->id); held != held_.end()) {
+    const std::string id = held->first;
+    const absl::Status proven = held->second;
+    held_.erase(held);
+    return OnTreeOver(id, proven);
+  }
+  if (other->slot != 0) OnReport(other->slot);
 }
 
 void RecordReader::ApplyStreams(ProcessEntry* process, const ShimHalf& shim) {
@@ -275,6 +294,8 @@ bool RecordReader::ApplyExit(ProcessEntry* process, const ShimHalf& shim) {
   process->exit = ExitOf(shim, *process, killed && trees_->WasOutOfMemory(process->id));
   process->exit_time = absl::FromUnixNanos(shim.exited_ns);
   Advance(process, State::kExited);
+  // Where descendants are kept, so is what runs beside it.
+  if (!process->spec->keep_descendants) terminator_->EndBeside(*process);
   // With the output complete in this same look ApplyEnds does; seen complete before, there was no
   // exit yet to take it for.
   if (!Has(shim, record::kOutputComplete) || process->output_complete) TakeStderrTail(process);
@@ -301,7 +322,10 @@ bool RecordReader::ApplyEnds(ProcessEntry* process, const ShimHalf& shim) {
     process->flags |= kFlagOutputTruncated;
     changed = true;
   }
-  if (Has(shim, record::kEmpty) && !process->tree_empty) {
+  const bool is_empty = Has(shim, record::kEmpty) && !process->tree_empty;
+  if (is_empty && !core_->table.Beside(process->id).empty()) {
+    terminator_->EndBeside(*process);
+  } else if (is_empty) {
     process->tree_empty = true;
     if (shim.empty_ns != 0) process->empty_time = absl::FromUnixNanos(shim.empty_ns);
     process->survivors.clear();
@@ -362,6 +386,7 @@ void RecordReader::Lose(ProcessEntry* process, const std::string& detail) {
   if (!process->output_complete) process->flags |= kFlagOutputTruncated;
   LoseExit(process, Cause::kShimLost, detail);
   core_->ledger.Changed(process);
+  terminator_->EndBeside(*process);
   if (process->tree_empty) return Finish(process);
   trees_->EndLostTree(
       process->id, [this, id = process->id](const absl::Status& ended) { OnTreeOver(id, ended); });
@@ -386,6 +411,10 @@ std::vector<Survivor> RecordReader::LivingOf(const ProcessEntry& process) const 
 void RecordReader::OnTreeOver(const std::string& id, const absl::Status& proven) {
   ProcessEntry* lost = core_->table.Find(id);
   if (lost == nullptr) return;
+  if (!core_->table.Beside(id).empty()) {
+    held_[id] = proven;
+    return terminator_->EndBeside(*lost);
+  }
   if (proven.ok()) {
     lost->tree_empty = true;
     lost->empty_time = core_->clock->Now();

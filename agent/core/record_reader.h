@@ -26,12 +26,14 @@
 #include "agent/core/ports/process_trees.h"
 #include "agent/core/ports/programs.h"
 #include "agent/core/ports/shim_slots.h"
+#include "agent/core/terminator.h"
 
 namespace shoal::agent {
 
 class RecordReader final : public ShimEvents {
  public:
-  RecordReader(Core* core, const Ports& ports, Launcher* launcher, Forks* forks)
+  RecordReader(Core* core, const Ports& ports, Launcher* launcher, Forks* forks,
+               Terminator* terminator)
       : core_(core),
         slots_(ports.slots),
         programs_(ports.programs),
@@ -39,7 +41,8 @@ class RecordReader final : public ShimEvents {
         output_(ports.output),
         files_(ports.files),
         launcher_(launcher),
-        forks_(forks) {}
+        forks_(forks),
+        terminator_(terminator) {}
 
   void OnReport(int slot) override;
   void OnOverflow() override;
@@ -68,6 +71,9 @@ class RecordReader final : public ShimEvents {
   // nothing of it has run, nothing will. For recovery.
   void NoteStartedBefore(const std::string& id);
 
+  // One that ran beside another is over: that one may be, too, if it waited for it.
+  void OnBesideOver(const ProcessEntry& process);
+
   // What lives of a tree that is LEAKED, as far as its environment tells it now. Walks /proc.
   std::vector<Survivor> LivingOf(const ProcessEntry& process) const;
 
@@ -87,6 +93,7 @@ class RecordReader final : public ShimEvents {
   void ApplyStreams(ProcessEntry* process, const record::ShimHalf& shim);
   bool ApplyInput(ProcessEntry* process, const record::ShimHalf& shim);
   bool ApplyStall(ProcessEntry* process, const record::ShimHalf& shim);
+  bool IsHeld(const ProcessEntry& process, const record::ShimHalf& shim) const;
   void MeasureSome();
   void LoseExit(ProcessEntry* process, Cause cause, const std::string& detail);
   void OnTreeOver(const std::string& id, const absl::Status& proven);
@@ -106,8 +113,11 @@ class RecordReader final : public ShimEvents {
   ProcessFiles* const files_;
   Launcher* const launcher_;
   Forks* const forks_;
+  Terminator* const terminator_;
   absl::flat_hash_map<std::string, int> starts_;  // by id, of those that were not started at once
   absl::flat_hash_map<int, std::string> orphans_;
+  // What was proven of trees, by id, that are not over before those beside them are.
+  absl::flat_hash_map<std::string, absl::Status> held_;
   absl::flat_hash_set<std::string> unmeasured_;
   bool measure_set_ = false;
 };

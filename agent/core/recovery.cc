@@ -1,5 +1,7 @@
 #include "agent/core/recovery.h"
 
+#include <algorithm>
+#include <csignal>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -8,6 +10,16 @@
 #include "agent/core/unmanaged.h"
 
 namespace shoal::agent {
+namespace {
+
+// No agent was there that had asked for its end: the shim of the other one has killed all below its cgroup.
+bool WasKilledSince(const ProcessEntry& process, absl::Time kill_time) {
+  const bool is_killed = process.exit && process.exit_time && process.exit->signal == SIGKILL &&
+                         process.exit->cause == Cause::kSignaled;
+  return is_killed && *process.exit_time >= kill_time;
+}
+
+}  // namespace
 
 void Recovery::Run(Store::Content content) {
   core_->newest_agent = content.newest_agent;
@@ -15,6 +27,13 @@ void Recovery::Run(Store::Content content) {
   for (const auto& [slot, id] : slots_->Recover()) untaken_[id] = slot;
   for (const SessionEntry& session : content.sessions) session_ids_.insert(session.id);
   RestoreRequests(&content);
+  // What runs beside another one first: the other is not over before it.
+  const auto beside =
+      std::partition(content.processes.begin(), content.processes.end(),
+                     [](const ProcessEntry& process) { return !process.spec->beside.empty(); });
+  for (auto process = content.processes.begin(); process != beside; ++process) {
+    besides_.push_back(process->id);
+  }
   for (ProcessEntry& process : content.processes) Restore(std::move(process));
   core_->table.ClaimNames();
   for (const auto& [id, slot] : untaken_) {
@@ -23,10 +42,41 @@ void Recovery::Run(Store::Content content) {
   }
   // After the processes: a session ends, or renews, what it owns.
   for (SessionEntry& session : content.sessions) sessions_->Restore(std::move(session));
+  for (const std::string& id : besides_) EndWithOther(id);
   std::vector<std::string> known;
   for (const auto& [id, process] : core_->table.entries()) known.push_back(id);
   output_->RemoveAllBut(known);
   files_->RemoveAllBut(known);
+}
+
+// The other one's end was asked for, or came, while the agent was away, or was killed before it had told this one.
+void Recovery::EndWithOther(const std::string& id) {
+  ProcessEntry* const process = core_->table.Find(id);
+  if (process == nullptr || process->termination) return;
+  const ProcessEntry* const other = core_->table.Find(process->spec->beside);
+  const auto killed = kill_times_.find(process->spec->beside);
+  if (other != nullptr && killed != kill_times_.end() && WasKilledSince(*process, killed->second)) {
+    process->exit->cause = Cause::kTerminated;
+    process->exit->requested_by = ByTheEndOf(*other);
+    core_->ledger.Save(*process);
+    core_->ledger.Changed(process);
+  }
+  if (process->IsTreeOver()) return;
+  if (other != nullptr && other->IsLive() && other->termination) {
+    const Termination& wanted = *other->termination;
+    return terminator_->End(process, {.cause = wanted.cause,
+                                      .requested_by = wanted.requested_by,
+                                      .signal = wanted.signal,
+                                      .grace = wanted.grace});
+  }
+  const bool goes_on = other != nullptr &&
+                       (other->IsLive() || (other->spec->keep_descendants && !other->IsTreeOver()));
+  if (goes_on) return;
+  if (other != nullptr) return terminator_->EndBeside(*other);
+  terminator_->End(process, {.cause = Cause::kTerminated,
+                             .requested_by = "the end of the process beside which it ran",
+                             .signal = SIGTERM,
+                             .grace = std::nullopt});
 }
 
 void Recovery::RestoreRequests(Store::Content* content) {
@@ -108,6 +158,9 @@ void Recovery::Attach(ProcessEntry* process, int slot) {
   if (!view.shim) reader_->NoteStartedBefore(process->id);
   if (view.agent) reader_->ApplyAsked(process, *view.agent);
   if (view.agent) reader_->ApplyInputKept(process, *view.agent);
+  if (view.shim && view.shim->killed_ns != 0) {
+    kill_times_[process->id] = absl::FromUnixNanos(view.shim->killed_ns);
+  }
   if (view.shim) reader_->Apply(process, *view.shim);
   bool final = process->slot == 0;
   if (!final) core_->ledger.Changed(process);

@@ -19,6 +19,7 @@
 #define SHOAL_AGENT_CORE_RECOVERY_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
@@ -55,6 +56,7 @@ class Recovery {
   void LoseRecord(ProcessEntry* process);
   // The end was stored, and the agent was killed before it told the shim.
   void TellEnd(ProcessEntry* process, const ShimView& view);
+  void EndWithOther(const std::string& id);
   // A slot whose process is over or not known.
   void TakeOrphan(int slot, const std::string& id);
   void ForgetIntent(ProcessEntry* process, int slot);
@@ -70,6 +72,9 @@ class Recovery {
   Terminator* const terminator_;
   absl::flat_hash_map<std::string, int> untaken_;  // slots, by id
   absl::flat_hash_set<std::string> session_ids_;
+  // By id: when the shim has sent SIGKILL to what was left of the tree.
+  absl::flat_hash_map<std::string, absl::Time> kill_times_;
+  std::vector<std::string> besides_;  // ids of what runs beside another process
 };
 
 }  // namespace shoal::agent

@@ -43,7 +43,7 @@ class Supervisor::Impl final : public ProcessEvents {
         queue(&core, ports.files),
         templates(&core, ports.programs, ports.slots, &queue, &launcher, &offers, &terminator),
         forks(&core, ports.programs, &queue, &launcher, &offers, &templates),
-        reader(&core, ports, &launcher, &forks),
+        reader(&core, ports, &launcher, &forks, &terminator),
         retention(&core, ports.output, ports.files, &reader),
         sessions(&core, ports, &session_table, &terminator, &retention),
         takeovers(&core, &session_table, &sessions),
@@ -128,7 +128,10 @@ class Supervisor::Impl final : public ProcessEvents {
 
   void OnInputMoved(ProcessEntry* process) override { inputs.OnMoved(process); }
 
-  void OnTreeEmpty(ProcessEntry* process) override { sessions.OnTreeEmpty(*process); }
+  void OnTreeEmpty(ProcessEntry* process) override {
+    sessions.OnTreeEmpty(*process);
+    if (!process->spec->beside.empty()) reader.OnBesideOver(*process);
+  }
 
   void OnOver(ProcessEntry* process) override {
     core.table.ReleaseName(*process);
@@ -139,6 +142,7 @@ class Supervisor::Impl final : public ProcessEvents {
     templates.OnOver(*process);
     sessions.OnProcessOver(*process);
     ForgetEnvironment(process);
+    if (!process->spec->beside.empty()) reader.OnBesideOver(*process);
     retention.OnOver(*process);
   }
 

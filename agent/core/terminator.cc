@@ -13,6 +13,7 @@
 #include "agent/record/end_order.h"
 #include "common/end_times.h"
 #include "common/failpoint.h"
+#include "common/ids.h"
 
 namespace shoal::agent {
 namespace {
@@ -50,8 +51,15 @@ void NoteFirst(const Termination& first, record::AgentHalf* half) {
 
 }  // namespace
 
+std::string ByTheEndOf(const ProcessEntry& other) {
+  return absl::StrCat("the end of ", other.name, " (", other.id.substr(0, kShortIdLength),
+                      "), beside which it ran");
+}
+
 void Terminator::End(ProcessEntry* process, const EndWish& wish) {
   if (process->IsTreeOver()) return;
+  // What runs beside it ends with it, each by its own shim, which is told like this one's.
+  for (ProcessEntry* beside : core_->table.Beside(process->id)) End(beside, wish);
   if (process->state == State::kPending) {
     StartFailure failure{
         .stage = "queue", .error_number = ECANCELED, .message = std::string(kEndedBeforeStart)};
@@ -80,6 +88,18 @@ void Terminator::End(ProcessEntry* process, const EndWish& wish) {
     orders.push_back({id, told, grace});
     TellSome();
   });
+}
+
+void Terminator::EndBeside(const ProcessEntry& process) {
+  for (ProcessEntry* beside : core_->table.Beside(process.id)) {
+    if (beside->termination) continue;
+    End(beside, {.cause = Cause::kTerminated,
+                 .requested_by =
+                     absl::StrCat("the end of ", process.name, " (",
+                                  process.id.substr(0, kShortIdLength), "), beside which it ran"),
+                 .signal = SIGTERM,
+                 .grace = std::nullopt});
+  }
 }
 
 void Terminator::TellSome() {

@@ -42,6 +42,9 @@ struct EndWish {
   std::optional<absl::Duration> grace;  // absent: the spec's
 };
 
+// What has ended a process beside `other`, as Termination::requested_by says it.
+std::string ByTheEndOf(const ProcessEntry& other);
+
 class Terminator {
  public:
   Terminator(Core* core, ShimSlots* slots, ProcessTrees* trees)
@@ -52,6 +55,8 @@ class Terminator {
 
   // Nothing happens to a process that is over; of one that is unmanaged it is noted.
   void End(ProcessEntry* process, const EndWish& wish);
+  // The process has ended by itself, or is lost: so does what runs beside it.
+  void EndBeside(const ProcessEntry& process);
   // Its place is free.
   void OnOver(const ProcessEntry& process);
 

@@ -262,7 +262,9 @@ std::vector<std::string> IdsInCgroup(int pid) {
   const std::vector<absl::string_view> names = absl::StrSplit(path, '/');
   std::vector<std::string> ids;
   for (size_t i = names.size(); i-- > 1;) {
-    if (names[i - 1] == kProcesses) ids.emplace_back(names[i]);
+    if (names[i - 1] != kProcesses) continue;
+    if (i + 1 < names.size()) ids.emplace_back(names[i + 1]);  // it may run beside that one
+    ids.emplace_back(names[i]);
   }
   return ids;
 }

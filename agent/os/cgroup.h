@@ -1,5 +1,6 @@
 // The cgroup v2 directories in which processes run: <base>/p/<id>, made at the start of a process
-// and removed when its tree is over. No controller is needed. Making and removing one costs about
+// and removed when its tree is over; that of a process that runs beside another one below the other's, <base>/p/<id>/<id>,
+// so that cgroup.kill and cgroup.events of the other cover it. No controller is needed. Making and removing one costs about
 // 50 µs together (measured, Linux 6.18), so they are not pooled. <base>/shims is for shims that
 // come to life in the cgroup of their process, as those of forked ones do.
 //
@@ -41,7 +42,7 @@ class CgroupBase {
   // The memory controller is on, so that memory.events tells of kills.
   bool has_memory() const { return has_memory_; }
 
-  // Makes the directory of `id` and opens it.
+  // `id`: of the process, or "OTHER/ID" of one that runs beside another. Makes its directory and opens it.
   absl::StatusOr<UniqueFd> Create(const std::string& id) const;
   // NOT_FOUND: there is none.
   absl::StatusOr<UniqueFd> Open(const std::string& id) const;
@@ -85,8 +86,8 @@ int64_t CountOomKills(int directory);    // memory.events; 0 without the memory 
 // cgroup.procs, descendants included. RESOURCE_EXHAUSTED: some could not be read.
 absl::StatusOr<std::vector<int>> CgroupMembers(int directory);
 
-// The names of those directories of processes that a process of this host is in, its own first; of
-// whichever base.
+// The names of those directories of processes that a process of this host is in, the innermost first; of
+// whichever base. What a process has made itself below its own may be named, too.
 std::vector<std::string> IdsInCgroup(int pid);
 
 }  // namespace shoal::agent

@@ -113,7 +113,7 @@ absl::StatusOr<int> SystemShims::Start(const ShimStart& start) {
 // descriptor, or the parent is sent it. 4. Ours is closed on return, and makes room for the pidfd.
 absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const ShimStart& start) {
   SHOAL_FAILPOINT("spawn:slot-locked");
-  SHOAL_ASSIGN_OR_RETURN(UniqueFd cgroup, MakeCgroup(start.id));
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd cgroup, MakeCgroup(start));
   SHOAL_FAILPOINT("spawn:cgroup-made");
   AgentHalf desired = DesiredOf(start, static_cast<bool>(cgroup));
   WarmShims::Channel channel;
@@ -201,11 +201,21 @@ void SystemShims::OnForked(const AskedFork& asked) {
   watch_->NoteAnswered(asked.slot);
 }
 
-absl::StatusOr<UniqueFd> SystemShims::MakeCgroup(const std::string& id) {
+absl::StatusOr<UniqueFd> SystemShims::MakeCgroup(const ShimStart& start) {
+  if (!start.beside.empty()) {
+    if (cgroups_ == nullptr) return absl::FailedPreconditionError("no writable cgroup v2");
+    beside_[start.id] = start.beside;
+    return cgroups_->Create(CgroupOf(start.id));
+  }
   if (cgroups_ == nullptr) return UniqueFd();
-  absl::StatusOr<UniqueFd> directory = cgroups_->Create(id);
+  absl::StatusOr<UniqueFd> directory = cgroups_->Create(start.id);
   if (absl::IsFailedPrecondition(directory.status())) return UniqueFd();
   return directory;
+}
+
+std::string SystemShims::CgroupOf(const std::string& id) const {
+  const auto beside = beside_.find(id);
+  return beside == beside_.end() ? id : absl::StrCat(beside->second, "/", id);
 }
 
 bool SystemShims::IsOf(int slot, const std::string& id) const {
@@ -253,6 +263,9 @@ std::vector<std::pair<int, std::string>> SystemShims::Recover() {
       continue;
     }
     uses_[slot] = Use{halves.Id()};
+    if (halves.agent && halves.agent->beside[0] != 0) {
+      beside_[halves.Id()] = std::string(halves.agent->beside, sizeof(halves.agent->beside));
+    }
     if (records_->IsLocked(slot)) {
       watch_->AddRecovered(slot, !halves.unreadable);
       // The agent before may have died between writing and waking.
@@ -303,14 +316,19 @@ void SystemShims::Free(int slot, const std::string& id) {
 }
 
 void SystemShims::RemoveCgroup(const std::string& id) {
-  if (cgroups_ != nullptr && !cgroups_->Remove(id).ok()) unremoved_.push_back(id);
+  if (cgroups_ == nullptr) return;
+  if (cgroups_->Remove(CgroupOf(id)).ok()) {
+    beside_.erase(id);
+  } else {
+    unremoved_.push_back(id);
+  }
 }
 
 // A forked process runs before its shim has written its half. If the shim, or the process that was
 // to become it, was killed by then, the process dies with it, but its descendants would live on.
 void SystemShims::EndUnshimmed(const std::string& id) {
   if (cgroups_ == nullptr) return;
-  const absl::StatusOr<UniqueFd> directory = cgroups_->Open(id);
+  const absl::StatusOr<UniqueFd> directory = cgroups_->Open(CgroupOf(id));
   if (directory.ok()) KillCgroup(directory->get()).IgnoreError();
 }
 
@@ -365,17 +383,17 @@ void SystemShims::HandleReports() {
 }
 
 void SystemShims::EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) {
-  agent::EndLostTree(loop_, cgroups_.get(), id, std::move(done));
+  agent::EndLostTree(loop_, cgroups_.get(), CgroupOf(id), std::move(done));
 }
 
 void SystemShims::AwaitEmptyTree(const std::string& id,
                                  absl::AnyInvocable<void(absl::Status)> done) {
-  agent::AwaitEmptyTree(loop_, cgroups_.get(), id, std::move(done));
+  agent::AwaitEmptyTree(loop_, cgroups_.get(), CgroupOf(id), std::move(done));
 }
 
 absl::StatusOr<std::vector<int>> SystemShims::Members(const ProcessEntry& process) {
   if (cgroups_ != nullptr) {
-    absl::StatusOr<UniqueFd> directory = cgroups_->Open(process.id);
+    absl::StatusOr<UniqueFd> directory = cgroups_->Open(CgroupOf(process.id));
     if (directory.ok()) return CgroupMembers(directory->get());
     if (absl::IsResourceExhausted(directory.status())) return directory.status();
   }
@@ -428,7 +446,7 @@ absl::Status SystemShims::Signal(const ProcessEntry& process, int signal, Signal
 
 bool SystemShims::WasOutOfMemory(const std::string& id) {
   if (cgroups_ == nullptr || !cgroups_->has_memory()) return false;
-  absl::StatusOr<UniqueFd> directory = cgroups_->Open(id);
+  absl::StatusOr<UniqueFd> directory = cgroups_->Open(CgroupOf(id));
   return directory.ok() && CountOomKills(directory->get()) > 0;
 }
 

@@ -114,7 +114,10 @@ class SystemShims final : public ShimSlots,
   absl::Status Prepare();
   void FindCgroupBase();
   // The directory for the process, or an invalid descriptor where it must do without.
-  absl::StatusOr<UniqueFd> MakeCgroup(const std::string& id);
+  // FAILED_PRECONDITION: it has none, and needs one.
+  absl::StatusOr<UniqueFd> MakeCgroup(const ShimStart& start);
+  // Where the cgroup of the process is, as CgroupBase names it.
+  std::string CgroupOf(const std::string& id) const;
   record::AgentHalf DesiredOf(const ShimStart& start, bool has_cgroup) const;
   void OpenWarmShims();
   // By an idle shim; nullopt: there is none that can be told.
@@ -165,6 +168,8 @@ class SystemShims final : public ShimSlots,
       cold_;  // ids whose idle shim has not taken them: no other one gets them
   absl::flat_hash_map<int, EventLoop::TimerId> awaited_ends_;
   std::deque<std::string> unremoved_;  // ids whose cgroup was still busy
+  // By id, of processes that run beside others: the ids of those.
+  absl::flat_hash_map<std::string, std::string> beside_;
   // Slots whose shims have reported and that were not looked at yet, each once, and the next turn
   // in which some are.
   std::deque<int> reported_;

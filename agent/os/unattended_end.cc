@@ -41,7 +41,8 @@ constexpr int kLookEveryMs = 100;
 struct Target {
   int slot = 0;
   std::string id;
-  std::string name;  // as its shim shows it; empty: not shown
+  std::string cgroup;  // as CgroupBase names it
+  std::string name;    // as its shim shows it; empty: not shown
   absl::Status ordered;
   uint32_t serial = 0;  // of the order
   bool is_woken = false;
@@ -124,6 +125,12 @@ absl::Status Ending::Select(absl::string_view which) {
     const std::optional<ShimHalf> half = ShimOf(target);
     if (which == kAll && half && IsOver(*half)) continue;
     target.name = NameOf(target.id, half);
+    target.cgroup = target.id;
+    if (halves.agent && halves.agent->beside[0] != 0) {
+      const AgentHalf& desired = *halves.agent;
+      target.cgroup =
+          absl::StrCat(std::string(desired.beside, sizeof(desired.beside)), "/", target.id);
+    }
     targets_.push_back(std::move(target));
   }
   if (which == kAll || targets_.size() == 1) return absl::OkStatus();
@@ -187,7 +194,7 @@ std::optional<Result> Ending::Look(Target* target) {
 std::optional<Result> Ending::EndLost(const Target& target,
                                       const std::optional<ShimHalf>& half) const {
   if (!half) return Result{true, "never started"};
-  const absl::StatusOr<UniqueFd> cgroup = OpenCgroupOf(records_->cgroup_base(), target.id);
+  const absl::StatusOr<UniqueFd> cgroup = OpenCgroupOf(records_->cgroup_base(), target.cgroup);
   if (!cgroup.ok()) {
     return Result{false, "its shim is gone, and without a cgroup nothing proves its tree empty"};
   }

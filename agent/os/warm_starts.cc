@@ -56,7 +56,7 @@ std::optional<int> SystemShims::StartWarm(const ShimStart& start) {
 // 1. The slot is the shim's, and locked. 2. The half is written: from here on it is known that the
 // process is the shim's. 3. The packet is sent.
 absl::Status SystemShims::Give(int slot, const ShimStart& start) {
-  SHOAL_ASSIGN_OR_RETURN(UniqueFd cgroup, MakeCgroup(start.id));
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd cgroup, MakeCgroup(start));
   SHOAL_FAILPOINT("warm:cgroup-made");
   const bool has_cgroup = cgroup ? true : false;
   record::AgentHalf desired = DesiredOf(start, has_cgroup);

@@ -76,6 +76,8 @@ enum AgentFlags : uint32_t {
   kWatchInput = 1u << 10,  // a caller waits for input to be taken: the shim looks every 50 ms
   kTerminal =
       1u << 11,  // stdin, stdout and stderr of the process are a terminal; kStdout is what it shows
+  // It runs in its cgroup or not at all: see AgentHalf.beside.
+  kNeedsCgroup = 1u << 12,
 };
 
 // Whether a process with these AgentFlags writes to `stream` by a pipe of its own, or by its terminal.
@@ -154,6 +156,8 @@ struct AgentHalf {
   uint16_t terminal_rows;
   uint16_t terminal_columns;
   uint32_t terminal_serial;
+  // Id of the process in whose cgroup the directory of this one is; empty: in none. Version 5.
+  char beside[kIdBytes];
 };
 
 // Stages of a start, in order. kStageNone with an errno cannot be.

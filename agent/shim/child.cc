@@ -149,7 +149,8 @@ StartError StartChild(const ChildPlan& plan, Child* child) {
   const pid_t shim = getpid();
   const int64_t before = BootNow();
   pid_t pid = Clone(plan.cgroup_fd);
-  if (pid < 0 && plan.cgroup_fd >= 0 && errno != EAGAIN && errno != ENOMEM) {
+  const bool may_do_without = plan.cgroup_fd >= 0 && !plan.needs_cgroup;
+  if (pid < 0 && may_do_without && errno != EAGAIN && errno != ENOMEM) {
     child->outside_cgroup = true;
     pid = Clone(-1);
   }

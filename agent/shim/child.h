@@ -25,6 +25,7 @@ struct ChildPlan {
   uint64_t nofile_soft;  // soft limit of descriptors; 0: the shim's
   uint64_t core_soft;    // soft limit of core dumps
   int cgroup_fd;         // -1: the shim's own cgroup
+  bool needs_cgroup;     // it runs there or not at all
   bool forbid_children;
   bool has_terminal;  // stdin_fd is one, and becomes its controlling terminal
 };

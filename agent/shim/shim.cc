@@ -109,6 +109,7 @@ StartError Shim::Fork() {
                     wish_.nofile_soft,
                     self_->core_soft,
                     cgroup_fd_,
+                    Wants(record::kNeedsCgroup),
                     Wants(record::kForbidChildren),
                     HasTerminal()};
   StartError error = OpenPipes(&plan);

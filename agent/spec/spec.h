@@ -66,6 +66,8 @@ struct Spec {
   StartMethod start_method = StartMethod::kSpawn;
   std::string fork_of;  // with kFork: name or id
   std::optional<absl::Duration> fork_wait;
+  // The process beside which it runs: as given, and once admitted its id. Empty: none.
+  std::string beside;
   std::vector<SpecFile> files;
   // The serialized shoal.v1.ProcessSpec without `env` and the contents of files: what a reply tells
   // as a rule. See agent/spec/stored_spec.h for the whole.

@@ -49,7 +49,8 @@ absl::Status CheckArguments(const v1::ProcessSpec& proto) {
   const std::string& program = proto.argv(0);
   if (program.empty()) return Invalid("argv[0] is empty: it must name a program");
   bool relative = program[0] != '/' && program.find('/') != std::string::npos;
-  if (relative && proto.cwd().empty() && !RunsShippedProgram(program, FilesOf(proto))) {
+  const bool has_directory = !proto.cwd().empty() || !proto.beside().empty();
+  if (relative && !has_directory && !RunsShippedProgram(program, FilesOf(proto))) {
     return Invalid(absl::StrCat("argv[0] ", Quoted(program), " is relative: give cwd, or ",
                                 proto.files_size() > 0 ? "'./' and the path of one of files, " : "",
                                 "or an absolute path"));
@@ -171,6 +172,15 @@ absl::Status CheckForkOf(const v1::ProcessSpec& proto) {
                               kMaxStartedByBytes));
 }
 
+absl::Status CheckBeside(const v1::ProcessSpec& proto) {
+  if (proto.beside().empty()) return absl::OkStatus();
+  const bool is_spawn = proto.start_method() == v1::START_METHOD_UNSPECIFIED ||
+                        proto.start_method() == v1::START_METHOD_SPAWN;
+  if (is_spawn) return CheckNoNul("beside", proto.beside());
+  return Invalid(absl::StrCat("beside ", Quoted(proto.beside()),
+                              " is given with another start_method than SPAWN"));
+}
+
 }  // namespace
 
 SpecLimits LimitsOfThisProcess() {
@@ -213,6 +223,7 @@ absl::Status CheckSpec(const v1::ProcessSpec& proto, const SpecLimits& limits) {
   SHOAL_RETURN_IF_ERROR(CheckName(proto.name()));
   SHOAL_RETURN_IF_ERROR(CheckEnums(proto));
   SHOAL_RETURN_IF_ERROR(CheckForkOf(proto));
+  SHOAL_RETURN_IF_ERROR(CheckBeside(proto));
   return CheckLabels(proto);
 }
 

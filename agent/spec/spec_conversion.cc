@@ -28,7 +28,9 @@ void FillInDefaults(bool has_session, v1::ProcessSpec* proto) {
                              ? v1::OVERFLOW_POLICY_DROP_OLDEST
                              : v1::OVERFLOW_POLICY_BLOCK);
   }
-  if (proto->cwd().empty() && proto->files_size() == 0) proto->set_cwd("/");
+  if (proto->cwd().empty() && proto->files_size() == 0 && proto->beside().empty()) {
+    proto->set_cwd("/");
+  }
   if (proto->start_method() == v1::START_METHOD_UNSPECIFIED) {
     proto->set_start_method(v1::START_METHOD_SPAWN);
   }
@@ -96,6 +98,7 @@ absl::StatusOr<std::shared_ptr<const Spec>> BuildSpec(v1::ProcessSpec proto, boo
   spec->labels = Labels(proto.labels().begin(), proto.labels().end());
   spec->start_method = StartMethodOf(proto.start_method());
   spec->fork_of = proto.fork_of();
+  spec->beside = proto.beside();
   if (proto.has_fork_wait()) {
     SHOAL_ASSIGN_OR_RETURN(spec->fork_wait, ToDuration(proto.fork_wait(), "fork_wait"));
   }

@@ -60,6 +60,7 @@ void AddWhy(Parser& parser);
 void AddLogs(Parser& parser);
 void AddInput(Parser& parser);
 void AddAttach(Parser& parser);
+void AddExec(Parser& parser);
 void AddWait(Parser& parser);
 void AddSignal(Parser& parser);
 void AddStop(Parser& parser);

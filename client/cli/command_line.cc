@@ -72,6 +72,7 @@ void Declare(Parser& parser) {
   AddLogs(parser);
   AddInput(parser);
   AddAttach(parser);
+  AddExec(parser);
   AddWait(parser);
   AddSignal(parser);
   AddStop(parser);
@@ -82,8 +83,13 @@ void Declare(Parser& parser) {
   AddKeep(parser);
 }
 
-// Where the words of a command begin that are not ours to read: behind the first "--" after `run`
-// or `start`.
+// The words behind it are those of a command.
+bool TakesCommand(const std::string& word) {
+  return word == "run" || word == "start" || word == "exec";
+}
+
+// Where the words of a command begin that are not ours to read: behind the first "--" after `run`,
+// `start` or `exec`.
 size_t FindSeparator(const std::vector<std::string>& arguments) {
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string& word = arguments[i];
@@ -91,7 +97,7 @@ size_t FindSeparator(const std::vector<std::string>& arguments) {
                        (absl::StartsWith(word, "--tls-") && !absl::StrContains(word, "="));
     if (takes_value) ++i;
     if (takes_value || absl::StartsWith(word, "-")) continue;
-    if (word != "run" && word != "start") return arguments.size();
+    if (!TakesCommand(word)) return arguments.size();
     for (size_t k = i + 1; k < arguments.size(); ++k) {
       if (arguments[k] == "--") return k;
     }
@@ -111,10 +117,10 @@ std::string UnknownCommand(const CLI::App& app) {
 }
 
 // "--hosts=" with nothing behind it, for which the parser would take the next word; "" if there is none.
-// From the first word behind `run` or `start` on they may be those of a program.
+// From the first word behind `run`, `start` or `exec` on they may be those of a program.
 std::string OptionWithoutValue(const std::vector<std::string>& arguments, bool has_separator) {
   for (const std::string& word : arguments) {
-    if (!has_separator && (word == "run" || word == "start")) return "";
+    if (!has_separator && TakesCommand(word)) return "";
     if (absl::StartsWith(word, "--") && absl::EndsWith(word, "=")) return word;
   }
   return "";

@@ -62,6 +62,10 @@ absl::Status SetEnvironment(const JobOptions& options, const Fleet& fleet, v1::P
   for (char** entry = environ; *entry != nullptr; ++entry) own.emplace_back(*entry);
   SHOAL_ASSIGN_OR_RETURN(const std::vector<std::string> named,
                          ResolveEnvironment(options.env, own));
+  if (!options.beside.empty()) {
+    spec->mutable_env()->Assign(named.begin(), named.end());
+    return absl::OkStatus();
+  }
   const bool all = options.env_all || AllAreOurs(fleet);
   for (std::string& entry : MergeEnvironment(own, all, named)) spec->add_env(std::move(entry));
   return absl::OkStatus();
@@ -208,8 +212,10 @@ absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
   v1::ProcessSpec spec;
   for (const std::string& word : words) spec.add_argv(word);
   spec.set_name(options.name);
+  spec.set_beside(options.beside);
   // Without --cwd, what is sent along runs beside its files: this directory may not be there.
-  if (options.ship.empty() || !options.cwd.empty()) {
+  const bool has_directory = !options.ship.empty() || !options.beside.empty();
+  if (!has_directory || !options.cwd.empty()) {
     SHOAL_ASSIGN_OR_RETURN(*spec.mutable_cwd(), WorkingDirectory(options.cwd));
   }
   SHOAL_RETURN_IF_ERROR(SetEnvironment(options, fleet, &spec));

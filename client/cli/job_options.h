@@ -31,6 +31,9 @@ struct JobOptions {
   std::string fork_wait;
   std::vector<std::string> ship;
   bool terminal = false;
+  // Id of the process beside which it runs: environment and directory are that one's, but for `env` and `cwd`. Not an
+  // option; empty: none.
+  std::string beside;
 
   bool has_counts() const { return count != 0 || per_host != 0 || per_core; }
   // Whether slots, cores and names of the hosts have to be known.

@@ -5,6 +5,8 @@
 //   3. what the hosts lack of --ship is sent to them                ShipAll
 //   4. the job runs; its output is written as it comes              Job::Run, RunSink
 //   5. what became of it goes to stderr, and into the exit status   ReportRun, RunExitStatus
+#include "client/cli/run.h"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +26,7 @@
 #include "client/cli/job_options.h"
 #include "client/cli/keeper.h"
 #include "client/cli/leaving.h"
+#include "client/cli/one_process.h"
 #include "client/cli/run_report.h"
 #include "client/cli/run_sink.h"
 #include "client/cli/ship_options.h"
@@ -43,20 +46,6 @@ namespace shoal::cli {
 namespace {
 
 constexpr char kTtlOfManaged[] = "5s";
-
-struct Arguments {
-  JobOptions job;
-  std::string tag;
-  bool no_tag = false;
-  bool raw = false;
-  bool gather = false;
-  std::string halt = "now,fail=1";
-  bool detach_on_hangup = false;
-  std::string session_ttl = "15s";
-  bool has_session_ttl = false;  // it was given
-  bool forget = false;
-  std::string stdin_choice;
-};
 
 std::vector<std::string> HostNames(const Fleet& fleet, const Invocation& invocation) {
   std::vector<std::string> names;
@@ -99,7 +88,7 @@ std::string SessionName(const std::string& program) {
   return absl::StrCat("run ", EscapeForMessage(program, 64), " from ", here);
 }
 
-absl::StatusOr<RunSinkOptions> MakeSinkOptions(const Arguments& arguments, const Fleet& fleet,
+absl::StatusOr<RunSinkOptions> MakeSinkOptions(const RunArguments& arguments, const Fleet& fleet,
                                                const std::vector<int>& counts,
                                                const Invocation& invocation) {
   RunSinkOptions options;
@@ -129,9 +118,10 @@ int EndedBy(int number) {
 // One job, from the fleet to the exit status.
 class Run {
  public:
-  Run(const Arguments& arguments, std::vector<std::string> words, std::vector<ShipFile> files,
+  Run(const RunArguments& arguments, std::vector<std::string> words, std::vector<ShipFile> files,
       Invocation& invocation, Interrupts& interrupts)
       : arguments_(arguments),
+        job_options_(arguments.job),
         words_(std::move(words)),
         files_(std::move(files)),
         invocation_(invocation),
@@ -141,6 +131,7 @@ class Run {
   absl::StatusOr<int> Go();
 
  private:
+  absl::StatusOr<Fleet> FindHosts();
   absl::StatusOr<JobSpec> MakeSpec(const Fleet& fleet, const std::vector<int>& counts);
   absl::Status Ship(const Fleet& fleet, const std::vector<int>& counts, v1::ProcessSpec* spec);
   void OnSignal(int number);
@@ -151,7 +142,8 @@ class Run {
   std::vector<std::string> Names() const;
   absl::Status SetInput(int world, JobSpec* spec);
 
-  const Arguments& arguments_;
+  const RunArguments& arguments_;
+  JobOptions job_options_;  // with the id of the process to run beside
   const std::vector<std::string> words_;
   const std::vector<ShipFile> files_;
   Invocation& invocation_;
@@ -266,7 +258,7 @@ absl::Status Run::SetInput(int world, JobSpec* spec) {
 
 absl::StatusOr<JobSpec> Run::MakeSpec(const Fleet& fleet, const std::vector<int>& counts) {
   JobSpec spec;
-  SHOAL_ASSIGN_OR_RETURN(spec.process, BuildSpec(arguments_.job, words_, fleet));
+  SHOAL_ASSIGN_OR_RETURN(spec.process, BuildSpec(job_options_, words_, fleet));
   SHOAL_RETURN_IF_ERROR(Ship(fleet, counts, &spec.process));
   SHOAL_ASSIGN_OR_RETURN(spec.halt, ParseHaltRule(arguments_.halt));
   spec.counts = counts;
@@ -277,13 +269,22 @@ absl::StatusOr<JobSpec> Run::MakeSpec(const Fleet& fleet, const std::vector<int>
   return spec;
 }
 
+absl::StatusOr<Fleet> Run::FindHosts() {
+  if (arguments_.beside.empty()) {
+    return invocation_.ConnectForWork(arguments_.job.NeedsFacts() || invocation_.json());
+  }
+  SHOAL_ASSIGN_OR_RETURN(const Selection selection, Selection::Parse({arguments_.beside}, {}));
+  SHOAL_ASSIGN_OR_RETURN(const Found found, FindOneProcess(selection, "exec", invocation_));
+  job_options_.beside = found.process.id();
+  return Fleet::Of({FleetHost{found.host, v1::Host()}});
+}
+
 absl::StatusOr<int> Run::Go() {
   // What was typed is checked before anything is started.
   SHOAL_RETURN_IF_ERROR(ParseHaltRule(arguments_.halt).status());
   SHOAL_RETURN_IF_ERROR(TagTemplate::Parse(arguments_.tag).status());
-  SHOAL_ASSIGN_OR_RETURN(
-      Fleet fleet, invocation_.ConnectForWork(arguments_.job.NeedsFacts() || invocation_.json()));
-  SHOAL_ASSIGN_OR_RETURN(std::vector<int> counts, Place(arguments_.job, fleet, invocation_));
+  SHOAL_ASSIGN_OR_RETURN(const Fleet fleet, FindHosts());
+  SHOAL_ASSIGN_OR_RETURN(std::vector<int> counts, Place(job_options_, fleet, invocation_));
   if (arguments_.job.terminal) {
     if (std::accumulate(counts.begin(), counts.end(), 0) > 1) {
       return absl::InvalidArgumentError("-t is for a single process: give -n 1");
@@ -339,7 +340,9 @@ absl::StatusOr<int> Run::Go() {
   return is_ended_by_signal ? EndedBy(facts.end_signal) : status;
 }
 
-int RunRun(const Arguments& arguments, const CLI::App& command, Invocation& invocation) {
+}  // namespace
+
+int RunAttached(const RunArguments& arguments, const CLI::App& command, Invocation& invocation) {
   absl::StatusOr<std::vector<std::string>> words = CommandWords(command, invocation);
   if (!words.ok()) return invocation.Fail(words.status());
   absl::StatusOr<std::vector<ShipFile>> files = ParseShip(arguments.job.ship);
@@ -354,10 +357,23 @@ int RunRun(const Arguments& arguments, const CLI::App& command, Invocation& invo
   return status.ok() ? *status : invocation.Fail(status.status());
 }
 
-}  // namespace
+void AddAttachedOptions(CLI::App* command, RunArguments* arguments) {
+  command->add_flag("--forget", arguments->forget,
+                    "Let the hosts forget everything at the end; else `ps -a` and `why` know the "
+                    "exits for an hour, without the output that was shown here");
+  command
+      ->add_option(
+          "--session-ttl", arguments->session_ttl,
+          "The processes are ended when this command was not heard of for so long "
+          "($SHOAL_SESSION_TTL; default: 15s, or 5s with other hosts from within a process "
+          "of Shoal)")
+      ->envname("SHOAL_SESSION_TTL")
+      ->check(IsSpan())
+      ->type_name("SPAN");
+}
 
 void AddRun(Parser& parser) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<RunArguments>();
   CLI::App* command = AddCommand(
       parser, "run",
       "Run a command on every slot, or as often as you say; it ends when this command does",
@@ -383,23 +399,12 @@ void AddRun(Parser& parser) {
   command->add_flag(
       "--detach-on-hangup", arguments->detach_on_hangup,
       "When the terminal is lost the processes go on, detached, instead of being ended");
-  command->add_flag("--forget", arguments->forget,
-                    "Let the hosts forget everything at the end; else `ps -a` and `why` know the "
-                    "exits for an hour, without the output that was shown here");
-  command
-      ->add_option(
-          "--session-ttl", arguments->session_ttl,
-          "The processes are ended when this command was not heard of for so long "
-          "($SHOAL_SESSION_TTL; default: 15s, or 5s with other hosts from within a process "
-          "of Shoal)")
-      ->envname("SHOAL_SESSION_TTL")
-      ->check(IsSpan())
-      ->type_name("SPAN");
+  AddAttachedOptions(command, arguments.get());
   command->callback([&parser, arguments, command] {
     arguments->has_session_ttl = command->count("--session-ttl") > 0;
     if (arguments->job.terminal && !arguments->job.has_counts()) arguments->job.count = 1;
     parser.chosen = [&invocation = parser.invocation, arguments, command] {
-      return RunRun(*arguments, *command, invocation);
+      return RunAttached(*arguments, *command, invocation);
     };
   });
 }

@@ -87,6 +87,8 @@ void Teller::Beginning() {
         Clock(process_.has_start_time() ? process_.start_time() : process_.create_time()), " by ",
         by, " as PID ", process_.pid(), " (", CommandLine(process_, 200), ").");
     if (!process_.forked_from().empty()) Say("It was forked from ", Parent(), ".");
+    const std::string& beside = process_.spec().beside();
+    if (!beside.empty()) Say("It ran beside ", beside.substr(0, kShortIdLength), ".");
   }
 }
 

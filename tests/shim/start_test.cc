@@ -429,6 +429,17 @@ TEST_P(StartTest, ARefusedCgroupIsFlaggedAndTheProcessRuns) {
   EXPECT_EQ(WEXITSTATUS(shim().AwaitFinal().wait_status), 6);
 }
 
+TEST_P(StartTest, WhatNeedsItsCgroupDoesNotRunWithoutIt) {
+  if (!GetParam()) return;
+  shim().remove_cgroup = true;
+  shim().agent.flags |= record::kNeedsCgroup;
+  shim().StartChild({"exit", "0"});
+  const record::ShimHalf half = shim().AwaitFinal();
+  EXPECT_TRUE(half.flags & record::kStartFailed);
+  EXPECT_EQ(half.fail_stage, record::Stage::kFork);
+  EXPECT_EQ(half.pid, 0);
+}
+
 TEST_P(StartTest, ADamagedAgentHalfIsRefusedAndNothingWritten) {
   shim().damage_half = shim().refused = true;
   shim().StartChild({"exit", "0"});

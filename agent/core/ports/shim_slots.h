@@ -28,6 +28,7 @@ struct ShimStart {
   std::vector<std::string> env;  // complete
   std::string cwd;
   std::string input_file{};  // its stdin; empty: by `desired`, or /dev/null
+  std::string beside{};      // id of the process in whose cgroup its own is made; empty: in none
   record::AgentHalf
       desired{};  // flags, caps, limits; id, boot id, kNoCgroup and seal are filled in by Start
   std::optional<ForkParent> fork_from{};  // absent: a fresh image by execve

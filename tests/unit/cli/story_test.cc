@@ -205,6 +205,9 @@ TEST(Story, NamesTheParentOfAForkedOne) {
   process.mutable_spec()->set_start_method(v1::START_METHOD_FORKSERVER);
   EXPECT_THAT(TellStory(process, At(15, 0, 0)),
               HasSubstr("It was forked from its program's template PARENT."));
+  process.clear_forked_from();
+  process.mutable_spec()->set_beside("7KQ2MDAAAAAAAAAA");
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)), HasSubstr("It ran beside 7KQ2MD."));
 }
 
 struct Requested {

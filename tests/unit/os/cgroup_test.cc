@@ -1,9 +1,12 @@
 #include "agent/os/cgroup.h"
 
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -48,6 +51,30 @@ TEST_F(CgroupTest, CgroupsThatAProcessMadeBelowGoWithIt) {
   std::filesystem::create_directories(base_->path() + "/p/ID/c");
   const absl::Status removed = base_->Remove("ID");
   EXPECT_TRUE(removed.ok()) << removed;
+}
+
+TEST_F(CgroupTest, WhatRunsBesideAProcessIsCoveredByTheCgroupOfThat) {
+  EXPECT_TRUE(absl::IsFailedPrecondition(base_->Create("ID/BESIDE").status())) << "there is none";
+  const auto directory = base_->Create("ID");
+  const auto beside = base_->Create("ID/BESIDE");
+  ASSERT_TRUE(directory.ok() && beside.ok()) << beside.status();
+  EXPECT_EQ(base_->Ids(), std::vector<std::string>{"ID"});
+  const pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  std::ofstream(base_->path() + "/p/ID/BESIDE/cgroup.procs") << child;
+  EXPECT_TRUE(IsCgroupPopulated(directory->get()));
+  EXPECT_EQ(*CgroupMembers(directory->get()), std::vector<int>{child});
+  EXPECT_EQ(IdsInCgroup(child), (std::vector<std::string>{"BESIDE", "ID"}));
+  EXPECT_FALSE(base_->Remove("ID").ok());
+  EXPECT_TRUE(KillCgroup(directory->get()).ok());
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(WTERMSIG(status), SIGKILL);
+  EXPECT_TRUE(base_->Remove("ID/BESIDE").ok());
+  EXPECT_TRUE(base_->Remove("ID").ok());
 }
 
 TEST_F(CgroupTest, RecordedBaseIsTakenOnlyWhileItIsInUse) {

@@ -11,6 +11,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "agent/spec/beside_spec.h"
+#include "agent/spec/stored_spec.h"
 
 namespace shoal::agent {
 namespace {
@@ -94,6 +96,12 @@ const BadSpec kBadSpecs[] = {
      "start_method FORK needs fork_of"},
     {"ForkOfWithoutFork", [](auto* s) { s->set_fork_of("load"); },
      "fork_of 'load' is given without start_method FORK"},
+    {"BesideWithAFork",
+     [](auto* s) {
+       s->set_start_method(v1::START_METHOD_FORKSERVER);
+       s->set_beside("web");
+     },
+     "beside 'web' is given with another start_method than SPAWN"},
     {"ForkWaitWithoutFork", [](auto* s) { s->mutable_fork_wait()->set_seconds(1); },
      "fork_wait is given without start_method FORK or FORKSERVER"},
     {"NegativeForkWait",
@@ -144,6 +152,30 @@ TEST(SpecConversion, WithASessionItIsOwnedAndItsWriterWaits) {
   std::shared_ptr<const Spec> spec = *ToSpec(TrueSpec(), /*has_session=*/true, SpecLimits());
   EXPECT_EQ(spec->lifetime, Lifetime::kSession);
   EXPECT_FALSE(spec->drop_oldest);
+}
+
+TEST(SpecConversion, BesideAnotherItsEnvironmentAndDirectoryGoBeforeItsOwn) {
+  v1::ProcessSpec web;
+  web.add_argv("/bin/web");
+  web.add_env("A=web");
+  web.add_env("B=web");
+  web.set_cwd("/srv");
+  v1::ProcessSpec own;
+  own.add_argv("./tool");  // of that directory
+  own.add_env("B=own");
+  own.set_beside("web");
+  const auto other = ToSpec(web, /*has_session=*/false, SpecLimits());
+  const auto asked = ToSpec(own, /*has_session=*/false, SpecLimits());
+  ASSERT_TRUE(other.ok() && asked.ok()) << asked.status();
+  EXPECT_EQ((*asked)->cwd, "");
+  const std::shared_ptr<const Spec> spec = BesideSpec(**asked, "AAAAAAAAAAAAAAAA", **other);
+  EXPECT_EQ(spec->cwd, "/srv");
+  EXPECT_EQ(spec->env, (std::vector<std::string>{"A=web", "B=own"}));
+  const auto stored = SpecFromStored(StoredFormOf(*spec));
+  ASSERT_TRUE(stored.ok());
+  EXPECT_EQ((*stored)->beside, "AAAAAAAAAAAAAAAA");
+  EXPECT_EQ((*stored)->cwd, "/srv");
+  EXPECT_EQ((*stored)->env, spec->env);
 }
 
 TEST(SpecConversion, OwnedWithoutASessionIsInvalid) {
