@@ -141,7 +141,7 @@ absl::StatusOr<const ProcessEntry*> Inputs::Resize(const ResizeCommand& command)
 
 // The terminal has no end of input in the mode that it has now: as if it had not been asked for.
 void Inputs::TakeBackEnd(ProcessEntry* process, Line* line) {
-  process->input.ended = process->input.end_refused = false;
+  process->input.ended = false;
   Tell(*process);
   core_->ledger.Changed(process);
   for (const CallPtr& call : line->waiting) {
@@ -189,7 +189,9 @@ bool Inputs::Step(ProcessEntry* process, Line* line) {
     return true;
   }
   if (!call->is_over && call->command.end && !input.ended) {
-    if (!process->start_time || process->slot == 0) return false;
+    // One that was refused is over when the shim has seen that it is not wanted any more: else it would answer
+    // this one with nothing new.
+    if (!process->start_time || process->slot == 0 || input.end_refused) return false;
     input.ended = true;
     Tell(*process);
     core_->ledger.Changed(process);
@@ -230,7 +232,7 @@ void Inputs::OnWritten(const std::string& id, const CallPtr& call, const InputPi
   call->passed += piece.size;
   input.kept = piece.offset + static_cast<int64_t>(piece.size);
   // With the last bytes, so that the shim is told once.
-  if (call->rest() == 0 && call->command.end && !call->is_over) {
+  if (call->rest() == 0 && call->command.end && !call->is_over && !input.end_refused) {
     input.ended = true;
     core_->ledger.Changed(process);
   }

@@ -106,9 +106,10 @@ struct InputState {
   int64_t writer_at = 0;  // where that one's bytes begin
   int64_t fed = 0;
   int64_t taken = 0;
-  bool done = false;         // fed with its end
-  bool closed = false;       // no reader is left
-  bool end_refused = false;  // by its terminal, which is not in canonical mode; not stored
+  bool done = false;    // fed with its end
+  bool closed = false;  // no reader is left
+  // By its terminal, which is not in canonical mode; until the shim has seen that it was taken back. Not stored.
+  bool end_refused = false;
 
   bool operator==(const InputState&) const = default;
 };

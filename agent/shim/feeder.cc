@@ -119,8 +119,10 @@ Feeder::News Feeder::Feed(const record::AgentHalf& wish, int64_t now) {
     news = News::kMoved;
   }
   if ((wish.flags & record::kInputEnded) == 0) {
+    if ((half_->flags & record::kInputEndRefused) == 0) return news;
+    // Told, since the agent asks for no other end before.
     half_->flags &= ~static_cast<uint32_t>(record::kInputEndRefused);
-    return news;
+    return News::kChanged;
   }
   if (half_->input_fed < wish.input_end || (half_->flags & record::kInputEndRefused) != 0)
     return news;

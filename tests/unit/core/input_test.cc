@@ -34,6 +34,15 @@ class InputTest : public SupervisorTest {
   void Start(int64_t window = kWindow) { id_ = world_.Run(WithInput("web", window)); }
   const record::AgentHalf& half() { return world_.shims.SlotOf(id_).agent; }
   const InputState& input() { return world_.Get(id_).input; }
+  // The terminal has no end of input in its mode; or the shim has seen that none is wanted any more.
+  void RefuseEnd(bool refused) {
+    EXPECT_EQ((half().flags & record::kInputEnded) != 0, refused);
+    uint32_t& flags = world_.shims.SlotOf(id_).shim.flags;
+    flags = refused ? flags | record::kInputEndRefused
+                    : flags & ~static_cast<uint32_t>(record::kInputEndRefused);
+    world_.shims.Take(id_, 0);
+    world_.Turn();
+  }
 
   std::string id_;
 };
@@ -126,6 +135,35 @@ TEST_F(InputTest, OneThatIsGivenUpMakesWayForTheNext) {
   EXPECT_EQ(given_up->calls, 0);
   EXPECT_EQ(next->calls, 1);
   EXPECT_EQ(world_.inputs.Read(id_, kWindow, kWindow + 2), "IJ");
+}
+
+// Each of them is asked for: an answer to one is not taken for that to the next.
+TEST_F(InputTest, AnEndBehindARefusedOneIsAskedForWhenTheShimHasSeenThatThatIsOver) {
+  SpawnCommand command = WithInput("web");
+  auto spec = std::make_shared<Spec>(*command.items[0].spec);
+  spec->terminal_rows = 24;
+  spec->terminal_columns = 80;
+  command.items[0].spec = spec;
+  id_ = world_.Run(std::move(command));
+  auto first = world_.WriteInput(Bytes(0, "", /*end=*/true));
+  EXPECT_EQ(first->calls, 0);
+  RefuseEnd(true);
+  EXPECT_EQ(first->status.code(), absl::StatusCode::kFailedPrecondition);
+  auto second = world_.WriteInput(Bytes(0, "", /*end=*/true));
+  EXPECT_EQ(second->calls, 0);
+  EXPECT_EQ(half().flags & record::kInputEnded, 0u);
+  RefuseEnd(false);
+  EXPECT_NE(half().flags & record::kInputEnded, 0u);
+  RefuseEnd(true);
+  EXPECT_EQ(second->calls, 1);
+  EXPECT_EQ(second->status.code(), absl::StatusCode::kFailedPrecondition);
+  RefuseEnd(false);
+  auto third = world_.WriteInput(Bytes(0, "x", /*end=*/true));
+  world_.Turn();
+  world_.shims.Feed(id_);
+  world_.Turn();
+  EXPECT_EQ(third->calls, 1);
+  EXPECT_TRUE(third->status.ok()) << third->status;
 }
 
 TEST_F(InputTest, TheEndStandsAtItsOffset) {
