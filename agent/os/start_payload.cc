@@ -38,7 +38,11 @@ std::string PayloadOf(const ShimStart& start) {
   if ((desired.flags & record::kMergeStderr) != 0) Add("merge-stderr", "1", &payload);
   if ((desired.flags & record::kResultStream) != 0) Add("result", "1", &payload);
   if (desired.input_window > 0) Add("input", "1", &payload);
-  if ((desired.flags & record::kTerminal) != 0) Add("terminal", "1", &payload);
+  if ((desired.flags & record::kTerminal) != 0) {
+    Add("terminal", "1", &payload);
+    Add("rows", absl::StrCat(desired.terminal_rows), &payload);
+    Add("columns", absl::StrCat(desired.terminal_columns), &payload);
+  }
   if (!start.input_file.empty()) Add("input-file", start.input_file, &payload);
   if ((desired.flags & record::kForbidChildren) != 0) Add("forbid-children", "1", &payload);
   return payload;

@@ -197,11 +197,12 @@ def _pipe():
     return [_above(fd) for fd in os.pipe()]
 
 
-def _terminal():
+def _terminal(rows, columns):
     master, slave = (_above(fd) for fd in os.openpty())
     modes = termios.tcgetattr(slave)
     modes[0] |= 0o40000  # IUTF8, which the module does not name everywhere
     termios.tcsetattr(slave, termios.TCSANOW, modes)
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     return master, slave
 
 
@@ -266,13 +267,17 @@ class _Request:
         self.cwd = fields.get(b"cwd", [b""])[-1]
         self.nofile = fields.get(b"nofile", [b""])[-1]
         self.input_file = fields.get(b"input-file", [b""])[-1]
+        rows, columns = fields.get(b"rows", [b"0"])[-1], fields.get(b"columns", [b"0"])[-1]
         self.merge_stderr, self.result, self.input, self.terminal, self.forbid_children = (
             fields.get(key) == [b"1"] for key in (b"merge-stderr", b"result", b"input", b"terminal", b"forbid-children"))
         for wrong, text in ((not self.argv, "no arg"), (not self.cwd, "no cwd"),
                             (not all(name and equals for name, equals, _ in variables), "an env without a name"),
-                            (self.nofile and not self.nofile.isdigit(), "a nofile that is no number")):
+                            (self.nofile and not self.nofile.isdigit(), "a nofile that is no number"),
+                            (not rows.isdigit() or int(rows) > 65535, "rows that are no number"),
+                            (not columns.isdigit() or int(columns) > 65535, "columns that are no number")):
             if wrong:
                 raise _Failed("request", 0, f"the payload has {text}")
+        self.rows, self.columns = int(rows), int(columns)
 
 
 # The fork.
@@ -335,7 +340,7 @@ def _be_shim(request, say):
         pipes = {_RESULT_FD: _pipe()} if request.result else {}
         # The shim's end first.
         if request.terminal:
-            master, slave = _terminal()
+            master, slave = _terminal(request.rows, request.columns)
             pipes.update({1: (master, slave), 0: (slave, slave), 2: (None, slave)})
         else:
             pipes.update({stream: _pipe() for stream in [1] + [2] * (not request.merge_stderr)})

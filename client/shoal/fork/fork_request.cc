@@ -18,6 +18,11 @@ bool IsNumber(absl::string_view word) {
          absl::SimpleAtoi(word, &number);
 }
 
+// Of a terminal.
+bool IsSize(absl::string_view word, uint32_t* size) {
+  return IsNumber(word) && absl::SimpleAtoi(word, size) && *size <= UINT16_MAX;
+}
+
 absl::Status Wrong(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("the payload has ", what));
 }
@@ -44,6 +49,10 @@ absl::Status TakeField(const StartField& field, ForkPayload* payload) {
     payload->input = text == "1";
   } else if (key == "terminal") {
     payload->terminal = text == "1";
+  } else if (key == "rows") {
+    if (!IsSize(text, &payload->rows)) return Wrong("rows that are no number");
+  } else if (key == "columns") {
+    if (!IsSize(text, &payload->columns)) return Wrong("columns that are no number");
   } else if (key == "input-file") {
     payload->input_file = field.value;
   } else if (key == "forbid-children") {

@@ -35,6 +35,8 @@ struct ForkPayload {
   bool result = false;
   bool input = false;
   bool terminal = false;
+  uint32_t rows = 0;  // of the terminal; 0: not told, as the next
+  uint32_t columns = 0;
   const char* input_file = nullptr;  // nullptr: none
   bool forbid_children = false;
 };

@@ -83,8 +83,8 @@ bool MakePipeAsyncSafe(Pipe* made) {
   return made->read_end >= 0 && made->write_end >= 0;
 }
 
-// Its size is given by the shim.
-bool MakeTerminalAsyncSafe(Pipe* made) {
+// In its size from the start, unless an older agent has not told that: then the shim gives it.
+bool MakeTerminalAsyncSafe(const ForkPayload& payload, Pipe* made) {
   made->read_end = RaiseAsyncSafe(open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
   int locked = 0;
   if (made->read_end < 0 || ioctl(made->read_end, TIOCSPTLCK, &locked) != 0) return false;
@@ -93,14 +93,17 @@ bool MakeTerminalAsyncSafe(Pipe* made) {
   struct termios modes;
   if (made->write_end < 0 || tcgetattr(made->write_end, &modes) != 0) return false;
   modes.c_iflag |= IUTF8;
-  return tcsetattr(made->write_end, TCSANOW, &modes) == 0;
+  const struct winsize size = {static_cast<unsigned short>(payload.rows),
+                               static_cast<unsigned short>(payload.columns), 0, 0};
+  return tcsetattr(made->write_end, TCSANOW, &modes) == 0 &&
+         ioctl(made->read_end, TIOCSWINSZ, &size) == 0;
 }
 
 bool MakePlumbingAsyncSafe(const ForkPayload& payload, Plumbing* made) {
   made->null = RaiseAsyncSafe(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (made->null < 0 || !MakePipeAsyncSafe(&made->start)) return false;
   if (payload.result && !MakePipeAsyncSafe(&made->result)) return false;
-  if (payload.terminal) return MakeTerminalAsyncSafe(&made->terminal);
+  if (payload.terminal) return MakeTerminalAsyncSafe(payload, &made->terminal);
   return MakePipeAsyncSafe(&made->out) && (payload.merge_stderr || MakePipeAsyncSafe(&made->err)) &&
          (!payload.input || MakePipeAsyncSafe(&made->input));
 }

@@ -32,6 +32,7 @@
 //   input=1               descriptor 0 is a pipe that the shim feeds
 //   terminal=1            with input=1: descriptors 0 to 2 are a terminal, the controlling one of the
 //                         process; the shim gets its master at kStdoutFd and its slave at kInputFd
+//   rows=N, columns=N     with terminal=1: its size, before the process is forked
 //   input-file=PATH       descriptor 0 is this file, opened for reading in the working directory
 //   forbid-children=1     it must not fork: see common/forbid_children.h
 //

@@ -32,15 +32,18 @@ TEST(ForkCommandTest, AnythingElseIsRefused) {
 
 TEST(ForkPayloadTest, FieldsOfAKeyKeepTheirOrderAndBytes) {
   using namespace std::string_literals;
-  absl::StatusOr<ForkPayload> parsed = ParseForkPayload(
-      Bytes("env=A=\xff\n=\0arg=x\0later=7\0arg=\0env=B=\0noequals\0cwd=/a b\0arg=a=b\0nofile=99\0"
-            "merge-stderr=1\0result=1\0forbid-children=1\0"s));
+  absl::StatusOr<ForkPayload> parsed = ParseForkPayload(Bytes(
+      "env=A=\xff\n=\0arg=x\0later=7\0arg=\0env=B=\0noequals\0cwd=/a b\0arg=a=b\0nofile=99\0"
+      "merge-stderr=1\0result=1\0forbid-children=1\0input=1\0terminal=1\0rows=33\0columns=101\0"s));
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   const ForkPayload payload = *std::move(parsed);
   EXPECT_THAT(payload.argv, ElementsAre(StrEq("x"), StrEq(""), StrEq("a=b"), IsNull()));
   EXPECT_THAT(payload.env, ElementsAre(StrEq("A=\xff\n="), StrEq("B="), IsNull()));
   EXPECT_STREQ(payload.cwd, "/a b");
   EXPECT_EQ(payload.nofile, 99u);
+  EXPECT_TRUE(payload.terminal);
+  EXPECT_EQ(payload.rows, 33u);
+  EXPECT_EQ(payload.columns, 101u);
   EXPECT_TRUE(payload.merge_stderr && payload.result && payload.forbid_children);
 }
 
@@ -68,6 +71,8 @@ TEST(ForkPayloadTest, WrongOnesSayWhatIsWrong) {
       {"arg=x\0cwd=/\0env==b\0"s, "the payload has an env without a name"},
       {"arg=x\0cwd=/\0env=\0"s, "the payload has an env without a name"},
       {"arg=x\0cwd=/\0nofile=-1\0"s, "the payload has a nofile that is no number"},
+      {"arg=x\0cwd=/\0rows=-1\0"s, "the payload has rows that are no number"},
+      {"arg=x\0cwd=/\0columns=65536\0"s, "the payload has columns that are no number"},
       {"arg=x\0cwd=/\0nofile=\0"s, "the payload has a nofile that is no number"},
       {"arg=x\0cwd=/\0nofile=99999999999999999999999\0"s,
        "the payload has a nofile that is no number"},
