@@ -61,6 +61,10 @@ StartFailure MakeStartFailure(Programs* programs, const Spec& spec, record::Stag
   }
   if (stage == record::Stage::kTerminal) operation = "open a terminal for it";
   failure.message = std::string(ErrnoStatus(error_number, operation).message());
+  if (stage == record::Stage::kTerminal &&
+      error_number == ENOSPC) {  // of devpts: it is no matter of disks
+    failure.message = "no terminal is left on the host for it (kernel.pty.max)";
+  }
   if (std::string detail = programs->Explain(spec, stage, error_number); !detail.empty()) {
     absl::StrAppend(&failure.message, " (", detail, ")");
   }

@@ -109,6 +109,7 @@ void EndSequence::Begin(int64_t now, EndCause cause, int number, int64_t grace_n
                            return static_cast<const EndSequence*>(self)->IsOvertaken();
                          },
                          this});
+  if (number == SIGTERM && (wish_.flags & record::kTerminal) != 0) tree_->HangUp();
   Reach("signalled");
 }
 

@@ -4,8 +4,9 @@
 //                time limit, the dead-man time and, once the process was
 //                reaped, the grace that its descendants have to end by
 //                themselves
-//   2. kAsked    the signal is sent; the tree has the grace, which no     Begin()
-//                growth of the tree prolongs
+//   2. kAsked    the signal is sent, and besides SIGTERM a SIGHUP to     Begin()
+//                a process with a terminal that ignores it; the tree
+//                has the grace, which no growth of the tree prolongs
 //   3. kKilling  SIGKILL in rounds until no member is left; survivors    StartKilling(), Drive()
 //                are named after 2 s
 //   4. kEmpty    no child, and no member of the cgroup: in every phase,  CheckEmpty()

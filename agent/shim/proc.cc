@@ -42,6 +42,13 @@ uint64_t StatField(pid_t pid, int field) {
   return p == nullptr ? 0 : strtoul(p, nullptr, 10);
 }
 
+bool IgnoresSignal(pid_t pid, int number) {
+  char status[4096];
+  if (ReadProc(pid, "status", status) == 0) return false;
+  const char* p = strstr(status, "\nSigIgn:\t");
+  return p != nullptr && (strtoull(p + 9, nullptr, 16) >> (number - 1) & 1) != 0;
+}
+
 void ReadCommand(pid_t pid, char (&command)[16]) {
   ReadProc(pid, "comm", command);
   command[strcspn(command, "\n")] = 0;

@@ -17,6 +17,9 @@ uint64_t StatField(pid_t pid, int field);
 // True if it has ended, every thread of it, and waits to be reaped.
 bool IsZombie(pid_t pid);
 
+// True if it ignores the signal.
+bool IgnoresSignal(pid_t pid, int number);
+
 // Name of its command, empty if it cannot be read.
 void ReadCommand(pid_t pid, char (&command)[16]);
 

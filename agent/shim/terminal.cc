@@ -49,6 +49,13 @@ int Terminal::Duplicate() const { return fcntl(shim_side_, F_DUPFD_CLOEXEC, 3); 
 bool Terminal::Resize(const record::AgentHalf& wish, record::ShimHalf* half) {
   if (shim_side_ < 0 || half->terminal_serial == wish.terminal_serial) return false;
   const struct winsize size = SizeOf(wish);
+  struct winsize before;
+  // SIGWINCH comes with a change alone: somebody has come to look, and the program is to paint its screen.
+  if (ioctl(shim_side_, TIOCGWINSZ, &before) == 0 && before.ws_row == size.ws_row &&
+      before.ws_col == size.ws_col) {
+    before.ws_row = static_cast<unsigned short>(size.ws_row == 1 ? 2 : size.ws_row - 1);
+    ioctl(shim_side_, TIOCSWINSZ, &before);
+  }
   if (ioctl(shim_side_, TIOCSWINSZ, &size) != 0) return false;
   half->terminal_serial = wish.terminal_serial;
   return true;

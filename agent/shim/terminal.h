@@ -31,7 +31,8 @@ class Terminal {
   // Another descriptor of the shim's side, non-blocking; -1 with errno.
   int Duplicate() const;
 
-  // Gives it the size that is wanted. True if it had another.
+  // Gives it the size that is wanted, once for each serial; the process is told so (SIGWINCH) where it has that size
+  // already. True if the serial was new.
   bool Resize(const record::AgentHalf& wish, record::ShimHalf* half);
   // What ends the input of this terminal: the end-of-file character; nothing where it is not in
   // canonical mode.

@@ -186,6 +186,13 @@ void Tree::Signal(int number, const Enough& enough) {
   }
 }
 
+// Not to one that may be ending in order: SIGHUP would cut that off.
+void Tree::HangUp() {
+  if (main_ <= 0 || !IgnoresSignal(main_, SIGTERM)) return;
+  kill(main_, SIGHUP);
+  kill(main_, SIGCONT);
+}
+
 void Tree::Kill() {
   if (LeaveCgroup() && cgroup_fd_ >= 0) {
     if (kill_fd_ < 0) kill_fd_ = openat(cgroup_fd_, "cgroup.kill", O_WRONLY | O_CLOEXEC);

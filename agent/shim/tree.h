@@ -51,6 +51,10 @@ class Tree {
   // step of them asks `enough`.
   void Signal(int number, const Enough& enough);
 
+  // Of a process with a terminal, after Signal(): SIGHUP and SIGCONT, if it is there and ignores SIGTERM, as an
+  // interactive shell does.
+  void HangUp();
+
   // One round of SIGKILL: the cgroup as a whole, and every child of the shim.
   void Kill();
 

@@ -87,6 +87,44 @@ TEST_P(TerminalTest, InRawModeItsInputHasNoEnd) {
   shim().AwaitFinal();
 }
 
+TEST_P(TerminalTest, ASecondEndIsRefusedAsTheFirst) {
+  UseTerminal();
+  shim().StartChild({"raw", "print", "up", "pause"});
+  shim().AwaitOutput(0, "up");
+  for (int i = 0; i < 2; ++i) {
+    shim().Feed("", /*end=*/true);
+    shim().AwaitFlags(record::kInputEndRefused);
+    shim().agent.flags &= ~static_cast<uint32_t>(record::kInputEnded);
+    shim().Tell();
+    shim().Await(
+        [](const record::ShimHalf& half) { return (half.flags & record::kInputEndRefused) == 0; },
+        "that it was taken back is told");
+  }
+  shim().Terminate(SIGKILL, 0);
+  shim().AwaitFinal();
+}
+
+// As an interactive shell does.
+TEST_P(TerminalTest, OneThatIgnoresSigtermIsHungUpAtItsEnd) {
+  UseTerminal();
+  shim().StartChild({"ignore", std::to_string(SIGTERM), "print", "up", "pause"});
+  shim().AwaitOutput(0, "up");
+  shim().Terminate(SIGTERM, 300 * kSec);
+  const record::ShimHalf half = shim().AwaitFinal();
+  EXPECT_TRUE(WIFSIGNALED(half.wait_status));
+  EXPECT_EQ(WTERMSIG(half.wait_status), SIGHUP);
+  EXPECT_EQ(half.flags & record::kEscalated, 0u);
+}
+
+// Of two signals that wait the kernel gives the lower number first.
+TEST_P(TerminalTest, AnyOtherGetsSigtermAlone) {
+  UseTerminal();
+  shim().StartChild({"print", "up", "pause"});
+  shim().AwaitOutput(0, "up");
+  shim().Terminate(SIGTERM, 300 * kSec);
+  EXPECT_EQ(WTERMSIG(shim().AwaitFinal().wait_status), SIGTERM);
+}
+
 TEST_P(TerminalTest, KeysMakeSignals) {
   UseTerminal();
   shim().StartChild({"print", "up", "pause"});
