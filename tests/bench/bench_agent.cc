@@ -12,8 +12,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -22,6 +24,10 @@
 
 namespace shoal::bench {
 namespace {
+
+// Agents are children of this program, so what one has left is looked for when none lives any more.
+int living = 0;
+std::vector<std::unique_ptr<testing::Leftovers>> of_ended;
 
 // A cgroup v2 directory, or "" where none can be made.
 std::string MakeCgroup() {
@@ -50,13 +56,18 @@ BenchAgent::BenchAgent(std::vector<std::string> flags) {
   options.flags = std::move(flags);
   process_ = std::make_unique<testing::AgentProcess>(std::move(options));
   if (!process_->Start()) exit(1);
+  ++living;
 }
 
 BenchAgent::~BenchAgent() {
   stub().TerminateAll();
   process_->Stop();
-  leftovers_->Check();
   process_.reset();
+  of_ended.push_back(std::move(leftovers_));
+  if (--living == 0) {
+    for (const auto& leftovers : of_ended) leftovers->Check();
+    of_ended.clear();
+  }
   std::error_code ignored;
   std::filesystem::remove_all(directory_, ignored);
 }

@@ -1,7 +1,7 @@
 // One agent for a benchmark, in directories and a cgroup of its own, and the rows that it prints.
 //
-// Ownership:     owns the agent; at its end the agent's processes, the agent, its directories and
-//                its cgroup are gone.
+// Ownership:     owns the agent; at its end the agent's processes, the agent and its directories are
+//                gone, and once no other BenchAgent lives, its cgroup.
 // Thread-safety: main thread only; the stub is thread-safe.
 #ifndef SHOAL_TESTS_BENCH_BENCH_AGENT_H_
 #define SHOAL_TESTS_BENCH_BENCH_AGENT_H_
