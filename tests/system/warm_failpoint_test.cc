@@ -89,7 +89,11 @@ TEST_P(WarmFailpoint, KilledThereNothingIsLostAndEveryLockComesFree) {
   // On a machine that is short of time the step may come during this one already.
   const bool is_busy = agent.stub().TrySpawn(busy, &started, /*wait_for_ready=*/false).ok();
   if (GetParam().stopped) {
-    for (const pid_t shim : IdleShims(agent)) ASSERT_EQ(kill(shim, SIGSTOP), 0);
+    for (const pid_t shim : IdleShims(agent)) {
+      ASSERT_EQ(kill(shim, SIGSTOP), 0);
+      // Until it has stopped it may take a packet.
+      WaitUntil("the shim has stopped", [shim] { return ProcessState(shim) == 'T'; });
+    }
   }
   const std::string file = Scratch("runs");
   v1::SpawnRequest request;
