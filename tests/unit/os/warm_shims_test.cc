@@ -75,6 +75,7 @@ std::string FactsOf(int pid) {
     std::error_code gone;
     std::string target = std::filesystem::read_symlink(entry.path(), gone).string();
     target = target.substr(0, target.find(":["));  // pipe:[NUMBER]
+    if (absl::EndsWith(target, ".idx")) continue;  // only if output came at more times than one
     descriptors.push_back(absl::StrCat("fd ", entry.path().filename().string(), " ", target));
   }
   std::sort(descriptors.begin(), descriptors.end());
