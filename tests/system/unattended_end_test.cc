@@ -77,7 +77,8 @@ TEST_F(UnattendedEnd, ABadWordIsRefused) {
 TEST_F(UnattendedEnd, AForkBombIsEndedWhereNoThreadCanBeHad) {
   PidsCgroup cgroup;
   if (!cgroup.usable()) GTEST_SKIP() << "no writable pids controller";
-  AgentProcess& agent = StartAgent("ant");
+  // An idle shim, which is there before, would not be in the cgroup, nor what it starts.
+  AgentProcess& agent = StartAgent("ant", {"--idle-shims=0"});
   cgroup.Write("cgroup.procs", agent.pid());
   cgroup.Write("pids.max", cgroup.Current() + 60);
   agent.stub().Spawn(SpecOf({ChildPath(), "bomb"}, "grows"));
