@@ -9,6 +9,7 @@
 
 #include <cerrno>
 
+#include "absl/strings/str_cat.h"
 #include "common/status.h"
 
 namespace shoal::cli {
@@ -16,6 +17,13 @@ namespace {
 
 // A group may come to the foreground without a SIGCONT.
 constexpr int kLookAgainMs = 500;
+
+UniqueFd OpenAgain(int fd) {
+  struct stat found = {};
+  if (fstat(fd, &found) != 0 || !S_ISFIFO(found.st_mode)) return UniqueFd();
+  const std::string path = absl::StrCat("/proc/self/fd/", fd);
+  return UniqueFd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+}
 
 }  // namespace
 
@@ -34,7 +42,10 @@ bool IsInputGiven(int fd) {
 }
 
 StdinSource::StdinSource(int fd)
-    : fd_(fd), is_terminal_(isatty(fd) == 1), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+    : fd_(fd),
+      is_terminal_(isatty(fd) == 1),
+      again_(OpenAgain(fd)),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 absl::StatusOr<std::string> StdinSource::Read(size_t most) {
   std::string bytes(most, '\0');
@@ -47,7 +58,8 @@ absl::StatusOr<std::string> StdinSource::Read(size_t most) {
     if (waits[0].revents != 0) eventfd_read(wake_.get(), &woken);
     // A regular file is always ready; what is neither has an error that read(2) tells.
     if (!may_read || waits[1].revents == 0) continue;
-    const ssize_t got = read(fd_, bytes.data(), bytes.size());
+    // Polled is fd_: of one that was opened behind the last writer poll(2) reports no end.
+    const ssize_t got = read(again_ ? again_.get() : fd_, bytes.data(), bytes.size());
     if (got >= 0) {
       bytes.resize(static_cast<size_t>(got));
       return bytes;
@@ -63,6 +75,9 @@ absl::StatusOr<std::string> StdinSource::Read(size_t most) {
 
 void StdinSource::Stop() {
   is_stopped_ = true;
+  // Who writes learns that nothing is read once nobody else reads.
+  const UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (null && again_) dup3(null.get(), again_.get(), O_CLOEXEC);
   Wake();
 }
 
@@ -70,6 +85,7 @@ void StdinSource::OnUnread() {
   if (is_terminal_) return;
   const UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (null) dup2(null.get(), fd_);
+  if (null && again_) dup3(null.get(), again_.get(), O_CLOEXEC);
 }
 
 void StdinSource::LookAgain() {

@@ -1,7 +1,8 @@
 // Our stdin as the input of processes.
 //
 // A terminal is read only while our process group is its foreground, so that `shoal run … &` takes
-// nothing from the shell, and is not stopped; SIGTTIN is blocked (see Interrupts).
+// nothing from the shell, and is not stopped; SIGTTIN is blocked (see Interrupts). A pipe may have other
+// readers: what one of them has taken first is not waited for past Stop().
 //
 // Ownership:     the caller's; the descriptor stays its owner's.
 // Thread-safety: Read() on one thread, the rest on any.
@@ -51,6 +52,9 @@ class StdinSource final : public InputSource {
 
   const int fd_;
   const bool is_terminal_;
+  // The same pipe, opened again without waiting, which leaves the one that we share with others as it is.
+  // None: it is no pipe, or another user's.
+  const UniqueFd again_;
   const UniqueFd wake_;  // eventfd
   std::function<void()> on_foreground_ = [] {};
   std::atomic<bool> is_foreground_ = false;  // as far as was told

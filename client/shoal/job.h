@@ -43,6 +43,8 @@ struct JobInputSpec {
   // Which rank reads it; the others see the end at once. Absent: all, each at its own speed as far as
   // the host of the slowest has room.
   std::optional<int> rank;
+  // As agents know the one that writes, for a caller that holds the input besides; empty: a name of its own.
+  std::string writer;
 };
 
 struct JobSpec {
@@ -179,6 +181,8 @@ struct JobResult {
   bool halted = false;
   bool interrupted = false;
   bool detached = false;
+  // What was read of JobSpec.input is kept by the hosts of all ranks that read it; told if `detached`.
+  bool is_input_passed = true;
   // Hosts on which something is, or may be, left. Empty: every tree was seen empty.
   std::vector<HostSurvivors> survivors;
   // Ranks that have ended, and whose descendants go on, DETACHED: see DESCENDANT_POLICY_KEEP; by rank.

@@ -18,6 +18,8 @@ namespace {
 constexpr size_t kQueueBytes = size_t{32} << 20;
 // To an interrupt, besides the grace of the ranks: then the job goes on without the host.
 constexpr absl::Duration kAnswerTime = absl::Seconds(5);
+// For input that was read before the ranks were left to themselves.
+constexpr absl::Duration kTimeToPass = absl::Seconds(1);
 
 absl::Duration GraceOf(const v1::ProcessSpec& spec) {
   return spec.has_grace() ? FromProto(spec.grace()) : kDefaultGrace;
@@ -60,9 +62,11 @@ JobRun::JobRun(const Fleet& fleet, JobSpec spec, JobSink* sink)
 std::shared_ptr<JobInput> JobRun::MakeInput() {
   if (spec_.input.source == nullptr) return nullptr;
   return std::make_shared<JobInput>(
-      spec_.input.source, [this, queue = queue_](int rank, const absl::Status& reason) {
+      spec_.input.source,
+      [this, queue = queue_](int rank, const absl::Status& reason) {
         queue->Push([this, rank, reason] { sink_->OnInputLost(rank, reason); });
-      });
+      },
+      spec_.input.writer);
 }
 
 // The ranks of this host; after those of the last one the source is read.
@@ -117,6 +121,8 @@ absl::StatusOr<JobResult> JobRun::Run() {
     Spawn(*member);
   }
   Pump([this] { return state_.IsComplete() || is_detached_; });
+  const bool is_input_passed =
+      input_ == nullptr || !is_detached_ || input_->AwaitPassed(kTimeToPass);
   if (input_ != nullptr) input_->Stop();
   for (Member* member : active_) {
     member->watch->Cancel();
@@ -124,6 +130,7 @@ absl::StatusOr<JobResult> JobRun::Run() {
   }
   JobResult result = state_.Summarize();
   result.detached = is_detached_;
+  result.is_input_passed = is_input_passed;
   if (is_detached_) {
     CloseUnused();
   } else {

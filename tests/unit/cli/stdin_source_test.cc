@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <thread>
 
 #include "common/unique_fd.h"
@@ -52,6 +53,45 @@ TEST(StdinSourceTest, WhoWritesLearnsThatNothingIsRead) {
   EXPECT_EQ(errno, EPIPE);
   char byte = 0;
   EXPECT_EQ(read(pipe.reader.get(), &byte, 1), 0) << "/dev/null is there now";
+}
+
+// Each byte wakes both; the one that comes too late has nothing to read, and has to hear of Stop() all the same.
+TEST(StdinSourceTest, AnotherReaderOfThePipeKeepsNobodyFromStopping) {
+  const Ends pipe = MakePipe();
+  const UniqueFd shared(fcntl(pipe.reader.get(), F_DUPFD_CLOEXEC, 3));
+  StdinSource one(pipe.reader.get());
+  StdinSource other(shared.get());
+  std::atomic<int> seen = 0;
+  const auto read_all = [&seen](StdinSource& source) {
+    while (true) {
+      const absl::StatusOr<std::string> bytes = source.Read(1);
+      ASSERT_TRUE(bytes.ok()) << bytes.status();
+      if (bytes->empty()) return;
+      seen += static_cast<int>(bytes->size());
+    }
+  };
+  std::thread first([&] { read_all(one); });
+  std::thread second([&] { read_all(other); });
+  constexpr int kBytes = 2000;
+  for (int i = 0; i < kBytes; ++i) {
+    EXPECT_EQ(write(pipe.writer.get(), "x", 1), 1);
+    while (seen <= i) std::this_thread::yield();
+  }
+  one.Stop();
+  other.Stop();
+  first.join();
+  second.join();
+  EXPECT_EQ(seen, kBytes);
+  EXPECT_EQ(fcntl(pipe.reader.get(), F_GETFL) & O_NONBLOCK, 0) << "it is shared with others";
+}
+
+TEST(StdinSourceTest, OneWhoseWritersHaveGoneBeforeItBeganEnds) {
+  Ends pipe = MakePipe();
+  ASSERT_EQ(write(pipe.writer.get(), "x", 1), 1);
+  pipe.writer.Reset();
+  StdinSource source(pipe.reader.get());
+  EXPECT_EQ(*source.Read(100), "x");
+  EXPECT_EQ(*source.Read(100), "");
 }
 
 TEST(StdinSourceTest, WhatCannotBeReadIsSaid) {

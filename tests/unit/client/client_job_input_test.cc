@@ -120,6 +120,27 @@ TEST_F(JobInputTest, OneRankReadsAndTheOthersSeeTheEnd) {
   EXPECT_EQ(to_b, "hello");
 }
 
+// As the others: what could not be kept is sent again, in the name of the one that writes.
+TEST_F(JobInputTest, TheEndOfAnEmptyInputIsSentAgain) {
+  spec_.input.rank = 1;
+  spec_.input.writer = "me";
+  std::string& to_b = kept_->emplace_back();
+  KeepAll(*b_, &to_b);
+  Start();
+  StartRanks();
+  a_->write_input.Await(1);
+  a_->write_input.Answer(absl::UnavailableError("its input cannot be kept"));
+  const v1::WriteInputRequest again = a_->write_input.Await(2);
+  EXPECT_TRUE(again.end());
+  EXPECT_EQ(again.writer(), "me");
+  a_->write_input.Answer(KeptUpTo(0, /*ended=*/true));
+  source_->Give("hello", /*end=*/true);
+  for (size_t i = 1; !b_->write_input.Await(i).end();) ++i;
+  EndAll();
+  EXPECT_EQ(to_b, "hello");
+  EXPECT_TRUE(lost_input_.empty());
+}
+
 // a takes nothing; b has all that is held for a, and then waits with it.
 TEST_F(JobInputTest, TheSlowestHoldsUpTheSourceOnlyWhenMuchIsHeld) {
   std::string& to_b = kept_->emplace_back();
