@@ -71,6 +71,10 @@ void AddAttach(Parser& parser) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber)
       ->type_name("N");
+  command
+      ->add_flag("--eof", arguments->options.eof,
+                 "When stdin ends its input ends, too; else it stays open")
+      ->excludes("--read-only");
   AddSelector(command, &arguments->selector);
   command->callback([&parser, arguments] {
     parser.chosen = [&invocation = parser.invocation, arguments] {

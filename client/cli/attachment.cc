@@ -13,7 +13,7 @@
 #include "client/cli/stdin_source.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
-#include "common/ids.h"
+#include "common/notification.h"
 #include "common/status.h"
 #include "shoal/outcome.h"
 
@@ -42,6 +42,11 @@ TypedInputObserver Attachment::MakeObserver() {
     news.is_detached = true;
     queue_.Push(std::move(news));
   };
+  observer.on_end = [this] {
+    News news;
+    news.is_input_over = true;
+    queue_.Push(std::move(news));
+  };
   observer.on_lost = [this](const absl::Status& reason) {
     News news;
     news.input = reason;
@@ -61,14 +66,55 @@ absl::Status Attachment::BeginSession() {
   });
 }
 
+bool Attachment::watches() const {
+  return !writes() && !options_.detach_keys.empty() && isatty(STDIN_FILENO) == 1;
+}
+
 absl::Status Attachment::Begin() {
   SHOAL_RETURN_IF_ERROR(BeginSession());
-  if (!writes()) return absl::OkStatus();
+  if (!writes() && !watches()) return absl::OkStatus();
+  if (watches()) {
+    SHOAL_RETURN_IF_ERROR(terminal_.Take(has_terminal() ? RawTerminal::Mode::kWatching
+                                                        : RawTerminal::Mode::kWatchingLines));
+    input_.SetOnForeground([this] { terminal_.TakeAgain(); });
+    return absl::OkStatus();
+  }
   SHOAL_RETURN_IF_ERROR(input_.Hold(options_.steal));
   if (!has_terminal()) return absl::OkStatus();
+  SHOAL_RETURN_IF_ERROR(ShowBefore());
   SHOAL_RETURN_IF_ERROR(terminal_.Take());
   input_.SetOnForeground([this] { terminal_.TakeAgain(); });
   terminal_.SetProcess(found_.host, found_.process);
+  return absl::OkStatus();
+}
+
+// Before the program hears of our size: it paints its screen then, of which the last lines alone were shown.
+absl::Status Attachment::ShowBefore() {
+  for (const v1::StreamPosition& position : found_.process.output()) {
+    if (position.stream() == v1::STREAM_KIND_STDOUT) shown_ = position.end_offset();
+  }
+  is_before_shown_ = true;
+  if (options_.tail == 0) return absl::OkStatus();
+  v1::ReadOutputRequest request;
+  request.mutable_selector()->add_terms(found_.process.id());
+  request.set_tail_lines(options_.tail);
+  std::vector<v1::ReadOutputResponse> frames;
+  absl::Status end;
+  Notification over;
+  OutputObserver observer;
+  observer.on_frame = [&frames](v1::ReadOutputResponse&& frame) {
+    frames.push_back(std::move(frame));
+    return Flow::kGoOn;
+  };
+  observer.on_end = [&end, &over](const absl::Status& status) {
+    end = status;
+    over.Notify();
+  };
+  const std::unique_ptr<Subscription> output =
+      found_.host->ReadOutput(std::move(request), std::move(observer));
+  over.WaitForNotification();
+  SHOAL_RETURN_IF_ERROR(end);
+  for (const v1::ReadOutputResponse& frame : frames) Show(frame);
   return absl::OkStatus();
 }
 
@@ -76,7 +122,14 @@ void Attachment::Subscribe() {
   v1::ReadOutputRequest request;
   request.mutable_selector()->add_terms(found_.process.id());
   request.set_follow(true);
-  request.set_tail_lines(options_.tail);
+  if (is_before_shown_) {
+    v1::OutputPosition* const from = request.add_resume();
+    from->set_id(found_.process.id());
+    from->set_stream(v1::STREAM_KIND_STDOUT);
+    from->set_offset(shown_);
+  } else {
+    request.set_tail_lines(options_.tail);
+  }
   OutputObserver observer;
   observer.on_frame = [this](v1::ReadOutputResponse&& frame) {
     const size_t bytes = frame.ByteSizeLong();
@@ -125,6 +178,14 @@ void Attachment::TellLostInput(const absl::Status& reason) {
   invocation_.Note(absl::StrCat(reason.message(), "; nothing more is passed on", way_out, "."));
 }
 
+void Attachment::TellInputOver() {
+  const std::string& name = found_.process.name();
+  invocation_.Note(options_.eof
+                       ? absl::StrCat("stdin has ended, and with it the input of ", name, ".")
+                       : absl::StrCat("stdin has ended; the input of ", name,
+                                      " stays open, --eof would end it."));
+}
+
 bool Attachment::Show(const v1::ReadOutputResponse& frame) {
   const bool is_error = frame.stream() == v1::STREAM_KIND_STDERR;
   if (frame.has_data()) {
@@ -162,6 +223,7 @@ bool Attachment::Take(News& news) {
     return false;
   }
   // What it prints is still shown.
+  if (news.is_input_over) TellInputOver();
   if (!news.input.ok()) TellLostInput(news.input);
   return true;
 }
@@ -170,7 +232,8 @@ int Attachment::Run() {
   if (absl::Status begun = Begin(); !begun.ok()) return invocation_.Fail(begun);
   interrupts_.Deliver([this](int number) { OnSignal(number); });
   Subscribe();
-  if (writes()) input_.Begin();
+  if (writes()) input_.Begin(options_.eof);
+  if (watches()) input_.Watch();
   bool goes_on = true;
   while (goes_on) {
     std::vector<EventQueue<News>::Entry> batch = queue_.Take();
@@ -187,23 +250,19 @@ int Attachment::Run() {
 bool Attachment::EndThreads() {
   interrupts_.Over();
   terminal_.Leave();
-  const bool is_all_written = !writes() || input_.End();
+  const bool is_all_written = (!writes() && !watches()) || input_.End();
   output_->Cancel();
   output_.reset();
   return is_all_written;
 }
 
 int Attachment::Finish(bool is_all_written) {
-  const std::string& name = found_.process.name();
-  const std::string id = found_.process.id().substr(0, kShortIdLength);
   if (is_detached_ || OutputHasNoReader()) {
-    std::string text = absl::StrCat(has_terminal() ? "\r\n" : "", "shoal: detached; ", name, " (",
-                                    id, ") runs on");
-    if (!is_all_written) absl::StrAppend(&text, ", not all that was typed was passed on");
-    if (is_all_written && writes()) absl::StrAppend(&text, ", input at byte ", input_.offset());
+    std::optional<int64_t> input_at;
+    if (is_all_written && writes()) input_at = input_.offset();
     const std::string fate = session_.Leave(found_.process, options_.keep);
     session_.End();
-    WriteError(absl::StrCat(text, ", output at byte ", shown_, ".\n", fate));
+    WriteError(absl::StrCat(TellDetached(found_.process, is_all_written, input_at, shown_), fate));
     if (end_signal_ != 0) EndBySignal(end_signal_);
     return end_signal_ == 0 ? 0 : 128 + end_signal_;
   }

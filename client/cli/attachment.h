@@ -1,7 +1,8 @@
 // Our terminal at a process that runs: what it prints comes here, what is typed goes there.
 //
-//   1. its input is held, our terminal is raw, its terminal gets the size of ours    Begin
-//   2. its output is followed, from a little before its end                           Subscribe
+//   1. its input is held, the end of its output is shown, our terminal is raw, its    Begin
+//      terminal gets the size of ours, upon which it paints its screen
+//   2. its output is followed, from there on                                          Subscribe
 //   3. what is typed is passed on, up to the detach keys                              TypedInput
 //   4. its session is kept alive once its client no longer does that                  AttachedSession
 //   5. it has ended, or goes on without us: our terminal is as before                 Run
@@ -36,6 +37,7 @@ struct AttachmentOptions {
   std::string detach_keys = "ctrl-p,ctrl-q";
   bool steal = false;
   bool read_only = false;
+  bool eof = false;       // the end of our stdin is that of its input
   bool keep = false;      // at the end it is made DETACHED
   bool takeover = false;  // of its session, though its client may live
   int tail = 10;          // lines of earlier output that are shown at the beginning
@@ -58,9 +60,10 @@ class Attachment {
     bool has_connection = false;
     bool is_end = false;  // of the output
     absl::Status end;
-    bool is_detached = false;  // by the keys, or a signal
-    absl::Status input;        // why nothing more is passed on
-    absl::Status session;      // with has_session: OK: it is ours now; else why it is not
+    bool is_detached = false;    // by the keys, or a signal
+    absl::Status input;          // why nothing more is passed on
+    bool is_input_over = false;  // all of our stdin was passed on
+    absl::Status session;        // with has_session: OK: it is ours now; else why it is not
     bool has_session = false;
   };
 
@@ -68,16 +71,20 @@ class Attachment {
   bool writes() const {
     return is_input_given_ && !options_.read_only && found_.process.has_input();
   }
+  // Keys are looked for, and passed on to nobody.
+  bool watches() const;
   TypedInputObserver MakeObserver();
 
   absl::Status Begin();
   absl::Status BeginSession();
+  absl::Status ShowBefore();
   void Subscribe();
   void OnSignal(int number);
   // False: nothing more is to be shown.
   bool Take(News& news);
   bool Show(const v1::ReadOutputResponse& frame);
   void TellLostInput(const absl::Status& reason);
+  void TellInputOver();
   bool EndThreads();
   int Finish(bool is_all_written);
 
@@ -91,7 +98,8 @@ class Attachment {
   TypedInput input_;
   AttachedSession session_;
   std::unique_ptr<Subscription> output_;
-  int64_t shown_ = 0;  // one past the newest byte of its stdout that was shown
+  bool is_before_shown_ = false;  // what was there up to shown_
+  int64_t shown_ = 0;             // one past the newest byte of its stdout that was shown
   bool is_detached_ = false;
   absl::Status output_end_;
   std::atomic<int> end_signal_ = 0;

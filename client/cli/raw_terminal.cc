@@ -31,8 +31,8 @@ Taken& TheTaken() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RawTerminal>> RawTerminal::Take(int fd) {
-  auto terminal = absl::WrapUnique(new RawTerminal(fd));
+absl::StatusOr<std::unique_ptr<RawTerminal>> RawTerminal::Take(int fd, Mode mode) {
+  auto terminal = absl::WrapUnique(new RawTerminal(fd, mode));
   SHOAL_RETURN_IF_ERROR(terminal->Set());
   return terminal;
 }
@@ -45,6 +45,8 @@ absl::Status RawTerminal::Set() {
   if (tcgetattr(fd_, &modes) != 0) return ErrnoStatus(errno, "cannot read the terminal's modes");
   termios raw = modes;
   cfmakeraw(&raw);
+  if (mode_ != Mode::kRaw) raw.c_lflag |= ISIG;
+  if (mode_ == Mode::kWatchingLines) raw.c_oflag = modes.c_oflag;
   // Not TCSAFLUSH: what was typed ahead is for the process.
   if (tcsetattr(fd_, TCSADRAIN, &raw) != 0) {
     return ErrnoStatus(errno, "cannot set the terminal's modes");

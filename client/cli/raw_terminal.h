@@ -1,4 +1,4 @@
-// A terminal of ours in raw mode: each key is passed on as it is, Ctrl-C and Ctrl-Z too.
+// A terminal of ours in raw mode: each key is passed on as it is, Ctrl-C and Ctrl-Z too; unless we only watch.
 //
 // In the background, where the modes are another program's, nothing is set: TakeAgain() does it later.
 //
@@ -22,7 +22,13 @@ namespace shoal::cli {
 
 class RawTerminal {
  public:
-  static absl::StatusOr<std::unique_ptr<RawTerminal>> Take(int fd);
+  enum class Mode {
+    kRaw,
+    // For one who only watches: keys are read one by one and not shown, but Ctrl-C and Ctrl-Z are signals to us.
+    kWatching,
+    kWatchingLines,  // the same, of what comes from no terminal: a line break returns to the first column
+  };
+  static absl::StatusOr<std::unique_ptr<RawTerminal>> Take(int fd, Mode mode = Mode::kRaw);
   ~RawTerminal();
   RawTerminal(const RawTerminal&) = delete;
   RawTerminal& operator=(const RawTerminal&) = delete;
@@ -35,10 +41,11 @@ class RawTerminal {
   static bool IsTaken();
 
  private:
-  explicit RawTerminal(int fd) : fd_(fd) {}
+  RawTerminal(int fd, Mode mode) : fd_(fd), mode_(mode) {}
   absl::Status Set();
 
   const int fd_;
+  const Mode mode_;
 };
 
 // Rows and columns of the terminal at `fd`; nothing if it is none, or has no size.

@@ -16,8 +16,8 @@ namespace shoal::cli {
 
 struct RunArguments {
   JobOptions job;
-  std::string
-      beside;  // name or id of the process to run beside, as typed; empty: on hosts that are named
+  // Name or id of the process to run beside, as typed; empty: on hosts that are named.
+  std::string beside;
   std::string tag;
   bool no_tag = false;
   bool raw = false;
@@ -28,12 +28,13 @@ struct RunArguments {
   bool has_session_ttl = false;  // it was given
   bool forget = false;
   std::string stdin_choice;
+  std::string detach_keys = "ctrl-p,ctrl-q";  // with a terminal
 };
 
 // Runs the words of the command; the exit status.
 int RunAttached(const RunArguments& arguments, const CLI::App& command, Invocation& invocation);
 
-// --session-ttl and --forget, which both have.
+// --detach-keys, --forget and --session-ttl, which both have.
 void AddAttachedOptions(CLI::App* command, RunArguments* arguments);
 
 }  // namespace shoal::cli

@@ -81,6 +81,11 @@ void RunSink::OnStarted(RankId rank, const v1::Process& process) {
   options_.on_started(rank, process);
 }
 
+int64_t RunSink::shown(int rank, v1::StreamKind stream) const {
+  const auto found = offsets_.find({rank, stream});
+  return found == offsets_.end() ? 0 : found->second;
+}
+
 void RunSink::OnOutput(RankId rank, v1::StreamKind stream, int64_t offset, absl::string_view data) {
   if (broken_) return;
   offsets_[{rank.rank, stream}] = offset + static_cast<int64_t>(data.size());

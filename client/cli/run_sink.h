@@ -60,6 +60,9 @@ class RunSink : public JobSink {
   void OnNotContinued(int host, const absl::Status& reason) override;
   void OnHostOver(int host, const absl::Status& reason) override;
 
+  // One past the newest byte that was given out of this rank.
+  int64_t shown(int rank, v1::StreamKind stream) const;
+
   // The rest of what was begun: lines without an end, and the answers that were gathered.
   void Finish();
 

@@ -2,17 +2,30 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "client/cli/wording.h"
 #include "common/status.h"
 
 namespace shoal::cli {
+namespace {
 
-absl::Status TerminalLink::Take() {
+constexpr absl::Duration kTick = absl::Milliseconds(31);
+constexpr int64_t kMostTicks = int64_t{1} << 31;  // two years; then the serials are counted
+
+// A change of size has its time as its serial: programs that know nothing of each other agree on which came last.
+uint32_t SerialAt(absl::Duration age) {
+  return static_cast<uint32_t>(std::clamp<int64_t>(age / kTick, 0, kMostTicks));
+}
+
+}  // namespace
+
+absl::Status TerminalLink::Take(RawTerminal::Mode mode) {
   if (isatty(STDIN_FILENO) != 1) return absl::OkStatus();
   MutexLock lock(&mu_);
-  SHOAL_ASSIGN_OR_RETURN(raw_, RawTerminal::Take(STDIN_FILENO));
+  SHOAL_ASSIGN_OR_RETURN(raw_, RawTerminal::Take(STDIN_FILENO, mode));
   return absl::OkStatus();
 }
 
@@ -33,6 +46,7 @@ void TerminalLink::SetProcess(std::shared_ptr<Host> host, const v1::Process& pro
     MutexLock lock(&mu_);
     host_ = std::move(host);
     process_id_ = process.id();
+    began_ = ToTime(process.has_create_time(), process.create_time());
     serial_ = process.terminal().serial();
   }
   TellSize();
@@ -49,7 +63,8 @@ void TerminalLink::TellSize() {
     host = host_;
     request.set_selector(process_id_);
     *request.mutable_size() = *size;
-    request.mutable_size()->set_serial(++serial_);
+    serial_ = std::max(serial_ + 1, SerialAt(host_->AgentTime() - began_));
+    request.mutable_size()->set_serial(serial_);
   }
   // What does not arrive is told with the next change.
   host->ResizeTerminal(std::move(request), {},

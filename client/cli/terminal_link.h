@@ -13,6 +13,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "client/cli/raw_terminal.h"
 #include "common/mutex.h"
 #include "shoal/host.h"
@@ -23,14 +24,15 @@ namespace shoal::cli {
 class TerminalLink {
  public:
   // Raw mode, if our stdin is a terminal.
-  absl::Status Take();
+  absl::Status Take(RawTerminal::Mode mode = RawTerminal::Mode::kRaw);
   // The modes that it had; and raw again, if it was taken.
   void GiveBack();
   void TakeAgain();
   // For good: Ctrl-C is a signal again.
   void Leave();
 
-  // Has the terminal of this process the size of ours from now on.
+  // Has the terminal of this process the size of ours from now on. Of several programs at one terminal the one that
+  // came, or was resized, last decides; what one of them sends again later does not.
   void SetProcess(std::shared_ptr<Host> host, const v1::Process& process);
   // Ours may have another.
   void TellSize();
@@ -40,6 +42,7 @@ class TerminalLink {
   std::unique_ptr<RawTerminal> raw_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<Host> host_ ABSL_GUARDED_BY(mu_);  // null: no process yet
   std::string process_id_ ABSL_GUARDED_BY(mu_);
+  absl::Time began_ ABSL_GUARDED_BY(mu_);  // the process, by the clock of its host
   uint32_t serial_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

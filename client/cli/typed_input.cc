@@ -32,27 +32,38 @@ void TypedInput::SetOnForeground(std::function<void()> on_foreground) {
   source_.SetOnForeground(std::move(on_foreground));
 }
 
-void TypedInput::Begin() {
+void TypedInput::Begin(bool passes_end) {
+  passes_end_ = passes_end;
   hold_ = std::make_unique<InputHold>(host_, process_id_, input_.writer());
   reading_ = std::thread([this] { ReadAll(); });
   writing_ = std::thread([this] { WriteAll(); });
 }
 
+void TypedInput::Watch() {
+  reading_ = std::thread([this] { ReadAll(); });
+}
+
 // So that the keys are seen whatever becomes of the rest.
 void TypedInput::ReadAll() {
   bool is_left = false;
+  bool is_at_end = false;
   absl::Status lost;
   while (!is_left) {
     absl::StatusOr<std::string> typed = source_.Read(kPieceBytes);
     if (!typed.ok() || typed->empty()) {
       lost = typed.status();
+      is_at_end = typed.ok() && !is_stopped_;
       break;
     }
     std::string passed;
     is_left = keys_.Feed(*typed, &passed);
-    Keep(passed);
+    if (hold_ != nullptr) Keep(passed);
   }
-  EndTyping();
+  {
+    MutexLock lock(&mu_);
+    is_at_end_ = is_at_end && !is_typing_over_;
+    is_typing_over_ = true;
+  }
   if (is_left) observer_.on_keys();
   if (!lost.ok()) observer_.on_lost(lost);
 }
@@ -86,6 +97,13 @@ void TypedInput::WriteAll() {
     if (piece.empty()) break;
     written = Write(piece);
   }
+  bool is_at_end = false;
+  {
+    MutexLock lock(&mu_);
+    is_at_end = is_at_end_;
+  }
+  if (written.ok() && is_at_end && passes_end_) written = Close();
+  if (written.ok() && is_at_end) observer_.on_end();
   hold_->LetGo();
   if (!written.ok() && !over_.HasBeenNotified()) {
     {
@@ -109,10 +127,20 @@ absl::Status TypedInput::Write(absl::string_view typed) {
   }
 }
 
+absl::Status TypedInput::Close() {
+  absl::Status closed;
+  do {
+    closed = input_.Close(kTimeToWrite);
+  } while ((absl::IsUnavailable(closed) || absl::IsDeadlineExceeded(closed)) &&
+           !over_.HasBeenNotified());
+  return closed;
+}
+
 bool TypedInput::End() {
   EndTyping();
-  source_.Stop();
+  Stop();
   reading_.join();
+  if (hold_ == nullptr) return true;
   const bool is_all_written = written_.WaitForNotificationWithTimeout(kTimeToWrite);
   over_.Notify();
   hold_->End();

@@ -2,8 +2,10 @@
 //
 //   1. the input is held against other writers                        Hold, InputHold
 //   2. a thread reads, up to the detach keys                          ReadAll
-//   3. another one sends what was read                                WriteAll
+//   3. another one sends what was read, and the end if it is to       WriteAll
 //   4. the rest has a moment to get through                           End
+//
+// Or it is only looked at for the keys: Watch, ReadAll, End.
 //
 // Ownership:     the caller's; shares the host. If End() returns false it has to live until the
 //                program ends: a thread may still wait for a host that is away.
@@ -13,6 +15,7 @@
 #ifndef SHOAL_CLIENT_CLI_TYPED_INPUT_H_
 #define SHOAL_CLIENT_CLI_TYPED_INPUT_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -35,6 +38,7 @@ namespace shoal::cli {
 // Called on threads of TypedInput.
 struct TypedInputObserver {
   std::function<void()> on_keys;                     // the detach keys were typed
+  std::function<void()> on_end;                      // all of it was passed on; nothing more comes
   std::function<void(const absl::Status&)> on_lost;  // nothing more is passed on
 };
 
@@ -47,13 +51,18 @@ class TypedInput {
   absl::Status Hold(bool steal);
   // Called before our terminal is read, each time that we have come to its foreground. Before Begin().
   void SetOnForeground(std::function<void()> on_foreground);
-  // REQUIRES: Hold() was OK.
-  void Begin();
+  // REQUIRES: Hold() was OK. `passes_end`: that of ours is that of the process's.
+  void Begin(bool passes_end);
+  // Passes nothing on.
+  void Watch();
   // Nothing more is read.
-  void Stop() { source_.Stop(); }
+  void Stop() {
+    is_stopped_ = true;
+    source_.Stop();
+  }
   // We may be in the foreground by now: after SIGCONT.
   void LookAgain() { source_.LookAgain(); }
-  // False: a part of what was typed was not sent; a thread goes on with it. REQUIRES: Begin().
+  // False: a part of what was typed was not sent; a thread goes on with it. REQUIRES: Begin() or Watch().
   bool End() ABSL_LOCKS_EXCLUDED(mu_);
 
   // One past the newest byte that the host has. REQUIRES: End() was true.
@@ -65,6 +74,7 @@ class TypedInput {
   void EndTyping() ABSL_LOCKS_EXCLUDED(mu_);
   void WriteAll() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Write(absl::string_view typed);
+  absl::Status Close();
 
   const std::shared_ptr<Host> host_;
   const std::string process_id_;
@@ -72,13 +82,16 @@ class TypedInput {
   const TypedInputObserver observer_;
   StdinSource source_;
   Input input_;  // of the thread that writes, once there is one
-  std::unique_ptr<InputHold> hold_;
+  bool passes_end_ = false;
+  std::unique_ptr<InputHold> hold_;  // null: we only watch
   std::thread reading_, writing_;
+  std::atomic<bool> is_stopped_ = false;
   Notification over_;
   Notification written_;  // the thread that writes has ended, and leaves input_ alone
   Mutex mu_;
   std::string typed_ ABSL_GUARDED_BY(mu_);            // and not yet sent
   bool is_typing_over_ ABSL_GUARDED_BY(mu_) = false;  // nothing comes behind it
+  bool is_at_end_ ABSL_GUARDED_BY(mu_) = false;       // since our stdin has ended
   bool is_lost_ ABSL_GUARDED_BY(mu_) = false;         // what is typed goes nowhere
 };
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "client/cli/units.h"
 #include "common/escape.h"
+#include "common/ids.h"
 #include "common/signals.h"
 #include "common/utf8.h"
 #include "shoal/outcome.h"
@@ -141,6 +142,16 @@ std::string DescribeDescendants(const Process& process) {
   return absl::StrCat(Count(left.count(), "process", "es"), " outlived it, ",
                       absl::StrJoin(names, ", "), names.empty() ? "" : " and ", last, ": ",
                       WhatBecomesOfDescendants(process));
+}
+
+std::string TellDetached(const Process& process, bool is_all_passed,
+                         std::optional<int64_t> input_at, int64_t output_at) {
+  std::string text =
+      absl::StrCat(process.has_terminal() ? "\r\n" : "", "shoal: detached; ", process.name(), " (",
+                   process.id().substr(0, kShortIdLength), ") runs on");
+  if (!is_all_passed) absl::StrAppend(&text, ", not all that was typed was passed on");
+  if (input_at.has_value()) absl::StrAppend(&text, ", input at byte ", *input_at);
+  return absl::StrCat(text, ", output at byte ", output_at, ".\n");
 }
 
 bool HasFlag(const Process& process, shoal::v1::Flag flag) {

@@ -4,6 +4,8 @@
 #ifndef SHOAL_CLIENT_CLI_WORDING_H_
 #define SHOAL_CLIENT_CLI_WORDING_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -26,6 +28,12 @@ std::string DescribeExit(const shoal::v1::Process& process);
 // "2 processes outlived it, sh (1233) and sleep (1234): SIGTERM 5 s after its exit, …", or what
 // they may expect. REQUIRES: process.has_descendants()
 std::string DescribeDescendants(const shoal::v1::Process& process);
+
+// What a program says that leaves it running: "shoal: detached; web (7KQ2MD) runs on, …", with its line break, and one
+// before it where the screen is a terminal's. `input_at`, `output_at`: one past the newest byte that was passed on, and
+// that was shown; none: it was not known, or not written.
+std::string TellDetached(const shoal::v1::Process& process, bool is_all_passed,
+                         std::optional<int64_t> input_at, int64_t output_at);
 
 bool HasFlag(const shoal::v1::Process& process, shoal::v1::Flag flag);
 

@@ -133,6 +133,135 @@ TEST_F(Terminal, OneWriterAtATimeAndWatchersBesides) {
   EXPECT_EQ(watcher->Wait(), 0);
 }
 
+TEST_F(Terminal, RunHoldsTheInputAsAttachDoes) {
+  AgentProcess& agent = StartAgent("ant");
+  auto run = At({"run", "-t", "--name", "sh", "--env", "PS1=$ ", "--", "sh", "-i"});
+  run->AwaitText("$ ");
+  const std::string name = agent.stub().List().front().name();
+  WaitUntil("it is held", [&] {
+    v1::WriteInputRequest probe;
+    probe.set_selector(name);
+    probe.set_writer("probe");
+    probe.mutable_hold();
+    CallContext context;
+    v1::WriteInputResponse answer;
+    return agent.stub().processes().WriteInput(&context, probe, &answer).error_code() ==
+           grpc::StatusCode::FAILED_PRECONDITION;
+  });
+  auto refused = At({"attach", name});
+  EXPECT_EQ(refused->Wait(), 1);
+  EXPECT_THAT(refused->shown(), HasSubstr("is held by another writer, of uid:"));
+  run->Type("exit 6\r");
+  EXPECT_EQ(run->Wait(), 6);
+}
+
+TEST_F(Terminal, TheKeysLeaveARunRunningDetached) {
+  AgentProcess& agent = StartAgent("ant");
+  auto run = At({"run", "-t", "--name", "sh", "--env", "PS1=$ ", "--", "sh", "-i"});
+  const termios before = run->modes();
+  run->AwaitText("$ ");
+  run->Type("x=kept\r\x10\x11");
+  run->AwaitText("shoal: detached; sh");
+  EXPECT_EQ(run->Wait(), 0);
+  EXPECT_THAT(run->shown(), HasSubstr(") runs on, input at byte 7, output at byte "));
+  EXPECT_TRUE(AreAsBefore(before, run->modes()));
+  const v1::Process process = agent.stub().List().front();
+  EXPECT_EQ(process.state(), v1::STATE_RUNNING);
+  EXPECT_EQ(process.session_id(), "");
+
+  auto attach = At({"attach", process.name()});
+  attach->Type("echo $x\r");
+  attach->AwaitText("\nkept\r\n");
+  attach->Type("exit 5\r");
+  EXPECT_EQ(attach->Wait(), 5);
+}
+
+TEST_F(Terminal, OtherKeysMayLeaveARunOrNone) {
+  StartAgent("ant");
+  auto run = At({"run", "-t", "--detach-keys", "ctrl-a", "--", "sh", "-c", "echo up; cat"});
+  run->AwaitText("up");
+  run->Type("\x10\x11ok\r");
+  run->AwaitText("ok\r\n");
+  run->Type("\x01");
+  run->AwaitText("shoal: detached; ");
+  EXPECT_EQ(run->Wait(), 0);
+  auto without = At({"run", "-t", "--detach-keys", "", "--", "sh", "-c", "echo up; cat"});
+  without->AwaitText("up");
+  without->Type("\x10\x11ok\r");
+  without->AwaitText("ok\r\n");
+  without->Type("\x04");
+  EXPECT_EQ(without->Wait(), 0);
+  EXPECT_EQ(Shoal({"run", "-t", "--detach-keys", "none", "--", "cat"}).exit_code, 2);
+}
+
+TEST_F(Terminal, AWatcherLeavesByTheKeysAndByCtrlC) {
+  StartAgent("ant");
+  StartShell("sh");
+  auto writer = At({"attach", "sh"});
+  writer->Type("echo $((40 + 2))\r");
+  writer->AwaitText("\n42\r\n");
+  auto watcher = At({"attach", "--read-only", "sh"});
+  const termios before = watcher->modes();
+  watcher->AwaitText("\n42\r");
+  watcher->Type("not for the shell\r\x10\x11");
+  watcher->AwaitText("shoal: detached; sh (");
+  EXPECT_EQ(watcher->Wait(), 0);
+  EXPECT_TRUE(AreAsBefore(before, watcher->modes()));
+  auto another = At({"attach", "--read-only", "sh"});
+  another->AwaitText("\n42\r");
+  another->Type("\x03");
+  EXPECT_EQ(another->Wait(), 128 + SIGINT);
+  writer->Type("exit 3\r");
+  EXPECT_EQ(writer->Wait(), 3);
+  EXPECT_THAT(writer->shown(), ::testing::Not(HasSubstr("not for the shell")));
+}
+
+// Each knows what it has told itself, and nothing of the other.
+TEST_F(Terminal, OfTwoTheOneThatWasResizedLastHasItsSize) {
+  StartAgent("ant");
+  Shoal({"start", "-t", "--name", "w", "--", "sh", "-c",
+         "trap 'stty size' WINCH; echo up; while :; do sleep 0.05; done"});
+  auto first = At({"attach", "w"}, 24, 81);
+  first->AwaitText("24 81");
+  auto second = At({"attach", "--steal", "w"}, 30, 90);
+  second->AwaitText("30 90");
+  first->Resize(40, 100);
+  second->AwaitText("40 100");
+  second->Resize(10, 20);
+  first->AwaitText("10 20");
+  first->Resize(11, 21);
+  first->AwaitText("11 21");
+  for (TerminalSession* one : {first.get(), second.get()}) {
+    one->Type("\x10\x11");
+    EXPECT_EQ(one->Wait(), 0);
+  }
+}
+
+// In the size that it has already. What was there comes first, and is not cut off by what it paints.
+TEST_F(Terminal, WhoAttachesHasTheScreenPainted) {
+  StartAgent("ant");
+  Shoal({"start", "-t", "--name", "w", "--", "sh", "-c",
+         "trap 'echo painted; stty size' WINCH; seq 5; while :; do sleep 0.05; done"});
+  auto attach = At({"attach", "w"}, 24, 80);
+  attach->AwaitText("1\r\n2\r\n3\r\n4\r\n5\r\n");
+  attach->AwaitText("painted\r\n24 80\r\n");
+  attach->Type("\x10\x11");
+  EXPECT_EQ(attach->Wait(), 0);
+}
+
+// An interactive shell ignores SIGTERM.
+TEST_F(Terminal, StopEndsAShellWithoutWaitingForTheGrace) {
+  AgentProcess& agent = StartAgent("ant");
+  Shoal({"start", "-t", "--name", "sh", "--env", "PS1=$ ", "--", "bash", "--norc", "-i"});
+  auto watcher = At({"attach", "--read-only", "sh"});
+  watcher->AwaitText("$ ");
+  EXPECT_EQ(Shoal({"stop", "--grace", "1h", "sh"}).exit_code, 0);
+  EXPECT_EQ(watcher->Wait(), 128 + SIGHUP);
+  const v1::Process process = agent.stub().Get("sh");
+  EXPECT_EQ(process.exit().signal(), SIGHUP);
+  EXPECT_TRUE(process.tree_empty());
+}
+
 TEST_F(Terminal, ASignalGivesTheTerminalBack) {
   StartAgent("ant");
   StartShell("sh");

@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "common/unique_fd.h"
 #include "tests/rpc/cli/agent_fixture.h"
 #include "tests/rpc/cli/blocked_signals.h"
 
@@ -24,14 +25,15 @@ class AttachTest : public AgentCommandTest {
   }
   ~AttachTest() override { TakeInput(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
-  // Has stdin be a pipe with this in it, which ends there.
-  static void TakeText(const std::string& text) {
+  // Has stdin be a pipe with this in it, which ends there when the result goes.
+  static UniqueFd TakePipe(const std::string& text) {
     int ends[2];
     EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
     EXPECT_EQ(write(ends[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
-    close(ends[1]);
     TakeInput(ends[0]);
+    return UniqueFd(ends[1]);
   }
+  static void TakeText(const std::string& text) { TakePipe(text); }
   std::string IdOf(const std::string& name) const {
     for (const v1::Process& process : ant_.processes()) {
       if (process.name() == name) return process.id();
@@ -54,7 +56,38 @@ TEST_F(AttachTest, WhatIsTypedIsPassedOnAndTheExitIsTheProcesss) {
   exiter.join();
   EXPECT_EQ(said.status, 3);
   EXPECT_EQ(said.out, "before\n");
-  EXPECT_EQ(said.err, "");
+}
+
+TEST_F(AttachTest, WhenStdinEndsTheInputStaysOpenAndItsOutputIsStillShown) {
+  TakeText("hello\n");
+  std::thread exiter([this] {
+    for (int64_t seen = 0; ant_.InputOf(kWeb) != "hello\n";) seen = ant_.AwaitNews(seen);
+    ant_.AwaitCalls("WriteInput",
+                    3);  // the hold, the bytes, and the end of the hold behind the sentence
+    ant_.Write(kWeb, v1::STREAM_KIND_STDOUT, "later\n");
+    ant_.Exit(kWeb, 0);
+  });
+  const Said said = Shoal("attach web");
+  exiter.join();
+  EXPECT_EQ(said.status, 0);
+  EXPECT_EQ(said.out, "before\nlater\n");
+  EXPECT_EQ(said.err, "shoal: stdin has ended; the input of web stays open, --eof would end it.\n");
+  EXPECT_FALSE(ant_.HasInputEnded(kWeb));
+}
+
+TEST_F(AttachTest, WithEofTheEndOfStdinIsThatOfTheInput) {
+  TakeText("hello\n");
+  std::thread exiter([this] {
+    for (int64_t seen = 0; !ant_.HasInputEnded(kWeb);) seen = ant_.AwaitNews(seen);
+    ant_.AwaitCalls("WriteInput", 4);
+    ant_.Write(kWeb, v1::STREAM_KIND_STDOUT, "later\n");
+    ant_.Exit(kWeb, 0);
+  });
+  const Said said = Shoal("attach --eof web");
+  exiter.join();
+  EXPECT_EQ(said, (Said{0, "before\nlater\n",
+                        "shoal: stdin has ended, and with it the input of web.\n"}));
+  EXPECT_EQ(ant_.InputOf(kWeb), "hello\n");
 }
 
 TEST_F(AttachTest, TheKeysLeaveItRunning) {
@@ -143,7 +176,7 @@ TEST_F(AttachTest, AProcessThatReadsNoMoreIsStillWatched) {
 TEST_F(AttachTest, ABrokenConnectionIsToldAndMended) {
   ant_.SetFrameBytes(3);
   ant_.BreakAfter("ReadOutput", 1, 1);
-  TakeText("x");
+  const UniqueFd writer = TakePipe("x");
   std::thread exiter = ExitAfter("x", 0);
   const Said said = Shoal("attach web");
   exiter.join();

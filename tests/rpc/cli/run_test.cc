@@ -48,6 +48,24 @@ TEST_F(RunTest, OnePerSlotWhereNothingElseIsSaid) {
   EXPECT_EQ(said.status, 0);
 }
 
+// A terminal as our stdin: the keys are looked for there alone.
+TEST_F(RunTest, WhereTheHostDoesNotHearThatItIsLeftThatIsSaid) {
+  const UniqueFd terminal(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ASSERT_EQ(unlockpt(terminal.get()), 0);
+  TakeInput(open(ptsname(terminal.get()), O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ant_.FailNext("Update", absl::InternalError("no"));
+  std::thread typist([&] {
+    ant_.AwaitCalls("WriteInput", 1);
+    EXPECT_EQ(write(terminal.get(), "\x10\x11", 2), 2);
+  });
+  const Said said = Shoal("run -t --detach-keys ctrl-p,ctrl-q --name w -- wait");
+  typist.join();
+  TakeInput(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(said.status, 69);
+  EXPECT_THAT(said.err, HasSubstr("shoal: ant has not said that w"));
+  EXPECT_THAT(said.err, HasSubstr(" goes on; else it ends in 15s.\n"));
+}
+
 TEST_F(RunTest, CountsAreThoseOfStart) {
   Shoal("run --per-host 3 -- exit:0");
   EXPECT_EQ(ant_.last_batch().ranks().world_size(), 3);

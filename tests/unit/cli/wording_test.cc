@@ -192,5 +192,17 @@ TEST(Spans, GoThereAndBack) {
   EXPECT_EQ(ToSpan(FromSpan(absl::Milliseconds(1500))), absl::Milliseconds(1500));
 }
 
+TEST(WordingTest, WhatIsLeftRunningIsToldWithThePlacesToGoOnFrom) {
+  v1::Process process;
+  process.set_id("7KQ2MDAAAAAAAAAA");
+  process.set_name("web");
+  EXPECT_EQ(TellDetached(process, true, 7, 9),
+            "shoal: detached; web (7KQ2MD) runs on, input at byte 7, output at byte 9.\n");
+  process.mutable_terminal()->set_rows(24);
+  EXPECT_EQ(TellDetached(process, false, std::nullopt, 9),
+            "\r\nshoal: detached; web (7KQ2MD) runs on, not all that was typed was passed on, "
+            "output at byte 9.\n");
+}
+
 }  // namespace
 }  // namespace shoal::cli
