@@ -113,6 +113,23 @@ TEST_F(Input, PipelinesAreAsIfItWereAProgramHere) {
   EXPECT_EQ(all.out, ten);
 }
 
+TEST_F(Input, AHundredRanksReadTheSame) {
+  StartAgent("ant");
+  const std::string bytes = RandomBytes(1 << 20);
+  const CommandResult direct = [&] {
+    const std::string path = Scratch("input");
+    WriteFile(path, bytes);
+    return RunningCommand({"/usr/bin/sha256sum", path}, UserOptions()).Wait();
+  }();
+  const std::string line = direct.out.substr(0, 64) + "  -\n";
+  const CommandResult all =
+      ShoalWith(bytes, {"run", "--stdin", "all", "-n", "100", "--no-tag", "--", "sha256sum"});
+  EXPECT_EQ(all.exit_code, 0) << all.err;
+  std::string expected;
+  for (int i = 0; i < 100; ++i) expected += line;
+  EXPECT_EQ(all.out, expected);
+}
+
 TEST_F(Input, TarGoesToAnotherPlace) {
   StartAgent("ant");
   ASSERT_EQ(mkdir(Scratch("from").c_str(), 0700), 0);

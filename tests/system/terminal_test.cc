@@ -239,9 +239,12 @@ TEST_F(Terminal, OfTwoTheOneThatWasResizedLastHasItsSize) {
 
 // In the size that it has already. What was there comes first, and is not cut off by what it paints.
 TEST_F(Terminal, WhoAttachesHasTheScreenPainted) {
-  StartAgent("ant");
+  AgentProcess& agent = StartAgent("ant");
   Shoal({"start", "-t", "--name", "w", "--", "sh", "-c",
          "trap 'echo painted; stty size' WINCH; seq 5; while :; do sleep 0.05; done"});
+  WaitUntil("it is up", [&agent] {
+    return agent.stub().Output("w", v1::STREAM_KIND_STDOUT).find("5\r\n") != std::string::npos;
+  });
   auto attach = At({"attach", "w"}, 24, 80);
   attach->AwaitText("1\r\n2\r\n3\r\n4\r\n5\r\n");
   attach->AwaitText("painted\r\n24 80\r\n");

@@ -1,5 +1,6 @@
 // WriteInput and StreamInput: checks, back-pressure, what is told, and what a broken stream leaves.
 #include "absl/strings/str_cat.h"
+#include "common/ids.h"
 #include "tests/rpc/agent/rpc_test.h"
 
 namespace shoal::agent {
@@ -91,6 +92,55 @@ TEST_F(InputTest, WhatIsWrongIsNamed) {
   EXPECT_EQ(Write(Bytes(7, "x")).error_code(), grpc::StatusCode::OUT_OF_RANGE);
 }
 
+TEST_F(InputTest, PlacesOutsideOfWhatIsKeptAreRefusedAndTheEndMayBeSentAgain) {
+  Start();
+  EXPECT_EQ(Write(Bytes(kWindow + 1, "x")).error_code(), grpc::StatusCode::OUT_OF_RANGE);
+  ASSERT_TRUE(Write(Bytes(0, "hello")).ok());
+  EXPECT_EQ(Write(Bytes(3, "", /*end=*/true)).error_code(), grpc::StatusCode::OUT_OF_RANGE);
+  v1::WriteInputResponse response;
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(Write(Bytes(5, "", /*end=*/true), &response).ok());
+    EXPECT_TRUE(response.position().ended());
+  }
+  const grpc::Status behind = Write(Bytes(5, "x"));
+  EXPECT_EQ(behind.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(behind.error_message(), HasSubstr("it has ended, at 5"));
+  EXPECT_TRUE(Write(Bytes(0, "hello")).ok()) << "what is there already does no harm";
+}
+
+TEST_F(InputTest, ATerminalHasASizeThatATerminalCanHave) {
+  v1::SpawnRequest request = SpawnRequestOf({"/bin/cat"});
+  request.mutable_spec()->set_name("web");
+  v1::ResizeTerminalRequest resize;
+  resize.set_selector("web");
+  resize.mutable_size()->set_serial(1);
+  v1::SpawnResponse started;
+  v1::ResizeTerminalResponse resized;
+  for (const int side : {0, 65'536, -1}) {
+    request.set_request_id(NewRequestId());
+    request.mutable_spec()->mutable_terminal()->set_rows(side);
+    request.mutable_spec()->mutable_terminal()->set_columns(side);
+    const grpc::Status refused = processes_->Spawn(NewContext().get(), request, &started);
+    EXPECT_EQ(refused.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_EQ(refused.error_message(),
+              absl::StrCat("terminal.rows is ", side, ", must be 1 to 65535"));
+    resize.mutable_size()->set_rows(24);
+    resize.mutable_size()->set_columns(side);
+    EXPECT_EQ(processes_->ResizeTerminal(NewContext().get(), resize, &resized).error_message(),
+              absl::StrCat("size.columns is ", side, ", must be 1 to 65535"));
+  }
+  request.set_request_id(NewRequestId());
+  request.mutable_spec()->mutable_terminal()->set_rows(65'535);
+  request.mutable_spec()->mutable_terminal()->set_columns(65'535);
+  ASSERT_TRUE(Spawn(request, &started).ok());
+  resize.mutable_size()->set_columns(80);
+  ASSERT_TRUE(processes_->ResizeTerminal(NewContext().get(), resize, &resized).ok());
+  EXPECT_EQ(resized.size().columns(), 80);
+  resize.mutable_size()->set_columns(90);
+  ASSERT_TRUE(processes_->ResizeTerminal(NewContext().get(), resize, &resized).ok());
+  EXPECT_EQ(resized.size().columns(), 80) << "its serial is not newer";
+}
+
 TEST_F(InputTest, AnInputThatWasClosedHasItsReason) {
   const std::string id = Start();
   ASSERT_TRUE(Write(Bytes(0, "hello")).ok());
@@ -169,6 +219,24 @@ TEST_F(InputTest, AStreamWaitsForRoomAndIsToldOfIt) {
   EXPECT_EQ(told.position().kept_offset(), 2 * kWindow);
   stream->WritesDone();
   EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(InputTest, AStreamOnWhichNothingIsSentEndsByItsDeadlineAndWhatItHadStays) {
+  Start();
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
+  auto stream = processes_->StreamInput(&context);
+  v1::StreamInputRequest piece;
+  piece.set_selector("web");
+  piece.set_data("hello");
+  ASSERT_TRUE(stream->Write(piece));
+  v1::StreamInputResponse told;
+  while (stream->Read(&told)) {
+  }
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  v1::WriteInputResponse response;
+  ASSERT_TRUE(Write(Bytes(5, " all"), &response).ok());
+  EXPECT_EQ(response.position().kept_offset(), 9);
 }
 
 TEST_F(InputTest, AStreamIsOfOneProcessAndOneWriter) {
