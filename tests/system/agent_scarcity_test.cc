@@ -48,14 +48,11 @@ TEST_F(AgentScarcity, ANewClientStopsAProcessOfAnAgentWithoutDescriptors) {
   Limit(agent);
   ASSERT_TRUE(agent.Start());
   agent.stub().Spawn(SpecOf({ChildPath(), "sleep"}, "web"));
-  // One more at each look, since any of those that are open may have been so for a moment alone.
+  // More than there is room for, since some may have been open for a moment alone; but few more, which
+  // a new client would have to wait for.
   std::vector<UniqueFd> idle;
-  for (size_t i = OpenDescriptorsOf(agent); i < kLimit; ++i) idle.push_back(Connect(agent));
-  WaitUntil("no descriptor is left", [&] {
-    if (OpenDescriptorsOf(agent) == kLimit) return true;
-    idle.push_back(Connect(agent));
-    return false;
-  });
+  for (size_t i = OpenDescriptorsOf(agent); i < kLimit + 12; ++i) idle.push_back(Connect(agent));
+  WaitUntil("no descriptor is left", [&] { return OpenDescriptorsOf(agent) == kLimit; });
   const CommandResult stopped = Shoal({"stop", "web"});
   EXPECT_EQ(stopped.exit_code, 0) << stopped;
   EXPECT_TRUE(agent.stub().Get("web").tree_empty());
