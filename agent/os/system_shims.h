@@ -105,6 +105,8 @@ class SystemShims final : public ShimSlots,
   std::string fork_socket_path() const { return options_.run_dir + "/forks.sock"; }
 
   bool has_cgroup() const { return cgroups_ != nullptr; }
+  // How many wait for a process.
+  size_t idle_shims() const { return warm_->idle(); }
   const CgroupBase* cgroups() const { return cgroups_.get(); }
   // Why there is none; OK if there is.
   const absl::Status& cgroup_status() const { return cgroup_status_; }

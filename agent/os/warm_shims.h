@@ -82,6 +82,8 @@ class WarmShims {
   void Reuse(int slot);
 
   bool Has(int slot) const { return shims_.contains(slot); }
+  // How many have said that they wait for a process.
+  size_t idle() const { return idle_.size(); }
   // The shim is gone, or is to have nothing more to do.
   void Forget(int slot);
 
