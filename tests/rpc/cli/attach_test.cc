@@ -244,7 +244,7 @@ TEST_F(AttachedSessionTest, OneThatIsGoneIsReplacedAndTheEndIsTold) {
 
 TEST_F(AttachedSessionTest, ThatItIsReplacedIsSaid) {
   ant_.PutSession(kSession, /*is_renewed=*/false);
-  TakeText("x");
+  const UniqueFd open_input = TakePipe("x");
   std::thread exiter([this] {
     ant_.AwaitCalls("Takeover", 1);
     ant_.AwaitCalls("KeepAlive", 1);  // a third of the TTL later
