@@ -200,8 +200,12 @@ absl::StatusOr<std::vector<std::string>> CommandWords(const CLI::App& command,
   words.insert(words.end(), invocation.words_after_separator.begin(),
                invocation.words_after_separator.end());
   if (words.empty()) {
+    std::string before = command.get_name();
+    if (const CLI::Option* process = command.get_option_no_throw("process"); process != nullptr) {
+      absl::StrAppend(&before, " ", EscapeForMessage(process->as<std::string>()));
+    }
     return absl::InvalidArgumentError(
-        absl::StrCat("what is to be run? Try `shoal ", command.get_name(), " -- hostname`"));
+        absl::StrCat("what is to be run? Try `shoal ", before, " -- hostname`"));
   }
   return words;
 }

@@ -52,7 +52,7 @@ TEST_F(ExecTest, WhatIsGivenGoesBeforeWhatTheProcessHas) {
 TEST_F(ExecTest, ItGoesToOneProcessThatIsThere) {
   EXPECT_THAT(Shoal("exec none -- exit:0").err, HasSubstr("is called \"none\""));
   EXPECT_EQ(Shoal("exec * -- exit:0").err, "shoal: * fits 2 processes: exec goes to one.\n");
-  EXPECT_THAT(Shoal("exec web").err, HasSubstr("shoal: what is to be run?"));
+  EXPECT_EQ(Shoal("exec web").err, "shoal: what is to be run? Try `shoal exec web -- hostname`.\n");
   EXPECT_EQ(Shoal("exec").status, 2);
 }
 

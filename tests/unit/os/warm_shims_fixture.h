@@ -54,9 +54,8 @@ class WarmShimsTest : public SystemShimsTest {
   }
   // The agent has heard of each, too, which shows before that what it is for.
   bool AwaitIdle(size_t count) {
-    return RunUntil(loop_.get(), [&] {
-      return shims_->idle_shims() == count && Shims(true).size() == count;
-    });
+    return RunUntil(loop_.get(),
+                    [&] { return shims_->idle_shims() == count && Shims(true).size() == count; });
   }
   int ShimOf(int slot, const std::string& id) {
     const ShimView view = shims_->Look(slot, id);
