@@ -196,7 +196,10 @@ TEST_F(StoreTest, SessionsAndRevisionComeBack) {
                        .create_time = At(1),
                        .renew_time = At(2),
                        .expires_boottime = absl::Seconds(99),
-                       .over = true};
+                       .over = true,
+                       .expired = false,
+                       .takeover = std::nullopt,
+                       .fenced_tokens = {"first", "second"}};
   store_->PutSession(session);
   session.id = "T";
   session.over = false;
@@ -220,6 +223,8 @@ TEST_F(StoreTest, SessionsAndRevisionComeBack) {
   EXPECT_EQ(loaded.create_time, At(1));
   EXPECT_EQ(loaded.renew_time, At(2));
   EXPECT_TRUE(loaded.over);
+  EXPECT_FALSE(loaded.takeover.has_value());
+  EXPECT_EQ(loaded.fenced_tokens, session.fenced_tokens);
   EXPECT_EQ(content.revision, 100'000);
   store_->DeleteSession("S");
   ASSERT_TRUE(store_->Commit().ok());
