@@ -43,8 +43,12 @@ SystemShims::~SystemShims() {
   for (const auto& timer : {more_reports_, more_wakes_}) {
     if (timer) loop_->Cancel(*timer);
   }
+  if (cgroups_ == nullptr) return;
+  for (const std::string& id : unremoved_) cgroups_->Remove(CgroupOf(id)).IgnoreError();
   // A cgroup that is empty may be that of a process about to be cloned into it; so all or nothing.
-  if (cgroups_ != nullptr && uses_.empty()) cgroups_->RemoveBase();
+  const bool is_over =
+      std::all_of(uses_.begin(), uses_.end(), [](const auto& use) { return use.second.freed; });
+  if (is_over) cgroups_->RemoveBase();
 }
 
 absl::StatusOr<std::unique_ptr<SystemShims>> SystemShims::Open(EventLoop* loop,

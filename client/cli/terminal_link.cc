@@ -15,9 +15,31 @@ namespace {
 constexpr absl::Duration kTick = absl::Milliseconds(31);
 constexpr int64_t kMostTicks = int64_t{1} << 31;  // two years; then the serials are counted
 
+// So far apart the clocks of two programs may be.
+constexpr uint32_t kDoubtTicks = 8;
+
 // A change of size has its time as its serial: programs that know nothing of each other agree on which came last.
 uint32_t SerialAt(absl::Duration age) {
   return static_cast<uint32_t>(std::clamp<int64_t>(age / kTick, 0, kMostTicks));
+}
+
+using Resized = absl::StatusOr<v1::ResizeTerminalResponse>;
+
+// The change of another program, at about the same time, has counted instead.
+bool IsDisplaced(const v1::TerminalSize& asked, const v1::TerminalSize& told) {
+  const bool is_other = told.rows() != asked.rows() || told.columns() != asked.columns();
+  return is_other && told.serial() >= asked.serial() &&
+         told.serial() - asked.serial() <= kDoubtTicks;
+}
+
+// What does not arrive is told with the next change.
+void Resize(const std::shared_ptr<Host>& host, v1::ResizeTerminalRequest request) {
+  host->ResizeTerminal(request, {}, [host, request](const Resized& told) mutable {
+    if (!told.ok() || !IsDisplaced(request.size(), told->size())) return;
+    // It was heard of last, so it is the newer one.
+    request.mutable_size()->set_serial(told->size().serial() + 1);
+    host->ResizeTerminal(std::move(request), {}, [](const Resized&) {});
+  });
 }
 
 }  // namespace
@@ -66,9 +88,7 @@ void TerminalLink::TellSize() {
     serial_ = std::max(serial_ + 1, SerialAt(host_->AgentTime() - began_));
     request.mutable_size()->set_serial(serial_);
   }
-  // What does not arrive is told with the next change.
-  host->ResizeTerminal(std::move(request), {},
-                       [](const absl::StatusOr<v1::ResizeTerminalResponse>&) {});
+  Resize(host, std::move(request));
 }
 
 }  // namespace shoal::cli
