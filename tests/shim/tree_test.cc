@@ -59,7 +59,7 @@ TEST_P(TreeTest, AProcessThatIgnoresTheSignalIsKilledAfterTheGrace) {
   EXPECT_EQ(WTERMSIG(half.wait_status), SIGKILL);
   EXPECT_TRUE(half.flags & record::kEscalated);
   EXPECT_EQ(half.end_signal, SIGTERM);
-  EXPECT_GE(half.killed_ns - half.end_began_ns, 50 * kMs);
+  EXPECT_GE(half.killed_ns - half.end_began_ns, 49 * kMs);
 }
 
 TEST_P(TreeTest, SigkillAsTheSignalKillsAtOnceAndIsNoEscalation) {
@@ -223,7 +223,7 @@ TEST_P(TreeTest, DescendantsOfAnEndedProcessHaveTheirGraceAndAreThenEnded) {
   const record::ShimHalf half = shim().AwaitFinal();
   EXPECT_EQ(WEXITSTATUS(half.wait_status), 3);
   EXPECT_EQ(half.end_cause, record::EndCause::kDescendants);
-  EXPECT_GE(half.end_began_ns - half.exited_ns, 60 * kMs);
+  EXPECT_GE(half.end_began_ns - half.exited_ns, 59 * kMs);
   ExpectGone(PidsIn(shim().Output(0)));
 }
 
