@@ -32,10 +32,12 @@ bool IsDisplaced(const v1::TerminalSize& asked, const v1::TerminalSize& told) {
          told.serial() - asked.serial() <= kDoubtTicks;
 }
 
-// What does not arrive is told with the next change.
-void Resize(const std::shared_ptr<Host>& host, v1::ResizeTerminalRequest request) {
-  host->ResizeTerminal(request, {}, [host, request](const Resized& told) mutable {
-    if (!told.ok() || !IsDisplaced(request.size(), told->size())) return;
+// What does not arrive is told with the next change. `newest` is the serial of the last change of ours.
+void Resize(const std::shared_ptr<Host>& host, v1::ResizeTerminalRequest request,
+            const std::shared_ptr<const std::atomic<uint32_t>>& newest) {
+  host->ResizeTerminal(request, {}, [host, request, newest](const Resized& told) mutable {
+    if (!told.ok() || request.size().serial() != *newest) return;
+    if (!IsDisplaced(request.size(), told->size())) return;
     // It was heard of last, so it is the newer one.
     request.mutable_size()->set_serial(told->size().serial() + 1);
     host->ResizeTerminal(std::move(request), {}, [](const Resized&) {});
@@ -87,8 +89,9 @@ void TerminalLink::TellSize() {
     *request.mutable_size() = *size;
     serial_ = std::max(serial_ + 1, SerialAt(host_->AgentTime() - began_));
     request.mutable_size()->set_serial(serial_);
+    *newest_ = serial_;
   }
-  Resize(host, std::move(request));
+  Resize(host, std::move(request), newest_);
 }
 
 }  // namespace shoal::cli

@@ -7,6 +7,7 @@
 #ifndef SHOAL_CLIENT_CLI_TERMINAL_LINK_H_
 #define SHOAL_CLIENT_CLI_TERMINAL_LINK_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -44,6 +45,8 @@ class TerminalLink {
   std::string process_id_ ABSL_GUARDED_BY(mu_);
   absl::Time began_ ABSL_GUARDED_BY(mu_);  // the process, by the clock of its host
   uint32_t serial_ ABSL_GUARDED_BY(mu_) = 0;
+  // The same, for answers that come when this has gone.
+  const std::shared_ptr<std::atomic<uint32_t>> newest_ = std::make_shared<std::atomic<uint32_t>>(0);
 };
 
 }  // namespace shoal::cli
