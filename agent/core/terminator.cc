@@ -94,9 +94,7 @@ void Terminator::EndBeside(const ProcessEntry& process) {
   for (ProcessEntry* beside : core_->table.Beside(process.id)) {
     if (beside->termination) continue;
     End(beside, {.cause = Cause::kTerminated,
-                 .requested_by =
-                     absl::StrCat("the end of ", process.name, " (",
-                                  process.id.substr(0, kShortIdLength), "), beside which it ran"),
+                 .requested_by = ByTheEndOf(process),
                  .signal = SIGTERM,
                  .grace = std::nullopt});
   }

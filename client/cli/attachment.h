@@ -71,7 +71,7 @@ class Attachment {
   bool writes() const {
     return is_input_given_ && !options_.read_only && found_.process.has_input();
   }
-  // Keys are looked for, and passed on to nobody.
+  // What is typed is searched for the detach keys, and goes to no process.
   bool watches() const;
   TypedInputObserver MakeObserver();
 

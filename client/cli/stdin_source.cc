@@ -75,7 +75,7 @@ absl::StatusOr<std::string> StdinSource::Read(size_t most) {
 
 void StdinSource::Stop() {
   is_stopped_ = true;
-  // Who writes learns that nothing is read once nobody else reads.
+  // The writer learns that nothing is read once no other program reads.
   const UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (null && again_) dup3(null.get(), again_.get(), O_CLOEXEC);
   Wake();

@@ -71,7 +71,7 @@ void TerminalLink::SetProcess(std::shared_ptr<Host> host, const v1::Process& pro
     host_ = std::move(host);
     process_id_ = process.id();
     began_ = ToTime(process.has_create_time(), process.create_time());
-    serial_ = process.terminal().serial();
+    *newest_ = process.terminal().serial();
   }
   TellSize();
 }
@@ -87,9 +87,8 @@ void TerminalLink::TellSize() {
     host = host_;
     request.set_selector(process_id_);
     *request.mutable_size() = *size;
-    serial_ = std::max(serial_ + 1, SerialAt(host_->AgentTime() - began_));
-    request.mutable_size()->set_serial(serial_);
-    *newest_ = serial_;
+    *newest_ = std::max(*newest_ + 1, SerialAt(host_->AgentTime() - began_));
+    request.mutable_size()->set_serial(*newest_);
   }
   Resize(host, std::move(request), newest_);
 }

@@ -44,8 +44,7 @@ class TerminalLink {
   std::shared_ptr<Host> host_ ABSL_GUARDED_BY(mu_);  // null: no process yet
   std::string process_id_ ABSL_GUARDED_BY(mu_);
   absl::Time began_ ABSL_GUARDED_BY(mu_);  // the process, by the clock of its host
-  uint32_t serial_ ABSL_GUARDED_BY(mu_) = 0;
-  // The same, for answers that come when this has gone.
+  // The serial of the last change; shared with answers, which may come when this has gone. Changed under mu_.
   const std::shared_ptr<std::atomic<uint32_t>> newest_ = std::make_shared<std::atomic<uint32_t>>(0);
 };
 

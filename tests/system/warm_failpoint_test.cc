@@ -106,7 +106,7 @@ TEST_P(WarmFailpoint, KilledThereNothingIsLostAndEveryLockComesFree) {
   EXPECT_EQ(agent.WaitForEnd().exit_code, 128 + SIGKILL) << "the failpoint was not reached";
   agent.Kill();  // the connection of the test goes with it
   const std::vector<pid_t> before = IdleShims(agent);
-  // Of one that is stopped and was given a process nobody can tell whether it has the packet; one
+  // Whether a stopped shim that was given a process has the packet, the agent cannot tell; a shim
   // that was given none is ended by the next agent.
   if (GetParam().name == absl::string_view("warm:taken-back")) {
     for (const pid_t shim : Shims()) kill(shim, SIGCONT);
