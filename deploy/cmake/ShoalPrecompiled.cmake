@@ -1,4 +1,4 @@
-# shoal_precompile(NAME product|tests): NAME reads the headers of precompiled/KIND.h from a precompiled form that all
+# shoal_precompile(NAME product|cli|tests): NAME reads the headers of precompiled/KIND.h from a precompiled form that all
 # targets of its kind share. With clang only, where a source that includes gRPC takes a third of the time then; GCC
 # gains little, and its trees, built without, show which includes a source forgot.
 #
@@ -21,7 +21,7 @@ function(shoal_make_precompiled)
   if(NOT shoal_precompiled)
     return()
   endif()
-  set(kinds product)
+  set(kinds product cli)
   if(SHOAL_TESTS)
     find_package(GTest REQUIRED)
     list(APPEND kinds tests)
@@ -36,6 +36,9 @@ function(shoal_make_precompiled)
     if(kind STREQUAL "tests")
       shoal_test_options(${holder})
       target_link_libraries(${holder} PRIVATE GTest::gmock)
+    endif()
+    if(kind STREQUAL "cli")
+      target_link_libraries(${holder} PRIVATE CLI11::CLI11)
     endif()
     shoal_target(${holder} plain)
     target_precompile_headers(${holder} PRIVATE "${PROJECT_SOURCE_DIR}/deploy/cmake/precompiled/${kind}.h")

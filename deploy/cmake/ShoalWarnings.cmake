@@ -1,5 +1,6 @@
-# shoal_target(NAME [tests|plain|gcc]): the warnings, sanitizers and include root that every target of Shoal has, and a
-# precompiled header: that of what is delivered, that of tests, or none. gcc: none either, and it is compiled by GCC.
+# shoal_target(NAME [cli|tests|plain|gcc]): the warnings, sanitizers and include root that every target of Shoal has, and
+# a precompiled header: that of what is delivered, of the command line, of tests, or none. gcc: none either, and it is
+# compiled by GCC.
 function(shoal_target name)
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}")
   target_compile_options(${name} PRIVATE
@@ -17,8 +18,8 @@ function(shoal_target name)
   shoal_sanitize(${name})
   if(ARGN STREQUAL "")
     shoal_precompile(${name} product)
-  elseif(ARGN STREQUAL "tests")
-    shoal_precompile(${name} tests)
+  elseif(ARGN MATCHES "^(cli|tests)$")
+    shoal_precompile(${name} ${ARGN})
   endif()
 endfunction()
 
