@@ -25,6 +25,8 @@
 //   core                permits itself a core file of any size
 //   fork … --           a child does the verbs up to "--"; the parent goes on behind
 //   daemon N … --       as fork, N times, double-forked and in sessions of their own
+//   fork-as KIND … --   as fork, in another way (tests/support/odd_children.h)
+//   subreaper           orphans below it become its children
 //   chain-fork          forks, exits in the parent, and so on in the child, for ever
 //   leader-exits N      the leading thread exits at once; another one reads a line's worth of time
 //                       and exits with N
@@ -51,6 +53,7 @@
 
 #include "shoal/v1/fork_protocol.h"
 #include "tests/support/fork_side.h"
+#include "tests/support/odd_children.h"
 #include "tests/support/pattern.h"
 #include "tests/support/try_children.h"
 
@@ -227,7 +230,8 @@ void LeaveCgroup(const char* dir) {
 int EndOfBlock(int argc, char** argv, int from) {
   int depth = 1;
   for (int i = from; i < argc; ++i) {
-    for (const char* verb : {"fork", "daemon", "exec", "pretend", "be-shim", "fork-by"}) {
+    for (const char* verb :
+         {"fork", "daemon", "fork-as", "exec", "pretend", "be-shim", "fork-by"}) {
       depth += strcmp(argv[i], verb) == 0;
     }
     if (strcmp(argv[i], "--") == 0 && --depth == 0) return i;
@@ -237,9 +241,9 @@ int EndOfBlock(int argc, char** argv, int from) {
 
 [[noreturn]] void RunVerbs(int argc, char** argv, int at, int end);
 
-int ForkBlock(int argc, char** argv, int from) {
+// The child of `pid` 0 does the block at `from`.
+int ChildBlock(int argc, char** argv, pid_t pid, int from) {
   const int end = EndOfBlock(argc, argv, from);
-  const pid_t pid = fork();
   if (pid < 0) Fail("fork");
   if (pid == 0) RunVerbs(argc, argv, from, end);
   return end + 1;
@@ -309,6 +313,8 @@ bool RunWithoutOperand(int argc, char** argv, const char* verb) {
     CloseInput();
   } else if (strcmp(verb, "close-output") == 0) {
     CloseOutput();
+  } else if (strcmp(verb, "subreaper") == 0) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
   } else if (strcmp(verb, "print-pid") == 0) {
     snprintf(number, sizeof(number), "%d\n", getpid());
     Print(STDOUT_FILENO, number);
@@ -357,7 +363,9 @@ void RunVerbs(int argc, char** argv, int at, int end) {
     const char* verb = argv[at++];
     const int operands = end - at;
     if (strcmp(verb, "fork") == 0) {
-      at = ForkBlock(argc, argv, at);
+      at = ChildBlock(argc, argv, fork(), at);
+    } else if (strcmp(verb, "fork-as") == 0 && operands >= 1) {
+      at = ChildBlock(argc, argv, shoal::testing::ForkAs(argv[at]), at + 1);
     } else if ((strcmp(verb, "be-shim") == 0 && operands >= 3) ||
                (strcmp(verb, "fork-by") == 0 && operands >= 6)) {
       at = AdoptedBlock(argc, argv, at);
