@@ -3,7 +3,8 @@
 //
 // Every caller may see, signal and end everything on this host. What belongs to an owner stays his
 // (see MayActFor): he alone starts processes in his session and takes it over, and forks, accompanies, detaches and
-// acknowledges the output of his process, writes its input and resizes its terminal. A session is renewed
+// acknowledges the output of his process, writes its input and resizes its terminal. A blob is there for those alone
+// that have sent it. A session is renewed
 // and closed by its token, whichever caller shows it; a token that it had before a takeover is fenced. A
 // request_id needs no rule: RequestLog keeps it by the owner of the Permit, so that the same
 // request_id of another caller is another request.
@@ -64,6 +65,11 @@ absl::string_view NameOf(Verb verb);
 // Whether the caller may do what only this owner may: it is the owner, or has, on the Unix socket, the
 // uid of root or of this agent. The one place where owners are compared.
 bool MayActFor(const Caller& caller, absl::string_view owner);
+
+// The same as a question about owners; for as long as `caller` lives.
+inline auto IsCallersOf(const Caller& caller) {
+  return [&caller](absl::string_view owner) { return MayActFor(caller, owner); };
+}
 
 // What a verb is about: the host with everything on it, one session, or what only the owner of one
 // process may do with it: fork it or run something beside it (kSpawn), detach it (kUpdate), let its output go

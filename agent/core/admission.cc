@@ -291,7 +291,7 @@ absl::Status Admission::Check(Batch* batch, size_t index) const {
   SHOAL_RETURN_IF_ERROR(CheckAgain(*batch, index));
   const bool checked = index > 0 && item.spec == command.items[index - 1].spec;
   if (!checked && !item.spec->files.empty()) {
-    absl::Status there = files_->Check(*item.spec);
+    absl::Status there = files_->Check(*item.spec, IsCallersOf(command.permit.caller()));
     if (!there.ok()) return WithReason(kReasonBlobMissing, std::move(there));
   }
   const std::string& name = batch->names[index];

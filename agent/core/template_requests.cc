@@ -19,7 +19,7 @@ void TemplateRequests::Create(CreateTemplateCommand command, CreateCallback done
     return OnCreated(command, decision.made_id, std::move(done));
   }
   if (!command.wish.spec->files.empty()) {
-    absl::Status there = files_->Check(*command.wish.spec);
+    absl::Status there = files_->Check(*command.wish.spec, IsCallersOf(command.permit.caller()));
     if (!there.ok()) {
       return OnCreated(command, WithReason(kReasonBlobMissing, std::move(there)), std::move(done));
     }

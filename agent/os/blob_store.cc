@@ -56,6 +56,8 @@ absl::StatusOr<std::unique_ptr<BlobStore>> BlobStore::Open(const std::string& st
   SHOAL_RETURN_IF_ERROR(store->OpenDirectories(state_dir));
   store->ScanComplete();
   store->ScanPartial();
+  SHOAL_RETURN_IF_ERROR(store->OpenHolders(state_dir));
+  store->DropOldPartials();
   return store;
 }
 
@@ -64,6 +66,17 @@ absl::Status BlobStore::OpenDirectories(const std::string& state_dir) {
   SHOAL_RETURN_IF_ERROR(MakePrivateDirectory(blobs, "blob directory"));
   SHOAL_ASSIGN_OR_RETURN(complete_directory_, OpenPrivateDirectory(blobs + "/complete"));
   SHOAL_ASSIGN_OR_RETURN(partial_directory_, OpenPrivateDirectory(blobs + "/partial"));
+  return absl::OkStatus();
+}
+
+// A blob that lost its seal keeps its holders: they need not send it again.
+absl::Status BlobStore::OpenHolders(const std::string& state_dir) {
+  const auto is_partial = [this](const std::string& sha256) { return partial_.contains(sha256); };
+  const auto is_there = [&](const std::string& sha256) {
+    return IsComplete(sha256) || is_partial(sha256);
+  };
+  SHOAL_ASSIGN_OR_RETURN(holders_, BlobHolders::Open(state_dir + "/blobs/holders", is_there));
+  SHOAL_ASSIGN_OR_RETURN(writers_, BlobHolders::Open(state_dir + "/blobs/writers", is_partial));
   return absl::OkStatus();
 }
 
@@ -99,7 +112,6 @@ void BlobStore::ScanPartial() {
       partial_[sha256] = {facts.st_size, absl::TimeFromTimespec(facts.st_mtim), {}};
     }
   }
-  DropOldPartials();
 }
 
 // One that was being made a complete blob when that failed is read-only, and its time may be the
@@ -171,7 +183,8 @@ bool BlobStore::IsComplete(const std::string& sha256) const {
   return complete_.contains(sha256);
 }
 
-bool BlobStore::Has(const std::string& sha256) {
+bool BlobStore::Has(const std::string& sha256, BlobHolders::IsCallers is_callers) {
+  if (!holders_->Holds(sha256, is_callers)) return false;
   MutexLock lock(&mu_);
   auto blob = complete_.find(sha256);
   if (blob == complete_.end()) return false;
@@ -179,7 +192,14 @@ bool BlobStore::Has(const std::string& sha256) {
   return true;
 }
 
-std::optional<int64_t> BlobStore::FindMissing(const std::string& sha256) {
+std::optional<int64_t> BlobStore::FindMissing(const std::string& sha256,
+                                              BlobHolders::IsCallers is_callers) {
+  const std::optional<int64_t> received = LookFor(sha256);
+  if (holders_->Holds(sha256, is_callers)) return received;
+  return received.has_value() && writers_->IsAll(sha256, is_callers) ? *received : 0;
+}
+
+std::optional<int64_t> BlobStore::LookFor(const std::string& sha256) {
   if (OpenBlob(sha256).ok()) return std::nullopt;
   auto partial = partial_.find(sha256);
   return partial == partial_.end() ? 0 : partial->second.received_bytes;
@@ -296,6 +316,7 @@ bool BlobStore::EvictBlob() {
       complete_.erase(blob);
     }
     unlinkat(complete_directory_.get(), name.c_str(), 0);
+    holders_->Forget(sha256);
     return true;
   }
   return false;
@@ -323,6 +344,7 @@ void BlobStore::DropOldPartials() {
     const bool of_use = partial.received_bytes > 0 && partial.last_write >= oldest;
     if (of_use || !partial.upload.expired()) return false;
     unlinkat(partial_directory_.get(), DigestToHex(sha256).c_str(), 0);
+    writers_->Forget(sha256);
     return true;
   });
 }
@@ -330,7 +352,7 @@ void BlobStore::DropOldPartials() {
 absl::StatusOr<std::shared_ptr<BlobUpload>> BlobStore::BeginUpload(const std::string& sha256,
                                                                    int64_t size_bytes) {
   DropOldPartials();
-  if (!FindMissing(sha256).has_value()) return nullptr;
+  if (!LookFor(sha256).has_value()) return nullptr;
   if (size_bytes > options_.cap_bytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat("a blob of ", size_bytes, " bytes is larger than the store may become (",
@@ -387,6 +409,7 @@ absl::Status BlobStore::Promote(const std::string& sha256, UniqueFd fd, int64_t 
   }
   SHOAL_FAILPOINT("blob:after-rename");
   partial_.erase(sha256);
+  writers_->Forget(sha256);
   struct stat facts {};
   const int there = fstatat(complete_directory_.get(), name.c_str(), &facts, AT_SYMLINK_NOFOLLOW);
   {
@@ -399,6 +422,7 @@ absl::Status BlobStore::Promote(const std::string& sha256, UniqueFd fd, int64_t 
 
 void BlobStore::Discard(const std::string& sha256) {
   partial_.erase(sha256);
+  writers_->Forget(sha256);
   unlinkat(partial_directory_.get(), DigestToHex(sha256).c_str(), 0);
 }
 

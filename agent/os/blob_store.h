@@ -1,6 +1,10 @@
 // Files by what is in them: <state>/blobs/complete/HEX and <state>/blobs/partial/HEX, where HEX is
 // the SHA-256 of the bytes.
 //
+// Holders: <state>/blobs/holders/HEX has the identities that have sent the whole of a blob, for whom
+// alone it is there; <state>/blobs/writers/HEX those that have sent some of a partial one. Where that is
+// one identity alone it may go on where it was; another one sends the blob from its first byte.
+//
 // The seal: a complete blob has as its modification time one that belongs to this boot, and was last
 // changed (ctime, which nobody can set) when this store did that itself. A write to the file (a hard
 // link of it stands beside a process) breaks the seal, also if the process puts the times back, and
@@ -15,7 +19,7 @@
 // is made for what is received, not for what is declared.
 //
 // Ownership:     owns the directories' descriptors; uploads belong to their writers.
-// Thread-safety: Has on any thread; everything else on the one thread of disk work.
+// Thread-safety: Has and holders() on any thread; everything else on the one thread of disk work.
 // Blocking:      on the disk; Has never blocks.
 // Errors:        RESOURCE_EXHAUSTED no room, or the disk is full; else as errno says.
 #ifndef SHOAL_AGENT_OS_BLOB_STORE_H_
@@ -36,6 +40,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/core/ports/clock.h"
+#include "agent/os/blob_holders.h"
 #include "agent/os/blob_seal.h"
 #include "common/mutex.h"
 #include "common/unique_fd.h"
@@ -61,11 +66,15 @@ class BlobStore {
                                                          BlobStoreOptions options, Clock* clock);
   ~BlobStore();
 
-  // Whether the blob is there, as far as is known without the disk. Counts as a use.
-  bool Has(const std::string& sha256);
+  // Whether the blob is there for the caller, as far as is known without the disk. Counts as a use.
+  bool Has(const std::string& sha256, BlobHolders::IsCallers is_callers);
 
-  // nullopt: it is there and whole, which counts as a use. Else how much of it is.
-  std::optional<int64_t> FindMissing(const std::string& sha256);
+  // nullopt: it is there and whole, which counts as a use. Else how much of it is, for the caller.
+  std::optional<int64_t> FindMissing(const std::string& sha256, BlobHolders::IsCallers is_callers);
+
+  // Of complete blobs, and of partial ones.
+  BlobHolders* holders() { return holders_.get(); }
+  BlobHolders* writers() { return writers_.get(); }
 
   struct Opened {
     UniqueFd fd;
@@ -102,6 +111,7 @@ class BlobStore {
 
   BlobStore(BlobStoreOptions options, Clock* clock);
   absl::Status OpenDirectories(const std::string& state_dir);
+  absl::Status OpenHolders(const std::string& state_dir);
   void ScanComplete();
   void ScanPartial();
 
@@ -116,6 +126,8 @@ class BlobStore {
   // What was complete is a partial blob again.
   void Demote(const std::string& sha256, const struct stat& facts);
   void NoteUse(const std::string& sha256, int fd, const struct stat& facts);
+  // FindMissing, whoever asks.
+  std::optional<int64_t> LookFor(const std::string& sha256);
   bool IsComplete(const std::string& sha256) const;
 
   int64_t UsedBytes() const;
@@ -139,6 +151,8 @@ class BlobStore {
   const BlobSeal seal_;
   UniqueFd complete_directory_;
   UniqueFd partial_directory_;
+  std::unique_ptr<BlobHolders> holders_;
+  std::unique_ptr<BlobHolders> writers_;
 
   std::map<std::string, Partial> partial_;  // thread of disk work only
 

@@ -194,12 +194,12 @@ absl::StatusOr<std::unique_ptr<SystemProcessFiles>> SystemProcessFiles::Open(
   return absl::WrapUnique(new SystemProcessFiles(path, std::move(directory), blobs, helper, loop));
 }
 
-absl::Status SystemProcessFiles::Check(const Spec& spec) {
+absl::Status SystemProcessFiles::Check(const Spec& spec, IsCallers is_callers) {
   for (const SpecFile& file : spec.files) {
-    if (file.sha256.empty() || blobs_->Has(file.sha256)) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat("this host lacks blob ", DigestToHex(file.sha256).substr(0, 12), " for file '",
-                     EscapeForMessage(file.path), "': write it with BlobService first"));
+    if (file.sha256.empty() || blobs_->Has(file.sha256, is_callers)) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "this host has no blob ", DigestToHex(file.sha256).substr(0, 12), " of yours for file '",
+        EscapeForMessage(file.path), "': write it with BlobService first"));
   }
   return absl::OkStatus();
 }

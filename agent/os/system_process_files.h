@@ -32,7 +32,7 @@ class SystemProcessFiles : public ProcessFiles {
                                                                   HelperThread* helper,
                                                                   EventLoop* loop);
 
-  absl::Status Check(const Spec& spec) override;
+  absl::Status Check(const Spec& spec, IsCallers is_callers) override;
   void Prepare(const std::string& id, std::shared_ptr<const Spec> spec,
                std::shared_ptr<const InlineFiles> contents,
                absl::AnyInvocable<void(std::optional<StartFailure>)> done) override;

@@ -80,6 +80,9 @@ class BlobReader : public std::enable_shared_from_this<BlobReader> {
 
   absl::Status Open() {
     SHOAL_RETURN_IF_ERROR(CheckDigest("sha256", request_.sha256()));
+    const bool is_held =
+        edge_->blobs->holders()->Holds(request_.sha256(), IsCallersOf(permit_.caller()));
+    if (!is_held) return absl::NotFoundError("this host has no such blob of yours");
     SHOAL_ASSIGN_OR_RETURN(BlobStore::Opened opened, edge_->blobs->OpenBlob(request_.sha256()));
     if (request_.offset() < 0 || request_.offset() > opened.size_bytes) {
       return absl::OutOfRangeError(absl::StrCat("offset ", request_.offset(), ": the blob has ",
@@ -120,9 +123,10 @@ grpc::ServerUnaryReactor* BlobService::FindMissing(grpc::CallbackServerContext* 
   std::vector<std::string> digests(request->sha256().begin(), request->sha256().end());
   call->Allow();
   edge_->PostBlobWork(call->permit(), [edge = edge_, digests = std::move(digests), call] {
+    const auto is_callers = IsCallersOf(call->permit().caller());
     v1::FindMissingResponse found;
     for (const std::string& sha256 : digests) {
-      std::optional<int64_t> received = edge->blobs->FindMissing(sha256);
+      std::optional<int64_t> received = edge->blobs->FindMissing(sha256, is_callers);
       if (!received.has_value()) continue;
       v1::MissingBlob* missing = found.add_missing();
       missing->set_sha256(sha256);

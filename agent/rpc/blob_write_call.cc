@@ -64,18 +64,23 @@ void BlobWriteCall::Take() {
   if (absl::Status begun = begun_ ? absl::OkStatus() : BeginUpload(); !begun.ok()) {
     return Refuse(begun);
   }
-  upload_ == nullptr ? Answer() : TakeChunk();
+  IsOver() ? Answer() : TakeChunk();
+}
+
+// The blob is there, and the caller has shown that it has it.
+bool BlobWriteCall::IsOver() const {
+  return is_holder_ && (upload_ == nullptr || upload_->is_complete());
 }
 
 void BlobWriteCall::TakeChunk() {
   if (IsFinished()) return;
-  if (upload_->HashSome()) {
+  if (upload_ != nullptr && upload_->HashSome()) {
     edge_->PostBlobWork(*permit_, [self = shared_from_this()] { self->TakeChunk(); });
     return;
   }
   ReadNext();
   if (absl::Status written = WriteChunk(); !written.ok()) return Refuse(written);
-  if (upload_->is_complete()) Answer();
+  if (IsOver()) Answer();
 }
 
 absl::Status BlobWriteCall::BeginUpload() {
@@ -91,6 +96,20 @@ absl::Status BlobWriteCall::BeginUpload() {
   offset_ = chunk_.offset();
   size_bytes_ = chunk_.size_bytes();
   upload_ = *std::move(upload);
+  return CheckOffset();
+}
+
+absl::Status BlobWriteCall::CheckOffset() {
+  const auto is_callers = IsCallersOf(permit_->caller());
+  is_holder_ = edge_->blobs->holders()->Holds(sha256_, is_callers);
+  if (is_holder_ || (offset_ > 0 && edge_->blobs->writers()->IsAll(sha256_, is_callers))) {
+    return absl::OkStatus();
+  }
+  if (offset_ > 0) {
+    return absl::OutOfRangeError(
+        absl::StrCat("offset ", offset_, ": the agent has 0 bytes of this blob from you"));
+  }
+  proof_.emplace(sha256_, size_bytes_);
   return absl::OkStatus();
 }
 
@@ -98,9 +117,37 @@ absl::Status BlobWriteCall::WriteChunk() {
   if (!chunk_.sha256().empty() && chunk_.sha256() != sha256_) {
     return absl::InvalidArgumentError("one Write is one blob: sha256 has changed");
   }
-  SHOAL_RETURN_IF_ERROR(upload_->Write(offset_, chunk_.data()));
-  offset_ += static_cast<int64_t>(chunk_.data().size());
-  return absl::OkStatus();
+  const auto end = offset_ + static_cast<int64_t>(chunk_.data().size());
+  bool is_alone = false;
+  if (upload_ != nullptr) {
+    BlobHolders* const writers = edge_->blobs->writers();
+    if (!upload_->is_complete() && end > upload_->received_bytes()) {
+      writers->Add(sha256_, permit_->owner());
+    }
+    is_alone = writers->IsAll(sha256_, IsCallersOf(permit_->caller()));
+    SHOAL_RETURN_IF_ERROR(upload_->Write(offset_, chunk_.data()));
+  }
+  offset_ = end;
+  return NoteHolder(is_alone && upload_->is_complete());
+}
+
+// Without a proof the caller has sent what was missing to what it had sent alone.
+absl::Status BlobWriteCall::NoteHolder(bool has_sent_all) {
+  if (proof_ && !proof_->Take(chunk_.data())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the blob was declared with ", size_bytes_, " bytes, more have come"));
+  }
+  if (proof_ && !has_sent_all && proof_->is_whole()) {
+    has_sent_all = proof_->IsRight();
+    if (!has_sent_all) return absl::DataLossError("the bytes are not those of the digest");
+    proof_.reset();
+  }
+  if (has_sent_all) edge_->blobs->holders()->Add(sha256_, permit_->owner());
+  is_holder_ = is_holder_ || has_sent_all;
+  const bool was_overtaken = upload_ != nullptr && upload_->is_complete() && !is_holder_ && !proof_;
+  if (!was_overtaken) return absl::OkStatus();
+  return absl::OutOfRangeError(
+      "another identity has sent a part of this blob: the agent has 0 bytes of it from you");
 }
 
 void BlobWriteCall::OnLastRead() {

@@ -23,11 +23,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "agent/os/blob_proof.h"
 #include "agent/os/blob_upload.h"
 #include "agent/rpc/call_audit.h"
 #include "agent/rpc/edge.h"
@@ -58,8 +60,11 @@ class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>,
   // Thread of disk work.
   void Take();
   absl::Status BeginUpload();
+  absl::Status CheckOffset();
   void TakeChunk();
   absl::Status WriteChunk();
+  absl::Status NoteHolder(bool has_sent_all);
+  bool IsOver() const;
   void OnLastRead();
   void Refuse(const absl::Status& status);
 
@@ -84,6 +89,8 @@ class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>,
   int64_t offset_ = 0;  // of the next chunk
   int64_t size_bytes_ = 0;
   std::shared_ptr<BlobUpload> upload_;  // null: the blob was there
+  bool is_holder_ = false;              // the caller has shown that it has the blob
+  std::optional<BlobProof> proof_;  // of a caller that began with the first byte and is no holder
 
   mutable Mutex mu_;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;

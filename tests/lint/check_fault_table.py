@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-FAULTS = 189
+FAULTS = 190
 ROW = re.compile(r"^\| (\d+) \| (.+) → (.+) \| (.+) \|$")
 CITATION = re.compile(r"`([\w/.-]+\.(?:cc|py)): (\w+)`")
 CPP_TEST = re.compile(r"^TEST(?:_F|_P)?\(\s*\w+,\s*(\w+)\s*\)", re.MULTILINE)

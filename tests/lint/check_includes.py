@@ -31,9 +31,9 @@ SPEC_MESSAGES = ["agent/spec/file_checks.h", "agent/spec/ranks.h", "agent/spec/s
 # What of the system the gRPC edge uses past the core: files that are transferred, facts of the host, the listener
 # and its certificates.
 OS_FOR_RPC = [
-    "agent/os/accept_loop.h", "agent/os/blob_store.h", "agent/os/blob_upload.h", "agent/os/descriptor.h", "agent/os/helper_thread.h",
-    "agent/os/host_checks.h", "agent/os/host_facts.h", "agent/os/library_search.h", "agent/os/process_tree.h",
-    "agent/os/unix_listener.h",
+    "agent/os/accept_loop.h", "agent/os/blob_proof.h", "agent/os/blob_store.h", "agent/os/blob_upload.h",
+    "agent/os/descriptor.h", "agent/os/helper_thread.h", "agent/os/host_checks.h", "agent/os/host_facts.h",
+    "agent/os/library_search.h", "agent/os/process_tree.h", "agent/os/unix_listener.h",
 ]
 # What TCP without gRPC stands on.
 NET_STANDS_ON = ["agent/core/caller.h", "agent/net/*", "agent/os/descriptor.h"]

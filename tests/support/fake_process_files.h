@@ -25,7 +25,7 @@ class FakeProcessFiles : public ProcessFiles {
     absl::AnyInvocable<void(std::optional<StartFailure>)> done;
   };
 
-  absl::Status Check(const Spec& spec) override {
+  absl::Status Check(const Spec& spec, IsCallers) override {
     ++checks;
     for (const SpecFile& file : spec.files) {
       if (missing.contains(file.sha256)) return absl::FailedPreconditionError("lacks " + file.path);

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "agent/core/model.h"
 
 namespace shoal::agent {
@@ -21,9 +23,11 @@ namespace shoal::agent {
 class ProcessFiles {
  public:
   virtual ~ProcessFiles() = default;
-  // FAILED_PRECONDITION names the first of the spec's blobs that this host lacks. What it has
-  // counts as used now, so that it is still there when the process starts. Never blocks.
-  virtual absl::Status Check(const Spec& spec) = 0;
+  // Whether what this identity has sent is the caller's; of "" whether everything is.
+  using IsCallers = absl::FunctionRef<bool(absl::string_view identity)>;
+  // FAILED_PRECONDITION names the first of the spec's blobs that this host lacks, or has from others
+  // alone. What it has counts as used now, so that it is still there when the process starts. Never blocks.
+  virtual absl::Status Check(const Spec& spec, IsCallers is_callers) = 0;
   // Makes the directory of `id` and puts the files of `spec` there, on another thread; `done` runs
   // on the loop with what failed, if something did. Never blocks.
   virtual void Prepare(const std::string& id, std::shared_ptr<const Spec> spec,

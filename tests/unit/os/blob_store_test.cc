@@ -50,9 +50,10 @@ class BlobStoreTest : public ::testing::Test {
   std::string PathOf(const std::string& kind, const std::string& bytes) const {
     return scratch_ / ("blobs/" + kind + "/" + DigestToHex(Sha256Of(bytes)));
   }
-  bool Has(const std::string& bytes) { return store_->Has(Sha256Of(bytes)); }
+  static bool ActsForAll(absl::string_view) { return true; }
+  bool Has(const std::string& bytes) { return store_->Has(Sha256Of(bytes), ActsForAll); }
   std::optional<int64_t> Missing(const std::string& bytes) {
-    return store_->FindMissing(Sha256Of(bytes));
+    return store_->FindMissing(Sha256Of(bytes), ActsForAll);
   }
 
   void LinkBeside(const std::string& bytes) {

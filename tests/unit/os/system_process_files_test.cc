@@ -121,7 +121,7 @@ TEST_F(ProcessFilesTest, APathThatLeavesTheDirectoryIsRefusedHereToo) {
 TEST_F(ProcessFilesTest, CheckNamesTheMissingBlobAndItsFile) {
   Spec spec;
   spec.files = {Blob("there", "there"), {.path = "mesh", .sha256 = Sha256Of("elsewhere")}};
-  const absl::Status status = files_->Check(spec);
+  const absl::Status status = files_->Check(spec, [](absl::string_view) { return true; });
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(status.message(), AllOf(HasSubstr(DigestToHex(Sha256Of("elsewhere")).substr(0, 12)),
                                       HasSubstr("'mesh'")));
