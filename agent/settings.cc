@@ -7,11 +7,15 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <memory>
+#include <string>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "agent/version.h"
+#include "common/help_page.h"
+#include "common/man_page.h"
 #include "common/span.h"
 #include "common/user_directories.h"
 
@@ -19,12 +23,16 @@ namespace shoal::agent {
 namespace {
 
 constexpr char kFooter[] =
-    "Example: an agent that serves TCP with mutual TLS\n"
+    "Signals: SIGTERM ends the agent and leaves its processes running; the next agent finds them "
+    "again. SIGHUP reads certificates and revocation lists again. Where no agent can run, `shoald "
+    "--terminate all` ends them.\n"
+    "Exit status: 0 it was told to end, 1 it could not start, 2 wrong usage, 75 worth trying "
+    "again; "
+    "with --terminate 0 all are over, 1 not all are, 75 an agent runs.\n"
+    "Files: /etc/shoal/shoald.toml is what the systemd unit gives as --config.\n"
+    "Examples: an agent that serves TCP with mutual TLS\n"
     "  shoald --listen 0.0.0.0:7420 --tls-cert host.pem --tls-key host.key --tls-ca ca.pem \\\n"
-    "         --allow-identity spiffe://example.org/ops\n"
-    "SIGTERM ends the agent and leaves its processes running; the next agent finds them again.\n"
-    "SIGHUP reads certificates and revocation lists again.\n"
-    "Where no agent can run, `shoald --terminate all` ends them.";
+    "         --allow-identity spiffe://example.org/ops";
 
 constexpr int kMostIdleShims = 64;
 
@@ -33,7 +41,7 @@ void DropEmpty(std::vector<std::string>* words) {
 }
 
 void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* target,
-                 const std::string& help) {
+                 const std::string& help, const std::string& default_span) {
   app->add_option_function<std::string>(
          flag,
          [flag, target](const std::string& text) {
@@ -42,7 +50,8 @@ void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* target,
            *target = *span;
          },
          help)
-      ->type_name("D");
+      ->type_name("SPAN")
+      ->default_str(default_span);
 }
 
 void AddLabels(CLI::App* app, std::map<std::string, std::string>* labels) {
@@ -59,7 +68,7 @@ void AddLabels(CLI::App* app, std::map<std::string, std::string>* labels) {
            }
          },
          "Label of this host, KEY=VALUE; may be given several times")
-      ->type_name("K=V");
+      ->type_name("KEY=VALUE");
 }
 
 void AddPathsAndAccess(CLI::App* app, Settings* settings) {
@@ -100,12 +109,13 @@ void AddPathsAndAccess(CLI::App* app, Settings* settings) {
          "…/* or *.…")
       ->type_name("URI");
   AddDuration(app, "--max-connection-age", &settings->max_connection_age,
-              "TCP connections are made anew after this [24h]");
+              "TCP connections are made anew after this", "24h");
 }
 
 void AddHostAndSelf(CLI::App* app, Settings* settings) {
   app->add_option("--slots", settings->slots, "Room for how many processes; 0: the usable cores")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
   AddLabels(app, &settings->labels);
   app->add_option("--host-name", settings->host_name, "Name of this host; by default its hostname")
       ->type_name("NAME");
@@ -117,10 +127,11 @@ void AddHostAndSelf(CLI::App* app, Settings* settings) {
                   "usable cores")
       ->check(CLI::Range(0, kMostIdleShims))
       ->type_name("N");
-  AddDuration(app, "--retention", &settings->retention, "Forget ended processes after this [24h]");
+  AddDuration(app, "--retention", &settings->retention, "Forget ended processes after this", "24h");
   app->add_option("--retention-count", settings->retention_count,
                   "and when there are more than this many")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->type_name("N");
   app->add_option("--blob-cap", settings->blob_cap_bytes,
                   "Disk for shipped files, such as 8GiB; beyond it the least recently used go")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
@@ -130,9 +141,10 @@ void AddHostAndSelf(CLI::App* app, Settings* settings) {
   AddDuration(
       app, "--dead-man", &settings->dead_man,
       "Without an agent, end templates after this, and the processes of a session this long "
-      "after its TTL [10m]");
+      "after its TTL",
+      "10m");
   AddDuration(app, "--idle-exit", &settings->idle_exit,
-              "End after this long without process, session and client; 0s: never [0s]");
+              "End after this long without process, session and client; 0s: never", "0s");
   app->add_option("--ready-fd", settings->ready_fd,
                   "Descriptor that gets 'ready unix:PATH' or 'error: …'")
       ->type_name("N");
@@ -168,7 +180,7 @@ void AddTerminate(CLI::App* app, Settings* settings) {
            settings->grace = *span;
          },
          "With --terminate: from SIGTERM to SIGKILL; by default that of each process")
-      ->type_name("D")
+      ->type_name("SPAN")
       ->needs(terminate)
       ->configurable(false);
 }
@@ -199,8 +211,14 @@ void FillInPaths(Settings* settings) {
 
 std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code) {
   Settings settings;
-  CLI::App app("shoald: the agent of Shoal. Runs in the foreground and logs to stderr.", "shoald");
+  CLI::App app("The agent of Shoal: runs in the foreground and logs to stderr", "shoald");
+  app.formatter(std::make_shared<HelpFormatter>(HelpWidth()));
   app.footer(kFooter);
+  std::vector<std::string> pages;
+  app.add_option("--pages", pages, "For the build: writes the manual page into DIR, with DATE")
+      ->expected(2)
+      ->group("")  // not listed
+      ->configurable(false);
   app.set_version_flag("--version", std::string("shoald ") + kVersion);
   app.set_config("--config", "", "TOML file with these flags, without dashes, as keys")
       ->type_name("FILE");
@@ -217,6 +235,14 @@ std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code) {
     } else {
       std::cerr << "shoald: " << error.what() << "; see shoald --help\n";
     }
+    return std::nullopt;
+  }
+  if (!pages.empty()) {
+    const absl::Status written = WriteManPage(
+        app, {"shoald", "shoald", 8, pages[1], absl::StrCat("shoal ", kVersion), {"shoal(1)"}},
+        pages[0]);
+    if (!written.ok()) std::cerr << "shoald: " << written.message() << "\n";
+    *exit_code = written.ok() ? 0 : 1;
     return std::nullopt;
   }
   DropEmpty(&settings.listen);

@@ -150,8 +150,9 @@ CLI::App* AddVerb(CLI::App* agent, Invocation& invocation, const std::string& na
   verb->add_option("-o,--output", invocation.format,
                    "table, or json: one object per line, with the field names of the protos")
       ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str()
       ->type_name("FORMAT");
-  verb->footer("Example:\n" + example);
+  verb->footer("Examples:\n" + example);
   return verb;
 }
 
@@ -161,7 +162,7 @@ void AddAgent(Parser& parser) {
   CLI::App* agent =
       parser.app.add_subcommand("agent", "Start, end or show the agent of this machine");
   agent->require_subcommand(1);
-  agent->footer("Example:\n  shoal agent status");
+  agent->footer("Examples:\n  shoal agent status");
   auto flags = std::make_shared<std::vector<std::string>>();
   auto all = std::make_shared<bool>(false);
   CLI::App* start = AddVerb(agent, parser.invocation, "start", "Start it, unless it runs",

@@ -19,20 +19,20 @@ CLI::App* AddCommand(Parser& parser, const std::string& name, const std::string&
       ->add_option("-o,--output", parser.invocation.format,
                    "table, or json: one object per line, with the field names of the protos")
       ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str()
       ->type_name("FORMAT");
-  command->footer("Example:\n" + example);
+  command->footer("Examples:\n" + example);
   return command;
 }
 
 void AddSelector(CLI::App* command, SelectorArguments* arguments) {
-  command
-      ->add_option("selector", arguments->terms,
-                   "A name, a glob, an id, a unique prefix of one, or HOST/NAME")
+  command->add_option("selector", arguments->terms, "Which processes; see below")
       ->type_name("SELECTOR");
   command
       ->add_option("-l,--label", arguments->labels, "Processes with this label; all that are given")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
+  command->footer(absl::StrCat(kSelectorRules, command->get_footer()));
 }
 
 absl::StatusOr<Selection> RequireSelection(const SelectorArguments& arguments, const char* verb) {

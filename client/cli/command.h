@@ -30,9 +30,16 @@ struct Parser {
   Chosen& chosen;
 };
 
-// Declares `name` with -H and -o; `example` ends its --help.
+// Declares `name` with -H and -o; `example`, indented lines, ends its --help.
 CLI::App* AddCommand(Parser& parser, const std::string& name, const std::string& description,
                      const std::string& example);
+
+// In the help of every command that selects processes.
+inline constexpr char kSelectorRules[] =
+    "Selectors: a SELECTOR is a name, a glob such as 'web-*' ('*' is all), an id, or its first "
+    "characters, at least 4; HOST/SELECTOR is about that host alone. Several select what any of "
+    "them does; -l narrows that to what has the label. A name or an id that no process has is an "
+    "error.\n";
 
 // As typed: SELECTOR… and -l.
 struct SelectorArguments {
@@ -69,6 +76,8 @@ void AddHosts(Parser& parser);
 void AddDoctor(Parser& parser);
 void AddAgent(Parser& parser);
 void AddKeep(Parser& parser);
+void AddComplete(Parser& parser);
+void AddPages(Parser& parser);
 
 }  // namespace shoal::cli
 

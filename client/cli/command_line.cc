@@ -10,42 +10,32 @@
 #include "client/cli/exit_status.h"
 #include "client/cli/standard_output.h"
 #include "common/escape.h"
+#include "common/help_page.h"
 #include "shoal/version.h"
 
 namespace shoal::cli {
 namespace {
 
 constexpr const char* kFooter =
-    "A SELECTOR is a name, a glob, an id or a unique prefix of one, HOST/NAME, or -l key=value.\n"
     "Exit status: the process's own; 128 + signal; 127 or 126 no such program, or not to be "
-    "executed;\n"
-    "124 time limit; 2 usage; 69 host unreachable; 70 the exit is unknown; 75 worth trying again; "
-    "1 anything "
-    "else.\n"
-    "Example:\n"
+    "executed; 124 time limit; 2 usage; 69 host unreachable; 70 the exit is unknown; 75 worth "
+    "trying again; 1 anything else.\n"
+    "Examples:\n"
     "  shoal run -- hostname\n"
     "  shoal start --name web -- python3 -m http.server 8000\n"
     "  shoal -H node[1-3] ps\n";
 
-// Options without the list of what they exclude: the library says so when it matters.
-class PlainFormatter : public CLI::Formatter {
- public:
-  std::string make_option_opts(const CLI::Option* option) const override {
-    return option->get_type_size() == 0 ? "" : absl::StrCat(" ", option->get_type_name());
-  }
-};
-
 void Declare(Parser& parser) {
   CLI::App& app = parser.app;
-  auto formatter = std::make_shared<PlainFormatter>();
-  formatter->column_width(24);
-  app.formatter(formatter);  // of every subcommand that is declared from here on, too
+  // Of every subcommand that is declared from here on, too.
+  app.formatter(std::make_shared<HelpFormatter>(HelpWidth()));
   app.add_option("-H,--hosts", parser.invocation.hosts, "Hosts, as for every command")
       ->check(IsNotEmpty())
       ->type_name("HOSTS");
   app.add_option("-o,--output", parser.invocation.format,
                  "table, or json: one object per line, with the field names of the protos")
       ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str()
       ->type_name("FORMAT");
   app.add_option("--tls-cert", parser.invocation.tls.cert_file,
                  "Certificate for TCP ($SHOAL_TLS_CERT, [tls] cert)")
@@ -62,7 +52,7 @@ void Declare(Parser& parser) {
   // Behind a command no word is one: it may be a program or a process.
   app.require_subcommand(0, 1);
   app.set_version_flag("--version", absl::StrCat("shoal ", std::string(Version())));
-  app.footer(kFooter);
+  app.footer(absl::StrCat(kSelectorRules, kFooter));
   AddRun(parser);
   AddStart(parser);
   AddPs(parser);
@@ -81,11 +71,13 @@ void Declare(Parser& parser) {
   AddDoctor(parser);
   AddAgent(parser);
   AddKeep(parser);
+  AddComplete(parser);
+  AddPages(parser);
 }
 
 // The words behind it are those of a command.
 bool TakesCommand(const std::string& word) {
-  return word == "run" || word == "start" || word == "exec";
+  return word == "run" || word == "start" || word == "exec" || word == "complete";
 }
 
 // Where the words of a command begin that are not ours to read: behind the first "--" after `run`,

@@ -18,7 +18,8 @@ void AddExec(Parser& parser) {
       "  shoal exec -t web -- bash                          a shell where web runs");
   command->add_option("process", arguments->beside, "Name, id or HOST/NAME of the process")
       ->required()
-      ->check(IsNotEmpty());
+      ->check(IsNotEmpty())
+      ->type_name("PROCESS");
   command->add_option("--name", arguments->job.name, "Name; it is called NAME.0")
       ->type_name("NAME");
   command

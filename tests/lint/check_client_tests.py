@@ -2,7 +2,8 @@
 """Checks that what a user of the client types and reads has a test: check_client_tests.py ROOT.
 
 Each name of each option of `shoal` stands in one literal, or one list of literals, with the name of its command. Each
-piece of text of command line and library that has two words or more stands in a literal, or on the page of help texts.
+piece of text of command line and library that has two words or more stands in a literal, or on the page of help texts,
+whatever its lines.
 Only tests below the level of processes count, and those in which a template of the fork protocol is played."""
 
 import pathlib
@@ -143,11 +144,16 @@ def pieces(text):
                 yield piece.strip("\n")
 
 
+def unfolded(text):
+    """A page of help in one line, as its texts are in the sources."""
+    return re.sub(r"\s+", " ", text).strip()
+
+
 def check(files, unreachable=UNREACHABLE):
     """Complaints about {path: text}, and how many options and pieces there are."""
     cli = {name: text for name, text in files.items() if name.startswith(CLI) and name.endswith((".h", ".cc"))}
     tests = {room: {name: text for name, text in files.items() if name.startswith(where)} for room, where in TESTS.items()}
-    read = {room: "\0".join("\0".join([text] if name.endswith(".txt") else literals(text)) for name, text in there.items())
+    read = {room: "\0".join("\0".join([unfolded(text)] if name.endswith(".txt") else literals(text)) for name, text in there.items())
             for room, there in tests.items()}
     lines = [line for name, text in tests[CLI].items() if name.endswith(".cc") for line in command_lines(text)]
     found, count, said = [], 0, set()
@@ -161,7 +167,8 @@ def check(files, unreachable=UNREACHABLE):
         for piece in pieces(text):
             count += 1
             said.add(piece)
-            if piece not in read[CLI if name.startswith(CLI) else LIBRARY] and piece not in unreachable:
+            texts = read[CLI if name.startswith(CLI) else LIBRARY]
+            if piece not in texts and unfolded(piece) not in texts and piece not in unreachable:
                 found.append(f"{name}: no test reads: {piece!r}")
     found += [f"is said nowhere any more: {piece!r}" for piece in unreachable if piece not in said]
     return found, count

@@ -53,7 +53,7 @@ TEST_F(CommandLineTest, HelpIsThatOfThePage) {
 
 TEST_F(CommandLineTest, EveryCommandHasItsHelpOnThePage) {
   std::string page = ReadFile(SHOAL_HELP_PAGE);
-  std::string list = page.substr(page.find("\nSubcommands:\n"));
+  std::string list = page.substr(page.find("\nCommands:\n"));
   list.resize(list.find("\n\n", 1));
   std::vector<std::string> lines = absl::StrSplit(list, "\n  ");
   int commands = 0;
