@@ -18,7 +18,7 @@ echo "$host: $command" >> "$REMOTE.calls"
 [[ $host != down* ]] || { echo "ssh: connect to host $host port 22: Connection refused" >&2; exit 255; }
 case $command in
   *" tar "*) tar -x -C "$REMOTE" ;;
-  *) cat > "$REMOTE.script" ;;
+  *) cat > "$REMOTE.script"; [[ $host != sick* ]] || { echo "no disk" >&2; exit 1; } ;;
 esac
 """
 
@@ -32,7 +32,8 @@ class Install(unittest.TestCase):
 
     def run_script(self, *arguments, **environment):
         return subprocess.run([f"{ROOT}/deploy/install", *map(str, arguments)],
-                              env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+                              env={**os.environ, "HOME": str(self.temp), "SHOAL_CONFIG": str(self.temp / "config.toml"),
+                                   "XDG_CONFIG_HOME": "", **environment}, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=120)
 
     def test_local_puts_programs_units_and_configuration_below_destdir(self):
@@ -75,11 +76,13 @@ class Install(unittest.TestCase):
         stub.chmod(0o755)
         remote = self.temp / "remote"
         remote.mkdir()
-        result = self.run_script("--build", BUILD, "down1", "admin@node1", REMOTE=str(remote),
+        result = self.run_script("--build", BUILD, "--no-start", "down1", "admin@node1", "sick1", REMOTE=str(remote),
                                  PATH=f"{stub.parent}:{os.environ['PATH']}")
         self.assertEqual(result.returncode, 1)
         self.assertIn("down1: ssh: connect to host down1 port 22: Connection refused", result.stdout)
-        self.assertIn("failed on down1;", result.stderr)
+        self.assertIn("sick1: no disk\n", result.stdout)
+        self.assertIn("failed on down1 sick1;", result.stderr)
+        self.assertIn('fleet = ["node1"]\n', (self.temp / "config.toml").read_text())
         self.assertTrue(os.access(remote / "usr/local/sbin/shoald", os.X_OK))
         self.assertTrue((remote / "etc/shoal/shoald.toml.new").exists())
         calls = pathlib.Path(f"{remote}.calls").read_text()
@@ -105,12 +108,80 @@ class Install(unittest.TestCase):
                 (["--config", "/nowhere/shoald.toml", "node1"], "/nowhere/shoald.toml: cannot be read"),
                 (["--build", "/nowhere", "node1"], "there is no build tree"),
                 (["--prefix"], "--prefix needs a value"),
+                (["--group", "a b", "node1"], "\"a b\": a group is called by letters, digits, - and _"),
+                (["node 1"], "\"node 1\": not a name or an address that a certificate can have"),
                 (["--colour", "node1"], "unknown option --colour")]:
             with self.subTest(arguments=arguments):
                 result = self.run_script(*arguments)
                 self.assertEqual(result.returncode, 2)
                 self.assertIn(words, result.stderr)
                 self.assertEqual(result.stderr.count("\n"), 1)
+
+    def test_what_would_be_useless_is_refused_before_anything_is_done(self):
+        config, ca = self.temp / "config.toml", self.temp / "ca"
+        for text, words in [
+                ('[tls]\ncert = "/etc/mine.crt"\n', "has a [tls] cert of its own; install with --config, --cert, --key and --ca"),
+                ('[groups]\nfleet = [\n"a",\n"b"]\n', "has @fleet in several lines; give another --group")]:
+            with self.subTest(words=words):
+                config.write_text(text)
+                result = self.run_script("--build", BUILD, "node1")
+                self.assertEqual((result.returncode, config.read_text()), (2, text))
+                self.assertIn(words, result.stderr)
+                self.assertEqual(result.stderr.count("\n"), 1)
+        config.unlink()
+        result = self.run_script("--build", BUILD, "--ca-dir", "/proc/ca", "node1")
+        self.assertEqual((result.returncode, result.stderr), (2, "install: /proc/ca: cannot be made\n"))
+        for key_mode, days, words in [(0o644, 9000, "ca.key: others can read it"), (0o600, 30, "ca.crt ends in less than 397 days")]:
+            with self.subTest(words=words):
+                ca.mkdir(exist_ok=True)
+                subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                                "-subj", "/CN=x", "-days", str(days), "-keyout", ca / "ca.key", "-out", ca / "ca.crt"],
+                               check=True, capture_output=True)
+                (ca / "ca.key").chmod(key_mode)
+                result = self.run_script("--build", BUILD, "--ca-dir", ca, "node1")
+                self.assertEqual((result.returncode, result.stderr.count("\n")), (2, 1), result.stderr)
+                self.assertIn(words, result.stderr)
+                self.assertFalse(config.exists())
+
+
+class Toml(unittest.TestCase):
+    """The functions of toml.sh, as a shell without extras runs them."""
+
+    def call(self, text, *words):
+        with tempfile.TemporaryDirectory() as temp:
+            path = pathlib.Path(temp, "a.toml")
+            if text is not None:
+                path.write_text(text)
+            words = [str(path) if word == "FILE" else word for word in words]
+            result = subprocess.run(["sh", "-euc", f'. {ROOT}/deploy/install.d/toml.sh; "$@"', "sh", *words],
+                                    capture_output=True, text=True, timeout=60, check=True)
+            left = sorted(os.listdir(temp))
+            return result.stdout, path.read_text() if left == ["a.toml"] else left
+
+    def test_a_setting_is_found_in_its_section_alone(self):
+        text = '# a = 1\na = "top"\n[x]\na = [1, 2]  \n[y]\n'
+        for section, value in (("", '"top"\n'), ("x", "[1, 2]\n"), ("y", ""), ("z", "")):
+            self.assertEqual(self.call(text, "toml_get", "FILE", section, "a")[0], value)
+        self.assertEqual(self.call(None, "toml_get", "FILE", "", "a"), ("", []))
+
+    def test_a_setting_takes_the_place_of_the_old_one_or_of_its_example(self):
+        for text, section, after in [
+                (None, "", "a = 7\n"),
+                (None, "x", "[x]\na = 7\n"),
+                ("b = 1\n", "x", "b = 1\n\n[x]\na = 7\n"),
+                ("#a = 1\na = 2\n#a = 3\n", "", "#a = 1\na = 7\n#a = 3\n"),
+                ("# A\n#a = 1\nb = 2\n", "", "# A\na = 7\nb = 2\n"),
+                ("[x]\nb = 1\n[y]\na = 2\n", "x", "[x]\nb = 1\na = 7\n\n[y]\na = 2\n"),
+                ("ab = 1\n[x]\na = 1\n", "x", "ab = 1\n[x]\na = 7\n"),
+                ("a = 7\n", "", "a = 7\n")]:
+            with self.subTest(text=text, section=section):
+                self.assertEqual(self.call(text, "toml_set", "FILE", section, "a", "7")[1], after)
+
+    def test_a_list_takes_one_more(self):
+        for before, after in [("", '["b"]'), ('""', '["b"]'), ("[]", '["b"]'), ('"a"', '["a", "b"]'), ('["a"]', '["a", "b"]'),
+                              ('["a", "b"]', '["a", "b"]'), ("[", ""), ('["a",', "")]:
+            with self.subTest(before=before):
+                self.assertEqual(self.call(None, "toml_with", before, "b")[0].strip(), after)
 
 
 if __name__ == "__main__":
