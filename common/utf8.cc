@@ -27,6 +27,15 @@ std::optional<Utf8Character> FirstCharacter(absl::string_view text) {
   return Utf8Character{code, bytes};
 }
 
+bool IsUtf8(absl::string_view text) {
+  while (!text.empty()) {
+    const std::optional<Utf8Character> character = FirstCharacter(text);
+    if (!character.has_value()) return false;
+    text.remove_prefix(character->bytes);
+  }
+  return true;
+}
+
 absl::string_view CutUtf8(absl::string_view text, size_t max_bytes) {
   if (text.size() <= max_bytes) return text;
   size_t end = max_bytes;

@@ -23,6 +23,8 @@ struct Utf8Character {
 // surrogates and what is above U+10FFFF are none. REQUIRES: `text` is not empty.
 std::optional<Utf8Character> FirstCharacter(absl::string_view text);
 
+bool IsUtf8(absl::string_view text);
+
 // The front of `text`, at most `max_bytes`, not cut within a character.
 absl::string_view CutUtf8(absl::string_view text, size_t max_bytes);
 

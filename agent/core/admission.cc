@@ -13,6 +13,7 @@
 #include "common/escape.h"
 #include "common/failpoint.h"
 #include "common/ids.h"
+#include "common/program_name.h"
 #include "common/status.h"
 
 namespace shoal::agent {

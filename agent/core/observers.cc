@@ -85,6 +85,7 @@ void Observers::ChooseFollowersOf(const ProcessEntry& process) {
   }
   ChooseFrom(by_session_, process.session_id, process);
   ChooseFrom(by_term_, process.name, process);
+  if (!by_term_.empty() && process.rank) ChooseFrom(by_term_, std::string(JobOf(process)), process);
   ChooseFrom(by_term_, process.id, process);
   ChooseMatching(open_, process);
 }

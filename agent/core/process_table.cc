@@ -26,19 +26,14 @@ bool IsNewer(const ProcessEntry* a, const ProcessEntry* b) {
   return std::tie(a->create_time, a->id) > std::tie(b->create_time, b->id);
 }
 
-}  // namespace
-
-std::string ProgramName(absl::string_view path) {
-  absl::string_view base = path.substr(path.rfind('/') + 1);
-  std::string name;
-  if (base.empty() || base[0] == '.') name.push_back('_');
-  for (char c : base.substr(0, 64)) {
-    bool plain =
-        absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
-    name.push_back(plain ? c : '_');
-  }
-  return name;
+// Of the ranks of one request the same, else of each process another.
+using StartKey = std::pair<absl::string_view, absl::string_view>;
+StartKey StartOf(const ProcessEntry& process) {
+  const bool is_alone = !process.rank || process.request_id.empty();
+  return is_alone ? StartKey(process.id, "") : StartKey(process.owner, process.request_id);
 }
+
+}  // namespace
 
 std::string Describe(const ProcessEntry& process) {
   std::string text = absl::StrCat(process.name, " (", process.id.substr(0, kShortIdLength), ", ",
@@ -216,22 +211,41 @@ absl::Status ProcessTable::SelectById(const std::string& term, std::set<ProcessE
   return absl::OkStatus();
 }
 
+std::vector<ProcessEntry*> ProcessTable::Called(const std::string& name) const {
+  std::vector<ProcessEntry*> called;
+  const auto [first, last] = by_name_.equal_range(name);
+  for (auto it = first; it != last; ++it) called.push_back(it->second);
+  const std::string ranks = absl::StrCat(name, ".");
+  for (auto it = by_name_.lower_bound(ranks);
+       it != by_name_.end() && absl::StartsWith(it->first, ranks); ++it) {
+    if (JobOf(*it->second) == name) called.push_back(it->second);
+  }
+  return called;
+}
+
 absl::Status ProcessTable::SelectExact(const std::string& term,
                                        std::set<ProcessEntry*>* out) const {
-  auto [first, last] = by_name_.equal_range(term);
-  if (first == last) return SelectById(term, out);
-  ProcessEntry* newest = nullptr;
-  bool held = false;
-  for (auto it = first; it != last; ++it) {
-    ProcessEntry* process = it->second;
-    if (HolderOf(ScopeOf(*process), process->name) == process) {
-      out->insert(process);  // one for each session that has a holder
-      held = true;
-    } else if (newest == nullptr || IsNewer(process, newest)) {
-      newest = process;
+  struct Start {
+    std::vector<ProcessEntry*> processes;
+    bool is_held = false;
+  };
+  absl::flat_hash_map<StartKey, Start> starts;
+  const ProcessEntry* newest = nullptr;
+  bool is_held = false;
+  for (ProcessEntry* process : Called(term)) {
+    Start& start = starts[StartOf(*process)];
+    start.processes.push_back(process);
+    start.is_held = start.is_held || (!process->IsTreeOver() &&
+                                      HolderOf(ScopeOf(*process), process->name) == process);
+    is_held = is_held || start.is_held;
+    if (newest == nullptr || IsNewer(process, newest)) newest = process;
+  }
+  if (newest == nullptr) return SelectById(term, out);
+  for (const auto& [key, start] : starts) {
+    if (is_held ? start.is_held : key == StartOf(*newest)) {
+      out->insert(start.processes.begin(), start.processes.end());
     }
   }
-  if (!held) out->insert(newest);
   return absl::OkStatus();
 }
 

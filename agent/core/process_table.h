@@ -74,14 +74,17 @@ class ProcessTable {
   // Whether the tree of one of them is not over.
   bool IsAliveOf(const std::string& session_id) const;
 
-  // What a term that is no glob fits; see Selecting for whole selectors. NOT_FOUND: nothing;
-  // INVALID_ARGUMENT: an id prefix that fits several.
+  // What a term that is no glob fits; see Selecting for whole selectors. A name means what was last
+  // started under it: a process, or all ranks of a job; and whatever holds it, one for each session.
+  // NOT_FOUND: nothing; INVALID_ARGUMENT: an id prefix that fits several.
   absl::Status SelectExact(const std::string& term, std::set<ProcessEntry*>* out) const;
 
   // The scope in which a process holds its name.
   static std::string ScopeOf(const ProcessEntry& process);
 
  private:
+  // Of this name, and the ranks of the job of this name.
+  std::vector<ProcessEntry*> Called(const std::string& name) const;
   absl::Status SelectById(const std::string& term, std::set<ProcessEntry*>* out) const;
 
   Usage usage_;
@@ -96,9 +99,6 @@ class ProcessTable {
   absl::flat_hash_map<std::string, std::set<ProcessEntry*>> beside_;  // by id of the other
   uint64_t last_number_ = 0;
 };
-
-// The last part of a path as a name: characters that a name may not have become '_'.
-std::string ProgramName(absl::string_view path);
 
 // "web (7KQ2MD, running, PID 4711)".
 std::string Describe(const ProcessEntry& process);

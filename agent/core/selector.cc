@@ -6,12 +6,14 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/ids.h"
 
 namespace shoal::agent {
 namespace {
 
-// The term fits nothing but a process of this name or this id.
+// The term fits nothing but processes of this name, this job or this id.
 bool IsExact(const std::string& term) {
   if (IsGlob(term)) return false;
   // Ids are of A-Z and 2-7; a prefix of one may be written in either case.
@@ -36,8 +38,14 @@ bool Selector::HasExactTerms() const {
          std::all_of(terms.begin(), terms.end(), IsExact);
 }
 
+absl::string_view JobOf(const ProcessEntry& process) {
+  absl::string_view name = process.name;
+  if (!process.rank || !absl::ConsumeSuffix(&name, absl::StrCat(".", *process.rank))) return "";
+  return name;
+}
+
 bool TermMatches(const std::string& term, const ProcessEntry& process) {
-  if (process.name == term) return true;
+  if (process.name == term || JobOf(process) == term) return true;
   if (IsGlob(term)) return fnmatch(term.c_str(), process.name.c_str(), 0) == 0;
   return term.size() >= kMinIdPrefix && absl::StartsWith(process.id, absl::AsciiStrToUpper(term));
 }

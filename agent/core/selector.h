@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "agent/core/model.h"
 
 namespace shoal::agent {
@@ -30,7 +31,7 @@ struct Selector {
   bool IsEmpty() const { return terms.empty() && labels.empty() && session_id.empty() && !all; }
   // Processes to come may match, too: labels, globs, sessions, all.
   bool IsOpen() const;
-  // Nothing but terms, each of which fits a process of exactly this name or id.
+  // Nothing but terms, each of which fits processes of exactly this name, job or id.
   bool HasExactTerms() const;
 };
 
@@ -39,8 +40,12 @@ inline constexpr size_t kMinIdPrefix = 4;
 
 bool IsGlob(const std::string& term);
 
-// Whether a term alone fits an entry: equal name, glob over the name, id or id prefix of at least 4
-// characters.
+// The name of the job that the process is a rank of: its own without ".RANK". Empty: of none. It lives as
+// long as the entry.
+absl::string_view JobOf(const ProcessEntry& process);
+
+// Whether a term alone fits an entry: equal name, that of its job, glob over the name, id or id prefix of
+// at least 4 characters.
 bool TermMatches(const std::string& term, const ProcessEntry& process);
 
 // Whether the selector fits the entry, without the rule that a name means one process (see

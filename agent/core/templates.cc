@@ -13,6 +13,7 @@
 #include "agent/spec/template_spec.h"
 #include "common/failpoint.h"
 #include "common/ids.h"
+#include "common/program_name.h"
 #include "common/sha256.h"
 #include "shoal/v1/fork_protocol.h"
 

@@ -210,6 +210,7 @@ class FakeAgent::Rep final {
   // As the proto says of a Selector, but for ambiguous prefixes.
   static bool IsNamed(const v1::Process& process, const std::string& term) {
     return term == process.id() || fnmatch(term.c_str(), process.name().c_str(), 0) == 0 ||
+           (process.has_rank() && process.name() == absl::StrCat(term, ".", process.rank())) ||
            (term.size() >= 4 && absl::StartsWith(process.id(), term));
   }
 

@@ -9,6 +9,7 @@
 #include "common/end_times.h"
 #include "common/status.h"
 #include "shoal/duration.h"
+#include "shoal/job/job_name.h"
 #include "shoal/placement.h"
 
 namespace shoal {
@@ -23,6 +24,17 @@ constexpr absl::Duration kTimeToPass = absl::Seconds(1);
 
 absl::Duration GraceOf(const v1::ProcessSpec& spec) {
   return spec.has_grace() ? FromProto(spec.grace()) : kDefaultGrace;
+}
+
+// The ranks of a job have one name on all its hosts.
+JobSpec WithName(JobSpec spec) {
+  const bool is_on_several =
+      std::count_if(spec.counts.begin(), spec.counts.end(), [](int n) { return n > 0; }) > 1;
+  v1::ProcessSpec& process = spec.process;
+  if (is_on_several && process.name().empty() && process.argv_size() > 0) {
+    process.set_name(MakeJobName(process.argv(0)));
+  }
+  return spec;
 }
 
 // As the agent answers for what is ended before it runs.
@@ -42,7 +54,7 @@ v1::SpawnBatchResponse NotStarted(int count) {
 }  // namespace
 
 JobRun::JobRun(const Fleet& fleet, JobSpec spec, JobSink* sink)
-    : spec_(std::move(spec)),
+    : spec_(WithName(std::move(spec))),
       sink_(sink),
       host_names_(NamesOf(fleet)),
       queue_(std::make_shared<Queue>(fleet.hosts().size(), kQueueBytes)),

@@ -3,7 +3,6 @@
 #include <google/protobuf/descriptor.h>
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,15 +20,6 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 
 constexpr size_t kShownBytes = 128;
-
-bool IsUtf8(absl::string_view text) {
-  while (!text.empty()) {
-    const std::optional<Utf8Character> character = FirstCharacter(text);
-    if (!character.has_value()) return false;
-    text.remove_prefix(character->bytes);
-  }
-  return true;
-}
 
 // `path`: of the message, with a dot behind it. Fields are named as the agent names them:
 // "specs[0].name".

@@ -27,6 +27,25 @@ TEST_F(JobTest, RanksAreContiguousInTheOrderOfHosts) {
   EXPECT_EQ(Finish()->succeeded, 3);
 }
 
+TEST_F(JobTest, WithoutANameItHasOneOnAllItsHosts) {
+  Start();
+  const std::string name = a_->spawn_batch.Await(1).specs(0).name();
+  EXPECT_THAT(name, ::testing::MatchesRegex("worker-[a-z2-7]{4}"));
+  EXPECT_EQ(b_->spawn_batch.Await(1).specs(0).name(), name);
+  StartRanks();
+  for (int rank : {0, 1}) Exit(rank == 0 ? *a_ : *b_, Exited(rank, 0));
+  EXPECT_EQ(Finish()->succeeded, 2);
+}
+
+TEST_F(JobTest, OnOneHostTheAgentNamesIt) {
+  spec_.counts = {0, 2};
+  Start();
+  EXPECT_EQ(b_->spawn_batch.Await(1).specs(0).name(), "");
+  b_->spawn_batch.Answer(Spawned(0, 2));
+  for (int rank : {0, 1}) Exit(*b_, Exited(rank, 0));
+  EXPECT_EQ(Finish()->succeeded, 2);
+}
+
 TEST_F(JobTest, AHostWithoutRanksIsLeftAlone) {
   spec_.counts = {0, 1};
   Start();

@@ -31,6 +31,13 @@ TEST(Utf8, WhatIsNoCharacterIsTold) {
   }
 }
 
+TEST(Utf8, ATextIsUtf8IfAllOfItIs) {
+  EXPECT_TRUE(IsUtf8(""));
+  EXPECT_TRUE(IsUtf8("ab日本"));
+  EXPECT_FALSE(IsUtf8("ab\xff"));
+  EXPECT_FALSE(IsUtf8(std::string("日本").substr(0, 5)));
+}
+
 TEST(Utf8, NothingIsCutWithinACharacter) {
   EXPECT_EQ(CutUtf8("日本", 6), "日本");
   EXPECT_EQ(CutUtf8("日本", 5), "日");

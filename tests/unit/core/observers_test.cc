@@ -123,6 +123,16 @@ TEST_F(ObserversTest, ASelectorHearsOfWhatMatchesAndOfNothingElse) {
   EXPECT_FALSE(Hears(OfTerms({"db*"}), web));
 }
 
+TEST_F(ObserversTest, ATermMayBeTheNameOfAJob) {
+  ProcessEntry rank = Named("sim.3");
+  EXPECT_FALSE(Hears(OfTerms({"sim"}), rank));
+  rank.rank = 3;
+  EXPECT_TRUE(Hears(OfTerms({"sim"}), rank));
+  EXPECT_FALSE(Hears(OfTerms({"si"}), rank));
+  rank.rank = 13;
+  EXPECT_FALSE(Hears(OfTerms({"sim"}), rank));
+}
+
 TEST_F(ObserversTest, ATermIsANameOrAnIdOrTheBeginningOfOne) {
   const ProcessEntry web = Named("web-1");
   EXPECT_TRUE(Hears(OfTerms({"db", "web-1"}), web));
