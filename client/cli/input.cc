@@ -18,21 +18,13 @@ struct InputArguments {
   bool eof = false;
 };
 
-absl::Status Copy(StdinSource& source, Input& input) {
-  while (true) {
-    SHOAL_ASSIGN_OR_RETURN(const std::string bytes, source.Read(kMaxInputPiece));
-    if (bytes.empty()) return absl::OkStatus();
-    SHOAL_RETURN_IF_ERROR(input.Write(bytes));
-  }
-}
-
 absl::Status Write(const InputArguments& arguments, const Selection& selection,
                    Invocation& invocation) {
   SHOAL_ASSIGN_OR_RETURN(const Found found, FindOneProcess(selection, "input", invocation));
   Input input(found.host, found.process.id());
   if (IsInputGiven(STDIN_FILENO)) {
     StdinSource source(STDIN_FILENO);
-    SHOAL_RETURN_IF_ERROR(Copy(source, input));
+    SHOAL_RETURN_IF_ERROR(input.WriteFrom(source));
   }
   return arguments.eof ? input.Close() : absl::OkStatus();
 }

@@ -48,7 +48,7 @@ StdinSource::StdinSource(int fd)
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 absl::StatusOr<std::string> StdinSource::Read(size_t most) {
-  std::string bytes(most, '\0');
+  if (buffer_.size() < most) buffer_.resize(most);
   while (!is_stopped_) {
     const bool may_read = !is_terminal_ || IsForeground(fd_);
     if (is_terminal_ && is_foreground_.exchange(may_read) != may_read && may_read) on_foreground_();
@@ -59,11 +59,8 @@ absl::StatusOr<std::string> StdinSource::Read(size_t most) {
     // A regular file is always ready; what is neither has an error that read(2) tells.
     if (!may_read || waits[1].revents == 0) continue;
     // Polled is fd_: of one that was opened behind the last writer poll(2) reports no end.
-    const ssize_t got = read(again_ ? again_.get() : fd_, bytes.data(), bytes.size());
-    if (got >= 0) {
-      bytes.resize(static_cast<size_t>(got));
-      return bytes;
-    }
+    const ssize_t got = read(again_ ? again_.get() : fd_, buffer_.data(), most);
+    if (got >= 0) return buffer_.substr(0, static_cast<size_t>(got));
     // EIO: a terminal in whose background we are by now.
     if (errno == EINTR || errno == EAGAIN || (errno == EIO && is_terminal_ && !IsForeground(fd_))) {
       continue;

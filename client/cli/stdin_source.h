@@ -56,6 +56,8 @@ class StdinSource final : public InputSource {
   // None: it is no pipe, or another user's.
   const UniqueFd again_;
   const UniqueFd wake_;  // eventfd
+  std::string
+      buffer_;  // of Read(); as it was before, since to clear it costs more than to read a pipe
   std::function<void()> on_foreground_ = [] {};
   std::atomic<bool> is_foreground_ = false;  // as far as was told
   std::atomic<bool> is_stopped_ = false;

@@ -1,14 +1,13 @@
 // What comes from our stdin, on its way to the input of a process, however long its host is away.
 //
 //   1. the input is held against other writers                        Hold, InputHold
-//   2. a thread reads, up to the detach keys                          ReadAll
-//   3. another one sends what was read, and the end if it is to       WriteAll
-//   4. the rest has a moment to get through                           End
+//   2. a thread reads, and puts it into the feed, up to the keys      ReadAll, InputFeed
+//   3. our stdin has ended: once all is kept others may write         PassEnd
+//   4. what was typed before the keys has a moment to get through     End
 //
 // Or it is only looked at for the keys: Watch, ReadAll, End.
 //
-// Ownership:     the caller's; shares the host. If End() returns false it has to live until the
-//                program ends: a thread may still wait for a host that is away.
+// Ownership:     the caller's; shares the host.
 // Thread-safety: Hold, Begin and End on one thread; the rest on any.
 // Blocking:      Hold() until the host has answered, End() for a second at most.
 // Errors:        those of Input::Hold(); what is not passed on any more goes to the observer.
@@ -22,15 +21,13 @@
 #include <string>
 #include <thread>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "client/cli/detach_keys.h"
 #include "client/cli/input_hold.h"
 #include "client/cli/stdin_source.h"
-#include "common/mutex.h"
-#include "common/notification.h"
 #include "shoal/host.h"
+#include "shoal/host/input_feed.h"
 #include "shoal/input.h"
 
 namespace shoal::cli {
@@ -62,37 +59,32 @@ class TypedInput {
   }
   // We may be in the foreground by now: after SIGCONT.
   void LookAgain() { source_.LookAgain(); }
-  // False: a part of what was typed was not sent; a thread goes on with it. REQUIRES: Begin() or Watch().
-  bool End() ABSL_LOCKS_EXCLUDED(mu_);
+  // False: a part of what was typed was not passed on. REQUIRES: Begin() or Watch().
+  bool End();
 
-  // One past the newest byte that the host has. REQUIRES: End() was true.
-  int64_t offset() const { return input_.offset(); }
+  // One past the newest byte that the host has. REQUIRES: End() was true, after Begin().
+  int64_t offset() const { return input_.offset() + feed_->passed(); }
 
  private:
   void ReadAll();
-  void Keep(absl::string_view typed) ABSL_LOCKS_EXCLUDED(mu_);
-  void EndTyping() ABSL_LOCKS_EXCLUDED(mu_);
-  void WriteAll() ABSL_LOCKS_EXCLUDED(mu_);
-  absl::Status Write(absl::string_view typed);
-  absl::Status Close();
+  void Put(std::string typed);
+  void PassEnd();
+  void LetGo();
 
   const std::shared_ptr<Host> host_;
   const std::string process_id_;
   DetachKeys keys_;
   const TypedInputObserver observer_;
   StdinSource source_;
-  Input input_;  // of the thread that writes, once there is one
+  Input input_;  // until there is a feed, which goes on behind it
   bool passes_end_ = false;
-  std::unique_ptr<InputHold> hold_;  // null: we only watch
-  std::thread reading_, writing_;
+  std::unique_ptr<InputHold> hold_;  // null: we only watch, as of the feed
+  std::shared_ptr<InputFeed> feed_;
+  std::thread reading_;
+  bool is_let_go_ = false;  // of the thread that reads, then of End()
   std::atomic<bool> is_stopped_ = false;
-  Notification over_;
-  Notification written_;  // the thread that writes has ended, and leaves input_ alone
-  Mutex mu_;
-  std::string typed_ ABSL_GUARDED_BY(mu_);            // and not yet sent
-  bool is_typing_over_ ABSL_GUARDED_BY(mu_) = false;  // nothing comes behind it
-  bool is_at_end_ ABSL_GUARDED_BY(mu_) = false;       // since our stdin has ended
-  bool is_lost_ ABSL_GUARDED_BY(mu_) = false;         // what is typed goes nowhere
+  std::atomic<bool> is_lost_ = false;      // what is typed goes nowhere
+  std::atomic<bool> is_left_out_ = false;  // some of it did
 };
 
 }  // namespace shoal::cli

@@ -48,7 +48,7 @@ class Subscription {
   // Asks for the end; `on_end` comes with CANCELLED unless the stream ended before. Never blocks.
   virtual void Cancel() = 0;
 
-  // Goes on after an observer returned Flow::kPause. Without effect when not paused. Never blocks.
+  // Goes on after an observer returned Flow::kPause, or had nothing more to send. Else without effect. Never blocks.
   virtual void Resume() = 0;
 };
 
@@ -57,6 +57,13 @@ enum class Flow {
   kGoOn,
   kPause,  // no further message is read until Subscription::Resume(): the agent's queue fills,
            // bounded
+};
+
+// What a program has for a stream that it writes.
+enum class Supply {
+  kMessage,  // the next one
+  kNothing,  // until Subscription::Resume()
+  kEnd,      // the last one was sent
 };
 
 }  // namespace shoal

@@ -79,6 +79,19 @@ struct ReadOutputOptions {
   absl::Duration patience = absl::InfiniteDuration();
 };
 
+// What is written to the input of a process, and what its host says of it. See input.h for an input that is written
+// as a whole.
+struct InputObserver {
+  // A connection begins: what is not kept is to be sent again. The first message names process and writer.
+  std::function<void()> on_begin;
+  // Fills in the next message, on any thread; must not block. Asked again once gRPC has taken it.
+  std::function<Supply(v1::StreamInputRequest*)> next;
+  // How far it is kept. On threads of gRPC, as the rest.
+  std::function<void(const v1::InputPosition&)> on_position;
+  // The last call, once; OK: all was kept after Supply::kEnd.
+  absl::AnyInvocable<void(const absl::Status&)> on_end;
+};
+
 struct WatchOptions {
   absl::Duration patience = absl::InfiniteDuration();
 };
@@ -195,6 +208,8 @@ class Host {
   // Goes on after a broken connection at the offsets it has come to.
   std::unique_ptr<Subscription> ReadOutput(v1::ReadOutputRequest request, OutputObserver observer,
                                            ReadOutputOptions options = {});
+  // Goes on after a broken connection; UNAVAILABLE: it was broken for so long.
+  std::unique_ptr<Subscription> StreamInput(InputObserver observer, absl::Duration patience);
 
   // SessionService. See session.h for a session that is kept alive.
   absl::StatusOr<v1::OpenResponse> OpenSession(v1::OpenRequest request, CallOptions options = {});

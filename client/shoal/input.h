@@ -21,10 +21,22 @@
 
 namespace shoal {
 
-// Most bytes that one WriteInput carries.
-inline constexpr size_t kMaxInputPiece = size_t{512} << 10;
 // How long Input::Hold() lasts.
 inline constexpr absl::Duration kInputHold = absl::Minutes(1);
+
+// Where the input of a job, or of Input::WriteFrom(), comes from.
+//
+// Thread-safety: Read() on one thread; Stop() and OnUnread() on any.
+class InputSource {
+ public:
+  virtual ~InputSource() = default;
+  // Blocks until there are bytes, at most `most`; empty: the end, or Stop() was called.
+  virtual absl::StatusOr<std::string> Read(size_t most) = 0;
+  // A Read() under way, and each later one, returns at once.
+  virtual void Stop() = 0;
+  // No process reads any more: who writes to the source may be told.
+  virtual void OnUnread() {}
+};
 
 // The input of one process. It begins where the input is when it is first used, so that another
 // program may have written before; two that write at the same time are told so.
@@ -41,8 +53,11 @@ class Input {
   // `process`: name or id.
   Input(std::shared_ptr<Host> host, std::string process);
 
-  // Returns when the host keeps all of it.
+  // Returns when the host keeps all of it. A few bytes go by one call; more by a stream, ahead of what is kept.
   absl::Status Write(absl::string_view data, absl::Duration timeout = absl::InfiniteDuration());
+  // Writes what the source gives until that ends, which the process does not see: Close() tells it. If the process
+  // reads no more, the source is stopped, and told.
+  absl::Status WriteFrom(InputSource& source);
   // The process sees the end behind what was written. Closing twice is OK.
   absl::Status Close(absl::Duration timeout = absl::InfiniteDuration());
   // Waits until the process has read everything that was written.
@@ -60,7 +75,11 @@ class Input {
   const std::string& writer() const { return writer_; }
 
  private:
+  class Feed;
+
   absl::Status Begin(absl::Duration timeout);
+  absl::Status Stream(absl::string_view data, absl::Duration timeout);
+  absl::Status TellLate(int64_t wanted) const;
   absl::Status SetHold(absl::Duration span, bool steal, absl::Duration timeout);
   absl::Status Send(absl::string_view data, bool end, v1::WriteInputRequest::Until until,
                     absl::Duration timeout);
@@ -69,20 +88,6 @@ class Input {
   std::string process_;
   std::string writer_;
   std::optional<int64_t> offset_;  // absent: not known yet
-};
-
-// Where the input of a job comes from.
-//
-// Thread-safety: Read() on one thread; Stop() and OnUnread() on any.
-class InputSource {
- public:
-  virtual ~InputSource() = default;
-  // Blocks until there are bytes, at most `most`; empty: the end, or Stop() was called.
-  virtual absl::StatusOr<std::string> Read(size_t most) = 0;
-  // A Read() under way, and each later one, returns at once.
-  virtual void Stop() = 0;
-  // No process reads any more: who writes to the source may be told.
-  virtual void OnUnread() {}
 };
 
 }  // namespace shoal

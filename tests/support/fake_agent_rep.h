@@ -207,6 +207,37 @@ class FakeAgent::Rep final {
     Touch(entry);
   }
 
+  // What of the bytes is news, as far as there is room.
+  void TakeInput(const v1::WriteInputRequest& request, FakeProcess* entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    v1::InputPosition* position = entry->process.mutable_input();
+    if (position->closed() || IsOver(entry->process)) return;
+    std::string news = request.data();
+    news.erase(0,
+               std::min(news.size(), entry->input.size() - static_cast<size_t>(request.offset())));
+    if (entry->input_room >= 0) {
+      news.resize(std::min(news.size(), static_cast<size_t>(entry->input_room)));
+      entry->input_room -= static_cast<int64_t>(news.size());
+    }
+    if (entry->input_limit >= 0) {
+      news.resize(
+          std::min(news.size(), static_cast<size_t>(entry->input_limit) - entry->input.size()));
+      position->set_closed(entry->input.size() + news.size() ==
+                           static_cast<size_t>(entry->input_limit));
+    }
+    entry->input += news;
+    const auto kept = static_cast<int64_t>(entry->input.size());
+    position->set_kept_offset(kept);
+    position->set_fed_offset(kept);
+    position->set_taken_offset(kept);
+    if (request.end() && request.offset() + static_cast<int64_t>(request.data().size()) == kept) {
+      position->set_ended(true);
+    }
+    if (entry->is_cat) entry->output[0] += news;
+    Touch(*entry);
+    if (entry->is_cat && position->ended()) End(*entry, 0, 0, v1::CAUSE_EXITED);
+  }
+
   // As the proto says of a Selector, but for ambiguous prefixes.
   static bool IsNamed(const v1::Process& process, const std::string& term) {
     return term == process.id() || fnmatch(term.c_str(), process.name().c_str(), 0) == 0 ||

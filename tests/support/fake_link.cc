@@ -89,6 +89,10 @@ std::shared_ptr<Stream> FakeLink::ReadOutput(v1::ReadOutputRequest request, Outp
       std::make_shared<OutputStream>(thread_, std::move(request), std::move(hooks), patience));
 }
 
+std::shared_ptr<Stream> FakeLink::StreamInput(InputHooks hooks, absl::Duration) {
+  return inputs_.Add(std::make_shared<FakeInputStream>(thread_, &stream_input, std::move(hooks)));
+}
+
 std::shared_ptr<Stream> FakeLink::ReadBlob(v1::ReadRequest request, BlobHooks hooks,
                                            absl::Duration patience) {
   return blobs_.Add(
@@ -105,11 +109,12 @@ std::shared_ptr<Lease> FakeLink::KeepLease(LeaseTerms terms) {
 void FakeLink::CancelAllAndWait() {
   auto close_all = [](auto&... methods) { (methods.Close(), ...); };
   close_all(get_facts, find_missing_libraries, spawn, spawn_batch, get, list, wait, signal,
-            terminate, update, remove, acknowledge, write_input, resize, open, keep_alive,
-            take_over, close, list_sessions, find_missing);
+            terminate, update, remove, acknowledge, write_input, stream_input, resize, open,
+            keep_alive, take_over, close, list_sessions, find_missing);
   watches_.CancelAll();
   outputs_.CancelAll();
   blobs_.CancelAll();
+  inputs_.CancelAll();
   // What a callback has begun is behind it.
   for (int i = 0; i < 3; ++i) thread_->Drain();
 }

@@ -24,6 +24,7 @@
 #include "common/mutex.h"
 #include "shoal/link/link.h"
 #include "tests/support/callback_thread.h"
+#include "tests/support/fake_input_stream.h"
 #include "tests/support/fake_method.h"
 #include "tests/support/fake_stream.h"
 
@@ -77,6 +78,8 @@ class FakeLink final : public Link {
   FakeMethod<v1::DeleteRequest, v1::DeleteResponse> remove{thread_};
   FakeMethod<v1::AcknowledgeOutputRequest, v1::AcknowledgeOutputResponse> acknowledge{thread_};
   FakeMethod<v1::WriteInputRequest, v1::WriteInputResponse> write_input{thread_};
+  // Messages of all streams of input: see FakeInputStream.
+  FakeMethod<v1::StreamInputRequest, v1::StreamInputResponse> stream_input{thread_};
   FakeMethod<v1::ResizeTerminalRequest, v1::ResizeTerminalResponse> resize{thread_};
   FakeMethod<v1::OpenRequest, v1::OpenResponse> open{thread_};
   FakeMethod<v1::KeepAliveRequest, v1::KeepAliveResponse> keep_alive{thread_};
@@ -103,6 +106,7 @@ class FakeLink final : public Link {
                                 absl::Duration patience) override;
   std::shared_ptr<Stream> ReadOutput(v1::ReadOutputRequest request, OutputHooks hooks,
                                      absl::Duration patience) override;
+  std::shared_ptr<Stream> StreamInput(InputHooks hooks, absl::Duration patience) override;
   std::shared_ptr<Stream> ReadBlob(v1::ReadRequest request, BlobHooks hooks,
                                    absl::Duration patience) override;
   std::shared_ptr<Lease> KeepLease(LeaseTerms terms) override;
@@ -142,6 +146,7 @@ class FakeLink final : public Link {
   StreamList<WatchStream> watches_;
   StreamList<OutputStream> outputs_;
   StreamList<BlobStream> blobs_;
+  StreamList<FakeInputStream> inputs_;
   mutable Mutex mu_;
   std::vector<std::shared_ptr<FakeLease>> leases_ ABSL_GUARDED_BY(mu_);
   ClockReading clock_ ABSL_GUARDED_BY(mu_);

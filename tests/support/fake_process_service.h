@@ -232,7 +232,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
       if (request->offset() > static_cast<int64_t>(entry.input.size())) {
         return grpc::Status(grpc::StatusCode::OUT_OF_RANGE, "bytes would be left out");
       }
-      TakeInput(*request, &entry);
+      rep_->TakeInput(*request, &entry);
       const bool wants_more = request->offset() + static_cast<int64_t>(request->data().size()) >
                               static_cast<int64_t>(entry.input.size());
       if (wants_more && (IsOver(entry.process) || entry.process.input().closed())) {
@@ -242,6 +242,26 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
       response->set_timed_out(wants_more);
     }
     return rep_->Answer("WriteInput");
+  }
+
+  // Each message is counted, and can be held, lost and refused, as a call of "StreamInput".
+  grpc::Status StreamInput(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<v1::StreamInputResponse, v1::StreamInputRequest>* stream) override {
+    v1::StreamInputRequest piece;
+    v1::WriteInputRequest request;
+    while (stream->Read(&piece)) {
+      SHOAL_FAKE_BEGIN("StreamInput", "");
+      if (!piece.selector().empty()) request.set_selector(piece.selector());
+      request.set_offset(piece.offset());
+      request.set_data(piece.data());
+      request.set_end(piece.end());
+      v1::StreamInputResponse response;
+      if (grpc::Status kept = KeepAll(context, request, &response); !kept.ok()) return kept;
+      if (grpc::Status lost = rep_->Answer("StreamInput"); !lost.ok()) return lost;
+      if (!stream->Write(response)) break;
+    }
+    return grpc::Status::OK;
   }
 
   grpc::Status ResizeTerminal(grpc::ServerContext*, const v1::ResizeTerminalRequest* request,
@@ -348,35 +368,31 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   }
 
  private:
-  // What of the bytes is news, as far as there is room.
-  void TakeInput(const v1::WriteInputRequest& request, FakeProcess* entry)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu) {
-    v1::InputPosition* position = entry->process.mutable_input();
-    if (position->closed() || IsOver(entry->process)) return;
-    std::string news = request.data();
-    news.erase(0,
-               std::min(news.size(), entry->input.size() - static_cast<size_t>(request.offset())));
-    if (entry->input_room >= 0) {
-      news.resize(std::min(news.size(), static_cast<size_t>(entry->input_room)));
-      entry->input_room -= static_cast<int64_t>(news.size());
+  // Waits for room.
+  grpc::Status KeepAll(grpc::ServerContext* context, const v1::WriteInputRequest& request,
+                       v1::StreamInputResponse* response) {
+    const int64_t end = request.offset() + static_cast<int64_t>(request.data().size());
+    v1::Selector selector;
+    selector.add_terms(request.selector());
+    MutexLock lock(&rep_->mu);
+    while (true) {
+      const int64_t seen = rep_->revision;
+      const std::vector<FakeProcess*> found = rep_->Find(selector);
+      if (found.empty()) return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such process");
+      FakeProcess& entry = *found.front();
+      if (request.offset() > static_cast<int64_t>(entry.input.size())) {
+        return grpc::Status(grpc::StatusCode::OUT_OF_RANGE, "bytes would be left out");
+      }
+      if (static_cast<int64_t>(entry.input.size()) < end || request.end()) {
+        rep_->TakeInput(request, &entry);
+      }
+      *response->mutable_position() = entry.process.input();
+      if (static_cast<int64_t>(entry.input.size()) >= end) return grpc::Status::OK;
+      if (IsOver(entry.process) || entry.process.input().closed()) return InputClosed();
+      if (rep_->is_stopping) return Gone();
+      if (context->IsCancelled()) return grpc::Status::CANCELLED;
+      AwaitNews(std::max(seen, rep_->revision));
     }
-    if (entry->input_limit >= 0) {
-      news.resize(
-          std::min(news.size(), static_cast<size_t>(entry->input_limit) - entry->input.size()));
-      position->set_closed(entry->input.size() + news.size() ==
-                           static_cast<size_t>(entry->input_limit));
-    }
-    entry->input += news;
-    const auto kept = static_cast<int64_t>(entry->input.size());
-    position->set_kept_offset(kept);
-    position->set_fed_offset(kept);
-    position->set_taken_offset(kept);
-    if (request.end() && request.offset() + static_cast<int64_t>(request.data().size()) == kept) {
-      position->set_ended(true);
-    }
-    if (entry->is_cat) entry->output[0] += news;
-    rep_->Touch(*entry);
-    if (entry->is_cat && position->ended()) rep_->End(*entry, 0, 0, v1::CAUSE_EXITED);
   }
 
   static grpc::Status InputClosed() {

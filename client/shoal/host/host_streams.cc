@@ -1,4 +1,4 @@
-// The streams of a Host: Watch and ReadOutput.
+// The streams of a Host: Watch, ReadOutput and StreamInput.
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -71,6 +71,19 @@ std::unique_ptr<Subscription> Host::ReadOutput(v1::ReadOutputRequest request,
   hooks.on_connection = std::move(state->observer.on_connection);
   hooks.on_end = std::move(state->observer.on_end);
   return HoldStream(rep_->link->ReadOutput(std::move(request), std::move(hooks), options.patience));
+}
+
+std::unique_ptr<Subscription> Host::StreamInput(InputObserver observer, absl::Duration patience) {
+  Link::InputHooks hooks;
+  hooks.prepare = [begin = std::move(observer.on_begin)](v1::StreamInputRequest*) { begin(); };
+  hooks.next = std::move(observer.next);
+  hooks.on_message = [on_position =
+                          std::move(observer.on_position)](const v1::StreamInputResponse& answer) {
+    on_position(answer.position());
+    return Flow::kGoOn;
+  };
+  hooks.on_end = std::move(observer.on_end);
+  return HoldStream(rep_->link->StreamInput(std::move(hooks), patience));
 }
 
 }  // namespace shoal

@@ -38,6 +38,7 @@ class Link {
  public:
   using WatchHooks = StreamHooks<v1::WatchRequest, v1::WatchResponse>;
   using OutputHooks = StreamHooks<v1::ReadOutputRequest, v1::ReadOutputResponse>;
+  using InputHooks = StreamHooks<v1::StreamInputRequest, v1::StreamInputResponse>;
   using BlobHooks = StreamHooks<v1::ReadRequest, v1::ReadResponse>;
 
   virtual ~Link() = default;
@@ -100,6 +101,7 @@ class Link {
                                         absl::Duration patience) = 0;
   virtual std::shared_ptr<Stream> ReadOutput(v1::ReadOutputRequest request, OutputHooks hooks,
                                              absl::Duration patience) = 0;
+  virtual std::shared_ptr<Stream> StreamInput(InputHooks hooks, absl::Duration patience) = 0;
   virtual std::shared_ptr<Stream> ReadBlob(v1::ReadRequest request, BlobHooks hooks,
                                            absl::Duration patience) = 0;
 

@@ -1,4 +1,4 @@
-// A server stream that goes on over broken connections, as what is told of it, and as what may be
+// A stream that goes on over broken connections, as what is told of it, and as what may be
 // asked of it.
 //
 // Ownership:     shared by its reader and, from Start() until on_end has returned, by itself.
@@ -21,6 +21,9 @@ struct StreamHooks {
   // Writes into the request where to go on. Before each attempt.
   std::function<void(Request*)> prepare;
   absl::AnyInvocable<Flow(Response&&)> on_message;  // may take it
+  // Of a stream that the client writes: fills in the next message. Called by the attempt under way, which `prepare` has
+  // announced; what the agent has of earlier ones is the hooks' affair. Messages of the agent do not pause it.
+  std::function<Supply(Request*)> next;
   // True: this error is one that another attempt, prepared anew, gets over.
   std::function<bool(absl::StatusCode)> recover;
   // The connection broke (not OK), and stands again (OK).
@@ -39,7 +42,7 @@ class Stream {
   virtual void Start() = 0;
   // Asks for the end; `on_end` comes with CANCELLED unless the stream ended before.
   virtual void Cancel() = 0;
-  // Goes on after on_message returned Flow::kPause.
+  // Goes on after on_message returned Flow::kPause, or `next` had nothing.
   virtual void Resume() = 0;
   // What `prepare` writes has changed: asks anew. A stream that ends meanwhile stays ended.
   virtual void Restart() = 0;

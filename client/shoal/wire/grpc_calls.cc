@@ -11,9 +11,10 @@
 #include "common/status.h"
 #include "shoal/link/owner.h"
 #include "shoal/wire/grpc_link.h"
-#include "shoal/wire/resumable_stream.h"
+#include "shoal/wire/reading_stream.h"
 #include "shoal/wire/retried_call.h"
 #include "shoal/wire/wire_status.h"
+#include "shoal/wire/writing_stream.h"
 
 namespace shoal {
 
@@ -57,7 +58,7 @@ SHOAL_DEFINE_CALL(FindMissingBlobs, blobs, FindMissing, FindMissingRequest, Find
 #define SHOAL_DEFINE_STREAM(Name, stub, Method, Request, Response, Hooks)  \
   std::shared_ptr<Stream> GrpcLink::Name(v1::Request request, Hooks hooks, \
                                          absl::Duration patience) {        \
-    return std::make_shared<ResumableStream<v1::Request, v1::Response>>(   \
+    return std::make_shared<ReadingStream<v1::Request, v1::Response>>(     \
         this,                                                              \
         [this](auto* context, auto* message, auto* reactor) {              \
           stubs()->stub.async()->Method(context, message, reactor);        \
@@ -71,6 +72,15 @@ SHOAL_DEFINE_STREAM(ReadOutput, processes, ReadOutput, ReadOutputRequest, ReadOu
 SHOAL_DEFINE_STREAM(ReadBlob, blobs, Read, ReadRequest, ReadResponse, BlobHooks)
 
 #undef SHOAL_DEFINE_STREAM
+
+std::shared_ptr<Stream> GrpcLink::StreamInput(InputHooks hooks, absl::Duration patience) {
+  return std::make_shared<WritingStream<v1::StreamInputRequest, v1::StreamInputResponse>>(
+      this,
+      [this](auto* context, auto* reactor) {
+        stubs()->processes.async()->StreamInput(context, reactor);
+      },
+      std::move(hooks), patience);
+}
 
 absl::Status GrpcLink::WriteBlob(const BlobSource& source, int64_t begin, BootTime deadline) {
   SHOAL_RETURN_IF_ERROR(internal::CheckNotForked());

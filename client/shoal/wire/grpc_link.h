@@ -81,6 +81,7 @@ class GrpcLink final : public Link {
                                 absl::Duration patience) override;
   std::shared_ptr<Stream> ReadOutput(v1::ReadOutputRequest request, OutputHooks hooks,
                                      absl::Duration patience) override;
+  std::shared_ptr<Stream> StreamInput(InputHooks hooks, absl::Duration patience) override;
   std::shared_ptr<Stream> ReadBlob(v1::ReadRequest request, BlobHooks hooks,
                                    absl::Duration patience) override;
   std::shared_ptr<Lease> KeepLease(LeaseTerms terms) override;

@@ -1,21 +1,19 @@
-// A server stream that goes on over broken connections.
+// A stream that goes on over broken connections: what those that are read and those that are written have in common.
 //
 //   1. Try: the first attempt (Start). `prepare` writes into the request where to go on.
-//   2. Reader::OnReadDone: each message goes to on_message, which decides whether to read on.
+//   2. StreamCall: one attempt, see reading_stream.h and writing_stream.h; what comes goes to on_message.
 //   3. OnAttemptDone: an attempt ends: cancelled, complete or hopeless → Finish; else an alarm,
 //      then Try again. Restart() ends an attempt so that the next one, prepared anew, begins at
 //      once.
-//   4. Finish: on_end, once; then the stream is no longer counted and its reader may go.
+//   4. Finish: on_end, once; then the stream is no longer counted and its caller may go.
 //
-// Ownership:     shared by its reader and, until Finish(), by itself.
-// Thread-safety: thread-safe. Hooks are called one at a time, without a mutex held.
+// Ownership:     shared by its caller and, until Finish(), by itself.
+// Thread-safety: thread-safe. Hooks are called without a mutex held; all but `next` one at a time.
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_RESUMABLE_STREAM_H_
 #define SHOAL_CLIENT_SHOAL_WIRE_RESUMABLE_STREAM_H_
 
-#include <grpcpp/client_context.h>
-#include <grpcpp/support/client_callback.h>
+#include <grpcpp/support/status.h>
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -23,10 +21,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "common/boot_time.h"
-#include "common/grpc_deadline.h"
 #include "common/mutex.h"
 #include "common/notification.h"
-#include "common/tsan.h"
 #include "shoal/call.h"
 #include "shoal/link/callback_scope.h"
 #include "shoal/link/owner.h"
@@ -44,24 +40,24 @@ inline constexpr absl::Duration kStreamDeadline = absl::Hours(1);
 // there, though its socket may be.
 inline constexpr absl::Duration kHeartbeatDeadline = absl::Minutes(1);
 
+// One attempt. It tells its stream when it is done, last.
+class StreamCall {
+ public:
+  virtual ~StreamCall() = default;
+  virtual void Begin() = 0;
+  virtual void Cancel() = 0;
+  virtual void Resume() = 0;
+};
+
 template <typename Request, typename Response>
-class ResumableStream final
-    : public Attempts,
-      public Stream,
-      public std::enable_shared_from_this<ResumableStream<Request, Response>> {
+class ResumableStream : public Attempts,
+                        public Stream,
+                        public std::enable_shared_from_this<ResumableStream<Request, Response>> {
  public:
   using Hooks = StreamHooks<Request, Response>;
-  // Calls the method of the stub.
-  using Method =
-      std::function<void(grpc::ClientContext*, const Request*, grpc::ClientReadReactor<Response>*)>;
 
-  ResumableStream(GrpcLink* link, Method method, Request request, Hooks hooks,
-                  absl::Duration patience)
-      : link_(link),
-        method_(std::move(method)),
-        patience_(patience),
-        request_(std::move(request)),
-        hooks_(std::move(hooks)) {}
+  ResumableStream(GrpcLink* link, Request request, Hooks hooks, absl::Duration patience)
+      : link_(link), patience_(patience), request_(std::move(request)), hooks_(std::move(hooks)) {}
 
   void Start() override {
     absl::Status sendable = internal::CheckNotForked();
@@ -78,141 +74,25 @@ class ResumableStream final
   void Cancel() override { CancelNow(); }
 
   void Resume() override {
-    MutexLock lock(&mu_);
-    if (reader_ != nullptr) reader_->Resume();
+    if (const std::shared_ptr<StreamCall> call = UnderWay()) call->Resume();
   }
 
   void Restart() override {
-    MutexLock lock(&mu_);
-    is_restart_wanted_ = true;
-    if (reader_ != nullptr) reader_->Cancel();
+    {
+      MutexLock lock(&mu_);
+      is_restart_wanted_ = true;
+    }
+    CancelAttempt();
   }
 
   void WaitForEnd() override { ended_.WaitForNotification(); }
 
- private:
-  // One attempt; deleted when gRPC is done with it.
-  class Reader final : public grpc::ClientReadReactor<Response> {
-   public:
-    Reader(ResumableStream* stream, BootTime deadline) : stream_(stream) {
-      context_.set_deadline(GrpcDeadline(deadline));
-    }
+ protected:
+  virtual std::shared_ptr<StreamCall> MakeCall(BootTime deadline) = 0;
 
-    void Begin() {
-      stream_->method_(&context_, &stream_->request_, this);
-      this->AddHold();  // Resume() reads from outside a reaction
-      Read();
-      this->StartCall();
-    }
-
-    // A message that was already here may still be delivered; no pause may follow it.
-    void Cancel() {
-      context_.TryCancel();
-      {
-        MutexLock lock(&mu_);
-        is_cancelled_ = true;
-      }
-      Resume();
-    }
-
-    void Resume() {
-      MutexLock lock(&mu_);
-      if (is_paused_) {
-        is_paused_ = false;
-        Read();
-      } else if (is_delivering_) {
-        resume_wanted_ = true;
-      }
-    }
-
-    void OnReadInitialMetadataDone(bool ok) override {
-      const Reaction reaction(this);
-      if (ok) stream_->NoteConnected();
-    }
-
-    void OnReadDone(bool ok) override {
-      const Reaction reaction(this);
-      if (!ok) {
-        HandOver(this);
-        this->RemoveHold();
-        return;
-      }
-      stream_->NoteConnected();
-      {
-        MutexLock lock(&mu_);
-        is_delivering_ = true;
-        is_heard_ = true;
-      }
-      Flow flow = stream_->Deliver(std::move(response_));
-      MutexLock lock(&mu_);
-      is_delivering_ = false;
-      is_paused_ = flow == Flow::kPause && !resume_wanted_ && !is_cancelled_;
-      resume_wanted_ = false;
-      if (!is_paused_) Read();
-    }
-
-    void OnDone(const grpc::Status& status) override {
-      TakeOver(this);
-      ResumableStream* stream = stream_;
-      const bool is_silent = !IsHeard();
-      stream->ForgetReader();
-      delete this;
-      stream->OnAttemptDone(status, is_silent);
-    }
-
-   private:
-    bool IsHeard() {
-      MutexLock lock(&mu_);
-      return is_heard_;
-    }
-
-    void Read() {
-      HandOver(this);
-      this->StartRead(&response_);
-    }
-
-    ResumableStream* const stream_;
-    grpc::ClientContext context_;
-    Response response_;
-    Mutex mu_;
-    bool is_delivering_ ABSL_GUARDED_BY(mu_) = false;
-    bool is_paused_ ABSL_GUARDED_BY(mu_) = false;
-    bool resume_wanted_ ABSL_GUARDED_BY(mu_) = false;
-    bool is_cancelled_ ABSL_GUARDED_BY(mu_) = false;
-    bool is_heard_ ABSL_GUARDED_BY(mu_) = false;  // a message has come
-  };
-
-  void CancelAttempt() override {
-    MutexLock lock(&mu_);
-    if (reader_ != nullptr) reader_->Cancel();
-  }
-
-  void Try() override {
-    grpc::Status unconnected;
-    if (!HasConnection(&link_->connection(), BootTime::InfiniteFuture(), &unconnected)) return;
-    if (!unconnected.ok()) return OnAttemptDone(unconnected, /*is_silent=*/true);
-    TakeRestart();  // this attempt is one
-    if (hooks_.prepare) hooks_.prepare(&request_);
-    const BootTime deadline =
-        BootTime::Now() + (hooks_.has_heartbeat ? kHeartbeatDeadline : kStreamDeadline);
-    SetDeadline(deadline);
-    auto* reader = new Reader(this, deadline);
-    MutexLock lock(&mu_);
-    reader_ = reader;
-    reader->Begin();
-    if (IsCancelled() || is_restart_wanted_) reader->Cancel();
-  }
-
-  bool TakeRestart() {
-    MutexLock lock(&mu_);
-    return std::exchange(is_restart_wanted_, false);
-  }
-
-  void ForgetReader() {
-    MutexLock lock(&mu_);
-    reader_ = nullptr;
-  }
-
+  // For the attempt.
+  const Request& request() const { return request_; }
+  Supply Next(Request* request) { return hooks_.next(request); }
   // Here and below an exception of the callback ends the program: gRPC would swallow it, and the
   // stream would never be over.
   Flow Deliver(Response&& response) noexcept {
@@ -231,12 +111,12 @@ class ResumableStream final
     TellConnection(grpc::Status::OK);
   }
 
-  void TellConnection(const grpc::Status& status) noexcept {
-    CallbackScope scope;
-    if (hooks_.on_connection) hooks_.on_connection(link_->Tell(status));
-  }
-
+  // The attempt is no more. `is_silent`: nothing has come by it.
   void OnAttemptDone(const grpc::Status& told, bool is_silent) {
+    {
+      MutexLock lock(&mu_);
+      call_ = nullptr;
+    }
     const grpc::Status status = EndOf(told);
     link_->NoteAnswer(status);
     if (IsCancelled()) return Finish(grpc::Status(grpc::StatusCode::CANCELLED, "cancelled"));
@@ -250,6 +130,51 @@ class ResumableStream final
       return Finish(status);
     }
     if (!ScheduleRetry(status)) Finish(status);
+  }
+
+ private:
+  std::shared_ptr<StreamCall> UnderWay() {
+    MutexLock lock(&mu_);
+    return call_;
+  }
+
+  void CancelAttempt() override {
+    if (const std::shared_ptr<StreamCall> call = UnderWay()) call->Cancel();
+  }
+
+  void Try() override {
+    grpc::Status unconnected;
+    if (!HasConnection(&link_->connection(), BootTime::InfiniteFuture(), &unconnected)) return;
+    if (!unconnected.ok()) return OnAttemptDone(unconnected, /*is_silent=*/true);
+    TakeRestart();  // this attempt is one
+    if (hooks_.prepare) hooks_.prepare(&request_);
+    const BootTime deadline =
+        BootTime::Now() + (hooks_.has_heartbeat ? kHeartbeatDeadline : kStreamDeadline);
+    SetDeadline(deadline);
+    // What begins here may be over before Begin() returns.
+    const std::shared_ptr<ResumableStream> self = this->shared_from_this();
+    const std::shared_ptr<StreamCall> call = MakeCall(deadline);
+    {
+      MutexLock lock(&mu_);
+      call_ = call;
+    }
+    call->Begin();
+    if (IsCancelled() || IsRestartWanted()) call->Cancel();
+  }
+
+  bool TakeRestart() {
+    MutexLock lock(&mu_);
+    return std::exchange(is_restart_wanted_, false);
+  }
+
+  bool IsRestartWanted() {
+    MutexLock lock(&mu_);
+    return is_restart_wanted_;
+  }
+
+  void TellConnection(const grpc::Status& status) noexcept {
+    CallbackScope scope;
+    if (hooks_.on_connection) hooks_.on_connection(link_->Tell(status));
   }
 
   bool ScheduleRetry(const grpc::Status& status) {
@@ -283,7 +208,6 @@ class ResumableStream final
 
   // Constant after construction.
   GrpcLink* const link_;
-  const Method method_;
   const absl::Duration patience_;
 
   // Of the attempt under way, of which there is one at a time.
@@ -292,9 +216,9 @@ class ResumableStream final
   std::shared_ptr<ResumableStream> self_;
   Notification ended_;
 
-  Mutex mu_;  // before Reader::mu_
+  Mutex mu_;
   bool is_restart_wanted_ ABSL_GUARDED_BY(mu_) = false;
-  Reader* reader_ ABSL_GUARDED_BY(mu_) = nullptr;
+  std::shared_ptr<StreamCall> call_ ABSL_GUARDED_BY(mu_);  // null: none is under way
   std::optional<BootTime> broken_since_ ABSL_GUARDED_BY(mu_);
 };
 

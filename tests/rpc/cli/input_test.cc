@@ -102,12 +102,12 @@ TEST_F(InputTest, MuchGoesThroughInPieces) {
   Said said = Shoal("run -n 1 -- cat");
   EXPECT_EQ(said.status, 0);
   EXPECT_TRUE(said.out == much);
-  EXPECT_GE(ant_.Calls("WriteInput"), 12);
+  EXPECT_GE(ant_.Calls("StreamInput"), 12);
 }
 
 TEST_F(InputTest, AnAnswerThatIsLostDoublesNothing) {
   TakeText("hello");
-  ant_.LoseAnswer("WriteInput", 2);
+  ant_.LoseAnswer("StreamInput", 2);
   EXPECT_EQ(Shoal("run -n 1 -- cat"), (Said{0, "hello", ""}));
 }
 

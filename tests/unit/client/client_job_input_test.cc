@@ -50,8 +50,9 @@ class ScriptedSource final : public InputSource {
   Notification unread_;
 };
 
-v1::WriteInputResponse KeptUpTo(int64_t offset, bool ended = false) {
-  v1::WriteInputResponse answer;
+template <typename Answer = v1::StreamInputResponse>
+Answer KeptUpTo(int64_t offset, bool ended = false) {
+  Answer answer;
   answer.mutable_position()->set_kept_offset(offset);
   answer.mutable_position()->set_ended(ended);
   return answer;
@@ -67,10 +68,10 @@ class JobInputTest : public JobFixture {
   }
   // Keeps all that comes, and what it was.
   void KeepAll(Link& link, std::string* kept) {
-    link.write_input.AnswerAll([kept, owner = kept_](const v1::WriteInputRequest& request) {
+    link.stream_input.AnswerAll([kept, owner = kept_](const v1::StreamInputRequest& request) {
       kept->resize(static_cast<size_t>(request.offset()));
       *kept += request.data();
-      return absl::StatusOr<v1::WriteInputResponse>(
+      return absl::StatusOr<v1::StreamInputResponse>(
           KeptUpTo(static_cast<int64_t>(kept->size()), request.end()));
     });
   }
@@ -97,7 +98,7 @@ TEST_F(JobInputTest, EveryRankIsStartedWithAStreamAndReadsAll) {
   EXPECT_TRUE(a_->spawn_batch.Await(1).specs(0).input().has_stream());
   source_->Give("hello", /*end=*/true);
   for (Link* link : {a_.get(), b_.get()}) {
-    for (size_t i = 1; !link->write_input.Await(i).end();) ++i;
+    for (size_t i = 1; !link->stream_input.Await(i).end();) ++i;
   }
   EndAll();
   EXPECT_EQ(to_a, "hello");
@@ -106,17 +107,19 @@ TEST_F(JobInputTest, EveryRankIsStartedWithAStreamAndReadsAll) {
 
 TEST_F(JobInputTest, OneRankReadsAndTheOthersSeeTheEnd) {
   spec_.input.rank = 1;
-  std::string& to_a = kept_->emplace_back();
   std::string& to_b = kept_->emplace_back();
-  KeepAll(*a_, &to_a);
+  a_->write_input.AnswerAll([](const v1::WriteInputRequest& request) {
+    EXPECT_EQ(request.data(), "");
+    return KeptUpTo<v1::WriteInputResponse>(0, request.end());
+  });
   KeepAll(*b_, &to_b);
   Start();
   StartRanks();
   source_->Give("hello", /*end=*/true);
   EXPECT_TRUE(a_->write_input.Await(1).end());
-  for (size_t i = 1; !b_->write_input.Await(i).end();) ++i;
+  for (size_t i = 1; !b_->stream_input.Await(i).end();) ++i;
   EndAll();
-  EXPECT_EQ(to_a, "");
+  EXPECT_EQ(a_->stream_input.calls(), 0u);
   EXPECT_EQ(to_b, "hello");
 }
 
@@ -133,9 +136,9 @@ TEST_F(JobInputTest, TheEndOfAnEmptyInputIsSentAgain) {
   const v1::WriteInputRequest again = a_->write_input.Await(2);
   EXPECT_TRUE(again.end());
   EXPECT_EQ(again.writer(), "me");
-  a_->write_input.Answer(KeptUpTo(0, /*ended=*/true));
+  a_->write_input.Answer(KeptUpTo<v1::WriteInputResponse>(0, /*ended=*/true));
   source_->Give("hello", /*end=*/true);
-  for (size_t i = 1; !b_->write_input.Await(i).end();) ++i;
+  for (size_t i = 1; !b_->stream_input.Await(i).end();) ++i;
   EndAll();
   EXPECT_EQ(to_b, "hello");
   EXPECT_TRUE(lost_input_.empty());
@@ -150,30 +153,33 @@ TEST_F(JobInputTest, TheSlowestHoldsUpTheSourceOnlyWhenMuchIsHeld) {
   const std::string much(6 << 20, 'x');
   source_->Give(much);
   while (source_->given() < (4u << 20)) std::this_thread::yield();
-  a_->write_input.Await(1);
+  a_->stream_input.Await(1);
   EXPECT_LT(source_->given(), 5u << 20);
   std::string& to_a = kept_->emplace_back();
   KeepAll(*a_, &to_a);
-  a_->write_input.Answer(KeptUpTo(0));
+  a_->stream_input.Answer(absl::UnavailableError("gone"));
   while (source_->given() < much.size()) std::this_thread::yield();
   EndAll();
 }
 
-TEST_F(JobInputTest, WhatWasNotKeptIsSentAgain) {
+TEST_F(JobInputTest, BehindABrokenConnectionWhatWasNotKeptIsSentAgain) {
   std::string& to_b = kept_->emplace_back();
   KeepAll(*b_, &to_b);
   Start();
   StartRanks();
-  source_->Give("hello", /*end=*/true);
-  a_->write_input.Await(1);
-  a_->write_input.Answer(KeptUpTo(2));
-  for (size_t i = 2;; ++i) {
-    const v1::WriteInputRequest next = a_->write_input.Await(i);
-    EXPECT_EQ(next.data(), "llo");
-    if (next.end()) break;
-    a_->write_input.Answer(KeptUpTo(2));
-  }
-  a_->write_input.Answer(KeptUpTo(5, /*ended=*/true));
+  source_->Give("hello ");
+  EXPECT_EQ(a_->stream_input.Await(1).selector().empty(), false);
+  source_->Give("world", /*end=*/true);
+  size_t sent = 2;
+  while (!a_->stream_input.Await(sent).end()) ++sent;
+  a_->stream_input.Answer(KeptUpTo(2));
+  a_->stream_input.Answer(absl::UnavailableError("gone"));
+  const v1::StreamInputRequest again = a_->stream_input.Await(++sent);
+  EXPECT_EQ(again.offset(), 2);
+  EXPECT_EQ(again.data(), "llo world");
+  EXPECT_TRUE(again.end());
+  EXPECT_FALSE(again.selector().empty()) << "another call names it again";
+  EXPECT_EQ(again.writer(), a_->stream_input.Await(1).writer());
   EndAll();
 }
 
@@ -184,8 +190,8 @@ TEST_F(JobInputTest, WhenNoRankReadsAnyMoreTheSourceIsTold) {
   closed.SetPayload("type.googleapis.com/google.rpc.ErrorInfo",
                     absl::Cord(info.SerializeAsString()));
   for (Link* link : {a_.get(), b_.get()}) {
-    link->write_input.AnswerAll([closed](const v1::WriteInputRequest&) {
-      return absl::StatusOr<v1::WriteInputResponse>(closed);
+    link->stream_input.AnswerAll([closed](const v1::StreamInputRequest&) {
+      return absl::StatusOr<v1::StreamInputResponse>(closed);
     });
   }
   Start();
@@ -199,13 +205,13 @@ TEST_F(JobInputTest, WhenNoRankReadsAnyMoreTheSourceIsTold) {
 TEST_F(JobInputTest, ARankThatDoesNotGetItIsNamed) {
   std::string& to_b = kept_->emplace_back();
   KeepAll(*b_, &to_b);
-  a_->write_input.AnswerAll([](const v1::WriteInputRequest&) {
-    return absl::StatusOr<v1::WriteInputResponse>(absl::PermissionDeniedError("not yours"));
+  a_->stream_input.AnswerAll([](const v1::StreamInputRequest&) {
+    return absl::StatusOr<v1::StreamInputResponse>(absl::PermissionDeniedError("not yours"));
   });
   Start();
   StartRanks();
   source_->Give("hello", /*end=*/true);
-  for (size_t i = 1; !b_->write_input.Await(i).end();) ++i;
+  for (size_t i = 1; !b_->stream_input.Await(i).end();) ++i;
   EndAll();
   EXPECT_THAT(lost_input_, ElementsAre(std::pair(0, std::string("not yours"))));
   EXPECT_EQ(to_b, "hello");
