@@ -1,9 +1,9 @@
-// The rings of input in the output directory, written on a thread of their own: a keystroke does not
-// wait behind the hashing of blobs.
+// The rings of input in the output directory: a few bytes, as of a keystroke, are written at once, more on a thread of
+// their own.
 //
 // Ownership:     created by main; `loop` and `directory` outlive it.
 // Thread-safety: loop thread only.
-// Blocking:      never blocks; the destructor waits for what is being written.
+// Blocking:      for writes of a page to the cache of the disk; the destructor waits for what is being written.
 // Errors:        Write's `done`: NOT_FOUND: there is no ring, or what pwrite(2) said.
 #ifndef SHOAL_AGENT_OS_SYSTEM_INPUT_RINGS_H_
 #define SHOAL_AGENT_OS_SYSTEM_INPUT_RINGS_H_
@@ -31,8 +31,8 @@ class SystemInputRings final : public InputRings {
   class Files;
 
   EventLoop* const loop_;
-  const std::unique_ptr<Files> files_;  // of `thread_` alone
-  HelperThread thread_;                 // last: ends before the files do
+  const std::unique_ptr<Files> files_;
+  HelperThread thread_;  // last: ends before the files do
 };
 
 }  // namespace shoal::agent

@@ -29,11 +29,17 @@ class Publisher {
   }
   // Only output positions changed: written 1 ms after the last report, or with the next change.
   void Moved() { moved_ = true; }
+  // Only the input was: written 1 ms later, or with the next report. At once it would hold up by that much what a
+  // program answers to a keystroke.
+  void Fed(int64_t now) { fed_at_ = Earlier(fed_at_, now); }
   bool has_changed() const { return changed_; }
   bool Has(uint32_t flags) const { return (record_->shim().flags & flags) != 0; }
 
   // When the half is to be written without a change; kNever if it need not.
-  int64_t due_at() const { return moved_ ? published_at_ + kMillisecond : kNever; }
+  int64_t due_at() const {
+    const int64_t fed = fed_at_ == kNever ? kNever : fed_at_ + kMillisecond;
+    return Earlier(fed, moved_ ? published_at_ + kMillisecond : kNever);
+  }
   // The end of a turn.
   void MaybePublish(int64_t now) {
     if (changed_ || now >= due_at()) PublishNow(now);
@@ -44,6 +50,7 @@ class Publisher {
     record_->Publish();
     published_at_ = now;
     changed_ = moved_ = false;
+    fed_at_ = kNever;
     if (Has(record::kStarted)) Reach("started");
     if (Has(record::kExited)) Reach("exit-written");
     // Not earlier, since a migration takes its time; and what comes of it is said.
@@ -57,6 +64,7 @@ class Publisher {
   bool changed_ = false;
   bool moved_ = false;
   int64_t published_at_ = 0;
+  int64_t fed_at_ = kNever;  // since when input was fed that was not reported
 };
 
 }  // namespace shoal::shim

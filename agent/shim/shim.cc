@@ -354,7 +354,7 @@ void Shim::FeedInput() {
     case Feeder::News::kNone:
       break;
     case Feeder::News::kMoved:
-      publisher_.Moved();
+      publisher_.Fed(now_);
       break;
     case Feeder::News::kChanged:
       publisher_.Changed();

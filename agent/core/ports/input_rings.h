@@ -2,7 +2,7 @@
 //
 // Ownership:     main owns the implementation, which outlives the supervisor.
 // Thread-safety: loop thread only.
-// Blocking:      never blocks; files are written by another thread.
+// Blocking:      no longer than a write of a few bytes to a file; more is written by another thread.
 // Errors:        as said at each method.
 #ifndef SHOAL_AGENT_CORE_PORTS_INPUT_RINGS_H_
 #define SHOAL_AGENT_CORE_PORTS_INPUT_RINGS_H_
