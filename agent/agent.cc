@@ -72,10 +72,10 @@ std::string TagOf(const std::string& directory) {
   return absl::StrFormat("%08x%08x", low, record::ChecksumOf(salted.data(), salted.size()));
 }
 
-// What the output of one identity may take up; the rest is for that of others.
+// What output and input of one identity may take up; the rest is for that of others.
 int64_t HalfOfDisk(const std::string& directory) {
   struct statvfs disk {};
-  if (statvfs(directory.c_str(), &disk) != 0) return Quotas().output_bytes;
+  if (statvfs(directory.c_str(), &disk) != 0) return Quotas().disk_bytes;
   return static_cast<int64_t>(disk.f_blocks) / 2 * static_cast<int64_t>(disk.f_frsize);
 }
 
@@ -218,7 +218,7 @@ absl::Status Agent::Recover() {
   options.retention_count = settings_.retention_count;
   options.dead_man = settings_.dead_man;
   options.has_cgroup = shims_->has_cgroup();
-  options.quotas.output_bytes = HalfOfDisk(settings_.state_dir);
+  options.quotas.disk_bytes = HalfOfDisk(settings_.state_dir);
   supervisor_ = std::make_unique<Supervisor>(options, Ports{.clock = &clock_,
                                                             .scheduler = &*scheduler_,
                                                             .store = store_.get(),

@@ -277,8 +277,13 @@ absl::Status Admission::CheckQuotas(const Batch& batch) const {
     return QuotaExceeded(owner, absl::StrCat("bytes of input windows, and asks for ", input_bytes),
                          usage.LiveInputOf(owner), quotas.input_bytes);
   }
-  if (usage.OutputOf(owner) <= quotas.output_bytes) return absl::OkStatus();
-  return QuotaExceeded(owner, "bytes of output", usage.OutputOf(owner), quotas.output_bytes);
+  // A ring takes its room on the disk before the process starts.
+  const int64_t on_disk = usage.OutputOf(owner) + usage.LiveInputOf(owner);
+  if (on_disk + input_bytes <= quotas.disk_bytes) return absl::OkStatus();
+  const std::string asked =
+      input_bytes == 0 ? "" : absl::StrCat(", and asks for ", input_bytes, " for its input");
+  return QuotaExceeded(owner, absl::StrCat("bytes of output and input on disk", asked), on_disk,
+                       quotas.disk_bytes);
 }
 
 absl::Status Admission::Check(Batch* batch, size_t index) const {
@@ -385,19 +390,18 @@ absl::StatusOr<const ProcessEntry*> Admission::BesideOf(const Permit& permit,
   SHOAL_RETURN_IF_ERROR(CheckManaged(*core_, *other));
   if (other->state != State::kRunning) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "beside: ", Describe(*other),
-        other->IsLive() ? " does not run yet, or is being ended: nothing starts beside it"
-                        : " has ended: nothing starts beside it"));
+        Describe(*other), other->IsLive()
+                              ? " does not run yet, or is being ended: nothing starts beside it"
+                              : " has ended: nothing starts beside it"));
   }
   if (!other->spec->beside.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("beside: ", Describe(*other), " runs itself beside ",
-                     other->spec->beside.substr(0, 6), ": name that one"));
+    return absl::FailedPreconditionError(absl::StrCat(Describe(*other), " runs itself beside ",
+                                                      other->spec->beside.substr(0, 6),
+                                                      ": name that one"));
   }
   if (!core_->options.has_cgroup || (other->flags & kFlagNoCgroup) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("beside: ", Describe(*other),
-                     " has no cgroup, so that its end would not cover what runs beside it"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        Describe(*other), " has no cgroup, so that its end would not cover what runs beside it"));
   }
   return other;
 }

@@ -25,13 +25,14 @@ struct Quotas {
   int64_t kept_spec_bytes = int64_t{32} << 20;
   int64_t input_bytes = int64_t{4} << 30;  // of the windows of their input
   size_t sessions = 4'096;
-  size_t awaited_processes = 500'000;       // in all Waits together
-  int64_t output_bytes = int64_t{1} << 50;  // kept of all processes; the agent says half the disk
+  size_t awaited_processes = 500'000;  // in all Waits together
+  int64_t disk_bytes =
+      int64_t{1} << 50;  // output that is kept and these windows; the agent says half the disk
   // Calls that are open.
   size_t streams = 1'024;  // Watch, ReadOutput, Read of blobs
   size_t waits = 4'096;
   size_t uploads = 64;
-  size_t inputs = 256;  // WriteInput, StreamInput
+  size_t inputs = 512;  // WriteInput, StreamInput
 };
 
 inline absl::Status QuotaExceeded(absl::string_view owner, absl::string_view what, int64_t has,

@@ -30,6 +30,38 @@ TEST(CallQuota, EachIdentityAndKindHasItsOwn) {
 
 class OpenCallsTest : public RpcTest {};
 
+TEST_F(OpenCallsTest, OneStreamOfInputMoreThanAllowedIsRefusedUntilAnotherEnds) {
+  v1::SpawnRequest request = SpawnRequestOf({"/bin/cat"});
+  request.mutable_spec()->set_name("web");
+  request.mutable_spec()->mutable_input()->mutable_stream();
+  v1::SpawnResponse started;
+  ASSERT_TRUE(Spawn(request, &started).ok());
+  struct Open {
+    std::unique_ptr<grpc::ClientContext> context = NewContext();
+    std::unique_ptr<grpc::ClientReaderWriter<v1::StreamInputRequest, v1::StreamInputResponse>>
+        stream;
+  };
+  std::vector<std::unique_ptr<Open>> open;
+  const auto begin = [&] {
+    open.push_back(std::make_unique<Open>());
+    open.back()->stream = processes_->StreamInput(open.back()->context.get());
+    v1::StreamInputRequest question;
+    question.set_selector("web");
+    open.back()->stream->Write(question);
+    v1::StreamInputResponse answer;
+    return open.back()->stream->Read(&answer);
+  };
+  for (int i = 0; i < 32; ++i) ASSERT_TRUE(begin()) << i;
+  EXPECT_FALSE(begin());
+  const grpc::Status refused = open.back()->stream->Finish();
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(refused.error_message(), HasSubstr("has 32 open writes of input, limit 32"));
+  open.front()->stream->WritesDone();
+  EXPECT_TRUE(open.front()->stream->Finish().ok());
+  while (!begin()) open.back()->stream->Finish();
+  for (const auto& one : open) one->context->TryCancel();
+}
+
 TEST_F(OpenCallsTest, OneWatchMoreThanAllowedIsRefusedUntilAnotherEnds) {
   struct Open {
     std::unique_ptr<grpc::ClientContext> context = NewContext();

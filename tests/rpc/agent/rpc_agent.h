@@ -80,7 +80,7 @@ class RpcAgent {
   FakePeers peers_;
   FakeOutputFiles files_;
   FakeStore store_{&crash_};
-  CallQuota quota_{Quotas{.streams = 32, .waits = 8, .uploads = 4}};
+  CallQuota quota_{Quotas{.streams = 32, .waits = 8, .uploads = 4, .inputs = 32}};
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<FairQueue> turns_;
   std::unique_ptr<LoopScheduler> scheduler_;

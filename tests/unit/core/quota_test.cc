@@ -54,23 +54,43 @@ TEST_F(QuotaTest, ProcessesThatAreNotOverAreBoundedForEachIdentity) {
       << "the repeat is carried out";
 }
 
+SpawnCommand WithInput(SpawnCommand command) {
+  auto spec = std::make_shared<Spec>(*command.items[0].spec);
+  spec->input_window = 60;
+  command.items[0].spec = spec;
+  return command;
+}
+
+// The ring is there before the process starts.
+TEST_F(QuotaTest, RingsOfInputCountWithTheOutputOnDisk) {
+  Limit({.disk_bytes = 100});
+  const std::string id = world_.Run(WithInput(Detached("a", "r1")));
+  world_.shims.Write(id, 0, 30);
+  world_.Turn();
+  auto refused = SpawnAnswered(WithInput(Detached("b", "r2")));
+  EXPECT_EQ(refused->statuses.at(0).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused->statuses.at(0).message()),
+              HasSubstr("has 90 bytes of output and input on disk, and asks for 60 for its input, "
+                        "limit 100"));
+  EXPECT_TRUE(SpawnAnswered(Detached("c", "r3"))->statuses.at(0).ok()) << "it asks for none";
+  EXPECT_TRUE(SpawnAnswered(ByOther(WithInput(Detached("d", "r4"))))->statuses.at(0).ok());
+  world_.shims.End(id, 0);
+  world_.Turn();
+  EXPECT_TRUE(SpawnAnswered(WithInput(Detached("b", "r5")))->statuses.at(0).ok())
+      << "the ring has gone with its process";
+}
+
 TEST_F(QuotaTest, WindowsOfInputAreBoundedForEachIdentity) {
   Limit({.input_bytes = 100});
-  const auto with_input = [](SpawnCommand command) {
-    auto spec = std::make_shared<Spec>(*command.items[0].spec);
-    spec->input_window = 60;
-    command.items[0].spec = spec;
-    return command;
-  };
-  EXPECT_TRUE(SpawnAnswered(with_input(Detached("a", "r1")))->statuses.at(0).ok());
-  auto refused = SpawnAnswered(with_input(Detached("b", "r2")));
+  EXPECT_TRUE(SpawnAnswered(WithInput(Detached("a", "r1")))->statuses.at(0).ok());
+  auto refused = SpawnAnswered(WithInput(Detached("b", "r2")));
   EXPECT_EQ(refused->statuses.at(0).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(refused->statuses.at(0).message()),
               HasSubstr("has 60 bytes of input windows, and asks for 60, limit 100"));
   EXPECT_TRUE(SpawnAnswered(Detached("c", "r3"))->statuses.at(0).ok());
-  world_.shims.End(world_.Get(SpawnAnswered(with_input(Detached("a", "r1")))->ids.at(0)).id, 0);
+  world_.shims.End(world_.Get(SpawnAnswered(WithInput(Detached("a", "r1")))->ids.at(0)).id, 0);
   world_.Turn();
-  EXPECT_TRUE(SpawnAnswered(with_input(Detached("b", "r2")))->statuses.at(0).ok());
+  EXPECT_TRUE(SpawnAnswered(WithInput(Detached("b", "r2")))->statuses.at(0).ok());
 }
 
 TEST_F(QuotaTest, ABatchIsRefusedAsAWhole) {
@@ -95,13 +115,13 @@ TEST_F(QuotaTest, SpecsThatLiveAreBoundedByTheirSize) {
 }
 
 TEST_F(QuotaTest, OutputThatIsKeptIsBounded) {
-  Limit({.output_bytes = 1'000});
+  Limit({.disk_bytes = 1'000});
   const std::string id = world_.Run(Detached("a", "r1"));
   world_.shims.Write(id, 0, 1'001);
   world_.Turn();
   auto refused = SpawnAnswered(Detached("b", "r2"));
   EXPECT_THAT(std::string(refused->statuses.at(0).message()),
-              HasSubstr("has 1001 bytes of output, limit 1000"));
+              HasSubstr("has 1001 bytes of output and input on disk, limit 1000"));
   EXPECT_TRUE(SpawnAnswered(ByOther(Detached("c", "r3")))->statuses.at(0).ok());
   world_.shims.End(id, 0);
   world_.Turn();
