@@ -65,7 +65,7 @@ void Recovery::EndWithOther(const std::string& id) {
   if (other != nullptr && other->IsLive() && other->termination) {
     const Termination& wanted = *other->termination;
     return terminator_->End(process, {.cause = wanted.cause,
-                                      .requested_by = wanted.requested_by,
+                                      .requested_by = ByTheEndOf(*other),
                                       .signal = wanted.signal,
                                       .grace = wanted.grace});
   }

@@ -59,7 +59,9 @@ std::string ByTheEndOf(const ProcessEntry& other) {
 void Terminator::End(ProcessEntry* process, const EndWish& wish) {
   if (process->IsTreeOver()) return;
   // What runs beside it ends with it, each by its own shim, which is told like this one's.
-  for (ProcessEntry* beside : core_->table.Beside(process->id)) End(beside, wish);
+  EndWish beside_wish = wish;
+  beside_wish.requested_by = ByTheEndOf(*process);
+  for (ProcessEntry* beside : core_->table.Beside(process->id)) End(beside, beside_wish);
   if (process->state == State::kPending) {
     StartFailure failure{
         .stage = "queue", .error_number = ECANCELED, .message = std::string(kEndedBeforeStart)};
@@ -91,12 +93,14 @@ void Terminator::End(ProcessEntry* process, const EndWish& wish) {
 }
 
 void Terminator::EndBeside(const ProcessEntry& process) {
+  // Without its shim its cgroup is killed at once, and with it all that is below.
+  const bool is_lost = process.state == State::kLost;
   for (ProcessEntry* beside : core_->table.Beside(process.id)) {
     if (beside->termination) continue;
     End(beside, {.cause = Cause::kTerminated,
                  .requested_by = ByTheEndOf(process),
-                 .signal = SIGTERM,
-                 .grace = std::nullopt});
+                 .signal = is_lost ? SIGKILL : SIGTERM,
+                 .grace = is_lost ? std::optional(absl::ZeroDuration()) : std::nullopt});
   }
 }
 

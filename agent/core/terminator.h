@@ -55,7 +55,7 @@ class Terminator {
 
   // Nothing happens to a process that is over; of one that is unmanaged it is noted.
   void End(ProcessEntry* process, const EndWish& wish);
-  // The process has ended by itself, or is lost: so does what runs beside it.
+  // The process has ended by itself: so does what runs beside it; where it is lost, at once.
   void EndBeside(const ProcessEntry& process);
   // Its place is free.
   void OnOver(const ProcessEntry& process);

@@ -86,6 +86,10 @@ std::string AttachedSession::TellFate() const {
                         "(--keep does)");
   }
   const absl::Duration unrenewed = std::max(FromProto(session->ttl()) - left, absl::ZeroDuration());
+  if (unrenewed >= FromProto(session->ttl()) * 2 / 3) {
+    return absl::StrCat("goes on with its session, which no client has renewed for ",
+                        Seconds(unrenewed), ": without that it ends in ", Seconds(left));
+  }
   return absl::StrCat("goes on with its session, which another client keeps: last renewed ",
                       Seconds(unrenewed), " ago, without that it ends in ", Seconds(left));
 }

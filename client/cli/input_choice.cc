@@ -32,7 +32,8 @@ absl::StatusOr<InputChoice> ParseInputChoice(absl::string_view word, int world, 
   }
   if (rank < 0 || rank >= world) {
     return absl::InvalidArgumentError(
-        absl::StrCat("--stdin ", rank, ": there is no such rank; ", "they are 0 to ", world - 1));
+        absl::StrCat("--stdin ", rank, ": there is no such rank; ",
+                     world == 1 ? "there is 0 alone" : absl::StrCat("they are 0 to ", world - 1)));
   }
   choice.is_ours = true;
   if (world > 1) choice.rank = rank;

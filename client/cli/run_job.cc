@@ -275,6 +275,7 @@ absl::StatusOr<int> RunJob::Go() {
   RunFacts facts;
   facts.halt = spec.halt;
   facts.program = words_[0];
+  facts.may_ship = arguments_.beside.empty();
   SHOAL_ASSIGN_OR_RETURN(job_, Job::Create(fleet, std::move(spec), &sink));
   if (terminal_ != nullptr) SHOAL_RETURN_IF_ERROR(terminal_->Take());
   interrupts_.Deliver([this](int number) { OnSignal(number); });

@@ -29,7 +29,7 @@ constexpr size_t kMostRows = 40;  // of the table of failures
 // Why the rank that failed first was not started; nothing if it was.
 std::optional<StartError> StartErrorOf(const JobFailure& failure, const RunFacts& facts) {
   if (failure.process.state() != v1::STATE_FAILED_TO_START) return std::nullopt;
-  return ExplainStartError(failure.error, facts.program, failure.host);
+  return ExplainStartError(failure.error, facts.program, failure.host, facts.may_ship);
 }
 
 std::string HowItFailed(const JobFailure& failure, const RunFacts& facts) {
@@ -65,7 +65,7 @@ std::string DescribeSurvivors(const HostSurvivors& left) {
   std::vector<std::string> ids;
   for (const std::string& id : left.process_ids) ids.push_back(id.substr(0, kShortIdLength));
   return absl::StrCat("Not ended on ", left.host, ": ", absl::StrJoin(ids, ", "), "; `shoal -H ",
-                      left.host, " ps -a` shows them.\n");
+                      left.host, " ps -a` shows ", ids.size() == 1 ? "it" : "them", ".\n");
 }
 
 std::string NameOf(const RankId& rank, const RunFacts& facts) {

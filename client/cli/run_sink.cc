@@ -37,6 +37,7 @@ RunSink::RunSink(RunSinkOptions options)
     world += options_.counts[host];
     most = std::max(most, options_.counts[host]);
   }
+  is_single_ = world == 1;
   MeasureNames();
   widths_.rank = absl::StrCat(world - 1).size();
   widths_.local_rank = absl::StrCat(most - 1).size();
@@ -193,9 +194,10 @@ void RunSink::TellPlaces(int host) {
     auto id = ids_.find(key.first);
     if (id == ids_.end() || HostOf(key.first) != static_cast<size_t>(host)) continue;
     if (++told > kMost) break;
+    const std::string of_rank = is_single_ ? "" : absl::StrCat(" of rank ", key.first);
     Write(v1::STREAM_KIND_STDERR,
-          absl::StrCat("shoal: ", NameOf(key.second), " of rank ", key.first, " is read up to ",
-                       HostName(host), "/", id->second, ":", offset, "\n"));
+          absl::StrCat("shoal: ", NameOf(key.second), of_rank, " is read up to byte ", offset,
+                       " of ", HostName(host), "/", id->second, "\n"));
   }
 }
 

@@ -73,7 +73,7 @@ class RunSink : public JobSink {
   void MeasureNames();
   void Write(v1::StreamKind stream, absl::string_view bytes);
   void WriteGathered();
-  // HOST/ID:offset where the output of a host's processes can be read on.
+  // The byte of HOST/ID from which the output of a host's processes can be read on.
   void TellPlaces(int host);
   const std::string& HostName(int host) const { return host_names_[static_cast<size_t>(host)]; }
 
@@ -81,6 +81,7 @@ class RunSink : public JobSink {
   std::vector<std::string> host_names_;
   std::set<int> learned_;         // hosts whose names will not change any more
   std::vector<int> first_ranks_;  // by host
+  bool is_single_ = false;        // there is one rank
   TagTemplate::Widths widths_;
   LineTagger tagger_;
   std::map<int, std::string> gathered_;                        // by rank

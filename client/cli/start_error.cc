@@ -18,7 +18,7 @@ constexpr int kExitNoSuchProgram = 127;
 }  // namespace
 
 StartError ExplainStartError(const v1::RequestError& error, absl::string_view program,
-                             absl::string_view host) {
+                             absl::string_view host, bool may_ship) {
   absl::string_view message = error.message();
   std::string shown = EscapeForMessage(program);
   const absl::Status status = StatusOfAnswer(error.code(), message);
@@ -50,7 +50,8 @@ StartError ExplainStartError(const v1::RequestError& error, absl::string_view pr
   std::string hint;
   if (missing && exit_status == kExitNoSuchProgram) {
     hint = absl::StrContains(program, "/")
-               ? absl::StrCat(" Is it on that host? `--ship ", shown, "` sends it along.")
+               ? absl::StrCat(" Is it on that host?",
+                              may_ship ? absl::StrCat(" `--ship ", shown, "` sends it along.") : "")
                : " Is it on that host, and in the PATH there?";
   } else if (missing && error.start_failure().stage() == "chdir") {
     hint = " Is that directory on that host? `--cwd DIR` names another.";

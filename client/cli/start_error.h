@@ -19,8 +19,9 @@ struct StartError {
       0;  // 127 no such program, 126 not to be executed, 125 not started; else as for any error
 };
 
+// `may_ship`: the command has `--ship`.
 StartError ExplainStartError(const v1::RequestError& error, absl::string_view program,
-                             absl::string_view host);
+                             absl::string_view host, bool may_ship = true);
 
 }  // namespace shoal::cli
 

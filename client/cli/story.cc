@@ -128,6 +128,9 @@ std::string Teller::RequestedEnd() const {
     case shoal::v1::CAUSE_DEAD_MAN:
       return absl::StrCat(at, "its agent had been gone for too long", how);
     default:
+      if (const std::string other = EndOfOther(termination.requested_by()); !other.empty()) {
+        return absl::StrCat(at, "it was ended with ", other, how);
+      }
       return absl::StrCat(at, DescribeIdentity(termination.requested_by()), " asked for its end",
                           how);
   }

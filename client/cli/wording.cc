@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "client/cli/units.h"
 #include "common/escape.h"
 #include "common/ids.h"
@@ -31,6 +32,10 @@ std::string Occasion(const Process& process) {
       return " because its session lapsed";
     case shoal::v1::CAUSE_DEAD_MAN:
       return " because its agent was gone for too long";
+    case shoal::v1::CAUSE_TERMINATED: {
+      const std::string other = EndOfOther(process.exit().requested_by());
+      return other.empty() ? "" : absl::StrCat(" with ", other);
+    }
     default:
       return "";
   }
@@ -161,6 +166,11 @@ bool HasFlag(const Process& process, shoal::v1::Flag flag) {
 std::string DescribeIdentity(absl::string_view identity) {
   if (absl::StartsWith(identity, "uid:")) return absl::StrCat("uid ", identity.substr(4));
   return identity.empty() ? "somebody unknown" : EscapeForMessage(identity);
+}
+
+std::string EndOfOther(absl::string_view requested_by) {
+  if (!absl::ConsumePrefix(&requested_by, "the end of ")) return "";
+  return EscapeForMessage(requested_by);
 }
 
 absl::Duration RunTime(const Process& process) {

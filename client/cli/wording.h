@@ -40,6 +40,9 @@ bool HasFlag(const shoal::v1::Process& process, shoal::v1::Flag flag);
 // "uid 1000" for "uid:1000"; other identities as they are.
 std::string DescribeIdentity(absl::string_view identity);
 
+// Whom the end of another process has ended with it: "web (7KQ2MD), beside which it ran"; else empty.
+std::string EndOfOther(absl::string_view requested_by);
+
 // From execve, or the request if it came to none, to the end; zero while it lives.
 absl::Duration RunTime(const shoal::v1::Process& process);
 

@@ -241,6 +241,20 @@ TEST_F(AttachedSessionTest, OneThatIsGoneIsReplacedAndTheEndIsTold) {
   EXPECT_EQ(ant_.Calls("Takeover"), 1);
 }
 
+TEST_F(AttachedSessionTest, OneThatOnlyWatchesSaysThatNoClientRenewsIt) {
+  ASSERT_TRUE(kSignalsAreBlocked);
+  ant_.PutSession(kSession, /*is_renewed=*/false);
+  std::thread sender([this] {
+    ant_.AwaitCalls("ReadOutput", 1);
+    kill(getpid(), SIGTERM);
+  });
+  const Said said = Shoal("attach --read-only web");
+  sender.join();
+  EXPECT_THAT(said.err,
+              HasSubstr("shoal: web (7KQ2MD) goes on with its session, which no client has renewed "
+                        "for 12 s: without that it ends in 3 s.\n"));
+}
+
 TEST_F(AttachedSessionTest, ThatItIsReplacedIsSaid) {
   ant_.PutSession(kSession, /*is_renewed=*/false);
   const UniqueFd open_input = TakePipe("x");

@@ -57,10 +57,10 @@ TEST_F(ExecTest, ItGoesToOneProcessThatIsThere) {
 }
 
 TEST_F(ExecTest, TheRefusalOfTheAgentIsTold) {
-  beetle_.FailNext("SpawnBatch", absl::FailedPreconditionError("beside: web has ended"));
+  beetle_.FailNext("SpawnBatch", absl::FailedPreconditionError("web has ended"));
   const Said said = Shoal("exec web -- exit:0");
   EXPECT_NE(said.status, 0);
-  EXPECT_THAT(said.err, HasSubstr("beside: web has ended"));
+  EXPECT_THAT(said.err, HasSubstr(": web has ended.\n"));
 }
 
 }  // namespace

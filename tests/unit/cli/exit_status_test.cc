@@ -81,6 +81,8 @@ TEST(StartError, AMissingProgramIs127AndAsksWhetherItIsThere) {
             "cannot start ./sim on ant: exec: No such file or directory. Is it on that host? "
             "`--ship ./sim` sends it along.");
   EXPECT_EQ(told.exit_status, 127);
+  EXPECT_EQ(ExplainStartError(error, "./sim", "ant", /*may_ship=*/false).sentence,
+            "cannot start ./sim on ant: exec: No such file or directory. Is it on that host?");
 }
 
 TEST(StartError, ADirectoryIs126AndAMissingCwd125) {

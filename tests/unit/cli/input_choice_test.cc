@@ -33,6 +33,7 @@ TEST(InputChoiceTest, WhatIsNoneOfTheseIsRefused) {
   EXPECT_EQ(Refusal("some", 4),
             "--stdin \"some\" is none of all, none, the number of a rank, @FILE");
   EXPECT_EQ(Refusal("4", 4), "--stdin 4: there is no such rank; they are 0 to 3");
+  EXPECT_EQ(Refusal("1", 1), "--stdin 1: there is no such rank; there is 0 alone");
   EXPECT_EQ(Refusal("-1", 4), "--stdin -1: there is no such rank; they are 0 to 3");
   EXPECT_EQ(Refusal("@", 4), "--stdin @: the name of the file is empty");
 }

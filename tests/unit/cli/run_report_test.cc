@@ -267,6 +267,9 @@ TEST(RunReport, WhatIsLeftIsNamedWithTheWayToSeeIt) {
             "Not ended on node1: 7KQ2MD, BBBBBB; `shoal -H node1 ps -a` shows them.\n"
             "What is left on node2 is not known: connection refused.\n"
             "2 of 2 ended, 0 failed, 5 s\n");
+  result.survivors = {{"node1", {"7KQ2MDABCDEFGHIJ"}, absl::OkStatus()}};
+  EXPECT_THAT(ReportRun(result, Facts()),
+              StartsWith("Not ended on node1: 7KQ2MD; `shoal -H node1 ps -a` shows it.\n"));
   EXPECT_EQ(RunExitStatus(result, Facts()), 1);
 }
 

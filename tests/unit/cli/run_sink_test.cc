@@ -159,7 +159,20 @@ TEST(RunSink, ABrokenConnectionTellsWhereToGoOn) {
   sink.OnHostLost(1, absl::UnavailableError("gone"));
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
             "shoal: beetle: the connection broke (gone); trying again.\n"
-            "shoal: stderr of rank 2 is read up to beetle/BBBB:10\n");
+            "shoal: stderr of rank 2 is read up to byte 10 of beetle/BBBB\n");
+}
+
+TEST(RunSink, ASingleProcessHasNoRankWhereItsPlaceIsTold) {
+  testing::internal::CaptureStderr();
+  RunSinkOptions options = Options();
+  options.counts = {1, 0};
+  RunSink sink(std::move(options));
+  sink.OnStarted({0, 0}, WithId("AAAA"));
+  sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 6, "");
+  sink.OnHostLost(0, absl::UnavailableError("gone"));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "shoal: ant: the connection broke (gone); trying again.\n"
+            "shoal: stdout is read up to byte 6 of ant/AAAA\n");
 }
 
 TEST(RunSink, AtMostEightPlacesAreTold) {
@@ -174,7 +187,8 @@ TEST(RunSink, AtMostEightPlacesAreTold) {
   sink.OnHostLost(0, absl::UnavailableError("gone"));
   const std::string told = testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 9) << told;
-  EXPECT_NE(told.find("shoal: stdout of rank 7 is read up to ant/AAAA:7\n"), std::string::npos);
+  EXPECT_NE(told.find("shoal: stdout of rank 7 is read up to byte 7 of ant/AAAA\n"),
+            std::string::npos);
 }
 
 TEST(RunSink, AConnectionThatIsBackIsSaid) {
@@ -199,7 +213,7 @@ TEST(RunSink, AHostThatIsOverIsSaidWithItsReason) {
   sink.OnHostOver(0, absl::NotFoundError("its session is over: it expired"));
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
             "shoal: ant: its session is over: it expired.\n"
-            "shoal: stdout of rank 0 is read up to ant/AAAA:3\n");
+            "shoal: stdout of rank 0 is read up to byte 3 of ant/AAAA\n");
 }
 
 TEST(RunSink, BytesThatAreGoneAreSaid) {

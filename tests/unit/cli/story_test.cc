@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "client/cli/wording.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -208,6 +209,24 @@ TEST(Story, NamesTheParentOfAForkedOne) {
   process.clear_forked_from();
   process.mutable_spec()->set_beside("7KQ2MDAAAAAAAAAA");
   EXPECT_THAT(TellStory(process, At(15, 0, 0)), HasSubstr("It ran beside 7KQ2MD."));
+}
+
+TEST(Story, OfOneThatEndedWithTheProcessBesideWhichItRan) {
+  v1::Process process = Web();
+  v1::Termination& end = *process.mutable_termination();
+  end.set_requested_by("the end of db (BBBBBB), beside which it ran");
+  end.set_cause(v1::CAUSE_TERMINATED);
+  end.set_signal(15);
+  end.mutable_grace()->set_seconds(5);
+  Set(end.mutable_request_time(), At(16, 40, 2));
+  EXPECT_THAT(TellStory(process, At(17, 0, 0)),
+              HasSubstr("it was ended with db (BBBBBB), beside which it ran (SIGTERM, grace 5 s); "
+                        "it has not ended yet."));
+  process.set_state(v1::STATE_EXITED);
+  process.mutable_exit()->set_signal(15);
+  process.mutable_exit()->set_cause(v1::CAUSE_TERMINATED);
+  process.mutable_exit()->set_requested_by(end.requested_by());
+  EXPECT_EQ(DescribeEnd(process), "ended by SIGTERM with db (BBBBBB), beside which it ran");
 }
 
 struct Requested {

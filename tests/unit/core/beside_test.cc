@@ -91,7 +91,8 @@ TEST_F(BesideTest, AnEndOfTheOtherIsAnEndOfIt) {
   EXPECT_TRUE(IsAsked(id));
   Obey(id);
   EXPECT_EQ(world_.Get(id).exit->cause, Cause::kTerminated);
-  EXPECT_EQ(world_.Get(id).exit->requested_by, kOwner);
+  EXPECT_THAT(world_.Get(id).exit->requested_by, HasSubstr("the end of web ("))
+      << "not itself was asked for";
   EXPECT_FALSE(world_.Get(web_).tree_empty);
   Obey(web_);
   EXPECT_TRUE(world_.Get(web_).tree_empty);
@@ -147,6 +148,8 @@ TEST_F(BesideTest, AKilledShimOfTheOtherTakesItAlong) {
   world_.Turn();
   EXPECT_EQ(world_.Get(web_).state, State::kLost);
   EXPECT_TRUE(IsAsked(id)) << "the cgroup of the other may be gone, or be left";
+  EXPECT_EQ(world_.Get(id).termination->signal, SIGKILL);
+  EXPECT_EQ(world_.Get(id).termination->grace, absl::ZeroDuration()) << "as its cgroup is killed";
   world_.shims.FinishLostTree(web_, absl::OkStatus());
   world_.Turn();
   EXPECT_FALSE(world_.Get(web_).tree_empty);
