@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "common/boot_time.h"
 #include "common/end_times.h"
 #include "common/status.h"
 #include "shoal/duration.h"
+#include "shoal/error.h"
 #include "shoal/job/job_name.h"
 #include "shoal/placement.h"
 
@@ -249,6 +251,10 @@ void JobRun::SubscribeOutput(Member& member) {
                          state_.OnFrame(index, std::move(frame));
                        });
   };
+  // What comes behind a broken connection is behind the news of that, too. That it broke the watch tells.
+  observer.on_connection = [this, queue = queue_, index](const absl::Status& status) {
+    if (status.ok()) queue->Push([this, index, status] { state_.OnConnection(index, status); });
+  };
   observer.on_end = [this, queue = queue_, index](const absl::Status& status) {
     if (absl::IsCancelled(status)) return;
     queue->Push([this, index, status] { state_.OnOutputEnd(index, status); });
@@ -311,6 +317,11 @@ void JobRun::CarryOut() {
 
 // The exits of what the agent ended with the session are still there to be had.
 void JobRun::OnSessionOver(Member& member, const absl::Status& reason) {
+  const std::optional<v1::ErrorInfo> info = ErrorInfoOf(reason);
+  if (info.has_value() && info->reason() == "FENCED") {
+    member.is_fenced = true;
+    return state_.OnFenced(member.index, reason);
+  }
   v1::ListRequest request;
   *request.mutable_selector() = SelectSession(member.session->id());
   member.host->List(std::move(request), CallOptions(),
@@ -330,6 +341,7 @@ void JobRun::CloseSessions(JobResult* result) {
   options.keep_descendants = spec_.process.descendants() == v1::DESCENDANT_POLICY_KEEP;
   auto unanswered = std::make_shared<int>(0);
   for (Member* member : active_) {
+    if (member->is_fenced) continue;  // it ends for the one that has it
     if (const absl::Status& gone = state_.gone_reason(member->index); !gone.ok()) {
       result->survivors.push_back({member->host->name(), {}, gone});
       continue;

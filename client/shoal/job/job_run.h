@@ -47,6 +47,7 @@ class JobRun {
     std::unique_ptr<Subscription> watch;
     std::unique_ptr<Subscription> output;
     absl::Status status;
+    bool is_fenced = false;  // another client has the session
   };
 
   static std::vector<std::string> NamesOf(const Fleet& fleet);

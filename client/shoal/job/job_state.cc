@@ -332,6 +332,10 @@ void JobState::Lose(int number, const absl::Status& reason) {
   CheckHalt();
 }
 
+void JobState::OnFenced(int host, const absl::Status& reason) {
+  TellOver(host, "from now on this only watches", reason);
+}
+
 void JobState::OnLapse(int host, absl::Duration pause) {
   TellLapse(host, absl::NotFoundError(
                       absl::StrCat("it lapsed, not being renewed in time", TellPause(pause))));

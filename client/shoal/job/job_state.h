@@ -63,6 +63,8 @@ class JobState {
   // Every rank is being ended by the Job; a second time, at once.
   void Interrupt();
 
+  // Another client has its session: the ranks go on, and are that one's to end.
+  void OnFenced(int host, const absl::Status& reason);
   // A rank of the host was ended because its session had lapsed; `pause`: see Session.
   void OnLapse(int host, absl::Duration pause);
   // What the agent still knows of the host's ranks, after its session was found to be over: what is

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "shoal/duration.h"
+#include "shoal/v1/error_detail.pb.h"
 #include "tests/unit/client/job_fixture.h"
 
 namespace shoal {
@@ -187,6 +188,25 @@ TEST_F(JobTest, ASessionThatIsOverKeepsTheTrueExits) {
   EXPECT_EQ(result->failed, 1);
   EXPECT_EQ(result->unknown, 0);
   EXPECT_EQ(result->processes[0].exit().cause(), v1::CAUSE_SESSION_EXPIRED);
+}
+
+TEST_F(JobTest, ASessionThatAnotherClientHasTakenIsWatchedAndLeftToIt) {
+  Start();
+  StartRanks();
+  v1::ErrorInfo info;
+  info.set_reason("FENCED");
+  absl::Status fenced = absl::FailedPreconditionError("session A was taken over by uid:1");
+  fenced.SetPayload("type.googleapis.com/google.rpc.ErrorInfo",
+                    absl::Cord(info.SerializeAsString()));
+  a_->leases()[0]->Lose(fenced);
+  Exit(*a_, Exited(0, 3));
+  Exit(*b_, Exited(1, 0));
+  const absl::StatusOr<JobResult> result = Finish();
+  EXPECT_EQ(result->processes[0].exit().code(), 3);
+  EXPECT_EQ(over_.message(), "from now on this only watches: session A was taken over by uid:1");
+  EXPECT_TRUE(result->survivors.empty());
+  EXPECT_EQ(a_->close.calls(), 0u) << "the one that has it closes it";
+  EXPECT_EQ(b_->close.calls(), 1u);
 }
 
 TEST_F(JobTest, DetachedRanksAreLeftAlone) {

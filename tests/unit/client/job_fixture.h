@@ -79,6 +79,7 @@ class JobFixture : public ::testing::Test, protected JobSink {
   }
   void OnHostLost(int, const absl::Status&) override { ++lost_; }
   void OnHostRegained(int) override { ++regained_; }
+  void OnHostOver(int, const absl::Status& reason) override { over_ = reason; }
   void OnNotContinued(int, const absl::Status& reason) override { not_continued_ = reason; }
 
   const std::shared_ptr<Link> a_ = std::make_shared<Link>("a");
@@ -89,7 +90,7 @@ class JobFixture : public ::testing::Test, protected JobSink {
   // What the sink has heard.
   int started_ = 0, lost_ = 0, regained_ = 0;
   std::map<int, std::string> output_;
-  absl::Status not_continued_;
+  absl::Status not_continued_, over_;
   std::function<void()> on_output_;
 
  private:
