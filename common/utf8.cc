@@ -29,11 +29,27 @@ std::optional<Utf8Character> FirstCharacter(absl::string_view text) {
 
 bool IsUtf8(absl::string_view text) {
   while (!text.empty()) {
+    if (static_cast<uint8_t>(text[0]) < 0x80) {
+      text.remove_prefix(1);
+      continue;
+    }
     const std::optional<Utf8Character> character = FirstCharacter(text);
     if (!character.has_value()) return false;
     text.remove_prefix(character->bytes);
   }
   return true;
+}
+
+size_t UnfinishedUtf8(absl::string_view text) {
+  for (size_t back = 1; back < 4 && back <= text.size(); ++back) {
+    const char last = text[text.size() - back];
+    if (IsContinuation(last)) continue;
+    const auto byte = static_cast<uint8_t>(last);
+    const bool begins = byte >= 0xC2 && byte < 0xF5;
+    const size_t wanted = !begins ? 1 : byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2;
+    return wanted > back ? back : 0;
+  }
+  return 0;
 }
 
 absl::string_view CutUtf8(absl::string_view text, size_t max_bytes) {

@@ -23,7 +23,11 @@ struct Utf8Character {
 // surrogates and what is above U+10FFFF are none. REQUIRES: `text` is not empty.
 std::optional<Utf8Character> FirstCharacter(absl::string_view text);
 
+// All of `text` is characters.
 bool IsUtf8(absl::string_view text);
+
+// How many bytes at the end of `text` begin a character that is not whole; none that could still become one: 0.
+size_t UnfinishedUtf8(absl::string_view text);
 
 // The front of `text`, at most `max_bytes`, not cut within a character.
 absl::string_view CutUtf8(absl::string_view text, size_t max_bytes);

@@ -1,8 +1,9 @@
 // Turns the chunks of many processes' output into whole lines, each with its tag before it.
 //
-// A line is never torn: it is given out when its newline has come, or with Flush(), or when it grew
-// to `max_line_bytes`; then it ends in the continuation mark, and its next piece begins with one. No
-// UTF-8 character is cut so.
+// A line is never torn: it is given out when its newline has come, or the carriage return by which a program writes its
+// line anew, or with Flush(), or when it grew to `max_line_bytes` or Tick() finds it old; then it ends in the continuation
+// mark, and its next piece begins with one. No UTF-8 character is cut so. Behind a lone carriage return a newline is
+// put, so that how the chunks are cut does not show.
 //
 // Ownership:     owns the beginnings of lines that are not finished, at most max_line_bytes per
 //                stream.
@@ -42,6 +43,14 @@ class LineTagger {
   // Appends to `out` the lines that `chunk` finishes.
   void Append(int rank, v1::StreamKind stream, absl::string_view chunk, std::string* out);
 
+  // To be called twice a second: appends what was begun before the last call in this stream of some rank, such as a
+  // question that waits for its answer, with the continuation mark.
+  void Tick(v1::StreamKind stream, std::string* out);
+
+  // A line that is ours, at this place of the stream: what was begun before it is given out with the continuation mark,
+  // and goes on with one.
+  void Insert(int rank, v1::StreamKind stream, absl::string_view line, std::string* out);
+
   // The stream is over: appends its last line, with a newline if it had none.
   void Flush(int rank, v1::StreamKind stream, std::string* out);
 
@@ -54,10 +63,15 @@ class LineTagger {
     std::string begun;       // bytes since the last newline
     bool continued = false;  // an earlier piece of this line was given out
     bool shows_controls = false;
+    bool ended_in_return = false;  // a newline that comes next belongs to it
+    int ticks = 0;                 // since something was begun
   };
   using Key = std::pair<int, v1::StreamKind>;
 
+  Line& Find(int rank, v1::StreamKind stream);
   void AppendPiece(Line& line, absl::string_view piece, absl::string_view end, std::string* out);
+  // What was begun, but for the bytes of a character that is not whole.
+  void GiveOutBegun(Line& line, std::string* out);
   void FlushLine(Line& line, std::string* out);
 
   const LineTaggerOptions options_;

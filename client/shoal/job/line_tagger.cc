@@ -1,30 +1,25 @@
 #include "shoal/line_tagger.h"
 
-#include <cstdint>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/escape.h"
+#include "common/utf8.h"
 
 namespace shoal {
-namespace {
-
-// How many bytes at the end begin a UTF-8 character that is not whole; 0 also where that is all.
-size_t UnfinishedBytes(absl::string_view text) {
-  for (size_t back = 1; back < 4 && back < text.size(); ++back) {
-    const auto byte = static_cast<uint8_t>(text[text.size() - back]);
-    if ((byte & 0xC0) == 0x80) continue;  // goes on with a character
-    const size_t wanted = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
-    return wanted > back ? back : 0;
-  }
-  return 0;
-}
-
-}  // namespace
-
 LineTagger::LineTagger(LineTaggerOptions options, TagOf tag_of)
     : options_(std::move(options)), tag_of_(std::move(tag_of)) {}
+
+LineTagger::Line& LineTagger::Find(int rank, v1::StreamKind stream) {
+  auto [entry, is_new] = lines_.try_emplace({rank, stream});
+  Line& line = entry->second;
+  if (is_new) {
+    line.tag = tag_of_(rank, stream);
+    line.shows_controls = options_.shows_controls && options_.shows_controls(stream);
+  }
+  return line;
+}
 
 void LineTagger::Append(int rank, v1::StreamKind stream, absl::string_view chunk,
                         std::string* out) {
@@ -32,27 +27,29 @@ void LineTagger::Append(int rank, v1::StreamKind stream, absl::string_view chunk
     absl::StrAppend(out, chunk);
     return;
   }
-  auto [entry, is_new] = lines_.try_emplace({rank, stream});
-  Line& line = entry->second;
-  if (is_new) {
-    line.tag = tag_of_(rank, stream);
-    line.shows_controls = options_.shows_controls && options_.shows_controls(stream);
-  }
+  if (chunk.empty()) return;
+  Line& line = Find(rank, stream);
+  if (std::exchange(line.ended_in_return, false)) absl::ConsumePrefix(&chunk, "\n");
   while (!chunk.empty()) {
-    size_t room = options_.max_line_bytes - line.begun.size();
-    size_t newline = chunk.find('\n');
-    if (newline <= room) {  // npos is not
-      AppendPiece(line, chunk.substr(0, newline), "\n", out);
+    const size_t room = options_.max_line_bytes - line.begun.size();
+    const size_t end = chunk.find_first_of("\r\n");
+    if (end <= room) {  // npos is not
+      const bool is_return = chunk[end] == '\r';
+      AppendPiece(line, chunk.substr(0, end), is_return ? "\r\n" : "\n", out);
+      chunk.remove_prefix(end + 1);
+      if (is_return && chunk.empty()) line.ended_in_return = true;
+      if (is_return) absl::ConsumePrefix(&chunk, "\n");
       line.continued = false;
-      chunk.remove_prefix(newline + 1);
     } else if (chunk.size() > room) {
-      const std::string full = absl::StrCat(line.begun, chunk.substr(0, room));
-      const size_t end = full.size() - UnfinishedBytes(full);
-      line.begun = full.substr(0, end);
-      AppendPiece(line, "", absl::StrCat(options_.continuation_mark, "\n"), out);
-      line.begun = full.substr(end);
-      line.continued = true;
+      line.begun.append(chunk.data(), room);
       chunk.remove_prefix(room);
+      const size_t unfinished = UnfinishedUtf8(line.begun);
+      const std::string rest = line.begun.substr(line.begun.size() - unfinished);
+      const bool is_all = unfinished == line.begun.size();
+      if (!is_all) line.begun.resize(line.begun.size() - unfinished);
+      AppendPiece(line, "", absl::StrCat(options_.continuation_mark, "\n"), out);
+      if (!is_all) line.begun = rest;
+      line.continued = true;
     } else {
       absl::StrAppend(&line.begun, chunk);
       return;
@@ -60,20 +57,46 @@ void LineTagger::Append(int rank, v1::StreamKind stream, absl::string_view chunk
   }
 }
 
+void LineTagger::GiveOutBegun(Line& line, std::string* out) {
+  const size_t whole = line.begun.size() - UnfinishedUtf8(line.begun);
+  line.ticks = 0;
+  if (whole == 0) return;
+  const std::string rest = line.begun.substr(whole);
+  line.begun.resize(whole);
+  AppendPiece(line, "", absl::StrCat(options_.continuation_mark, "\n"), out);
+  line.begun = rest;
+  line.continued = true;
+}
+
+void LineTagger::Tick(v1::StreamKind stream, std::string* out) {
+  for (auto& [key, line] : lines_) {
+    if (key.second != stream) continue;
+    if (line.begun.empty()) {
+      line.ticks = 0;
+    } else if (++line.ticks >= 2) {
+      GiveOutBegun(line, out);
+    }
+  }
+}
+
+void LineTagger::Insert(int rank, v1::StreamKind stream, absl::string_view text, std::string* out) {
+  Line& line = Find(rank, stream);
+  GiveOutBegun(line, out);
+  absl::StrAppend(out, line.tag, text, "\n");
+}
+
 // Gives out what was begun and `piece` as one line.
 void LineTagger::AppendPiece(Line& line, absl::string_view piece, absl::string_view end,
                              std::string* out) {
   absl::string_view mark = line.continued ? options_.continuation_mark : absl::string_view();
   if (line.shows_controls) {
-    const std::string bytes = absl::StrCat(line.begun, piece);
-    absl::string_view shown = bytes;
-    const absl::string_view carriage = end == "\n" && absl::ConsumeSuffix(&shown, "\r") ? "\r" : "";
-    absl::StrAppend(out, line.tag, mark, ShowControls(shown), carriage);
+    absl::StrAppend(out, line.tag, mark, ShowControls(absl::StrCat(line.begun, piece)));
   } else {
     absl::StrAppend(out, line.tag, mark, line.begun, piece);
   }
   absl::StrAppend(out, end);
   line.begun.clear();
+  line.ticks = 0;
 }
 
 void LineTagger::FlushLine(Line& line, std::string* out) {

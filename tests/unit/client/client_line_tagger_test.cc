@@ -162,21 +162,76 @@ TEST(LineTagger, ALineCannotOverwriteItsTag) {
                 "ok\r7│ lie\b\x1b[2K\tthe\xc2\x9bre\x9b"
                 "end é\xff\n",
                 &out);
-  EXPECT_EQ(out, "0│ok\\r7│ lie\\x08\\x1b[2K\tthe\\xc2\\x9bre\\x9bend é\xff\n");
+  EXPECT_EQ(out, "0│ok\r\n0│7│ lie\\x08\\x1b[2K\tthe\\xc2\\x9bre\\x9bend é\xff\n");
 }
 
 TEST(LineTagger, OfALineThatEndsInCrLfTheCrIsNoControl) {
   LineTagger tagger = Showing();
   std::string out;
   tagger.Append(0, v1::STREAM_KIND_STDOUT, "one\r\n\r\r\n", &out);
-  EXPECT_EQ(out, "0│one\r\n0│\\r\r\n");
+  EXPECT_EQ(out, "0│one\r\n0│\r\n0│\r\n");
 }
 
 TEST(LineTagger, OtherStreamsPassAsTheyAre) {
   LineTagger tagger = Showing();
   std::string out;
-  tagger.Append(0, v1::STREAM_KIND_STDERR, "a\rb\n", &out);
-  EXPECT_EQ(out, "0│a\rb\n");
+  tagger.Append(0, v1::STREAM_KIND_STDERR, "a\x1b\n", &out);
+  EXPECT_EQ(out, "0│a\x1b\n");
+}
+
+TEST(LineTagger, ALineThatIsWrittenAnewAppearsEachTime) {
+  LineTagger tagger = Tagger();
+  std::string out;
+  tagger.Append(0, kOut, "10%\r", &out);
+  EXPECT_EQ(out, "0|10%\r\n");
+  tagger.Append(0, kOut, "20%\r30%", &out);
+  EXPECT_EQ(out, "0|10%\r\n0|20%\r\n");
+  tagger.Append(0, kOut, "\n", &out);
+  EXPECT_EQ(out, "0|10%\r\n0|20%\r\n0|30%\n");
+}
+
+TEST(LineTagger, ANewlineBehindAReturnIsTheSameEndHoweverItIsCut) {
+  LineTagger tagger = Tagger();
+  std::string out;
+  tagger.Append(0, kOut, "a\r", &out);
+  tagger.Append(0, kOut, "\nb\r\n", &out);
+  tagger.Append(0, kOut, "\n", &out);
+  EXPECT_EQ(out, "0|a\r\n0|b\r\n0|\n");
+}
+
+TEST(LineTagger, TextWithoutANewlineAppearsAtTheSecondTick) {
+  LineTagger tagger = Tagger();
+  std::string out;
+  tagger.Append(0, kOut, "done\n", &out);
+  tagger.Append(1, kOut, "Password: ", &out);
+  tagger.Tick(kOut, &out);
+  EXPECT_EQ(out, "0|done\n");
+  tagger.Tick(kOut, &out);
+  tagger.Tick(kOut, &out);
+  tagger.Tick(kOut, &out);
+  EXPECT_EQ(out, "0|done\n1|Password: ~\n");
+  tagger.Append(1, kOut, "ok\n", &out);
+  EXPECT_EQ(out, "0|done\n1|Password: ~\n1|~ok\n");
+}
+
+TEST(LineTagger, ATickCutsNoCharacter) {
+  LineTagger tagger = Tagger();
+  std::string out;
+  tagger.Append(0, kOut, "日\xe6\x9c", &out);
+  for (int i = 0; i < 4; ++i) tagger.Tick(kOut, &out);
+  EXPECT_EQ(out, "0|日~\n");
+  tagger.Append(0, kOut, "\xac\n", &out);
+  EXPECT_EQ(out, "0|日~\n0|~本\n");
+}
+
+TEST(LineTagger, WhatIsInsertedStandsOnALineOfItsOwn) {
+  LineTagger tagger = Tagger();
+  std::string out;
+  tagger.Insert(0, kOut, "[gap]", &out);
+  tagger.Append(0, kOut, "be", &out);
+  tagger.Insert(0, kOut, "[gap]", &out);
+  tagger.Append(0, kOut, "hind\n", &out);
+  EXPECT_EQ(out, "0|[gap]\n0|be~\n0|[gap]\n0|~hind\n");
 }
 
 }  // namespace

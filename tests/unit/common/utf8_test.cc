@@ -31,11 +31,25 @@ TEST(Utf8, WhatIsNoCharacterIsTold) {
   }
 }
 
-TEST(Utf8, ATextIsUtf8IfAllOfItIs) {
-  EXPECT_TRUE(IsUtf8(""));
-  EXPECT_TRUE(IsUtf8("ab日本"));
-  EXPECT_FALSE(IsUtf8("ab\xff"));
-  EXPECT_FALSE(IsUtf8(std::string("日本").substr(0, 5)));
+TEST(Utf8, TextIsCharactersAlone) {
+  for (absl::string_view text : {"", "a\n", "日本", "é", "😀"}) EXPECT_TRUE(IsUtf8(text)) << text;
+  for (absl::string_view text : {"\xff", "a\x80", "日\xe6\x9c", "\xed\xa0\x80"}) {
+    EXPECT_FALSE(IsUtf8(text)) << testing::PrintToString(text);
+  }
+}
+
+TEST(Utf8, ACharacterThatIsNotWholeIsFoundAtTheEnd) {
+  EXPECT_EQ(UnfinishedUtf8(""), 0u);
+  EXPECT_EQ(UnfinishedUtf8("ab"), 0u);
+  EXPECT_EQ(UnfinishedUtf8("日"), 0u);
+  EXPECT_EQ(UnfinishedUtf8("a\xe6"), 1u);
+  EXPECT_EQ(UnfinishedUtf8("\xe6\x97"), 2u);
+  EXPECT_EQ(UnfinishedUtf8("\xf0\x9f\x98"), 3u);
+  EXPECT_EQ(UnfinishedUtf8("\xc3"), 1u);
+  // No byte that may follow makes these one.
+  EXPECT_EQ(UnfinishedUtf8("\xff"), 0u);
+  EXPECT_EQ(UnfinishedUtf8("\xc1"), 0u);
+  EXPECT_EQ(UnfinishedUtf8("\x80\x80\x80\x80"), 0u);
 }
 
 TEST(Utf8, NothingIsCutWithinACharacter) {
