@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/match.h"
 #include "agent/output/output_search.h"
 
 namespace shoal::agent {
@@ -18,7 +19,8 @@ OutputCursor::OutputCursor(int directory, const OutputUpdate& first, int stream,
     : directory_(directory),
       stream_(stream),
       wanted_(wanted),
-      reader_(directory, first.id, stream, first.segment_bytes) {}
+      reader_(directory, first.id, stream, first.segment_bytes),
+      cuts_(directory, first.id, stream) {}
 
 bool OutputCursor::Take(const OutputUpdate& update, const OutputStart& start) {
   const record::StreamState& told = update.streams[static_cast<size_t>(stream_)];
@@ -73,6 +75,17 @@ absl::StatusOr<std::optional<OutputFrame>> OutputCursor::Next(const OutputUpdate
   if (!got.ok()) return got.status();
   unfound_ = false;
   data.resize(*got);
+  // Where something was cut away there are zeros now: without one there was no cut.
+  if (absl::StrContains(data, '\0')) {
+    const std::optional<StreamCuts::Cut> cut = cuts_.Behind(offset_);
+    if (cut.has_value() && cut->from <= offset_) {
+      return Gap(update, std::min(cut->to, state_.end), OutputGap::Reason::kMissing);
+    }
+    if (cut.has_value()) {
+      const auto before = static_cast<size_t>(cut->from - offset_);
+      data.resize(std::min(data.size(), before));
+    }
+  }
   return OutputFrame{update.id, stream_, offset_, std::move(data)};
 }
 

@@ -15,6 +15,7 @@
 #include "agent/output/output_frame.h"
 #include "agent/output/output_query.h"
 #include "agent/output/segment_reader.h"
+#include "agent/output/stream_cuts.h"
 #include "agent/record/record_layout.h"
 
 namespace shoal::agent {
@@ -61,6 +62,7 @@ class OutputCursor {
   const bool wanted_;
 
   SegmentReader reader_;
+  StreamCuts cuts_;
   bool placed_ = false;
   bool ended_ = false;
   bool asked_ = false;

@@ -87,6 +87,11 @@ void OutputFollower::Subscribe() {
   source_->supervisor->Select(
       query_.permit, query_.selector, [sink = sink_] { return !sink->IsEnding(); },
       [self = shared_from_this()](absl::StatusOr<std::vector<const ProcessEntry*>> selected) {
+        // What is still to come need not be there.
+        const bool may_come = self->query_.follow && self->query_.selector.IsOpen();
+        if (may_come && absl::IsNotFound(selected.status())) {
+          selected = std::vector<const ProcessEntry*>();
+        }
         if (selected.ok()) {
           if (absl::Status checked = self->CheckOffsets(*selected); !checked.ok())
             selected = checked;

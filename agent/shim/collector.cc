@@ -4,9 +4,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include "agent/record/cut_rows.h"
 
 namespace shoal::shim {
 namespace {
@@ -34,17 +37,30 @@ void TimeIndex::Note(int stream, int64_t offset, int64_t time_ns) {
   const int64_t pause = kRowPause << Earlier(rows_ >> kRowsPerPauseLog2, 30);
   const int64_t age = time_ns - newest_ns_[stream];
   if (age >= 0 && age < pause) return;  // negative: the wall clock was set back
-  if (fd_ < 0) {
-    char name[32];
-    snprintf(name, sizeof(name), "%.16s.idx", id_);
-    fd_ = openat(record::kOutputFd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd_ < 0) return;
-  }
-  const record::IndexRow row = {static_cast<uint64_t>(stream), offset, time_ns};
-  if (pwrite(fd_, &row, sizeof(row), rows_ * static_cast<off_t>(sizeof(row))) != sizeof(row))
-    return;
+  if (Write(static_cast<uint64_t>(stream), offset, time_ns)) newest_ns_[stream] = time_ns;
+}
+
+void TimeIndex::NoteCut(int stream, int64_t from, int64_t to) {
+  const int64_t now = WallNow();
+  const auto number = static_cast<uint64_t>(stream);
+  if (Write(record::kCutFrom | number, from, now)) Write(record::kCutTo | number, to, now);
+}
+
+bool TimeIndex::Open() {
+  if (fd_ >= 0) return true;
+  char name[32];
+  snprintf(name, sizeof(name), "%.16s.idx", id_);
+  fd_ = openat(record::kOutputFd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  return fd_ >= 0;
+}
+
+bool TimeIndex::Write(uint64_t stream, int64_t offset, int64_t time_ns) {
+  if (!Open()) return false;
+  const record::IndexRow row = {stream, offset, time_ns};
+  const auto at = static_cast<off_t>(sizeof(row)) * rows_;
+  if (pwrite(fd_, &row, sizeof(row), at) != sizeof(row)) return false;
   ++rows_;
-  newest_ns_[stream] = time_ns;
+  return true;
 }
 
 const char* Collector::SegmentName(int64_t start) {
@@ -77,6 +93,7 @@ bool Collector::Move(const OutputLimits& limits) {
   } else if (!HasReserve()) {
     errno = ENOSPC;
   } else {
+    NoteCut();
     moved = Transfer(before - file_start_, static_cast<size_t>(room));
     const bool is_nothing_there = moved < 0 && (errno == EAGAIN || errno == EINTR);
     // Of a terminal whose tree is empty only another program can still have it open.
@@ -96,6 +113,14 @@ bool Collector::Move(const OutputLimits& limits) {
   if (rest_ == 0) Close();
   index_->Note(number_, before, read_ns);
   return true;
+}
+
+// Before anything is written behind it: until then what was cut away is known by the length of the file.
+void Collector::NoteCut() {
+  struct stat facts {};
+  if (fstat(file_, &facts) != 0) return;
+  const int64_t end = file_start_ + facts.st_size;
+  if (end < state_->end) index_->NoteCut(number_, end, state_->end);
 }
 
 ssize_t Collector::Transfer(int64_t at, size_t room) {

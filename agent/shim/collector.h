@@ -43,8 +43,13 @@ class TimeIndex {
   void Begin(const char* id, int64_t began_ns);
   // Bytes of `stream` from `offset` on were read at `time_ns`.
   void Note(int stream, int64_t offset, int64_t time_ns);
+  // Bytes of `stream` between these were written, and are not in its file any more.
+  void NoteCut(int stream, int64_t from, int64_t to);
 
  private:
+  bool Open();
+  bool Write(uint64_t stream, int64_t offset, int64_t time_ns);
+
   const char* id_ = nullptr;
   int fd_ = -1;
   int64_t rows_ = 0;
@@ -100,6 +105,7 @@ class Collector {
 
  private:
   ssize_t Transfer(int64_t at, size_t room);
+  void NoteCut();
   int64_t Room(const OutputLimits& limits);
   bool FreeOldest(const OutputLimits& limits);
   bool OpenSegment(int64_t segment_bytes);

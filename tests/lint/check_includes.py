@@ -14,7 +14,7 @@ from sources import source_files
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 # What the shim may see of the rest, all of it plain C.
-SHIM_HEADERS = ["agent/record/record_layout.h", "agent/record/half_format.h", "agent/record/adopting_shim.h",
+SHIM_HEADERS = ["agent/record/record_layout.h", "agent/record/half_format.h", "agent/record/adopting_shim.h", "agent/record/cut_rows.h",
                 "agent/record/orders.h",
                 "agent/record/streams.h", "shoal/v1/fork_protocol.h", "common/forbid_children.h",
                 "common/start_fields.h"]

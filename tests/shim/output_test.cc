@@ -7,9 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
+#include "agent/record/cut_rows.h"
 #include "tests/shim/shim_test.h"
 
 namespace shoal::testing {
@@ -370,6 +373,27 @@ TEST_P(OutputTest, IndexRowsSayWhenBytesWereRead) {
   EXPECT_EQ(c.offset, 2);
   EXPECT_GE(b.time_ns, half.started_ns + 20 * kMs);
   EXPECT_GE(c.time_ns, b.time_ns + 20 * kMs);
+}
+
+TEST_P(OutputTest, WhatAnotherProgramCutsAwayIsNotedBeforeMoreIsWritten) {
+  const std::string gate = shim().dir() + "/gate";
+  ASSERT_EQ(mkfifo(gate.c_str(), 0600), 0);
+  shim().StartChild({"print", "abcd", "open-fifo", gate, "print", "e"});
+  shim().AwaitOutput(0, "abcd");
+  for (const auto& file : std::filesystem::directory_iterator(shim().output_dir)) {
+    if (file.path().extension() != ".idx") std::filesystem::resize_file(file.path(), 1);
+  }
+  close(open(gate.c_str(), O_WRONLY | O_CLOEXEC));
+  shim().AwaitFinal();
+  std::vector<record::IndexRow> cuts;
+  for (const record::IndexRow& row : shim().Index()) {
+    if (row.stream >= record::kCutFrom) cuts.push_back(row);
+  }
+  ASSERT_EQ(cuts.size(), 2u);
+  EXPECT_EQ(cuts[0].stream, record::kCutFrom);
+  EXPECT_EQ(cuts[0].offset, 1);
+  EXPECT_EQ(cuts[1].stream, record::kCutTo);
+  EXPECT_EQ(cuts[1].offset, 4);
 }
 
 TEST_P(OutputTest, IndexRowsOfAStreamAreTenMillisecondsApart) {

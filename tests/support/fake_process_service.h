@@ -337,7 +337,8 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
       MutexLock lock(&rep_->mu);
       rep_->last_read = *request;
     }
-    if (!AllTermsAreKnown(request->selector())) {
+    const bool may_come = request->follow() && HasGlob(request->selector());
+    if (!may_come && !AllTermsAreKnown(request->selector())) {
       return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such process");
     }
     Plan plan = rep_->Break("ReadOutput");
@@ -419,6 +420,12 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
       return rep_->is_stopping || rep_->revision != seen;
     };
     rep_->mu.AwaitWithTimeout(has_news, kPoll);
+  }
+
+  static bool HasGlob(const v1::Selector& selector) {
+    return std::any_of(selector.terms().begin(), selector.terms().end(), [](const auto& term) {
+      return term.find_first_of("*?[") != std::string::npos;
+    });
   }
 
   bool AllTermsAreKnown(const v1::Selector& selector) {

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/output/output_name.h"
+#include "agent/record/cut_rows.h"
 #include "common/unique_fd.h"
 #include "tests/unit/os/scratch.h"
 
@@ -66,6 +67,10 @@ class OutputReaderTest : public ::testing::Test {
     reader_ =
         std::make_shared<OutputReader>(directory_.get(), wanted, std::move(start), sink_,
                                        [this](const std::string& id) { asked_.push_back(id); });
+  }
+  void WriteIndex(const std::string& id, const std::vector<record::IndexRow>& rows) {
+    WriteFile(scratch_ / IndexName(id), std::string(reinterpret_cast<const char*>(rows.data()),
+                                                    rows.size() * sizeof(record::IndexRow)));
   }
   // The segment of `stream` from `start` on, and the update that tells of it.
   void Write(const std::string& id, int stream, const std::string& bytes, int64_t start = 0) {
@@ -219,6 +224,24 @@ TEST_F(OutputReaderTest, ADirectoryThatCannotBeReadEndsTheSink) {
   Run();
   EXPECT_FALSE(sink_->failure.ok());
   EXPECT_FALSE(sink_->closed);
+}
+
+TEST_F(OutputReaderTest, WhatWasCutAwayWhileItWasWrittenIsAGapAndNoZeros) {
+  Begin();
+  Write(kRead, 0, std::string("ab\0\0\0\0gh", 8));
+  WriteIndex(kRead, {{record::kCutFrom, 2, 10}, {record::kCutTo, 6, 10}});
+  reader_->Tell(UpdateOf(kRead, 8));
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@0 ab", "A0@2 gap to 6 for 2", "A0@6 gh"));
+}
+
+TEST_F(OutputReaderTest, ZerosThatWereWrittenAreOutput) {
+  Begin();
+  Write(kRead, 0, std::string("a\0b", 3));
+  WriteIndex(kRead, {{record::kCutFrom | 1, 0, 10}, {record::kCutTo | 1, 3, 10}});
+  reader_->Tell(UpdateOf(kRead, 3));
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre(std::string("A0@0 a\0b", 8)));
 }
 
 }  // namespace
