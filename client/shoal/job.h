@@ -120,6 +120,8 @@ class JobSink {
   virtual void OnHostOver(int /*host*/, const absl::Status& /*reason*/) {}
   // The halt rule was met: what still runs is being ended (`now`), or waited for (`soon`).
   virtual void OnHalt(bool now);
+  // About every half second, for a sink that shows how time passes.
+  virtual void OnTick() {}
 };
 
 // The failure that a user is told of.

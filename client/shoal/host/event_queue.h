@@ -9,7 +9,7 @@
 //
 // Ownership:     the caller's; outlives the callbacks that push into it.
 // Thread-safety: thread-safe.
-// Blocking:      Take() waits for an item, or for the end of every source; the rest never blocks.
+// Blocking:      Take() and TakeFor() wait for an item, or for the end of every source; the rest never blocks.
 // Errors:        none.
 #ifndef SHOAL_CLIENT_SHOAL_HOST_EVENT_QUEUE_H_
 #define SHOAL_CLIENT_SHOAL_HOST_EVENT_QUEUE_H_
@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
 #include "common/mutex.h"
 #include "shoal/call.h"
 
@@ -67,6 +68,16 @@ class EventQueue {
     MutexLock lock(&mu_);
     mu_.Await([this]()
                   ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !entries_.empty() || living_ == 0; });
+    return std::exchange(entries_, {});
+  }
+
+  // The same, for `timeout` at most: nothing has come.
+  std::optional<std::vector<Entry>> TakeFor(absl::Duration timeout) {
+    MutexLock lock(&mu_);
+    const auto has_news = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      return !entries_.empty() || living_ == 0;
+    };
+    if (!mu_.AwaitWithTimeout(has_news, timeout)) return std::nullopt;
     return std::exchange(entries_, {});
   }
 

@@ -21,6 +21,7 @@ namespace {
 constexpr size_t kQueueBytes = size_t{32} << 20;
 // To an interrupt, besides the grace of the ranks: then the job goes on without the host.
 constexpr absl::Duration kAnswerTime = absl::Seconds(5);
+constexpr absl::Duration kTick = absl::Milliseconds(500);
 // For input that was read before the ranks were left to themselves.
 constexpr absl::Duration kTimeToPass = absl::Seconds(1);
 
@@ -293,7 +294,13 @@ void JobRun::Spawn(Member& member) {
 
 void JobRun::Pump(const std::function<bool()>& is_over) {
   while (!is_over()) {
-    for (Queue::Entry& event : queue_->Take()) {
+    std::optional<std::vector<Queue::Entry>> events = queue_->TakeFor(kTick);
+    if (BootTime::Now() - last_tick_ >= kTick) {
+      sink_->OnTick();
+      last_tick_ = BootTime::Now();
+    }
+    if (!events.has_value()) continue;
+    for (Queue::Entry& event : *events) {
       event.item();
       if (queue_->Taken(event)) members_[*event.source].output->Resume();
     }

@@ -17,6 +17,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/boot_time.h"
 #include "shoal/fleet.h"
 #include "shoal/host/event_queue.h"
 #include "shoal/job.h"
@@ -76,6 +77,7 @@ class JobRun {
   // The thread of Run().
   std::vector<Member> members_;  // by host; `session` only where there are ranks
   std::vector<Member*> active_;
+  BootTime last_tick_ = BootTime::Now();
   std::vector<v1::Ranks> ranks_;  // by host; each until it is sent
   JobState state_;
   size_t unanswered_starts_ = 0;

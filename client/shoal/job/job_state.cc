@@ -92,9 +92,7 @@ void JobState::Place(int number, const v1::Process& process) {
   const bool is_stalled = rank.process.output_error_number() != 0;
   if (is_stalled && !rank.is_stalled) sink_->OnOutputStalled(IdOf(number), rank.process);
   rank.is_stalled = is_stalled;
-  if (auto waiting = unplaced_.extract(process.id()); !waiting.empty()) {
-    for (const v1::ReadOutputResponse& frame : waiting.mapped()) GiveOut(number, frame);
-  }
+  GiveOutWaiting(number);
   if (HasEnded(rank.process)) NoteEnd(number);
   // With a signal they are being ended already, which the summary tells.
   const bool is_waited_for =
@@ -110,13 +108,25 @@ void JobState::Place(int number, const v1::Process& process) {
 void JobState::OnFrame(int host, v1::ReadOutputResponse frame) {
   static_cast<void>(host);
   auto known = rank_of_id_.find(frame.id());
-  if (known == rank_of_id_.end()) {
+  const bool is_told = known != rank_of_id_.end() && RankAt(known->second).is_started;
+  const bool has_ended = known != rank_of_id_.end() && RankAt(known->second).has_ended;
+  if (!is_told && !has_ended) {
     std::vector<v1::ReadOutputResponse>& waiting = unplaced_[frame.id()];
     waiting.push_back(std::move(frame));
     return;
   }
   GiveOut(known->second, frame);
   CompleteIfDone(known->second);
+}
+
+// What came before it was told that the rank is there: OnStarted() goes before its output.
+void JobState::GiveOutWaiting(int number) {
+  Rank& rank = RankAt(number);
+  if (!rank.is_started && !HasEnded(rank.process)) return;
+  auto waiting = unplaced_.extract(rank.process.id());
+  if (waiting.empty()) return;
+  if (!std::exchange(rank.is_started, true)) sink_->OnStarted(IdOf(number), rank.process);
+  for (const v1::ReadOutputResponse& frame : waiting.mapped()) GiveOut(number, frame);
 }
 
 void JobState::GiveOut(int rank, const v1::ReadOutputResponse& frame) {
@@ -326,6 +336,7 @@ void JobState::Lose(int number, const absl::Status& reason) {
     rank.host_status = reason;
     rank.process.set_state(v1::STATE_LOST);
     rank.process.mutable_exit()->mutable_unknown()->set_detail(std::string(reason.message()));
+    GiveOutWaiting(number);
     NoteEnd(number);
   }
   CompleteIfDone(number);

@@ -113,6 +113,7 @@ class JobState {
   const Rank& RankAt(int rank) const { return ranks_[static_cast<size_t>(rank)]; }
   std::optional<int> RankOf(int host, const v1::Process& process) const;
   void Place(int rank, const v1::Process& process);
+  void GiveOutWaiting(int number);
   void GiveOut(int rank, const v1::ReadOutputResponse& frame);
   void FailToStart(int rank, const v1::RequestError& error);
   void NoteEnd(int rank);

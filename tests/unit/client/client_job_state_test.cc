@@ -36,6 +36,18 @@ TEST_F(JobStateTest, OutputBeforeEverythingElseIsKept) {
   EXPECT_THAT(Heard(), ElementsAre("started 0 on 0 pid 100", "output 0 at 0 early"));
 }
 
+TEST_F(JobStateTest, OutputOfARankThatIsStillStartingWaitsUntilItsStartIsTold) {
+  v1::Process starting = Running(0, 1);
+  starting.set_state(v1::STATE_STARTING);
+  starting.clear_start_time();
+  starting.set_pid(0);
+  state().OnProcess(0, starting);
+  state().OnFrame(0, Frame(0, 0, "early"));
+  EXPECT_THAT(Heard(), IsEmpty());
+  state().OnProcess(0, Running(0, 2));
+  EXPECT_THAT(Heard(), ElementsAre("started 0 on 0 pid 100", "output 0 at 0 early"));
+}
+
 TEST_F(JobStateTest, ARankIsCompleteWhenItsLastByteWasGivenOut) {
   state().OnSpawned(0, Spawned(0, 1));
   v1::Process exited = Exited(0, 0);
