@@ -38,7 +38,7 @@ int RunStart(const std::vector<std::string>& flags, Invocation& invocation) {
   if (!fleet.ok()) return invocation.Fail(fleet.status());
   const v1::Host& facts = fleet->hosts()[0].facts;
   if (invocation.json()) {
-    Print(JsonLine(facts));
+    Print(HostLine(facts.name(), facts));
     return 0;
   }
   invocation.Note(absl::StrCat(
@@ -54,14 +54,14 @@ int RunStatus(Invocation& invocation) {
   const absl::StatusOr<bool> is_answering = IsAnswering(socket);
   if (!is_answering.ok()) return invocation.Fail(is_answering.status());
   if (!*is_answering) {
-    invocation.Note(absl::StrCat("no agent answers on unix:", socket, "."));
-    return kExitUnreachable;
+    return invocation.Fail(
+        absl::UnavailableError(absl::StrCat("no agent answers on unix:", socket)));
   }
   absl::StatusOr<Fleet> fleet = ConnectHere();
   if (!fleet.ok()) return invocation.Fail(fleet.status());
   const v1::Host& facts = fleet->hosts()[0].facts;
   if (invocation.json()) {
-    Print(JsonLine(facts));
+    Print(HostLine(facts.name(), facts));
     return 0;
   }
   Table table(
@@ -71,7 +71,7 @@ int RunStatus(Invocation& invocation) {
              absl::StrCat(facts.slots()), absl::StrCat(facts.live_processes()),
              absl::StrCat(facts.open_sessions()), FormatAge(absl::Now() - start),
              facts.state_dir()});
-  Print(table.Render(invocation.colours()));
+  Print(table.Render(invocation.look()));
   return 0;
 }
 

@@ -35,11 +35,11 @@ int Report(const std::vector<BulkAnswer>& answers,
   for (const BulkAnswer& answer : answers) {
     const v1::Process& process = answer.result.process();
     if (answer.result.has_error()) {
-      status = invocation.Fail(StatusOf(answer.result.error(), process));
+      status = invocation.Fail(StatusOf(answer.result.error(), process), SubjectOf(process));
     } else if (!invocation.json()) {
       Print(absl::StrCat(Pad(label(process), width), "  ", sentence(answer), "\n"));
     }
-    if (invocation.json()) Print(JsonLine(process));
+    if (invocation.json()) Print(ProcessLine(process));
   }
   return status;
 }

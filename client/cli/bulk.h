@@ -53,7 +53,8 @@ std::vector<BulkAnswer> CallForEach(
   size_t first_of_share = 0;
   for (size_t i = 0; i < shares.size(); ++i) {
     if (!responses[i].ok()) {
-      *status = invocation.Fail(responses[i].status());
+      *status =
+          invocation.Fail(responses[i].status(), {invocation.NameOf(*shares[i].host), "", ""});
       continue;
     }
     absl::flat_hash_map<absl::string_view, const Found*> members;

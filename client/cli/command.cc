@@ -21,8 +21,17 @@ CLI::App* AddCommand(Parser& parser, const std::string& name, const std::string&
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str()
       ->type_name("FORMAT");
+  AddQuiet(command, parser.invocation, "Say nothing on stderr but errors");
   command->footer("Examples:\n" + example);
   return command;
+}
+
+void AddQuiet(CLI::App* command, Invocation& invocation, const std::string& help) {
+  if (CLI::Option* known = command->get_option_no_throw("--quiet"); known != nullptr) {
+    known->description(help);
+  } else {
+    command->add_flag("-q,--quiet", invocation.quiet, help);
+  }
 }
 
 void AddSelector(CLI::App* command, SelectorArguments* arguments) {

@@ -30,7 +30,7 @@ struct Parser {
   Chosen& chosen;
 };
 
-// Declares `name` with -H and -o; `example`, indented lines, ends its --help.
+// Declares `name` with -H, -o and -q; `example`, indented lines, ends its --help.
 CLI::App* AddCommand(Parser& parser, const std::string& name, const std::string& description,
                      const std::string& example);
 
@@ -40,6 +40,9 @@ inline constexpr char kSelectorRules[] =
     "characters, at least 4; HOST/SELECTOR is about that host alone. Several select what any of "
     "them does; -l narrows that to what has the label. A name or an id that no process has is an "
     "error.\n";
+
+// -q, which silences what is no error, with a help of its own where it does more; again: the help alone.
+void AddQuiet(CLI::App* command, Invocation& invocation, const std::string& help);
 
 // As typed: SELECTOR… and -l.
 struct SelectorArguments {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "client/cli/exit_status.h"
+#include "client/cli/json.h"
 #include "client/cli/standard_output.h"
 #include "common/escape.h"
 #include "common/help_page.h"
@@ -37,6 +38,7 @@ void Declare(Parser& parser) {
       ->check(CLI::IsMember({"table", "json"}))
       ->capture_default_str()
       ->type_name("FORMAT");
+  AddQuiet(&app, parser.invocation, "Say nothing on stderr but errors");
   app.add_option("--tls-cert", parser.invocation.tls.cert_file,
                  "Certificate for TCP ($SHOAL_TLS_CERT, [tls] cert)")
       ->check(IsNotEmpty())
@@ -118,16 +120,34 @@ std::string OptionWithoutValue(const std::vector<std::string>& arguments, bool h
   return "";
 }
 
-int Complain(const CLI::App& app, const std::string& what) {
+// Whether JSON is asked for by words that could not be parsed.
+bool WantsJson(const std::vector<std::string>& arguments) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& word = arguments[i];
+    if (word == "-ojson" || word == "-o=json" || word == "--output=json") return true;
+    const bool takes_value = word == "-o" || word == "--output";
+    if (takes_value && i + 1 < arguments.size() && arguments[i + 1] == "json") return true;
+  }
+  return false;
+}
+
+std::string Complaint(const CLI::App& app, const std::string& what) {
   std::string command = "shoal";
   for (const CLI::App* sub : app.get_subcommands()) absl::StrAppend(&command, " ", sub->get_name());
   if (std::string word = UnknownCommand(app); !word.empty()) {
-    WriteError(absl::StrCat("shoal: there is no command \"", EscapeForMessage(word),
-                            "\"; `shoal --help` lists them.\n"));
-    return kExitUsage;
+    return absl::StrCat("there is no command \"", EscapeForMessage(word),
+                        "\"; `shoal --help` lists them.");
   }
-  WriteError(
-      absl::StrCat("shoal: ", EscapeForMessage(what, 1024), ". See `", command, " --help`.\n"));
+  return absl::StrCat(EscapeForMessage(what, 1024), ". See `", command, " --help`.");
+}
+
+int Complain(const CLI::App& app, const std::string& what,
+             const std::vector<std::string>& arguments) {
+  const std::string sentence = Complaint(app, what);
+  if (WantsJson(arguments)) {
+    Print(ErrorLine({}, absl::InvalidArgumentError(sentence), kExitUsage));
+  }
+  WriteError(absl::StrCat("shoal: ", sentence, "\n"));
   return kExitUsage;
 }
 
@@ -145,7 +165,7 @@ int RunWords(std::vector<std::string> arguments) {
     arguments.resize(separator);
   }
   if (std::string word = OptionWithoutValue(arguments, invocation.has_separator); !word.empty()) {
-    return Complain(app, absl::StrCat(word, ": the value is empty"));
+    return Complain(app, absl::StrCat(word, ": the value is empty"), arguments);
   }
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -156,12 +176,13 @@ int RunWords(std::vector<std::string> arguments) {
     Print(page.str());
     return status;
   } catch (const CLI::ParseError& error) {
-    return Complain(app, error.what());
+    return Complain(app, error.what(), arguments);
   }
   if (!chosen) {
     WriteError(app.help());
     return kExitUsage;
   }
+  if (invocation.quiet) SetQuiet();
   return chosen();
 }
 

@@ -24,7 +24,7 @@ absl::string_view Word(v1::Check::Result result) {
 }
 
 // One table of checks, then how to mend those that are not well. True if none failed.
-bool Diagnose(const std::string& name, const v1::Host& facts, bool colours) {
+bool Diagnose(const std::string& name, const v1::Host& facts, const TableLook& look) {
   bool well = true;
   Table table({"HOST", "CHECK", "RESULT", "DETAIL"});
   std::string remedies;
@@ -36,15 +36,15 @@ bool Diagnose(const std::string& name, const v1::Host& facts, bool colours) {
     absl::StrAppend(&remedies, "  ", check.name(), ": ", EscapeForMessage(check.remedy(), 1024),
                     "\n");
   }
-  Print(table.Render(colours));
+  Print(table.Render(look));
   if (!remedies.empty()) Print(absl::StrCat("To mend it on ", name, ":\n", remedies));
   return well;
 }
 
 int RunDoctor(Invocation& invocation) {
   if (invocation.NobodyIsHere()) {
-    invocation.Note("no agent is running on this machine; `shoal agent start` starts one.");
-    return kExitUnreachable;
+    return invocation.Fail(absl::UnavailableError(
+        "no agent is running on this machine; `shoal agent start` starts one"));
   }
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting();
   if (!fleet.ok()) return invocation.Fail(fleet.status());
@@ -53,16 +53,16 @@ int RunDoctor(Invocation& invocation) {
   int status = 0;
   for (const HostResult<v1::Host>& answer : answers) {
     if (!answer.result.ok()) {
-      status = invocation.Fail(answer.result.status());
+      status = invocation.Fail(answer.result.status(), {invocation.NameOf(*answer.host), "", ""});
       continue;
     }
     invocation.LearnName(*answer.host, answer.result->name());
     std::string name = invocation.NameOf(*answer.host);
     if (invocation.json()) {
       for (const v1::Check& check : answer.result->checks()) {
-        Print(JsonLineFrom(name, check));
+        Print(CheckLine(name, check));
       }
-    } else if (!Diagnose(name, *answer.result, invocation.colours()) && status == 0) {
+    } else if (!Diagnose(name, *answer.result, invocation.look()) && status == 0) {
       status = kExitFailure;
     }
   }

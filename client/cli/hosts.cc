@@ -11,6 +11,7 @@
 #include "client/cli/json.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/table.h"
+#include "client/cli/table_options.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 
@@ -38,34 +39,84 @@ std::vector<std::string> Row(const std::string& name, const v1::Host& facts, abs
           facts.has_boot_time() ? FormatAge(now - ToTime(true, facts.boot_time())) : "–"};
 }
 
-int RunHosts(Invocation& invocation) {
+// One host, as it answered.
+struct HostRow {
+  std::string name;
+  absl::StatusOr<v1::Host> facts;
+};
+
+const std::vector<std::string>& SortKeys() {
+  static const auto* const kKeys =
+      new std::vector<std::string>{"host", "slots", "free", "memory", "uptime", "load"};
+  return *kKeys;
+}
+
+int Free(const v1::Host& facts) { return std::max(0, facts.slots() - facts.live_processes()); }
+
+// What did not answer sorts before the rest.
+SortValue SortValueOf(const HostRow& row, const std::string& key) {
+  if (key == "host") return {0, row.name};
+  if (!row.facts.ok()) return {-1, ""};
+  if (key == "slots") return {row.facts->slots(), ""};
+  if (key == "free") return {Free(*row.facts), ""};
+  if (key == "memory") return {static_cast<double>(row.facts->memory_available_bytes()), ""};
+  if (key == "load") return {row.facts->load_1m(), ""};
+  return {-absl::ToDoubleSeconds(ToTime(true, row.facts->boot_time()) - absl::UnixEpoch()), ""};
+}
+
+void PrintTable(const std::vector<HostRow>& rows, const TableOptions& options, TableLook look) {
+  std::vector<std::string> columns = {"HOST", "SLOTS", "FREE", "LOAD", "MEMORY", "AGENT", "UPTIME"};
+  if (options.labels) columns.emplace_back("LABELS");
+  if (options.no_trunc) look.width = 0;
+  Table table(columns);
+  for (const HostRow& row : rows) {
+    if (!row.facts.ok()) {
+      table.Add({row.name, "–", "–", "–", "–", Reason(row.facts.status(), row.name)});
+      continue;
+    }
+    std::vector<std::string> cells = Row(row.name, *row.facts, absl::Now());
+    if (options.labels) cells.push_back(LabelsInTable(row.facts->labels()));
+    table.Add(std::move(cells));
+  }
+  Print(table.Render(look));
+}
+
+void PrintJson(const std::vector<HostRow>& rows) {
+  for (const HostRow& row : rows) {
+    const absl::Status& status = row.facts.status();
+    const absl::Status told(status.code(), Reason(status, row.name));
+    Print(row.facts.ok() ? HostLine(row.name, *row.facts)
+                         : ErrorLine({row.name, "", ""}, told, kExitUnreachable));
+  }
+}
+
+int RunHosts(const TableOptions& options, Invocation& invocation) {
   if (invocation.NobodyIsHere()) {
-    invocation.Note("no agent is running on this machine; `shoal agent start` starts one.");
-    return kExitUnreachable;
+    return invocation.Fail(absl::UnavailableError(
+        "no agent is running on this machine; `shoal agent start` starts one"));
   }
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting();
   if (!fleet.ok()) return invocation.Fail(fleet.status());
   auto answers = fleet->FanOut<v1::Host>(
       [](Host& host, Done<v1::Host> done) { host.GetFacts({}, std::move(done)); });
-  Table table({"HOST", "SLOTS", "FREE", "LOAD", "MEMORY", "AGENT", "UPTIME"});
+  std::vector<HostRow> rows;
   int status = 0;
-  for (const HostResult<v1::Host>& answer : answers) {
+  for (HostResult<v1::Host>& answer : answers) {
     if (answer.result.ok()) invocation.LearnName(*answer.host, answer.result->name());
-    std::string name = invocation.NameOf(*answer.host);
-    if (answer.result.ok()) {
-      if (invocation.json()) Print(JsonLine(*answer.result));
-      table.Add(Row(name, *answer.result, absl::Now()));
-      continue;
-    }
-    status = kExitUnreachable;
-    std::string reason = Reason(answer.result.status(), name);
-    if (invocation.json()) {
-      Print(absl::StrCat("{\"name\":", JsonQuote(name), ",\"error\":", JsonQuote(reason), "}\n"));
-    }
-    table.Add({name, "–", "–", "–", "–", reason});
+    if (!answer.result.ok()) status = kExitUnreachable;
+    rows.push_back({invocation.NameOf(*answer.host), std::move(answer.result)});
   }
+  SortRows(options.sort, SortValueOf, &rows);
   invocation.TellOneAgentTwice(*fleet);
-  if (!invocation.json()) Print(table.Render(invocation.colours()));
+  if (invocation.json()) {
+    PrintJson(rows);
+  } else if (invocation.quiet) {
+    for (const HostRow& row : rows) {
+      if (row.facts.ok()) Print(absl::StrCat(row.name, "\n"));
+    }
+  } else {
+    PrintTable(rows, options, invocation.look());
+  }
   return status;
 }
 
@@ -75,8 +126,13 @@ void AddHosts(Parser& parser) {
   CLI::App* command = AddCommand(
       parser, "hosts", "Show hosts: slots, load, memory, agent; exit 69 if one is unreachable",
       "  shoal -H node[1-3] hosts");
-  command->callback([&parser] {
-    parser.chosen = [&invocation = parser.invocation] { return RunHosts(invocation); };
+  AddQuiet(command, parser.invocation, "Print names of hosts that answer, and no more");
+  auto options = std::make_shared<TableOptions>();
+  AddTableOptions(command, options.get(), SortKeys());
+  command->callback([&parser, options] {
+    parser.chosen = [&invocation = parser.invocation, options] {
+      return RunHosts(*options, invocation);
+    };
   });
 }
 

@@ -55,7 +55,7 @@ int RunInspect(const InspectArguments& arguments, Invocation& invocation) {
   bool first = true;
   for (const Found& entry : lookup->found) {
     if (invocation.json()) {
-      Print(JsonLine(entry.process));
+      Print(ProcessLine(entry.process));
     } else {
       Print(absl::StrCat(first ? "" : "\n", Details(entry.process)));
     }

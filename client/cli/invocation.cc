@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -19,6 +20,8 @@
 #include "client/cli/host_names.h"
 #include "client/cli/names.h"
 #include "client/cli/private_agent.h"
+#include "client/cli/progress.h"
+#include "client/cli/raw_terminal.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/units.h"
 #include "client/cli/waiting_input.h"
@@ -40,6 +43,7 @@ bool AllAreUnix(const std::vector<HostAddress>& addresses) {
 }
 
 constexpr absl::Duration kNamePatience = absl::Seconds(5);
+constexpr char kHostOfError[] = "shoal/host";
 
 bool IsWrittenAsAddress(const HostAddress& address) {
   unsigned char bytes[sizeof(in6_addr)];
@@ -59,6 +63,11 @@ bool IsWrittenAsAddress(const HostAddress& address) {
 
 bool Invocation::colours() const {
   return std::getenv("NO_COLOR") == nullptr && isatty(STDOUT_FILENO) != 0;
+}
+
+TableLook Invocation::look() const {
+  const std::optional<v1::TerminalSize> size = SizeOfTerminal(STDOUT_FILENO);
+  return {colours(), size.has_value() ? static_cast<size_t>(size->columns()) : 0};
 }
 
 bool Invocation::NobodyIsHere() const {
@@ -153,17 +162,23 @@ absl::StatusOr<HostOptions> Invocation::OptionsForNetwork() {
   return options;
 }
 
-absl::StatusOr<Fleet> Invocation::Connect(std::vector<HostAddress> addresses, bool ask_facts) {
-  FleetOptions options;
-  options.ask_facts = ask_facts;
+absl::StatusOr<Fleet> Invocation::Connect(std::vector<HostAddress> addresses,
+                                          FleetOptions options) {
   if (!AllAreUnix(addresses)) {
     SHOAL_ASSIGN_OR_RETURN(options.host, OptionsForNetwork());
-    if (!options.host.credentials.has_certificate()) {
+    if (!options.host.credentials.has_certificate() && options.require_all) {
       SHOAL_RETURN_IF_ERROR(CheckThatNamesResolve(addresses));
     }
   }
+  std::optional<Progress> progress;
+  if (options.ask_facts) {
+    progress.emplace(
+        absl::StrCat("asking ", Count(static_cast<int64_t>(addresses.size()), "host")));
+  }
   absl::StatusOr<Fleet> fleet = Fleet::Connect(std::move(addresses), std::move(options));
+  progress.reset();
   if (!fleet.ok()) return fleet;
+  for (const FleetHost& entry : fleet->hosts()) ++called_so_[entry.host->name()];
   for (const FleetHost& entry : fleet->hosts()) LearnName(*entry.host, entry.facts.name());
   TellOneAgentTwice(*fleet);
   return fleet;
@@ -188,7 +203,36 @@ absl::StatusOr<Fleet> Invocation::ConnectForWork(bool ask_facts) {
     addresses.push_back(LocalAddress());
     SHOAL_RETURN_IF_ERROR(EnsureHere(addresses[0].unix_path, /*may_start=*/true));
   }
-  return Connect(std::move(addresses), ask_facts);
+  FleetOptions options;
+  const bool may_skip = skip_unreachable || min_hosts > 0;
+  options.ask_facts = ask_facts || may_skip;
+  options.require_all = !may_skip;
+  SHOAL_ASSIGN_OR_RETURN(Fleet fleet, Connect(std::move(addresses), std::move(options)));
+  SHOAL_RETURN_IF_ERROR(CheckEnough(fleet));
+  skipped_ = fleet.unreachable();
+  return fleet;
+}
+
+absl::Status Invocation::CheckEnough(const Fleet& fleet) const {
+  const int answered = static_cast<int>(fleet.hosts().size());
+  if (answered >= min_hosts) return absl::OkStatus();
+  std::vector<std::string> why;
+  for (const UnreachableHost& host : fleet.unreachable()) {
+    why.emplace_back(host.reason.message());
+  }
+  return absl::UnavailableError(absl::StrCat(Count(answered, "host"),
+                                             " answered, and --min-hosts asks for ", min_hosts,
+                                             why.empty() ? "" : ": ", absl::StrJoin(why, "; ")));
+}
+
+void Invocation::TellSkipped() {
+  for (const UnreachableHost& host : skipped_) {
+    const absl::Status left_out(host.reason.code(),
+                                absl::StrCat("left out: ", host.reason.message()));
+    if (json()) Print(ErrorLine({host.address.name, "", ""}, left_out, 0));
+    Note(ToSentence(left_out));
+  }
+  skipped_.clear();
 }
 
 absl::StatusOr<Fleet> Invocation::ConnectExisting(const Selection& selection) {
@@ -206,12 +250,17 @@ absl::StatusOr<Fleet> Invocation::ConnectExisting(const Selection& selection) {
       addresses.insert(addresses.begin(), here);
     }
   }
-  return Connect(std::move(addresses), /*ask_facts=*/false);
+  FleetOptions options;
+  options.ask_facts = false;
+  return Connect(std::move(addresses), std::move(options));
 }
 
 std::string Invocation::NameOf(const Host& host) const {
   auto known = own_names_.find(&host);
-  return known == own_names_.end() ? host.name() : known->second;
+  if (known == own_names_.end()) return host.name();
+  // Clones and containers may all call themselves the same.
+  const auto called = called_so_.find(known->second);
+  return called != called_so_.end() && called->second > 1 ? host.name() : known->second;
 }
 
 void Invocation::TellOneAgentTwice(const Fleet& fleet) {
@@ -244,7 +293,10 @@ void Invocation::LearnAgents(const Fleet& fleet) {
 
 void Invocation::LearnName(const Host& host, const std::string& own_name) {
   if (own_name.empty() || !IsWrittenAsAddress(host.address())) return;
-  own_names_[&host] = EscapeForMessage(own_name);
+  auto [known, is_new] = own_names_.emplace(&host, EscapeForMessage(own_name));
+  if (!is_new) return;
+  --called_so_[host.name()];
+  ++called_so_[known->second];
 }
 
 void Invocation::LearnNames(const Fleet& fleet) {
@@ -271,18 +323,34 @@ void Invocation::TellWaitingInput() {
 
 void Invocation::Note(absl::string_view sentence) const {
   FlushOutput();
-  WriteError(absl::StrCat("shoal: ", sentence, "\n"));
+  WriteNote(absl::StrCat("shoal: ", sentence, "\n"));
 }
 
-int Invocation::Fail(const absl::Status& status) {
+absl::Status Invocation::WithHost(absl::Status status, absl::string_view host) {
+  if (!status.ok()) status.SetPayload(kHostOfError, absl::Cord(host));
+  return status;
+}
+
+std::string Invocation::HostOf(const absl::Status& status) {
+  const absl::optional<absl::Cord> host = status.GetPayload(kHostOfError);
+  return host.has_value() ? std::string(*host) : "";
+}
+
+int Invocation::Fail(const absl::Status& status, Subject subject) {
   std::string sentence = ToSentence(status);
   if (absl::StrContains(status.message(), "does not resolve")) {
     absl::StatusOr<const Config*> config = LoadConfigOnce();
     std::string known = config.ok() ? (*config)->KnownHosts() : "";
     if (!known.empty()) absl::StrAppend(&sentence, " ", known, ".");
   }
-  Note(sentence);
-  return ExitStatusOf(status);
+  const int exit_status = ExitStatusOf(status);
+  if (json()) {
+    if (subject.host.empty()) subject.host = HostOf(status);
+    Print(ErrorLine(subject, status, exit_status));
+  }
+  FlushOutput();
+  WriteError(absl::StrCat("shoal: ", sentence, "\n"));
+  return exit_status;
 }
 
 }  // namespace shoal::cli

@@ -16,7 +16,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "client/cli/config.h"
+#include "client/cli/json.h"
 #include "client/cli/selection.h"
+#include "client/cli/table.h"
 #include "shoal/credentials.h"
 #include "shoal/fleet.h"
 
@@ -27,20 +29,26 @@ class Invocation {
   // Set by the parser.
   std::string hosts;             // -H, never empty if given; empty: SHOAL_HOSTS, else this machine
   std::string format = "table";  // -o
+  bool quiet = false;            // -q
   TlsFiles tls;
+  // run and start: hosts that cannot be reached are left out, if so many are left.
+  bool skip_unreachable = false;
+  int min_hosts = 0;  // 0: one
   // run and start: what stood behind "--".
   std::vector<std::string> words_after_separator;
   bool has_separator = false;
 
   bool json() const { return format == "json"; }
   bool colours() const;
+  // How tables look on our stdout: as wide as its terminal, if it is one.
+  TableLook look() const;
 
   // No host was named, and the agent of this machine does not answer.
   bool NobodyIsHere() const;
 
   // The hosts that were named, or this machine's agent, which is started if it is not there.
-  // `ask_facts` as in FleetOptions; every host has to answer then. UNAVAILABLE: there is no agent
-  // where $SHOAL_AGENT says.
+  // `ask_facts` as in FleetOptions; every host has to answer then, but for skip_unreachable. UNAVAILABLE: there is no
+  // agent where $SHOAL_AGENT says; or too few have answered.
   absl::StatusOr<Fleet> ConnectForWork(bool ask_facts);
   // The hosts that were named, those in front of a "/" in `selection`, or this machine's agent.
   // Sends nothing to the others; of this machine only the user's own agent is started, which finds
@@ -52,7 +60,7 @@ class Invocation {
   absl::StatusOr<HostOptions> OptionsForNetwork();
 
   // What a host is called in output: as it was written, if that was a name; of an address or a Unix
-  // socket the agent's own name, once it is known.
+  // socket the agent's own name, once it is known, unless another host is called so, too.
   std::string NameOf(const Host& host) const;
   // Says which hosts of `fleet` are two names of one agent, as far as the agents are known; each once.
   void TellOneAgentTwice(const Fleet& fleet);
@@ -64,15 +72,22 @@ class Invocation {
   // Asks the hosts of `fleet` for what LearnName() would want to know and does not.
   void LearnNames(const Fleet& fleet);
 
+  // Says which hosts were left out by skip_unreachable, and why; nothing if none was.
+  void TellSkipped();
+
   // Says, once, that bytes on stdin are given to no process. Called before and after the work: the
   // one who sends them may be slower than we are.
   void TellWaitingInput();
 
   // A sentence about shoal itself, on stderr.
   void Note(absl::string_view sentence) const;
-  // The same for an error, with what the configuration has to say to it; the exit status that goes
-  // with it.
-  int Fail(const absl::Status& status);
+  // The same for an error, with what the configuration has to say to it; for scripts also as a line of JSON about
+  // `subject`, else about the host of WithHost(). Not silenced by -q. The exit status that goes with it.
+  int Fail(const absl::Status& status, Subject subject = {});
+  // The error of an answer of this host.
+  static absl::Status WithHost(absl::Status status, absl::string_view host);
+  // The host of WithHost(); empty: none was given.
+  static std::string HostOf(const absl::Status& status);
 
  private:
   absl::StatusOr<const Config*> LoadConfigOnce();
@@ -81,10 +96,13 @@ class Invocation {
   std::vector<HostAddress> MergeOneAddress(std::vector<HostAddress> addresses) const;
   absl::StatusOr<std::vector<HostAddress>> Named();
   absl::Status EnsureHere(const std::string& socket, bool may_start);
-  absl::StatusOr<Fleet> Connect(std::vector<HostAddress> addresses, bool ask_facts);
+  absl::StatusOr<Fleet> Connect(std::vector<HostAddress> addresses, FleetOptions options);
+  absl::Status CheckEnough(const Fleet& fleet) const;
 
   std::optional<Config> config_;
   std::map<const Host*, std::string> own_names_;
+  std::map<std::string, int> called_so_;  // of how many hosts it is the name, if each has its own
+  std::vector<UnreachableHost> skipped_;
   std::set<const Host*> told_twice_;
   bool is_input_told_ = false;
 };

@@ -185,7 +185,20 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
       ->type_name("SPAN");
   command->add_flag("-t,--terminal", options->terminal,
                     "Give the process a terminal, of the size of this one");
+  command->add_flag("--merge-stderr", options->merge_stderr,
+                    "stderr into stdout, as 2>&1 has it: their order is exact, and they are told "
+                    "apart no more");
   command->prefix_command();
+}
+
+void AddHostBounds(CLI::App* command, Invocation& invocation) {
+  command->add_flag("--skip-unreachable", invocation.skip_unreachable,
+                    "Leave out hosts that cannot be reached, and name them at the end");
+  command
+      ->add_option("--min-hosts", invocation.min_hosts,
+                   "The same, if so many answer; else start nothing")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("N");
 }
 
 absl::StatusOr<std::vector<std::string>> CommandWords(const CLI::App& command,
@@ -231,6 +244,7 @@ absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
     if (limit != absl::InfiniteDuration()) *spec.mutable_time_limit() = FromSpan(limit);
   }
   if (options.terminal) SetTerminal(&spec);
+  if (options.merge_stderr) spec.mutable_output()->set_merge_stderr(true);
   if (options.descendants == "keep") spec.set_descendants(v1::DESCENDANT_POLICY_KEEP);
   if (!options.grace.empty()) {
     SHOAL_ASSIGN_OR_RETURN(absl::Duration grace, ParseFiniteSpan("--grace", options.grace));

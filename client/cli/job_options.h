@@ -31,6 +31,7 @@ struct JobOptions {
   std::string fork_wait;
   std::vector<std::string> ship;
   bool terminal = false;
+  bool merge_stderr = false;
   // Id of the process beside which it runs: environment and directory are that one's, but for `env` and `cwd`. Not an
   // option; empty: none.
   std::string beside;
@@ -41,6 +42,9 @@ struct JobOptions {
 };
 
 void AddJobOptions(CLI::App* command, JobOptions* options);
+
+// --skip-unreachable and --min-hosts.
+void AddHostBounds(CLI::App* command, Invocation& invocation);
 
 // The words behind "--", or those that stood in its place. INVALID_ARGUMENT: there are none.
 absl::StatusOr<std::vector<std::string>> CommandWords(const CLI::App& command,

@@ -1,27 +1,77 @@
-// Messages as lines of JSON.
+// The lines of -o json: one object each, of which schema.json beside this file tells every member.
 //
-// Thread-safety: thread-safe.
+// The field names are those of the protos. Every field is there: without a value it is zero, empty or null. Text is
+// text, and where bytes are no UTF-8 they stand in base64 under the key with "_base64" behind it; a SHA-256 is in
+// hexadecimal. Numbers are numbers, spans of time numbers of seconds, points of time RFC 3339 in UTC, values of enums
+// their names. `kind` is first.
+//
+// Ownership:     a value.
+// Thread-safety: as a plain value.
+// Blocking:      never blocks.
+// Errors:        none: what is no UTF-8 where the protos demand it is replaced.
 #ifndef SHOAL_CLIENT_CLI_JSON_H_
 #define SHOAL_CLIENT_CLI_JSON_H_
 
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "google/protobuf/message.h"
+#include "shoal/v1/host_service.pb.h"
+#include "shoal/v1/process.pb.h"
 
 namespace shoal::cli {
 
-// The protobuf mapping with the field names of the protos, on one line with its newline. Fields at
-// their default are absent; bytes are base64.
-std::string JsonLine(const google::protobuf::Message& message);
+// What a line is about; empty and absent: it is about no host, or no process.
+struct Subject {
+  std::string host;
+  std::string id;
+  std::string name;
+  std::optional<int> rank = std::nullopt;
+};
+Subject SubjectOf(const v1::Process& process);
 
-// The same object with the member "host" in front; for messages that do not say where they come
-// from.
-std::string JsonLineFrom(absl::string_view host, const google::protobuf::Message& message);
+// Makes one line, member by member; a member that is there already is replaced in its place.
+class JsonLine {
+ public:
+  explicit JsonLine(absl::string_view kind);
+  ~JsonLine();
+  JsonLine(JsonLine&&) noexcept;
 
-// `text` as a JSON string with its quotes; bytes that are not UTF-8 and control characters escaped
-// as for a message.
-std::string JsonQuote(absl::string_view text);
+  // host, id, name and rank.
+  JsonLine& About(const Subject& subject);
+  JsonLine& Text(absl::string_view key, absl::string_view bytes);
+  JsonLine& TextOrNull(absl::string_view key, absl::string_view bytes);  // null: it is empty
+  JsonLine& Number(absl::string_view key, int64_t number);
+  JsonLine& Numbers(absl::string_view key, const std::vector<int>& numbers);
+  JsonLine& Texts(absl::string_view key, const std::vector<std::string>& texts);
+  JsonLine& Seconds(absl::string_view key, double seconds);
+  JsonLine& Flag(absl::string_view key, bool flag);
+  JsonLine& Null(absl::string_view key);
+  // Every field of `message` as a member of its own.
+  JsonLine& Fields(const google::protobuf::Message& message);
+  // `message` as one member; null: there is none.
+  JsonLine& Object(absl::string_view key, const google::protobuf::Message* message);
+
+  // With its newline.
+  std::string ToString() const;
+
+ private:
+  struct Members;
+  std::unique_ptr<Members> members_;
+};
+
+// The lines of kind "process", "host", "check" and "error". An error has the status code's name, the sentence that is
+// told of it, and the exit status that goes with it. `story`: what `why` tells of it, null without.
+std::string ProcessLine(const v1::Process& process, absl::string_view story = "");
+std::string HostLine(absl::string_view called, const v1::Host& host);
+std::string CheckLine(absl::string_view host, const v1::Check& check);
+std::string ErrorLine(const Subject& subject, const absl::Status& status, int exit_status,
+                      const v1::StartFailure* start_failure = nullptr);
 
 }  // namespace shoal::cli
 

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/cli/progress.h"
 #include "client/cli/raw_terminal.h"
 #include "client/cli/standard_output.h"
 #include "common/mutex.h"
@@ -32,6 +33,7 @@ struct Saying {
 }  // namespace
 
 void DieBySignal(int number) {
+  EraseProgress();
   RawTerminal::Restore();
   const rlimit no_core = {0, 0};
   setrlimit(RLIMIT_CORE, &no_core);

@@ -79,7 +79,6 @@ void Take(Question& question, Invocation& invocation,
       invocation.TellOneAgentTwice(*first->second, *question.host);
     }
     if (!is_new) continue;
-    invocation.LearnName(*question.host, process.host());
     process.set_host(invocation.NameOf(*question.host));
     found->push_back({question.host, std::move(process)});
   }
@@ -97,6 +96,11 @@ absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& select
     }
   }
   Ask(options.live_usage, &questions);
+  // Before any is called by it: two may have the same.
+  for (const Question& question : questions) {
+    if (!question.answer.ok() || question.answer->empty()) continue;
+    invocation.LearnName(*question.host, question.answer->front().host());
+  }
   Lookup lookup;
   absl::flat_hash_map<std::string, const Host*> seen;
   for (Question& question : questions) {
@@ -104,8 +108,10 @@ absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& select
     if (absl::IsInvalidArgument(question.answer.status())) return question.answer.status();
     if (question.answer.ok()) {
       Take(question, invocation, &seen, &lookup.found);
-    } else if (lookup.failures.empty() || lookup.failures.back() != question.answer.status()) {
-      lookup.failures.push_back(question.answer.status());
+    } else if (lookup.failures.empty() ||
+               lookup.failures.back().message() != question.answer.status().message()) {
+      lookup.failures.push_back(
+          Invocation::WithHost(question.answer.status(), invocation.NameOf(*question.host)));
     }
   }
   if (options.must_match && lookup.failures.empty()) {

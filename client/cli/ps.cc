@@ -1,7 +1,4 @@
 // `shoal ps`: the processes of each host as a table.
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -15,44 +12,62 @@
 #include "client/cli/lookup.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/table.h"
+#include "client/cli/table_options.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/escape.h"
+#include "common/ids.h"
 #include "shoal/outcome.h"
 
 namespace shoal::cli {
 namespace {
 
-constexpr size_t kCommandBytes = 60;
+constexpr size_t kCommandBytes = 60;  // where there is no terminal that says how wide it is
+constexpr size_t kMostCommandBytes = size_t{1} << 20;
 
 struct PsArguments {
   SelectorArguments selector;
   bool all = false;
+  TableOptions table;
 };
 
-// Since when it is in its state, as far as the agent says.
-std::string Since(const v1::Process& process, absl::Time now) {
+// By what --sort knows, in order of the columns.
+const std::vector<std::string>& SortKeys() {
+  static const auto* const kKeys = new std::vector<std::string>{
+      "name", "id", "host", "pid", "state", "since", "command", "cpu", "rss"};
+  return *kKeys;
+}
+
+// How long it has been in its state, as far as the agent says.
+absl::Duration Since(const v1::Process& process, absl::Time now) {
   absl::Time begin = ToTime(true, process.create_time());
   if (process.has_start_time()) begin = ToTime(true, process.start_time());
   if (HasEnded(process) && process.has_exit_time()) begin = ToTime(true, process.exit_time());
-  return FormatAge(now - begin);
+  return now - begin;
 }
 
-// The share of one core that it had since it started.
-std::string CpuShare(const v1::Process& process, absl::Time now) {
+// The share of one core, negative if it is not known, that it had since it started.
+double CpuShare(const v1::Process& process, absl::Time now) {
   absl::Duration age = now - ToTime(process.has_start_time(), process.start_time());
-  if (!process.has_live_usage() || age <= absl::ZeroDuration()) return "–";
-  double share = absl::FDivDuration(ToSpan(process.live_usage().cpu_time()), age) * 100;
-  return absl::StrFormat("%.*f%%", share < 10 ? 1 : 0, share);
+  if (!process.has_live_usage() || age <= absl::ZeroDuration()) return -1;
+  return absl::FDivDuration(ToSpan(process.live_usage().cpu_time()), age) * 100;
 }
 
-// Room for the last column on a terminal.
-size_t CommandWidth() {
-  winsize size = {};
-  if (isatty(STDOUT_FILENO) == 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) {
-    return kCommandBytes;
-  }
-  return std::max<size_t>(20, size.ws_col > 70 ? size.ws_col - 70u : 0u);
+std::string CpuInTable(const v1::Process& process, absl::Time now) {
+  const double share = CpuShare(process, now);
+  return share < 0 ? "–" : absl::StrFormat("%.*f%%", share < 10 ? 1 : 0, share);
+}
+
+SortValue SortValueOf(const v1::Process& process, const std::string& key, absl::Time now) {
+  if (key == "id") return {0, process.id()};
+  if (key == "host") return {0, process.host()};
+  if (key == "pid") return {process.pid(), ""};
+  if (key == "state") return {0, StateWord(process)};
+  if (key == "since") return {absl::ToDoubleSeconds(Since(process, now)), ""};
+  if (key == "command") return {0, CommandLine(process, kMostCommandBytes)};
+  if (key == "cpu") return {CpuShare(process, now), ""};
+  if (key == "rss") return {static_cast<double>(process.live_usage().rss_bytes()), ""};
+  return {process.has_rank() ? process.rank() : 0, process.name()};
 }
 
 bool IsForked(const Found& entry) { return !entry.process.forked_from().empty(); }
@@ -83,15 +98,17 @@ void AddMembers(const v1::LiveUsage& usage, const std::vector<std::string>& row,
   if (more > 0) add("…", absl::StrCat("and ", more, " more"));
 }
 
-void PrintTable(const std::vector<Found>& found, bool colours) {
+void PrintTable(const std::vector<Found>& found, const PsArguments& arguments, TableLook look) {
   const bool with_parents = std::any_of(found.begin(), found.end(), IsForked);
   std::vector<std::string> columns = {"NAME",  "ID",  "HOST", "PID",    "STATE",
                                       "SINCE", "CPU", "RSS",  "COMMAND"};
   if (with_parents) columns.insert(columns.end() - 1, "FROM");
+  if (arguments.table.labels) columns.insert(columns.end() - 1, "LABELS");
+  if (arguments.table.no_trunc) look.width = 0;
   Table table(columns);
   absl::Time now = absl::Now();
-  size_t id_length = ShownIdLength(found);
-  size_t command_width = CommandWidth();
+  const size_t id_length = arguments.table.no_trunc ? kIdLength : ShownIdLength(found);
+  const bool is_cut_here = look.width == 0 && !arguments.table.no_trunc;
   for (const Found& entry : found) {
     const v1::Process& process = entry.process;
     const bool lives = !HasEnded(process);
@@ -102,15 +119,18 @@ void PrintTable(const std::vector<Found>& found, bool colours) {
         process.host(),
         process.pid() == 0 || left ? "–" : absl::StrCat(process.pid()),
         StateWord(process),
-        Since(process, now),
-        lives ? CpuShare(process, now) : "–",
+        FormatAge(Since(process, now)),
+        lives ? CpuInTable(process, now) : "–",
         lives && process.has_live_usage() ? FormatBytes(process.live_usage().rss_bytes()) : "–",
-        CommandLine(process, command_width)};
+        CommandLine(process, is_cut_here ? kCommandBytes : kMostCommandBytes)};
     if (with_parents) row.insert(row.end() - 1, From(process, found, id_length));
+    if (arguments.table.labels) {
+      row.insert(row.end() - 1, LabelsInTable(process.spec().labels()));
+    }
     table.Add(row);
     if (left) AddMembers(process.live_usage(), row, &table);
   }
-  Print(table.Render(colours));
+  Print(table.Render(look));
 }
 
 bool IsShown(const v1::Process& process, const PsArguments& arguments, bool selected) {
@@ -132,10 +152,18 @@ int RunPs(const PsArguments& arguments, Invocation& invocation) {
   for (Found& entry : lookup->found) {
     if (IsShown(entry.process, arguments, !selection->empty())) shown.push_back(std::move(entry));
   }
+  SortRows(
+      arguments.table.sort,
+      [now = absl::Now()](const Found& entry, const std::string& key) {
+        return SortValueOf(entry.process, key, now);
+      },
+      &shown);
   if (invocation.json()) {
-    for (const Found& entry : shown) Print(JsonLine(entry.process));
+    for (const Found& entry : shown) Print(ProcessLine(entry.process));
+  } else if (invocation.quiet) {
+    for (const Found& entry : shown) Print(absl::StrCat(entry.process.id(), "\n"));
   } else if (!shown.empty() || lookup->failures.empty()) {
-    PrintTable(shown, invocation.colours());
+    PrintTable(shown, arguments, invocation.look());
   }
   int status = 0;
   for (const absl::Status& failure : lookup->failures) status = invocation.Fail(failure);
@@ -146,9 +174,12 @@ int RunPs(const PsArguments& arguments, Invocation& invocation) {
 
 void AddPs(Parser& parser) {
   auto arguments = std::make_shared<PsArguments>();
-  CLI::App* command = AddCommand(parser, "ps", "List processes: name, PID, host, state",
-                                 "  shoal -H node[1-3] ps\n  shoal ps -a 'web-*'");
+  CLI::App* command =
+      AddCommand(parser, "ps", "List processes: name, PID, host, state",
+                 "  shoal -H node[1-3] ps\n  shoal ps -a 'web-*'\n  shoal ps --sort=-rss");
   command->add_flag("-a,--all", arguments->all, "Ended ones, too");
+  AddQuiet(command, parser.invocation, "Print ids alone, and nothing on stderr but errors");
+  AddTableOptions(command, &arguments->table, SortKeys());
   AddSelector(command, &arguments->selector);
   command->callback([&parser, arguments] {
     parser.chosen = [&invocation = parser.invocation, arguments] {

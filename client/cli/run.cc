@@ -57,12 +57,14 @@ void AddRun(Parser& parser) {
       "  shoal run -n 4 -- sh -c 'echo rank $SHOAL_RANK of $SHOAL_WORLD_SIZE'\n"
       "  shoal -H node[1-16] run --per-host 1 --gather -- uname -r");
   AddJobOptions(command, &arguments->job);
+  AddHostBounds(command, parser.invocation);
   auto* tag =
       command
           ->add_option("--tag", arguments->tag,
                        "What stands before each line: {rank}, {local_rank}, {host}, {stream}")
           ->type_name("TEMPLATE");
-  command->add_flag("--no-tag", arguments->no_tag, "Bytes as they come")->excludes(tag);
+  command->add_flag("--no-tag", arguments->no_tag, "Whole lines without a tag, as --tag '' has it")
+      ->excludes(tag);
   command->add_flag("--raw", arguments->raw, kRawHelp);
   command->add_flag("--gather", arguments->gather, "Equal answers of many as one line, at the end");
   command->add_option("--halt", arguments->halt, "never, or now|soon,fail|success|done=N|P%")
@@ -79,6 +81,7 @@ void AddRun(Parser& parser) {
   AddAttachedOptions(command, arguments.get());
   command->callback([&parser, arguments, command] {
     arguments->has_session_ttl = command->count("--session-ttl") > 0;
+    arguments->has_tag = command->count("--tag") > 0;
     if (arguments->job.terminal && !arguments->job.has_counts()) arguments->job.count = 1;
     parser.chosen = [&invocation = parser.invocation, arguments, command] {
       return RunAttached(*arguments, *command, invocation);

@@ -19,6 +19,7 @@ struct RunArguments {
   // Name or id of the process to run beside, as typed; empty: on hosts that are named.
   std::string beside;
   std::string tag;
+  bool has_tag = false;  // --tag was given, be it empty
   bool no_tag = false;
   bool raw = false;
   bool gather = false;

@@ -14,6 +14,7 @@
 #include "client/cli/input_choice.h"
 #include "client/cli/leaving.h"
 #include "client/cli/one_process.h"
+#include "client/cli/progress.h"
 #include "client/cli/run_report.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/suspending.h"
@@ -80,12 +81,14 @@ absl::StatusOr<RunSinkOptions> MakeSinkOptions(const RunArguments& arguments, co
   options.colours = invocation.colours();
   if (!arguments.raw) options.shows_controls = IsTerminal;
   int world = std::accumulate(counts.begin(), counts.end(), 0);
-  options.tagged = !options.json && !arguments.no_tag && (world > 1 || !arguments.tag.empty());
+  // Of several also without a tag: their lines are not torn.
+  options.tagged = !options.json && (world > 1 || arguments.has_tag);
   auto several =
       std::count_if(counts.begin(), counts.end(), [](int count) { return count > 0; }) > 1;
   options.tag = TagTemplate::Default(several);
-  if (!arguments.tag.empty()) {
+  if (arguments.has_tag || arguments.no_tag) {
     SHOAL_ASSIGN_OR_RETURN(options.tag, TagTemplate::Parse(arguments.tag));
+    if (arguments.tag.empty()) options.colours = false;
   }
   return options;
 }
@@ -176,6 +179,7 @@ absl::Status RunJob::Ship(const Fleet& fleet, const std::vector<int>& counts,
   for (size_t i = 0; i < counts.size(); ++i) {
     if (counts[i] > 0) hosts.push_back(fleet.hosts()[i].host);
   }
+  const Progress progress(DescribeShipping(files_, hosts.size()));
   SHOAL_ASSIGN_OR_RETURN(std::vector<v1::ShippedFile> shipped, ShipAll(hosts, files_));
   spec->mutable_files()->Assign(shipped.begin(), shipped.end());
   return absl::OkStatus();
@@ -235,13 +239,13 @@ int RunJob::FinishLeft(const JobResult& result, const RunSink& sink) {
   const std::optional<int64_t> input_at = terminal_->LetGo();
   for (const HostLeft& left : job_->Left()) {
     if (left.is_detached) continue;
-    WriteError(absl::StrCat("\r\nshoal: ", process.host(), " has not said that ", process.name(),
-                            " goes on; else it ends in ", session_ttl_, ".\n"));
+    WriteNote(absl::StrCat("\r\nshoal: ", process.host(), " has not said that ", process.name(),
+                           " goes on; else it ends in ", session_ttl_, ".\n"));
     return kExitUnreachable;
   }
-  WriteError(TellDetached(process, result.is_input_passed,
-                          result.is_input_passed ? input_at : std::nullopt,
-                          sink.shown(0, v1::STREAM_KIND_STDOUT)));
+  WriteNote(TellDetached(process, result.is_input_passed,
+                         result.is_input_passed ? input_at : std::nullopt,
+                         sink.shown(0, v1::STREAM_KIND_STDOUT)));
   return 0;
 }
 
@@ -271,6 +275,13 @@ absl::StatusOr<int> RunJob::Go() {
     MutexLock lock(&names_mu_);
     host_names_ = options.host_names;
   }
+  std::optional<Progress> progress;
+  options.host_patience = spec.host_patience;
+  options.on_progress = [&progress](const std::string& text) {
+    if (progress.has_value()) progress->Set(text);
+  };
+  // Who types is not written over.
+  if (stdin_ == nullptr || isatty(STDIN_FILENO) == 0) progress.emplace("starting");
   RunSink sink(std::move(options));
   RunFacts facts;
   facts.halt = spec.halt;
@@ -281,6 +292,7 @@ absl::StatusOr<int> RunJob::Go() {
   interrupts_.Deliver([this](int number) { OnSignal(number); });
   if (stdin_ == nullptr) invocation_.TellWaitingInput();
   absl::StatusOr<JobResult> ended = job_->Run();
+  progress.reset();
   interrupts_.Over();
   if (terminal_ != nullptr) terminal_->link().GiveBack();
   if (absl::IsCancelled(ended.status()) && first_signal_ != 0) return EndedBy(first_signal_);
@@ -295,9 +307,11 @@ absl::StatusOr<int> RunJob::Go() {
   if (result.detached && terminal_ != nullptr && terminal_->is_left()) {
     return FinishLeft(result, sink);
   }
-  std::string report = ReportRun(result, facts);
-  if (facts.end_signal != SIGPIPE) WriteError(report);
   const int status = RunExitStatus(result, facts);
+  if (invocation_.json()) Print(SummaryLine(result, facts, status));
+  FlushOutput();
+  if (facts.end_signal != SIGPIPE) WriteNote(ReportRun(result, facts));
+  invocation_.TellSkipped();
   const bool is_ended_by_signal = facts.end_signal != 0 && status == 128 + facts.end_signal;
   return is_ended_by_signal ? EndedBy(facts.end_signal) : status;
 }

@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "client/cli/exit_status.h"
 #include "client/cli/host_names.h"
+#include "client/cli/json.h"
 #include "client/cli/start_error.h"
 #include "client/cli/table.h"
 #include "client/cli/units.h"
@@ -106,7 +107,7 @@ std::string TableOfFailures(const JobResult& result, const RunFacts& facts) {
     if (++shown > kMostRows) break;
     table.Add({facts.host_names[static_cast<size_t>(key.first)], key.second, FoldRanks(ranks)});
   }
-  std::string text = table.Render(/*colours=*/false);
+  std::string text = table.Render({});
   if (ranks_of.size() > kMostRows)
     absl::StrAppend(&text, "and ", ranks_of.size() - kMostRows, " more lines\n");
   return text;
@@ -231,6 +232,38 @@ std::string ReportRun(const JobResult& result, const RunFacts& facts) {
   text += DescribeKept(result);
   if (!single) text += TableOfFailures(result, facts) + Summarize(result, facts);
   return text;
+}
+
+std::string SummaryLine(const JobResult& result, const RunFacts& facts, int exit_status) {
+  std::vector<int> failed_ranks;
+  for (const RankId& rank : result.failures) failed_ranks.push_back(rank.rank);
+  std::vector<std::string> left;
+  std::vector<std::string> unproven;
+  for (const HostSurvivors& host : result.survivors) {
+    left.insert(left.end(), host.process_ids.begin(), host.process_ids.end());
+    if (!host.status.ok()) unproven.push_back(host.host);
+  }
+  JsonLine line("summary");
+  line.Number("world_size", result.world_size)
+      .Number("succeeded", result.succeeded)
+      .Number("failed", result.failed)
+      .Number("failed_to_start", result.failed_to_start)
+      .Number("unknown", result.unknown)
+      .Number("ended_by_us", result.ended_by_us)
+      .Seconds("elapsed", absl::ToDoubleSeconds(result.elapsed))
+      .Flag("halted", result.halted)
+      .Flag("interrupted", result.interrupted)
+      .Flag("detached", result.detached)
+      .Numbers("failed_ranks", failed_ranks)
+      .Texts("survivor_ids", left)
+      .Texts("unproven_hosts", unproven)
+      .Number("exit_status", exit_status);
+  if (!result.first_failure.has_value())
+    return line.Null("first_failed_rank").Null("reason").ToString();
+  const JobFailure& failure = *result.first_failure;
+  return line.Number("first_failed_rank", failure.rank.rank)
+      .Text("reason", HowItFailed(failure, facts))
+      .ToString();
 }
 
 int RunExitStatus(const JobResult& result, const RunFacts& facts) {

@@ -26,6 +26,9 @@ struct RunFacts {
 // everything.
 std::string ReportRun(const JobResult& result, const RunFacts& facts);
 
+// The same for scripts, as a line of JSON of kind "summary".
+std::string SummaryLine(const JobResult& result, const RunFacts& facts, int exit_status);
+
 // The exit status of the first failing rank (124 at its time limit); 128 + signal when interrupted before any failed; 69 if
 // a host was lost; 1 if something is left though nothing failed.
 int RunExitStatus(const JobResult& result, const RunFacts& facts);

@@ -4,13 +4,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/cli/gather.h"
+#include "client/cli/exit_status.h"
 #include "client/cli/json.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/table.h"
+#include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/escape.h"
 #include "common/status.h"
+#include "shoal/outcome.h"
 
 namespace shoal::cli {
 namespace {
@@ -19,10 +21,6 @@ constexpr absl::string_view kColours[] = {"\033[36m", "\033[33m", "\033[35m",
                                           "\033[32m", "\033[34m", "\033[31m"};
 constexpr absl::string_view kPlain = "\033[0m";
 
-absl::string_view NameOf(v1::StreamKind stream) {
-  return stream == v1::STREAM_KIND_STDERR ? "stderr" : "stdout";
-}
-
 }  // namespace
 
 RunSink::RunSink(RunSinkOptions options)
@@ -30,16 +28,16 @@ RunSink::RunSink(RunSinkOptions options)
       host_names_(options_.host_names),
       tagger_({.tag = options_.tagged, .shows_controls = options_.shows_controls},
               [this](int rank, v1::StreamKind stream) { return TagOf(rank, stream); }) {
-  int world = 0;
   int most = 1;
   for (size_t host = 0; host < options_.counts.size(); ++host) {
-    first_ranks_.push_back(world);
-    world += options_.counts[host];
+    first_ranks_.push_back(world_);
+    world_ += options_.counts[host];
     most = std::max(most, options_.counts[host]);
   }
-  is_single_ = world == 1;
+  is_single_ = world_ == 1;
   MeasureNames();
-  widths_.rank = absl::StrCat(world - 1).size();
+  if (options_.gather) gathered_.emplace(world_);
+  widths_.rank = absl::StrCat(world_ - 1).size();
   widths_.local_rank = absl::StrCat(most - 1).size();
 }
 
@@ -51,7 +49,8 @@ size_t RunSink::HostOf(int rank) const {
 std::string RunSink::TagOf(int rank, v1::StreamKind stream) const {
   size_t host = HostOf(rank);
   std::string tag = options_.tag.Render(
-      {rank, rank - first_ranks_[host], host_names_[host], std::string(NameOf(stream))}, widths_);
+      {rank, rank - first_ranks_[host], host_names_[host], std::string(NameOfStream(stream))},
+      widths_);
   if (!options_.colours) return tag;
   return absl::StrCat(kColours[static_cast<size_t>(rank) % std::size(kColours)], tag, kPlain);
 }
@@ -61,6 +60,18 @@ void RunSink::Write(v1::StreamKind stream, absl::string_view bytes) {
   if (stream == v1::STREAM_KIND_STDERR ? ForwardError(bytes) : WriteOutput(bytes)) return;
   broken_ = true;
   options_.on_broken_output();
+}
+
+void RunSink::Say(absl::string_view text) {
+  if (!IsQuiet()) Write(v1::STREAM_KIND_STDERR, absl::StrCat("shoal: ", text, "\n"));
+}
+
+Subject RunSink::SubjectOf(int rank) const {
+  const auto known = subjects_.find(rank);
+  Subject subject = known == subjects_.end() ? Subject() : known->second;
+  subject.host = HostName(static_cast<int>(HostOf(rank)));
+  subject.rank = rank;
+  return subject;
 }
 
 void RunSink::MeasureNames() {
@@ -78,7 +89,8 @@ void RunSink::LearnName(int host, const std::string& own_name) {
 
 void RunSink::OnStarted(RankId rank, const v1::Process& process) {
   LearnName(rank.host, process.host());
-  ids_[rank.rank] = process.id();
+  ++started_;
+  subjects_[rank.rank] = {"", process.id(), process.name()};
   options_.on_started(rank, process);
 }
 
@@ -91,14 +103,11 @@ void RunSink::OnOutput(RankId rank, v1::StreamKind stream, int64_t offset, absl:
   if (broken_) return;
   offsets_[{rank.rank, stream}] = offset + static_cast<int64_t>(data.size());
   if (options_.json) {
-    v1::ReadOutputResponse frame;
-    frame.set_id(ids_[rank.rank]);
-    frame.set_stream(stream);
-    frame.set_offset(offset);
-    frame.set_data(data.data(), data.size());
-    Write(v1::STREAM_KIND_STDOUT, JsonLineFrom(HostName(rank.host), frame));
-  } else if (options_.gather && stream == v1::STREAM_KIND_STDOUT) {
-    gathered_[rank.rank].append(data.data(), data.size());
+    std::string lines;
+    frames_.Data(SubjectOf(rank.rank), stream, offset, data, &lines);
+    Write(v1::STREAM_KIND_STDOUT, lines);
+  } else if (gathered_.has_value() && stream == v1::STREAM_KIND_STDOUT) {
+    gathered_->Add(rank.rank, data);
   } else if (!options_.tagged) {
     Write(stream, data);
   } else {
@@ -109,18 +118,24 @@ void RunSink::OnOutput(RankId rank, v1::StreamKind stream, int64_t offset, absl:
 }
 
 void RunSink::OnGap(RankId rank, v1::StreamKind stream, const v1::Gap& gap) {
-  Write(v1::STREAM_KIND_STDERR,
-        absl::StrCat("shoal: rank ", rank.rank, ": bytes ", gap.from(), " to ", gap.to(), " of ",
-                     NameOf(stream), " were dropped.\n"));
+  std::string lines;
+  if (options_.json) {
+    frames_.Gap(SubjectOf(rank.rank), stream, gap, &lines);
+    Write(v1::STREAM_KIND_STDOUT, lines);
+  } else if (options_.tagged) {
+    tagger_.Insert(rank.rank, stream, absl::StrCat("[", DescribeGap(stream, gap), "]"), &lines);
+    Write(stream, lines);
+  } else {
+    Say(absl::StrCat("rank ", rank.rank, ": ", DescribeGap(stream, gap), "."));
+  }
 }
 
 void RunSink::OnDescendants(RankId rank, const v1::Process& process) {
   constexpr int kMost = 8;
   if (++told_descendants_ > kMost) return;
-  Write(v1::STREAM_KIND_STDERR,
-        absl::StrCat("shoal: rank ", rank.rank, " on ", HostName(rank.host),
-                     " has ended and is waited for. ", DescribeDescendants(process),
-                     " (--grace); Ctrl-C ends them now.\n"));
+  Say(absl::StrCat("rank ", rank.rank, " on ", HostName(rank.host),
+                   " has ended and is waited for. ", DescribeDescendants(process),
+                   " (--grace); Ctrl-C ends them now."));
 }
 
 // Once for a host: its disk is the same for all.
@@ -129,61 +144,72 @@ void RunSink::OnOutputStalled(RankId rank, const v1::Process& process) {
   const absl::Status why =
       ErrnoStatus(process.output_error_number(),
                   absl::StrCat("output of rank ", rank.rank, " cannot be written"));
-  Write(v1::STREAM_KIND_STDERR,
-        absl::StrCat("shoal: ", HostName(rank.host), ": ", why.message(),
-                     "; it is tried again until it can, or Ctrl-C ends the run.\n"));
+  Say(absl::StrCat(HostName(rank.host), ": ", why.message(),
+                   "; it is tried again until it can, or Ctrl-C ends the run."));
 }
 
 void RunSink::OnInputLost(int rank, const absl::Status& reason) {
   const std::string what =
       rank < 0 ? "" : absl::StrCat("the input of rank ", rank, " was not written: ");
   options_.on_input_lost();
-  WriteError(absl::StrCat("shoal: ", what, reason.message(), ".\n"));
+  WriteNote(absl::StrCat("shoal: ", what, reason.message(), ".\n"));
 }
 
 void RunSink::OnComplete(RankId rank, const v1::Process& process) {
   for (v1::StreamKind stream : {v1::STREAM_KIND_STDOUT, v1::STREAM_KIND_STDERR}) {
     std::string lines;
     if (options_.tagged) tagger_.Flush(rank.rank, stream, &lines);
-    Write(stream, lines);
+    if (options_.json) frames_.Flush(SubjectOf(rank.rank), stream, &lines);
+    Write(options_.json ? v1::STREAM_KIND_STDOUT : stream, lines);
   }
   if (process.output_error_number() != 0) {
-    Write(v1::STREAM_KIND_STDERR,
-          absl::StrCat("shoal: ", HostName(rank.host), ": rank ", rank.rank,
-                       " was ended with output that could not be written; that is dropped.\n"));
+    Say(absl::StrCat(HostName(rank.host), ": rank ", rank.rank,
+                     " was ended with output that could not be written; that is dropped."));
   }
-  ids_.erase(rank.rank);
+  ++ended_;
+  subjects_.erase(rank.rank);
+  if (gathered_.has_value() && !Succeeded(process)) {
+    gathered_->SetEnd(rank.rank, DescribeEnd(process));
+  }
   if (!options_.json) return;
   v1::Process named = process;
   named.set_host(HostName(rank.host));
-  Write(v1::STREAM_KIND_STDOUT, JsonLine(named));
+  Write(v1::STREAM_KIND_STDOUT, ProcessLine(named));
 }
 
 void RunSink::OnFailedToStart(RankId rank, const v1::RequestError& error) {
-  if (options_.json) Write(v1::STREAM_KIND_STDOUT, JsonLineFrom(HostName(rank.host), error));
+  if (!options_.json) return;
+  const v1::StartFailure* failure = error.has_start_failure() ? &error.start_failure() : nullptr;
+  const absl::Status status = StatusOfAnswer(error.code(), error.message());
+  Write(v1::STREAM_KIND_STDOUT,
+        ErrorLine(SubjectOf(rank.rank), status, ExitStatusOf(status), failure));
 }
 
 void RunSink::OnHostLost(int host, const absl::Status& reason) {
-  Write(v1::STREAM_KIND_STDERR,
-        absl::StrCat("shoal: ", HostName(host), ": the connection broke (",
-                     EscapeForMessage(reason.message(), 512), "); trying again.\n"));
+  lost_since_[host] = BootTime::Now();
+  Say(absl::StrCat(HostName(host), ": the connection broke (",
+                   EscapeForMessage(reason.message(), 512), "); trying again."));
   TellPlaces(host);
 }
 
 void RunSink::OnHostRegained(int host) {
-  Write(v1::STREAM_KIND_STDERR, absl::StrCat("shoal: ", HostName(host), ": connected again.\n"));
+  lost_since_.erase(host);
+  Say(absl::StrCat(HostName(host), ": connected again."));
 }
 
 void RunSink::OnNotContinued(int host, const absl::Status& reason) {
-  Write(v1::STREAM_KIND_STDERR,
-        absl::StrCat("shoal: ", HostName(host), ": what was stopped could not be continued (",
-                     EscapeForMessage(reason.message(), 512),
-                     "); `shoal signal CONT --scope tree` does it.\n"));
+  Say(absl::StrCat(HostName(host), ": what was stopped could not be continued (",
+                   EscapeForMessage(reason.message(), 512),
+                   "); `shoal signal CONT --scope tree` does it."));
 }
 
 void RunSink::OnHostOver(int host, const absl::Status& reason) {
-  Write(v1::STREAM_KIND_STDERR, absl::StrCat("shoal: ", HostName(host), ": ",
-                                             EscapeForMessage(reason.message(), 512), ".\n"));
+  lost_since_.erase(host);
+  if (options_.json) {
+    Write(v1::STREAM_KIND_STDOUT,
+          ErrorLine({HostName(host), "", ""}, reason, ExitStatusOf(reason)));
+  }
+  Say(absl::StrCat(HostName(host), ": ", EscapeForMessage(reason.message(), 512), "."));
   TellPlaces(host);
 }
 
@@ -191,21 +217,44 @@ void RunSink::TellPlaces(int host) {
   constexpr int kMost = 8;
   int told = 0;
   for (const auto& [key, offset] : offsets_) {
-    auto id = ids_.find(key.first);
-    if (id == ids_.end() || HostOf(key.first) != static_cast<size_t>(host)) continue;
+    auto subject = subjects_.find(key.first);
+    if (subject == subjects_.end() || HostOf(key.first) != static_cast<size_t>(host)) continue;
     if (++told > kMost) break;
     const std::string of_rank = is_single_ ? "" : absl::StrCat(" of rank ", key.first);
-    Write(v1::STREAM_KIND_STDERR,
-          absl::StrCat("shoal: ", NameOf(key.second), of_rank, " is read up to byte ", offset,
-                       " of ", HostName(host), "/", id->second, "\n"));
+    Say(absl::StrCat(NameOfStream(key.second), of_rank, " is read up to byte ", offset, " of ",
+                     HostName(host), "/", subject->second.id));
   }
 }
 
-void RunSink::WriteGathered() {
-  std::vector<RankAnswer> answers;
-  for (const auto& [rank, text] : gathered_) {
-    answers.push_back({rank, host_names_[HostOf(rank)], text});
+void RunSink::OnTick() {
+  std::string out;
+  std::string err;
+  if (options_.tagged) tagger_.Tick(v1::STREAM_KIND_STDOUT, &out);
+  if (options_.tagged) tagger_.Tick(v1::STREAM_KIND_STDERR, &err);
+  Write(v1::STREAM_KIND_STDOUT, out);
+  Write(v1::STREAM_KIND_STDERR, err);
+  options_.on_progress(DescribeProgress());
+}
+
+std::string RunSink::DescribeProgress() const {
+  if (!lost_since_.empty()) {
+    const auto& [host, since] = *lost_since_.begin();
+    const absl::Duration silent = absl::Floor(BootTime::Now() - since, absl::Seconds(1));
+    const absl::Duration left = options_.host_patience - silent;
+    const size_t more = lost_since_.size() - 1;
+    return absl::StrCat(
+        HostName(host), " not heard of for ", FormatSpan(silent),
+        left < absl::InfiniteDuration() ? absl::StrCat(", given up in ", FormatSpan(left)) : "",
+        more > 0 ? absl::StrCat("; so ", Count(static_cast<int64_t>(more), "other"), "") : "");
   }
+  if (started_ == 0) return absl::StrCat("starting ", Count(world_, "process", "es"));
+  return absl::StrCat(started_ - std::min(started_, ended_), " of ", world_, " running, ", ended_,
+                      " ended");
+}
+
+void RunSink::WriteGathered() {
+  std::vector<RankAnswer> answers = gathered_->Take();
+  for (RankAnswer& answer : answers) answer.host = host_names_[HostOf(answer.rank)];
   const bool shows_controls =
       options_.shows_controls && options_.shows_controls(v1::STREAM_KIND_STDOUT);
   Write(v1::STREAM_KIND_STDOUT, RenderGathered(answers, shows_controls));
@@ -215,7 +264,7 @@ void RunSink::Finish() {
   std::string lines;
   if (options_.tagged) tagger_.FlushAll(&lines);
   Write(v1::STREAM_KIND_STDOUT, lines);
-  if (options_.gather) WriteGathered();
+  if (gathered_.has_value()) WriteGathered();
 }
 
 }  // namespace shoal::cli

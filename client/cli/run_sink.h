@@ -10,12 +10,16 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "client/cli/gather.h"
+#include "client/cli/json_frames.h"
 #include "client/cli/tag_template.h"
+#include "common/boot_time.h"
 #include "shoal/job.h"
 #include "shoal/line_tagger.h"
 
@@ -29,7 +33,7 @@ struct RunSinkOptions {
   std::vector<int> counts;  // ranks by host
   TagTemplate tag;
   bool tagged = true;
-  bool gather = false;  // stdout is kept until TakeGathered()
+  bool gather = false;  // stdout is kept until Finish()
   bool json = false;
   bool colours = false;
   // Of tagged lines of this stream; null: control characters pass.
@@ -39,6 +43,9 @@ struct RunSinkOptions {
   std::function<void(const std::vector<JobLease>&)> on_opened = [](const auto&) {};
   std::function<void(RankId, const v1::Process&)> on_started = [](RankId, const auto&) {};
   std::function<void()> on_input_lost = [] {};
+  // What the job is doing, for a terminal.
+  std::function<void(const std::string&)> on_progress = [](const auto&) {};
+  absl::Duration host_patience = absl::InfiniteDuration();  // of the job
 };
 
 class RunSink : public JobSink {
@@ -59,6 +66,7 @@ class RunSink : public JobSink {
   void OnHostRegained(int host) override;
   void OnNotContinued(int host, const absl::Status& reason) override;
   void OnHostOver(int host, const absl::Status& reason) override;
+  void OnTick() override;
 
   // One past the newest byte that was given out of this rank.
   int64_t shown(int rank, v1::StreamKind stream) const;
@@ -72,6 +80,10 @@ class RunSink : public JobSink {
   void LearnName(int host, const std::string& own_name);
   void MeasureNames();
   void Write(v1::StreamKind stream, absl::string_view bytes);
+  // "shoal: TEXT" on stderr, but for -q.
+  void Say(absl::string_view text);
+  Subject SubjectOf(int rank) const;
+  std::string DescribeProgress() const;
   void WriteGathered();
   // The byte of HOST/ID from which the output of a host's processes can be read on.
   void TellPlaces(int host);
@@ -84,12 +96,18 @@ class RunSink : public JobSink {
   bool is_single_ = false;        // there is one rank
   TagTemplate::Widths widths_;
   LineTagger tagger_;
-  std::map<int, std::string> gathered_;                        // by rank
-  std::map<int, std::string> ids_;                             // of ranks that are not complete
+  JsonFrames frames_;
+  std::optional<GatheredAnswers> gathered_;
+  std::map<int, Subject> subjects_;                            // of ranks that are not complete
   std::map<std::pair<int, v1::StreamKind>, int64_t> offsets_;  // by rank and stream
   int told_descendants_ = 0;                                   // of so many ranks
   std::set<int> full_hosts_;  // that output cannot be written there is told
   bool broken_ = false;       // stdout is; nothing is kept or written any more
+  // For the progress.
+  int world_ = 0;
+  int started_ = 0;
+  int ended_ = 0;
+  std::map<int, BootTime> lost_since_;  // by host
 };
 
 }  // namespace shoal::cli

@@ -8,6 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "client/cli/units.h"
 #include "common/crew.h"
 #include "common/escape.h"
 #include "common/mutex.h"
@@ -96,6 +97,13 @@ std::string ProgramThere(const std::string& program, const std::vector<ShipFile>
     if (Normal(file.local_path) == Normal(program)) return absl::StrCat("./", file.path);
   }
   return program;
+}
+
+std::string DescribeShipping(const std::vector<ShipFile>& files, size_t hosts) {
+  const auto more = static_cast<int64_t>(files.size()) - 1;
+  return absl::StrCat("sending ", files.front().path,
+                      more > 0 ? absl::StrCat(" and ", Count(more, "more file")) : "", " to ",
+                      Count(static_cast<int64_t>(hosts), "host"));
 }
 
 absl::StatusOr<std::vector<v1::ShippedFile>> ShipAll(

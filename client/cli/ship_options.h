@@ -30,6 +30,9 @@ std::string ProgramThere(const std::string& program, const std::vector<ShipFile>
 absl::StatusOr<std::vector<v1::ShippedFile>> ShipAll(
     const std::vector<std::shared_ptr<Host>>& hosts, const std::vector<ShipFile>& files);
 
+// "sending sim and 2 more files to 4 hosts".
+std::string DescribeShipping(const std::vector<ShipFile>& files, size_t hosts);
+
 }  // namespace shoal::cli
 
 #endif  // SHOAL_CLIENT_CLI_SHIP_OPTIONS_H_

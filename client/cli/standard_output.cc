@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <string>
@@ -12,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "client/cli/exit_status.h"
+#include "client/cli/progress.h"
 #include "client/cli/raw_terminal.h"
 #include "common/status.h"
 
@@ -26,6 +28,8 @@ struct Output {
   int error = 0;        // of the write that failed
 };
 
+std::atomic<bool> is_quiet = false;
+
 Output& TheOutput() {
   static auto* const output = new Output;
   return *output;
@@ -33,6 +37,7 @@ Output& TheOutput() {
 
 // All of `bytes`, over partial writes; 0, or the errno of the write that failed.
 int WriteAll(int fd, absl::string_view bytes) {
+  const ProgressPause pause(fd, bytes);
   while (!bytes.empty()) {
     ssize_t written = write(fd, bytes.data(), bytes.size());
     if (written >= 0) {
@@ -72,6 +77,7 @@ bool IsTerminal(v1::StreamKind stream) {
 
 void BeginOutput() {
   TheOutput() = Output();
+  is_quiet = false;
   signal(SIGPIPE, SIG_IGN);
 }
 
@@ -98,6 +104,13 @@ void WriteError(absl::string_view bytes) {
     WriteAll(STDERR_FILENO, absl::StrReplaceAll(bytes, {{"\n", "\r\n"}}));
   }
 }
+
+void WriteNote(absl::string_view bytes) {
+  if (!is_quiet) WriteError(bytes);
+}
+
+void SetQuiet() { is_quiet = true; }
+bool IsQuiet() { return is_quiet; }
 
 bool ForwardError(absl::string_view bytes) {
   bool has_reader = WriteAll(STDERR_FILENO, bytes) != EPIPE;

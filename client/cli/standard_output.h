@@ -35,6 +35,11 @@ bool FlushOutput();
 bool WriteOutput(absl::string_view bytes);
 // To stderr; thread-safe.
 void WriteError(absl::string_view bytes);
+// The same for what a command says about itself beside its errors: nothing, once SetQuiet() was called (-q), since our
+// stderr may be that of the processes, too.
+void WriteNote(absl::string_view bytes);
+void SetQuiet();
+bool IsQuiet();
 // What processes wrote to their stderr. False where stdout has lost its reader, too: `2>&1 | head`.
 bool ForwardError(absl::string_view bytes);
 

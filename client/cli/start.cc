@@ -1,6 +1,7 @@
 // `shoal start`: processes that outlive this command.
 #include <cerrno>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -14,11 +15,13 @@
 #include "client/cli/json.h"
 #include "client/cli/leaving.h"
 #include "client/cli/lookup.h"
+#include "client/cli/progress.h"
 #include "client/cli/ship_options.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/start_error.h"
 #include "client/cli/starting.h"
 #include "client/cli/table.h"
+#include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/ids.h"
 #include "common/signals.h"
@@ -33,6 +36,7 @@ absl::Status ShipTo(const std::vector<ShipFile>& files, std::vector<Share>* shar
   if (files.empty()) return absl::OkStatus();
   std::vector<std::shared_ptr<Host>> hosts;
   for (const Share& share : *shares) hosts.push_back(share.host);
+  const Progress progress(DescribeShipping(files, hosts.size()));
   absl::StatusOr<std::vector<v1::ShippedFile>> shipped = ShipAll(hosts, files);
   if (!shipped.ok()) return shipped.status();
   for (Share& share : *shares) {
@@ -67,7 +71,7 @@ absl::StatusOr<std::vector<Share>> MakeShares(const JobOptions& options,
   return shares;
 }
 
-void PrintTable(const std::vector<Found>& started, bool colours) {
+void PrintTable(const std::vector<Found>& started, const TableLook& look) {
   Table table({"NAME", "ID", "HOST", "PID", "STATE"});
   size_t id_length = ShownIdLength(started);
   for (const Found& entry : started) {
@@ -75,7 +79,30 @@ void PrintTable(const std::vector<Found>& started, bool colours) {
     table.Add({process.name(), process.id().substr(0, id_length), process.host(),
                absl::StrCat(process.pid()), StateWord(process)});
   }
-  Print(table.Render(colours));
+  Print(table.Render(look));
+}
+
+// Of a process that was not started.
+struct Complaint {
+  StartError error;
+  v1::RequestError answer;
+  std::string host;
+};
+
+// One sentence where several would say the same one after the other; for scripts an object each.
+void Complain(const std::vector<Complaint>& complaints, const Invocation& invocation) {
+  for (size_t i = 0; i < complaints.size(); ++i) {
+    const StartError& error = complaints[i].error;
+    const v1::RequestError& answer = complaints[i].answer;
+    if (invocation.json()) {
+      Print(ErrorLine({complaints[i].host, "", ""}, StatusOfAnswer(answer.code(), error.sentence),
+                      error.exit_status,
+                      answer.has_start_failure() ? &answer.start_failure() : nullptr));
+    }
+    if (i > 0 && complaints[i - 1].error.sentence == error.sentence) continue;
+    FlushOutput();
+    WriteError(absl::StrCat("shoal: ", error.sentence, "\n"));
+  }
 }
 
 // Prints what was started, complains about what was not; the exit status.
@@ -91,11 +118,11 @@ int Report(const Fleet& fleet, const std::vector<Share>& shares,
   if (!all_started) invocation.LearnNames(fleet);
   if (all_started && shares.size() > 1) invocation.LearnAgents(fleet);
   std::vector<Found> started;
-  std::vector<std::string> complaints;
+  std::vector<Complaint> complaints;
   int status = 0;
   for (size_t i = 0; i < shares.size(); ++i) {
     if (!answers[i].ok()) {
-      status = invocation.Fail(answers[i].status());
+      status = invocation.Fail(answers[i].status(), {invocation.NameOf(*shares[i].host), "", ""});
       continue;
     }
     if (answers[i]->results().empty()) {
@@ -111,17 +138,18 @@ int Report(const Fleet& fleet, const std::vector<Share>& shares,
       }
       StartError error =
           ExplainStartError(result.error(), program, invocation.NameOf(*shares[i].host));
-      if (complaints.empty() || complaints.back() != error.sentence)
-        complaints.push_back(error.sentence);
       status = error.exit_status;
+      complaints.push_back({std::move(error), result.error(), invocation.NameOf(*shares[i].host)});
     }
   }
   if (invocation.json()) {
-    for (const Found& entry : started) Print(JsonLine(entry.process));
+    for (const Found& entry : started) Print(ProcessLine(entry.process));
+  } else if (invocation.quiet) {
+    for (const Found& entry : started) Print(absl::StrCat(entry.process.id(), "\n"));
   } else if (!started.empty()) {
-    PrintTable(started, invocation.colours());
+    PrintTable(started, invocation.look());
   }
-  for (const std::string& complaint : complaints) invocation.Note(complaint);
+  Complain(complaints, invocation);
   return status;
 }
 
@@ -152,7 +180,10 @@ int StartAndReport(const Fleet& fleet, std::vector<Share> shares, const std::str
     if (!left.empty()) SayAtOnce("leaving; " + TellStarted(left, names));
     DieBySignal(number);
   });
+  std::optional<Progress> progress(
+      absl::StrCat("starting on ", Count(static_cast<int64_t>(names.size()), "host")));
   std::vector<Starting::Answer> answers = starting->Run();
+  progress.reset();
   interrupts.Over();
   if (int number = starting->interrupted_by(); number != 0) {
     return ReportInterrupt(number, starting->Left(), names, invocation);
@@ -189,6 +220,7 @@ int RunStart(const StartArguments& arguments, const CLI::App& command, Invocatio
   invocation.TellWaitingInput();
   const int status =
       StartAndReport(*fleet, *std::move(shares), (*words)[0], invocation, interrupts);
+  invocation.TellSkipped();
   invocation.TellWaitingInput();
   return status;
 }
@@ -204,8 +236,10 @@ void AddStart(Parser& parser) {
                  "  shoal start --name web -- python3 -m http.server 8000\n"
                  "  shoal -H @studio start --name render --per-core -- ./render --serve");
   AddJobOptions(command, &arguments->job);
+  AddHostBounds(command, parser.invocation);
   command->add_flag("--stdin", arguments->has_stdin,
                     "Keep the input of the process open, for `shoal input`");
+  AddQuiet(command, parser.invocation, "Print ids alone, and nothing on stderr but errors");
   command->callback([&parser, arguments, command] {
     parser.chosen = [&invocation = parser.invocation, arguments, command] {
       return RunStart(*arguments, *command, invocation);

@@ -1,9 +1,11 @@
 // `shoal stop`: ends processes with everything that they started.
 #include <memory>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/bulk.h"
 #include "client/cli/command.h"
+#include "client/cli/progress.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/signals.h"
@@ -71,6 +73,9 @@ int RunStop(const StopArguments& arguments, Invocation& invocation) {
   if (!lookup.ok()) return invocation.Fail(lookup.status());
   DropWhatIsOver(*selection, &*lookup);
   int unreached = 0;
+  std::optional<Progress> progress;
+  progress.emplace(
+      absl::StrCat("ending ", Count(static_cast<int64_t>(lookup->found.size()), "process", "es")));
   std::vector<BulkAnswer> answers = CallForEach<v1::TerminateResponse>(
       *lookup, invocation, &unreached,
       [&](const HostShare& share, Done<v1::TerminateResponse> done) {
@@ -80,6 +85,7 @@ int RunStop(const StopArguments& arguments, Invocation& invocation) {
         if (!arguments.grace.empty()) *request.mutable_grace() = FromSpan(*grace);
         share.host->Terminate(std::move(request), {}, std::move(done));
       });
+  progress.reset();
   if (answers.empty() && unreached == 0) invocation.Note("nothing that was selected is running.");
   int status = Report(answers, DescribeStop, invocation);
   return status != 0 ? status : unreached;

@@ -38,6 +38,20 @@ size_t DisplayWidth(absl::string_view text) {
   return width;
 }
 
+std::string CutToWidth(absl::string_view text, size_t width) {
+  if (DisplayWidth(text) <= width) return std::string(text);
+  size_t bytes = 0;
+  size_t taken = 1;  // for the mark
+  while (bytes < text.size()) {
+    const Utf8Character none = {static_cast<uint8_t>(text[bytes]), 1};
+    const Utf8Character character = FirstCharacter(text.substr(bytes)).value_or(none);
+    if (taken + WidthOf(character.code) > width) break;
+    taken += WidthOf(character.code);
+    bytes += character.bytes;
+  }
+  return absl::StrCat(text.substr(0, bytes), "…");
+}
+
 std::string Pad(absl::string_view text, size_t width) {
   size_t has = DisplayWidth(text);
   return absl::StrCat(text, std::string(width > has ? width - has : 0, ' '));
@@ -53,22 +67,53 @@ void Table::Add(std::vector<std::string> row) {
   rows_.push_back(std::move(row));
 }
 
-std::string Table::Render(bool colours) const {
+// Of each column, so that a line has at most `most` of them.
+std::vector<size_t> Table::Widths(size_t most) const {
   std::vector<size_t> widths;
   for (const auto& row : rows_) {
     widths.resize(std::max(widths.size(), row.size()));
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], DisplayWidth(row[i]));
   }
+  size_t wide = (widths.size() - 1) * kGap;
+  for (size_t width : widths) wide += width;
+  const auto least = [this](size_t column) {
+    const bool has_heading = column < rows_[0].size();
+    return std::max(kLeastColumn, has_heading ? DisplayWidth(rows_[0][column]) : 0);
+  };
+  const auto narrow = [&](size_t column, size_t to) {
+    const size_t width =
+        std::max({to, least(column), widths[column] - std::min(widths[column], wide - most)});
+    if (width >= widths[column]) return false;
+    wide -= widths[column] - width;
+    widths[column] = width;
+    return true;
+  };
+  if (most == 0 || wide <= most) return widths;
+  narrow(widths.size() - 1, 0);
+  while (wide > most) {
+    // The widest one, down to the next.
+    const auto widest = std::max_element(widths.begin(), widths.end());
+    size_t next = 0;
+    for (size_t width : widths) next = width < *widest ? std::max(next, width) : next;
+    if (!narrow(static_cast<size_t>(widest - widths.begin()), next)) break;
+  }
+  return widths;
+}
+
+std::string Table::Render(const TableLook& look) const {
+  const std::vector<size_t> widths = Widths(look.width);
   std::string out;
   for (size_t r = 0; r < rows_.size(); ++r) {
     const auto& row = rows_[r];
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
-      absl::StrAppend(&line, Pad(row[i], i + 1 < row.size() ? widths[i] + kGap : 0));
+      const bool is_last = i + 1 == row.size();
+      const std::string cell = CutToWidth(row[i], widths[i]);
+      absl::StrAppend(&line, Pad(cell, is_last ? 0 : widths[i] + kGap));
     }
     line.resize(line.find_last_not_of(' ') + 1);
-    absl::StrAppend(&out, colours && r == 0 ? "\033[1m" : "", line,
-                    colours && r == 0 ? "\033[0m" : "", "\n");
+    const bool is_bold = look.colours && r == 0;
+    absl::StrAppend(&out, is_bold ? "\033[1m" : "", line, is_bold ? "\033[0m" : "", "\n");
   }
   return out;
 }

@@ -16,9 +16,21 @@ namespace shoal::cli {
 // Asian ones count as two.
 size_t DisplayWidth(absl::string_view text);
 
+// `text`, or its front with "…" behind it, in at most `width` columns. REQUIRES: width > 0
+std::string CutToWidth(absl::string_view text, size_t width);
+
 // `text` followed by spaces up to `width` columns; PadLeft puts them in front.
 std::string Pad(absl::string_view text, size_t width);
 std::string PadLeft(absl::string_view text, size_t width);
+
+struct TableLook {
+  bool colours = false;  // the heading in bold
+  size_t width = 0;      // columns that there are; 0: as many as it takes
+};
+
+// Lines are cut to fit: first what stands in the last column, then in the widest ones, with "…" at the end of a cell.
+// No column becomes narrower than kLeastColumn and its heading, so a table of many may still be wider than `width`.
+inline constexpr size_t kLeastColumn = 12;
 
 class Table {
  public:
@@ -29,10 +41,12 @@ class Table {
   void Add(std::vector<std::string> row);
   bool empty() const { return rows_.size() == 1; }
 
-  // One line per row without spaces at its end; the heading in bold if `colours`.
-  std::string Render(bool colours) const;
+  // One line per row without spaces at its end.
+  std::string Render(const TableLook& look) const;
 
  private:
+  std::vector<size_t> Widths(size_t most) const;
+
   std::vector<std::vector<std::string>> rows_;  // the heading first
 };
 

@@ -8,6 +8,11 @@
 #include "common/escape.h"
 
 namespace shoal::cli {
+namespace {
+
+constexpr absl::string_view kKnownFields = "{rank}, {local_rank}, {host} and {stream}";
+
+}  // namespace
 
 absl::StatusOr<TagTemplate::Field> TagTemplate::FieldOf(absl::string_view name) {
   if (name == "rank") return Field::kRank;
@@ -15,15 +20,18 @@ absl::StatusOr<TagTemplate::Field> TagTemplate::FieldOf(absl::string_view name) 
   if (name == "host") return Field::kHost;
   if (name == "stream") return Field::kStream;
   return absl::InvalidArgumentError(
-      absl::StrCat("--tag: there is no {", EscapeForMessage(name),
-                   "}; known are {rank}, {local_rank}, {host} and {stream}"));
+      absl::StrCat("--tag: there is no {", EscapeForMessage(name), "}; known are ", kKnownFields));
 }
 
 absl::StatusOr<TagTemplate> TagTemplate::Parse(absl::string_view text) {
   TagTemplate result;
   while (!text.empty()) {
-    size_t open = text.find('{');
-    size_t close = open == absl::string_view::npos ? open : text.find('}', open);
+    const size_t open = text.find('{');
+    const size_t close = open == absl::string_view::npos ? open : text.find('}', open);
+    if (open != absl::string_view::npos && close == absl::string_view::npos) {
+      return absl::InvalidArgumentError(absl::StrCat("--tag: ", EscapeForMessage(text.substr(open)),
+                                                     " has no }; known are ", kKnownFields));
+    }
     Piece piece;
     piece.text =
         absl::StrReplaceAll(text.substr(0, close == absl::string_view::npos ? close : open),

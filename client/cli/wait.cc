@@ -1,11 +1,13 @@
 // `shoal wait`: waits for the end of processes, and ends as they did.
 #include <memory>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/bulk.h"
 #include "client/cli/command.h"
 #include "client/cli/exit_status.h"
+#include "client/cli/progress.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/span.h"
@@ -62,16 +64,21 @@ int RunWait(const WaitArguments& arguments, Invocation& invocation) {
   int unreached = 0;
   for (const absl::Status& failure : lookup->failures) unreached = invocation.Fail(failure);
   std::vector<HostShare> shares = ByHost(lookup->found);
+  std::optional<Progress> progress;
+  progress.emplace(absl::StrCat(
+      "waiting for ", Count(static_cast<int64_t>(lookup->found.size()), "process", "es")));
   std::vector<absl::StatusOr<v1::WaitResponse>> responses =
       FanOut<v1::WaitResponse>(shares.size(), [&](size_t i, Done<v1::WaitResponse> done) {
         v1::WaitRequest request;
         *request.mutable_selector() = shares[i].selector;
         shares[i].host->Wait(std::move(request), options, std::move(done));
       });
+  progress.reset();
   std::vector<BulkAnswer> answers;
   for (size_t i = 0; i < shares.size(); ++i) {
     if (!responses[i].ok()) {
-      unreached = invocation.Fail(responses[i].status());
+      unreached =
+          invocation.Fail(responses[i].status(), {invocation.NameOf(*shares[i].host), "", ""});
       continue;
     }
     for (v1::Process& process : *responses[i]->mutable_processes()) {

@@ -50,6 +50,7 @@ class Watcher {
   void Subscribe(size_t host, v1::Selector selector);
   void Tell(const News& news);
   void TellProcess(size_t host, const v1::Process& process);
+  void TellInJson(size_t host, const v1::WatchResponse& event);
   std::string NameOf(size_t host) const { return invocation_.NameOf(*fleet_.hosts()[host].host); }
 
   const Fleet& fleet_;
@@ -57,6 +58,7 @@ class Watcher {
   Invocation& invocation_;
   std::vector<bool> synced_;                 // by host
   std::map<std::string, std::string> told_;  // by id: the last line without its time
+  std::map<std::string, Subject> known_;     // by id; for what is deleted
   int status_ = 0;
   EventQueue<News> queue_;
   std::vector<std::unique_ptr<Subscription>> subscriptions_;
@@ -104,10 +106,33 @@ void Watcher::TellProcess(size_t host, const v1::Process& process) {
                      "\n"));
 }
 
+// Lines of kind "process", "deleted" and "synced".
+void Watcher::TellInJson(size_t host, const v1::WatchResponse& event) {
+  if (event.has_upsert()) {
+    v1::Process process = event.upsert();
+    invocation_.LearnName(*fleet_.hosts()[host].host, process.host());
+    process.set_host(NameOf(host));
+    known_[process.id()] = SubjectOf(process);
+    Print(ProcessLine(process));
+  } else if (event.has_synced()) {
+    Print(JsonLine("synced")
+              .Text("host", NameOf(host))
+              .Number("revision", event.revision())
+              .ToString());
+  } else if (!event.deleted_id().empty()) {
+    auto known = known_.extract(event.deleted_id());
+    const Subject subject =
+        known.empty() ? Subject{NameOf(host), event.deleted_id(), ""} : known.mapped();
+    Print(JsonLine("deleted").About(subject).Number("revision", event.revision()).ToString());
+  }
+}
+
 void Watcher::Tell(const News& news) {
   if (!news.event.has_value()) {
     if (news.is_end) {
-      if (!news.connection.ok()) status_ = invocation_.Fail(news.connection);
+      if (!news.connection.ok()) {
+        status_ = invocation_.Fail(news.connection, {NameOf(news.host), "", ""});
+      }
     } else if (news.connection.ok()) {
       invocation_.Note(absl::StrCat(NameOf(news.host), ": connected again."));
     } else {
@@ -118,7 +143,7 @@ void Watcher::Tell(const News& news) {
   }
   if (news.event->has_synced()) synced_[news.host] = true;
   if (invocation_.json()) {
-    if (!news.event->has_heartbeat()) Print(JsonLineFrom(NameOf(news.host), *news.event));
+    TellInJson(news.host, *news.event);
   } else if (news.event->has_upsert()) {
     TellProcess(news.host, news.event->upsert());
   } else if (!news.event->deleted_id().empty()) {
@@ -148,7 +173,7 @@ int RunWatch(const SelectorArguments& arguments, Invocation& invocation) {
   if (!selection.ok()) return invocation.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
   if (!fleet.ok()) return invocation.Fail(fleet.status());
-  if (!selection->hosts().empty()) invocation.LearnNames(*fleet);
+  if (!selection->hosts().empty() || fleet->hosts().size() > 1) invocation.LearnNames(*fleet);
   return Watcher(*fleet, *selection, invocation).Run();
 }
 

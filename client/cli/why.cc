@@ -1,5 +1,6 @@
 // `shoal why`: what became of a process, in one paragraph.
 #include <memory>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -21,10 +22,11 @@ int RunWhy(const SelectorArguments& arguments, Invocation& invocation) {
   if (!lookup.ok()) return invocation.Fail(lookup.status());
   bool first = true;
   for (const Found& entry : lookup->found) {
+    const std::string story = TellStory(entry.process, absl::Now());
     if (invocation.json()) {
-      Print(JsonLine(entry.process));
+      Print(ProcessLine(entry.process, story));
     } else {
-      Print(absl::StrCat(first ? "" : "\n", TellStory(entry.process, absl::Now()), "\n"));
+      Print(absl::StrCat(first ? "" : "\n", story, "\n"));
     }
     first = false;
   }

@@ -159,6 +159,32 @@ std::string TellDetached(const Process& process, bool is_all_passed,
   return absl::StrCat(text, ", output at byte ", output_at, ".\n");
 }
 
+absl::string_view NameOfStream(shoal::v1::StreamKind stream) {
+  switch (stream) {
+    case shoal::v1::STREAM_KIND_STDERR:
+      return "stderr";
+    case shoal::v1::STREAM_KIND_RESULT:
+      return "result";
+    default:
+      return "stdout";
+  }
+}
+
+std::string DescribeGap(shoal::v1::StreamKind stream, const shoal::v1::Gap& gap) {
+  const bool is_one = gap.to() - gap.from() == 1;
+  const std::string bytes =
+      absl::StrCat(Count(gap.to() - gap.from(), "byte"), " of ", NameOfStream(stream),
+                   " from byte ", gap.from(), " on ", is_one ? "was" : "were");
+  switch (gap.reason()) {
+    case shoal::v1::Gap::REASON_ACKNOWLEDGED:
+      return absl::StrCat(bytes, " read before, and let go");
+    case shoal::v1::Gap::REASON_MISSING:
+      return absl::StrCat(bytes, " lost: another program has cut or removed the file");
+    default:
+      return absl::StrCat(bytes, " dropped");
+  }
+}
+
 bool HasFlag(const Process& process, shoal::v1::Flag flag) {
   return std::find(process.flags().begin(), process.flags().end(), flag) != process.flags().end();
 }

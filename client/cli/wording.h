@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "shoal/v1/process.pb.h"
+#include "shoal/v1/process_service.pb.h"
 
 namespace shoal::cli {
 
@@ -34,6 +35,12 @@ std::string DescribeDescendants(const shoal::v1::Process& process);
 // that was shown; none: it was not known, or not written.
 std::string TellDetached(const shoal::v1::Process& process, bool is_all_passed,
                          std::optional<int64_t> input_at, int64_t output_at);
+
+// "stdout", "stderr" or "result".
+absl::string_view NameOfStream(shoal::v1::StreamKind stream);
+
+// "10 bytes of stdout from byte 3 on were dropped", or were read before, or are missing.
+std::string DescribeGap(shoal::v1::StreamKind stream, const shoal::v1::Gap& gap);
 
 bool HasFlag(const shoal::v1::Process& process, shoal::v1::Flag flag);
 

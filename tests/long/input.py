@@ -10,6 +10,7 @@ BIN is the directory with shoald, shoal and shoal-shim. Prints what was seen; th
 
 import argparse
 import hashlib
+import json
 import os
 import pathlib
 import random
@@ -113,9 +114,8 @@ def by_replaced_writers(shoal, env, agent, directory, mib, writers):
 
     def kept():
         answer = subprocess.run([shoal, "inspect", "-o", "json", "sink"], env=env, check=True, capture_output=True, text=True)
-        marker = '"kept_offset":'
-        text = answer.stdout.split(marker)[1] if marker in answer.stdout else '"0"'
-        return int(text.strip().lstrip('"').split('"')[0].split(",")[0].split("}")[0])
+        position = json.loads(answer.stdout)["input"]
+        return position["kept_offset"] if position else 0
 
     for number in range(writers):
         last = number == writers - 1

@@ -202,7 +202,8 @@ TEST_F(AgentHereTest, ItsStatusIsARow) {
                                "4711  ",
                                socket(), "  0.2.0    2      3          1         5h     /state\n"),
                   ""}));
-  EXPECT_THAT(Shoal("agent status --output json").out, StartsWith("{\"name\":\"ant\""));
+  EXPECT_THAT(Shoal("agent status --output json").out,
+              StartsWith("{\"kind\":\"host\",\"host\":\"ant\""));
 }
 
 TEST_F(AgentHereTest, OneThatRunsIsNotStartedAgain) {
@@ -217,7 +218,7 @@ TEST_F(AgentHereTest, OneThatRunsIsNotStartedAgain) {
   EXPECT_EQ(
       Shoal("agent start -- --slots 4"),
       (Said{0, "", absl::StrCat(runs, "shoal: it was not given the flags; stop it first.\n")}));
-  EXPECT_THAT(Shoal("agent start -o json").out, StartsWith("{\"name\":\"ant\""));
+  EXPECT_THAT(Shoal("agent start -o json").out, StartsWith("{\"kind\":\"host\",\"host\":\"ant\""));
 }
 
 TEST_F(AgentHereTest, StartsOneWithTheFlagsThatWereGiven) {

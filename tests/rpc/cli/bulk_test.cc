@@ -122,8 +122,8 @@ TEST_F(StopTest, AGraceWithoutAnEndIsRefused) {
 TEST_F(StopTest, InJsonIsTheProcess) {
   ant_.Put(Running(kWeb, "web"));
   Said said = Shoal("stop -o json web");
-  EXPECT_THAT(said.out, ::testing::StartsWith("{\"id\":\"7KQ2MDAAAAAAAAAA\",\"name\":\"web\""));
-  EXPECT_THAT(said.out, ::testing::HasSubstr("\"exit\":{\"signal\":15,"));
+  EXPECT_THAT(said.out, ::testing::StartsWith("{\"kind\":\"process\",\"host\":\"ant\",\"id\":\""));
+  EXPECT_THAT(said.out, ::testing::HasSubstr("\"exit\":{\"code\":null,\"signal\":15,"));
 }
 
 class RmTest : public AgentCommandTest {};

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "client/cli/json.h"
 #include "tests/rpc/cli/agent_fixture.h"
 
 namespace shoal::testing {
@@ -94,6 +95,43 @@ TEST_F(PsTest, AForkedOneNamesItsParentIfThatIsShownElseItsId) {
             "stray  SIMSIM  ant   48213  running  5h     –    –    GONEGO  serve\n");
 }
 
+TEST_F(PsTest, QuietlyAreTheIdsAlone) {
+  ant_.Put(Old(kWeb, "web"));
+  ant_.Put(Old(kDb, "db"));
+  EXPECT_EQ(Shoal("ps -q"), (Said{0, absl::StrCat(kWeb, "\n", kDb, "\n"), ""}));
+  EXPECT_EQ(Shoal("ps -q --sort name").out, absl::StrCat(kDb, "\n", kWeb, "\n"));
+}
+
+TEST_F(PsTest, CutsNothingAndShowsLabelsWhereThatIsWanted) {
+  v1::Process web = Old(kWeb, "web");
+  web.mutable_spec()->add_argv(std::string(80, 'x'));
+  (*web.mutable_spec()->mutable_labels())["job"] = "render";
+  ant_.Put(web);
+  EXPECT_THAT(Shoal("ps").out, HasSubstr("  serve xxxxxxxxxx"));
+  EXPECT_THAT(Shoal("ps").out, HasSubstr("xx…\n"));
+  const std::string whole = Shoal("ps --no-trunc --labels").out;
+  EXPECT_THAT(whole, HasSubstr(absl::StrCat("web   ", kWeb, "  ant ")));
+  EXPECT_THAT(whole, HasSubstr(absl::StrCat("  job=render  serve ", std::string(80, 'x'), "\n")));
+}
+
+TEST_F(PsTest, AnUnknownKeyToSortByIsRefusedWithThoseThereAre) {
+  EXPECT_EQ(
+      Shoal("ps --sort size"),
+      (Said{2, "",
+            "shoal: --sort: there is no \"size\"; known are name, id, host, pid, state, since, "
+            "command, cpu, rss. See `shoal ps --help`.\n"}));
+}
+
+TEST_F(PsTest, AnErrorIsAnObjectForScripts) {
+  EXPECT_EQ(
+      Shoal("ps -o json --sort size").out,
+      "{\"kind\":\"error\",\"host\":null,\"id\":null,\"name\":null,\"rank\":null,\"code\":"
+      "\"INVALID_ARGUMENT\",\"message\":\"--sort: there is no \\\"size\\\"; known are name, id, "
+      "host, pid, state, since, command, cpu, rss. See `shoal ps --help`.\",\"exit_status\":2,"
+      "\"start_failure\":null}\n");
+  EXPECT_THAT(Shoal("ps -o json web").out, HasSubstr("\"code\":\"NOT_FOUND\""));
+}
+
 TEST_F(PsTest, IdsAreAsLongAsItTakesToTellThemApart) {
   ant_.Put(Old("7KQ2MDAAAAAAAAAA", "a"));
   ant_.Put(Old("7KQ2MDABAAAAAAAA", "b"));
@@ -114,8 +152,9 @@ TEST_F(PsTest, SelectsByGlobPrefixAndLabels) {
                            "-o json ps ant/web-1", "--output=json ps -l user=ada web-*"}) {
     Said said = Shoal(line);
     EXPECT_EQ(said.status, 0) << line;
-    EXPECT_EQ(said.out.find("{\"id\":\"7KQ2MDAAAAAAAAAA\",\"name\":\"web-1\",\"pid\":48213,"
-                            "\"host\":\"ant\",\"state\":\"STATE_RUNNING\","),
+    EXPECT_EQ(said.out.find("{\"kind\":\"process\",\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\","
+                            "\"name\":\"web-1\",\"rank\":null,\"pid\":48213,"
+                            "\"state\":\"STATE_RUNNING\","),
               0u)
         << line << "\n"
         << said;
@@ -189,15 +228,31 @@ TEST_F(HostsTest, AreATableOfWhatTheyHave) {
             ""}));
 }
 
+TEST_F(HostsTest, AreCalledAsTheyWereAskedForWhereTwoLookAlike) {
+  FakeAgent clone("ant");
+  setenv("SHOAL_HOSTS", absl::StrCat(ant_.hosts(), ",", clone.hosts()).c_str(), 1);
+  EXPECT_EQ(Shoal("hosts -q"),
+            (Said{0, absl::StrCat(ant_.hosts(), "\n", clone.hosts(), "\n"), ""}));
+  setenv("SHOAL_HOSTS", absl::StrCat(ant_.hosts(), ",", beetle_.hosts()).c_str(), 1);
+  EXPECT_EQ(Shoal("hosts -q --sort=-host"), (Said{0, "beetle\nant\n", ""}));
+}
+
 TEST_F(HostsTest, InJsonHaveTheirErrors) {
   beetle_.Stop();
+  v1::Host facts;
+  facts.set_name("ant");
+  facts.set_agent_id("agent-ant");
+  facts.set_boot_id("boot");
+  facts.set_cores(2);
+  facts.set_slots(2);
   Said said = Shoal("hosts -o json");
   EXPECT_EQ(said.status, 69);
-  EXPECT_EQ(said.out,
-            absl::StrCat("{\"name\":\"ant\",\"agent_id\":\"agent-ant\",\"boot_id\":\"boot"
-                         "\",\"cores\":2,\"slots\":2}\n{\"name\":\"",
-                         beetle_.hosts(), "\",\"error\":\"unreachable: no such file or directory (",
-                         beetle_.socket_path(), ")\"}\n"));
+  EXPECT_EQ(
+      said.out,
+      absl::StrCat(cli::HostLine("ant", facts), "{\"kind\":\"error\",\"host\":\"", beetle_.hosts(),
+                   "\",\"id\":null,\"name\":null,\"rank\":null,\"code\":\"UNAVAILABLE\","
+                   "\"message\":\"unreachable: no such file or directory (",
+                   beetle_.socket_path(), ").\",\"exit_status\":69,\"start_failure\":null}\n"));
 }
 
 class DoctorTest : public AgentCommandTest {
@@ -239,7 +294,8 @@ TEST_F(DoctorTest, WhatHasFailedIsAFailure) {
                                    "  fd limit: raise \\x1b it\n",
                                    ""}));
   EXPECT_EQ(Shoal("doctor -o json").out,
-            "{\"host\":\"ant\",\"name\":\"fd limit\",\"result\":\"RESULT_FAILED\",\"detail\":"
+            "{\"kind\":\"check\",\"host\":\"ant\",\"name\":\"fd "
+            "limit\",\"result\":\"RESULT_FAILED\",\"detail\":"
             "\"64\",\"remedy\":\"raise \\u001b it\"}\n");
 }
 
@@ -265,7 +321,8 @@ TEST_F(WhyTest, IsOneParagraphEach) {
             "Its tree was seen empty. stdout 0 bytes, stderr 0 bytes, result 0 bytes, nothing "
             "dropped.\n",
             ""}));
-  EXPECT_EQ(Shoal("why -o json web").out.find("{\"id\":\"7KQ2MDAAAAAAAAAA\""), 0u);
+  EXPECT_THAT(Shoal("why -o json web").out,
+              HasSubstr(",\"story\":\"web (7KQ2MD) was started on ant at "));
 }
 
 TEST_F(WhyTest, InspectHasEachFieldOnALine) {
@@ -290,7 +347,7 @@ TEST_F(WhyTest, InspectHasEachFieldOnALine) {
                                         "owner: uid:1000\n"
                                         "revision: 2\n",
                                         ""}));
-  EXPECT_EQ(Shoal("inspect -o json web").out.find("{\"id\":\"7KQ2MDAAAAAAAAAA\""), 0u);
+  EXPECT_EQ(Shoal("inspect -o json web").out.find("{\"kind\":\"process\",\"host\":\"ant\","), 0u);
 }
 
 TEST_F(WhyTest, InspectShowsNamesOfTheEnvironmentAndValuesOnRequest) {

@@ -35,10 +35,12 @@ TEST_F(LogsTest, LinesOfSeveralAreTagged) {
 TEST_F(LogsTest, OnATerminalATaggedLineCannotOverwriteItsTag) {
   ant_.Put(Exited(kWeb, "web", 0), "ok\rdb │ lie\n");
   ant_.Put(Exited(kDb, "db", 0), "\x1b[2Kthree\n");
-  EXPECT_EQ(ShownByTerminal(Words("logs web db")), "web │ ok\\rdb │ lie\ndb │ \\x1b[2Kthree\n");
-  EXPECT_EQ(ShownByTerminal(Words("logs --raw web db")), "web │ ok\rdb │ lie\ndb │ \x1b[2Kthree\n");
+  EXPECT_EQ(ShownByTerminal(Words("logs web db")),
+            "web │ ok\r\nweb │ db │ lie\ndb │ \\x1b[2Kthree\n");
+  EXPECT_EQ(ShownByTerminal(Words("logs --raw web db")),
+            "web │ ok\r\nweb │ db │ lie\ndb │ \x1b[2Kthree\n");
   EXPECT_EQ(ShownByTerminal(Words("logs web")), "ok\rdb │ lie\n") << "without a tag";
-  EXPECT_EQ(Shoal("logs web db").out, "web │ ok\rdb │ lie\ndb │ \x1b[2Kthree\n");
+  EXPECT_EQ(Shoal("logs web db").out, "web │ ok\r\nweb │ db │ lie\ndb │ \x1b[2Kthree\n");
 }
 
 TEST_F(LogsTest, OfSeveralHostsNamesThem) {
@@ -130,9 +132,9 @@ TEST_F(LogsTest, WhatWasReadAndLetGoIsNotSaidToBeDropped) {
   ant_.Put(Running(kWeb, "web"), "kept\n");
   ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 7, v1::Gap::REASON_ACKNOWLEDGED);
   ant_.Exit(kWeb, 0);
-  EXPECT_EQ(
-      Shoal("logs --stdout web"),
-      (Said{0, "kept\n", "shoal: web: bytes 5 to 12 of stdout were read before, and let go.\n"}));
+  EXPECT_EQ(Shoal("logs --stdout web"),
+            (Said{0, "kept\n",
+                  "shoal: web: 7 bytes of stdout from byte 5 on were read before, and let go.\n"}));
 }
 
 TEST_F(LogsTest, WhatIsMissingIsSaid) {
@@ -141,7 +143,7 @@ TEST_F(LogsTest, WhatIsMissingIsSaid) {
   ant_.ExitTruncated(kWeb, 0);
   EXPECT_EQ(Shoal("logs --stdout web"),
             (Said{0, "kept\n",
-                  "shoal: web: bytes 5 to 12 of stdout were dropped.\n"
+                  "shoal: web: 7 bytes of stdout from byte 5 on were dropped.\n"
                   "shoal: web: its shim was lost; what of stdout it had not moved by then is "
                   "missing.\n"}));
 }
@@ -167,16 +169,44 @@ TEST_F(LogsTest, InJsonEachFrameIsALine) {
   ant_.Put(Running(kWeb, "web"), "hi\n");
   ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 2);
   ant_.Exit(kWeb, 0);
-  EXPECT_EQ(
-      Shoal("logs -o json --stdout web"),
-      (Said{0,
-            "{\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\",\"stream\":\"STREAM_KIND_STDOUT\""
-            ",\"data\":\"aGkK\"}\n"
-            "{\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\",\"stream\":\"STREAM_KIND_STDOUT\""
-            ",\"offset\":\"3\",\"gap\":{\"from\":\"3\",\"to\":\"5\",\"reason\":\"REASON_CAP\"}}\n"
-            "{\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\",\"stream\":\"STREAM_KIND_STDOUT\""
-            ",\"offset\":\"5\",\"end\":{}}\n",
-            ""}));
+  const std::string about =
+      "\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\",\"name\":\"web\",\"rank\":null,"
+      "\"stream\":\"STREAM_KIND_STDOUT\",";
+  EXPECT_EQ(Shoal("logs -o json --stdout web"),
+            (Said{0,
+                  absl::StrCat("{\"kind\":\"output\",", about,
+                               "\"offset\":0,"
+                               "\"data\":\"hi\\n\"}\n"
+                               "{\"kind\":\"gap\",",
+                               about,
+                               "\"offset\":3,\"from\":3,\"to\":5,\"reason\":\"REASON_CAP\"}\n"
+                               "{\"kind\":\"end\",",
+                               about, "\"offset\":5,\"truncated\":false}\n"),
+                  ""}));
+}
+
+TEST_F(LogsTest, AGlobThatIsFollowedTakesInWhatStartsLaterByName) {
+  ant_.Put(Running(kWeb, "web"), "one\n");
+  std::thread writer([this] {
+    ant_.AwaitCalls("ReadOutput", 1);
+    ant_.Put(Running(kDb, "wdb"), "two\n");
+    ant_.Exit(kWeb, 0);
+    ant_.AwaitCalls("Get", 1);
+    ant_.Exit(kDb, 0);
+  });
+  EXPECT_EQ(Shoal("logs -f w*"), (Said{0, "web │ one\nwdb │ two\n", ""}));
+  writer.join();
+}
+
+TEST_F(LogsTest, InTaggedOutputAGapStandsAtItsPlace) {
+  ant_.Put(Running(kWeb, "web"), "kept\n");
+  ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 7);
+  ant_.Exit(kWeb, 0);
+  EXPECT_EQ(Shoal("logs w*"),
+            (Said{0, "kept\n", "shoal: web: 7 bytes of stdout from byte 5 on were dropped.\n"}));
+  ant_.Put(Exited(kDb, "wdb", 0));
+  EXPECT_EQ(Shoal("logs w*"),
+            (Said{0, "web │ kept\nweb │ [7 bytes of stdout from byte 5 on were dropped]\n", ""}));
 }
 
 }  // namespace

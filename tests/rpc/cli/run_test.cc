@@ -148,10 +148,59 @@ TEST_F(RunTest, ThatOthersWereEndedBecauseOfItIsSaid) {
 TEST_F(RunTest, InJsonIsTheOutputAndTheEnd) {
   Said said = Shoal("run -o json -n 1 -- out:hi exit:3");
   EXPECT_EQ(said.status, 3);
-  EXPECT_THAT(said.out,
-              MatchesRegex("\\{\"host\":\"ant\",\"id\":\"[A-Z2-7]+\",\"stream\":"
-                           "\"STREAM_KIND_STDOUT\",\"data\":\"aGk=\"\\}\n"
-                           "\\{\"id\":\"[A-Z2-7]+\",.*\"state\":\"STATE_EXITED\".*\\}\n"));
+  EXPECT_THAT(
+      said.out,
+      MatchesRegex("\\{\"kind\":\"output\",\"host\":\"ant\",\"id\":\"[A-Z2-7]+\",.*\"rank\":0,"
+                   "\"stream\":\"STREAM_KIND_STDOUT\",\"offset\":0,.*\"data\":\"hi\"\\}\n"
+                   "\\{\"kind\":\"process\",.*\"state\":\"STATE_EXITED\".*\\}\n"
+                   "\\{\"kind\":\"summary\",.*\"failed_ranks\":\\[0\\],.*\"exit_status\":3,"
+                   "\"first_failed_rank\":0,\"reason\":\"exit code 3.*\"\\}\n"));
+}
+
+TEST_F(RunTest, HostsThatAreAwayAreLeftOutAndNamedAtTheEnd) {
+  FakeAgent beetle("beetle");
+  setenv("SHOAL_HOSTS", absl::StrCat(ant_.hosts(), ",", beetle.hosts()).c_str(), 1);
+  beetle.Stop();
+  EXPECT_EQ(Shoal("run --per-host 1 -- out:hi exit:0").status, 69);
+  EXPECT_EQ(ant_.Calls("Open"), 0);
+  const Said left_out = Shoal("run --skip-unreachable --per-host 1 -- out:hi exit:0");
+  EXPECT_EQ(left_out.status, 0) << left_out;
+  EXPECT_EQ(left_out.out, "hi");
+  EXPECT_THAT(left_out.err,
+              MatchesRegex("shoal: left out: host .*" + beetle.socket_path() + ".*\\.\n"));
+  EXPECT_EQ(Shoal("run --min-hosts 1 --per-host 1 -q -- out:hi exit:0"), (Said{0, "hi", ""}));
+  const Said too_few = Shoal("run --min-hosts 2 --per-host 1 -- out:hi exit:0");
+  EXPECT_EQ(too_few.status, 69);
+  EXPECT_EQ(too_few.out, "");
+  EXPECT_THAT(too_few.err,
+              StartsWith("shoal: 1 host answered, and --min-hosts asks for 2: host \"unix:"));
+  EXPECT_EQ(Shoal("start --skip-unreachable -q -- wait").status, 0);
+}
+
+TEST_F(RunTest, QuietlyOnlyTheProcessesAreHeard) {
+  const Said said = Shoal("run -q -n 2 -- err:oops exit:3");
+  EXPECT_EQ(said.status, 3);
+  EXPECT_THAT(said.err, MatchesRegex("(. │ oops\n)+"));
+  EXPECT_EQ(Shoal("run -q -n 1 -- signal:9"), (Said{137, "", ""}));
+}
+
+TEST_F(RunTest, StderrMayBeMergedIntoStdout) {
+  Shoal("run -n 1 --merge-stderr -- exit:0");
+  EXPECT_TRUE(ant_.last_batch().specs(0).output().merge_stderr());
+  Shoal("run -n 1 -- exit:0");
+  EXPECT_FALSE(ant_.last_batch().specs(0).output().merge_stderr());
+}
+
+TEST_F(RunTest, LinesOfSeveralStayWholeWithoutATagToo) {
+  std::vector<std::string> words = Words("run -n 2 --tag X -- out:a exit:0");
+  words[4].clear();
+  EXPECT_EQ(RunCommand(words).out, "a\na\n");
+  EXPECT_EQ(Shoal("run -n 2 --no-tag -- out:a exit:0").out, "a\na\n");
+  EXPECT_EQ(Shoal("run -n 1 --no-tag -- out:a exit:0").out, "a");
+  EXPECT_EQ(Shoal("run -n 2 --tag {rank -- out:a exit:0"),
+            (Said{2, "",
+                  "shoal: --tag: {rank has no }; known are {rank}, {local_rank}, {host} and "
+                  "{stream}.\n"}));
 }
 
 TEST_F(RunTest, WhatCannotBeMeantIsRefusedBeforeAnythingIsStarted) {

@@ -57,7 +57,7 @@ TEST_F(StartTest, ShowsWhatWasStarted) {
 
 TEST_F(StartTest, InJsonIsTheProcess) {
   EXPECT_THAT(Masked(Shoal("start -o json --name web -- wait"), ant_).out,
-              StartsWith("{\"id\":\"IDIDID"));
+              StartsWith("{\"kind\":\"process\",\"host\":\"ant\",\"id\":\"IDIDID"));
 }
 
 TEST_F(StartTest, OptionsStandInTheSpec) {

@@ -81,9 +81,7 @@ TEST_F(WatchTest, InJsonIsEachEvent) {
   ant_.Put(Running(kDb, "db"));
   ant_.BreakAfter("Watch", 1, 1, absl::OkStatus());
   Said said = Watch("watch -o json -l job=x");
-  EXPECT_EQ(said.out.find(absl::StrCat("{\"host\":\"", UnixAddress("").name,
-                                       "\",\"upsert\":{\"id\":\"7KQ2MDAAAAAAAAAA\"")),
-            0u)
+  EXPECT_EQ(said.out.find("{\"kind\":\"process\",\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\""), 0u)
       << said;
 }
 

@@ -30,9 +30,39 @@ TEST(RenderGathered, LinesAfterTheFirstAreAligned) {
   EXPECT_EQ(RenderGathered({{0, "ant", "a\nb\n"}, {1, "ant", "a\nb\n"}}), "ant  a\n     b\n");
 }
 
-TEST(RenderGathered, AnAnswerWithoutTextIsStillAnAnswer) {
-  EXPECT_EQ(RenderGathered({{0, "ant", ""}}), "ant\n");
+TEST(RenderGathered, RanksThatWroteNothingAndThatFailedAreNotClaimed) {
+  EXPECT_EQ(RenderGathered({{0, "ant", ""}}), "ant  [no output]\n");
+  EXPECT_EQ(RenderGathered({{0, "ant", "6.1\n"},
+                            {1, "ant", ""},
+                            {2, "bee", "6.1\n", 0, 0, "exit code 3"},
+                            {3, "bee", "", 0, 0, "exit code 3"}}),
+            "rank 0  6.1\n"
+            "rank 1  [no output]\n"
+            "rank 2  6.1\n"
+            "        [exit code 3]\n"
+            "rank 3  [exit code 3]\n");
   EXPECT_EQ(RenderGathered({}), "");
+}
+
+TEST(GatheredAnswers, KeepsABoundedPartAndKnowsWhatDiffersBeyond) {
+  constexpr int kWorld = 1 << 20;  // 4 KiB each
+  GatheredAnswers gathered(kWorld);
+  const std::string most(4096, 'x');
+  for (int rank : {0, 1, 2}) gathered.Add(rank, most);
+  gathered.Add(0, "same");
+  gathered.Add(1, "sa");
+  gathered.Add(1, "me");
+  gathered.Add(2, "else");
+  gathered.SetEnd(3, "exit code 1");
+  std::vector<RankAnswer> answers = gathered.Take();
+  ASSERT_EQ(answers.size(), size_t{kWorld});
+  answers.resize(4);
+  EXPECT_EQ(answers[0].text, most);
+  EXPECT_EQ(answers[0].more_bytes, 4);
+  for (RankAnswer& answer : answers) answer.host = "ant";
+  EXPECT_EQ(RenderGathered(answers), "ranks 0-1  " + most + "\n           [4 bytes more]\n" +
+                                         "rank 2     " + most + "\n           [4 bytes more]\n" +
+                                         "rank 3     [exit code 1]\n");
 }
 
 TEST(FoldNames, DrawsNeighboursTogether) {

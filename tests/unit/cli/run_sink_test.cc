@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "absl/strings/str_cat.h"
+#include "client/cli/json.h"
 #include "client/cli/standard_output.h"
 #include "gtest/gtest.h"
 
@@ -80,8 +82,15 @@ TEST(RunSink, GatheredAnswersComeAtTheEnd) {
   for (int rank = 0; rank < 4; ++rank) {
     sink.OnOutput({rank, rank / 2}, v1::STREAM_KIND_STDOUT, 0, rank < 2 ? "6.1\n" : "6.5\n");
   }
+  v1::Process failed = WithId("AAAA");
+  failed.set_state(v1::STATE_EXITED);
+  failed.mutable_exit()->set_code(0);
+  for (int rank : {0, 1, 2}) sink.OnComplete({rank, rank / 2}, failed);
+  failed.mutable_exit()->set_code(3);
+  sink.OnComplete({3, 1}, failed);
   sink.Finish();
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "ant     6.1\nbeetle  6.5\n");
+  EXPECT_EQ(testing::internal::GetCapturedStdout(),
+            "ant     6.1\nrank 2  6.5\nrank 3  6.5\n        [exit code 3]\n");
 }
 
 TEST(RunSink, WhoIsWaitedForAfterTheExitIsToldOfTheFirstRanks) {
@@ -221,9 +230,85 @@ TEST(RunSink, BytesThatAreGoneAreSaid) {
   v1::Gap gap;
   gap.set_from(10);
   gap.set_to(30);
-  RunSink(Options()).OnGap({3, 1}, v1::STREAM_KIND_STDERR, gap);
+  gap.set_reason(v1::Gap::REASON_MISSING);
+  RunSinkOptions options = Options();
+  options.tagged = false;
+  RunSink(std::move(options)).OnGap({3, 1}, v1::STREAM_KIND_STDERR, gap);
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
-            "shoal: rank 3: bytes 10 to 30 of stderr were dropped.\n");
+            "shoal: rank 3: 20 bytes of stderr from byte 10 on were lost: another program has cut "
+            "or removed the file.\n");
+}
+
+TEST(RunSink, InTaggedOutputAGapStandsWhereTheBytesWere) {
+  testing::internal::CaptureStdout();
+  v1::Gap gap;
+  gap.set_from(2);
+  gap.set_to(3);
+  gap.set_reason(v1::Gap::REASON_CAP);
+  RunSink sink(Options());
+  sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 0, "be");
+  sink.OnGap({0, 0}, v1::STREAM_KIND_STDOUT, gap);
+  sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 3, "hind\n");
+  EXPECT_EQ(testing::internal::GetCapturedStdout(),
+            "0 ant    │ be…\n"
+            "0 ant    │ [1 byte of stdout from byte 2 on was dropped]\n"
+            "0 ant    │ …hind\n");
+}
+
+TEST(RunSink, TextWithoutANewlineAppearsWithTime) {
+  testing::internal::CaptureStdout();
+  RunSink sink(Options());
+  sink.OnOutput({1, 0}, v1::STREAM_KIND_STDOUT, 0, "Password: ");
+  sink.OnTick();
+  sink.OnTick();
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "1 ant    │ Password: …\n");
+}
+
+TEST(RunSink, WithAnEmptyTagLinesStayWhole) {
+  testing::internal::CaptureStdout();
+  RunSinkOptions options = Options();
+  options.tag = *TagTemplate::Parse("");
+  RunSink sink(std::move(options));
+  sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 0, "on");
+  sink.OnOutput({1, 0}, v1::STREAM_KIND_STDOUT, 0, "two\n");
+  sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 2, "e\n");
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "two\none\n");
+}
+
+TEST(RunSink, SilenceIsOfOurOwnLinesAlone) {
+  testing::internal::CaptureStderr();
+  RunSink sink(Options());
+  SetQuiet();
+  sink.OnHostLost(1, absl::UnavailableError("gone"));
+  sink.OnInputLost(2, absl::PermissionDeniedError("not yours"));
+  sink.OnOutput({1, 0}, v1::STREAM_KIND_STDERR, 0, "theirs\n");
+  BeginOutput();
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "1 ant    │ theirs\n");
+}
+
+TEST(RunSink, ProgressTellsOfRanksAndOfAHostThatIsAway) {
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  std::string said;
+  RunSinkOptions options = Options();
+  options.on_progress = [&said](const std::string& text) { said = text; };
+  options.host_patience = absl::Minutes(1);
+  RunSink sink(std::move(options));
+  sink.OnTick();
+  EXPECT_EQ(said, "starting 4 processes");
+  sink.OnStarted({0, 0}, WithId("AAAA"));
+  sink.OnStarted({1, 0}, WithId("BBBB"));
+  sink.OnComplete({0, 0}, WithId("AAAA"));
+  sink.OnTick();
+  EXPECT_EQ(said, "1 of 4 running, 1 ended");
+  sink.OnHostLost(1, absl::UnavailableError("gone"));
+  sink.OnTick();
+  EXPECT_EQ(said, "beetle not heard of for 0.00 s, given up in 1 min");
+  sink.OnHostRegained(1);
+  sink.OnTick();
+  EXPECT_EQ(said, "1 of 4 running, 1 ended");
+  testing::internal::GetCapturedStdout();
+  testing::internal::GetCapturedStderr();
 }
 
 TEST(RunSink, TagsHaveAColourForEachRank) {
@@ -243,19 +328,25 @@ TEST(RunSink, InJsonFramesEndsAndRefusalsAreLines) {
   options.json = true;
   options.tagged = false;
   RunSink sink(std::move(options));
-  sink.OnStarted({0, 0}, WithId("AAAA"));
+  v1::Process sim = WithId("AAAA");
+  sim.set_name("sim.0");
+  sim.set_host("ant");
+  sink.OnStarted({0, 0}, sim);
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 4, "hi");
-  sink.OnComplete({0, 0}, WithId("AAAA"));
+  sink.OnComplete({0, 0}, sim);
   v1::RequestError error;
   error.set_code(9);
   error.set_message("no");
   sink.OnFailedToStart({2, 1}, error);
   sink.Finish();
   EXPECT_EQ(testing::internal::GetCapturedStdout(),
-            "{\"host\":\"ant\",\"id\":\"AAAA\",\"stream\":\"STREAM_KIND_STDOUT\",\"offset\":\"4\","
-            "\"data\":\"aGk=\"}\n"
-            "{\"id\":\"AAAA\",\"host\":\"ant\"}\n"
-            "{\"host\":\"beetle\",\"code\":9,\"message\":\"no\"}\n");
+            absl::StrCat("{\"kind\":\"output\",\"host\":\"ant\",\"id\":\"AAAA\",\"name\":\"sim.0\","
+                         "\"rank\":0,\"stream\":\"STREAM_KIND_STDOUT\",\"offset\":4,"
+                         "\"data\":\"hi\"}\n",
+                         ProcessLine(sim),
+                         "{\"kind\":\"error\",\"host\":\"beetle\",\"id\":null,\"name\":null,"
+                         "\"rank\":2,\"code\":\"FAILED_PRECONDITION\",\"message\":\"no.\","
+                         "\"exit_status\":1,\"start_failure\":null}\n"));
 }
 
 TEST(RunSink, OutputThatNobodyReadsIsToldOnce) {

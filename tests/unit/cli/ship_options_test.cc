@@ -37,6 +37,15 @@ class ShipOptionsTest : public ::testing::Test {
   std::string directory_;
 };
 
+TEST_F(ShipOptionsTest, WhatIsSentIsSaidByItsFirstFile) {
+  const std::vector<ShipFile> one = {Parse("sim")};
+  EXPECT_EQ(DescribeShipping(one, 1), "sending sim to 1 host");
+  const std::vector<ShipFile> three = {Parse("sim"), Parse("mesh.h5"), Parse("a:b")};
+  EXPECT_EQ(DescribeShipping(three, 4), "sending sim and 2 more files to 4 hosts");
+  EXPECT_EQ(DescribeShipping({Parse("sim"), Parse("mesh.h5")}, 2),
+            "sending sim and 1 more file to 2 hosts");
+}
+
 TEST_F(ShipOptionsTest, AFileKeepsItsNameOrGetsAnother) {
   EXPECT_EQ(Parse("sim").path, "sim");
   EXPECT_EQ(Parse("sim:bin/simulate").path, "bin/simulate");

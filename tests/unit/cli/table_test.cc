@@ -18,7 +18,7 @@ TEST(Table, AlignsColumnsAndLeavesNoSpacesAtTheEnd) {
   Table table({"NAME", "PID", "STATE"});
   table.Add({"web", "48213", "running"});
   table.Add({"a-longer-name", "–", ""});
-  EXPECT_EQ(table.Render(false),
+  EXPECT_EQ(table.Render({}),
             "NAME           PID    STATE\n"
             "web            48213  running\n"
             "a-longer-name  –\n");
@@ -27,7 +27,7 @@ TEST(Table, AlignsColumnsAndLeavesNoSpacesAtTheEnd) {
 TEST(Table, ShowsControlCharactersAndObeysNone) {
   Table table({"NAME", "VERSION"});
   table.Add({"w\x1b[2Jb\r", "0.1\n"});
-  EXPECT_EQ(table.Render(false),
+  EXPECT_EQ(table.Render({}),
             "NAME         VERSION\n"
             "w\\x1b[2Jb\\r  0.1\\n\n");
 }
@@ -35,12 +35,40 @@ TEST(Table, ShowsControlCharactersAndObeysNone) {
 TEST(Table, AcceptsRowsShorterThanTheHeading) {
   Table table({"HOST", "SLOTS", "AGENT"});
   table.Add({"node3"});
-  EXPECT_EQ(table.Render(false), "HOST   SLOTS  AGENT\nnode3\n");
+  EXPECT_EQ(table.Render({}), "HOST   SLOTS  AGENT\nnode3\n");
 }
 
 TEST(Table, IsColouredOnlyWhenAskedTo) {
   Table table({"A"});
-  EXPECT_EQ(table.Render(true), "\033[1mA\033[0m\n");
+  EXPECT_EQ(table.Render({.colours = true}), "\033[1mA\033[0m\n");
+}
+
+TEST(Table, FitsTheTerminalAndCutsTheLastColumnFirst) {
+  Table table({"NAME", "COMMAND"});
+  table.Add({"web", "python3 -m http.server 8000"});
+  EXPECT_EQ(table.Render({.width = 25}),
+            "NAME  COMMAND\n"
+            "web   python3 -m http.se…\n");
+  EXPECT_EQ(table.Render({.width = 33}),
+            "NAME  COMMAND\n"
+            "web   python3 -m http.server 8000\n");
+}
+
+TEST(Table, CutsTheWidestColumnsNext) {
+  Table table({"NAME", "HOST", "COMMAND"});
+  table.Add({"a-very-long-name-of-a-process", "a-long-host-name", "serve --port 8000"});
+  EXPECT_EQ(table.Render({.width = 40}),
+            "NAME          HOST          COMMAND\n"
+            "a-very-long…  a-long-host…  serve --por…\n");
+  // It does not become narrower than can be read.
+  EXPECT_EQ(table.Render({.width = 10}), table.Render({.width = 40}));
+}
+
+TEST(Table, WhatIsCutEndsWithACharacter) {
+  EXPECT_EQ(CutToWidth("日本語", 6), "日本語");
+  EXPECT_EQ(CutToWidth("日本語", 5), "日本…");
+  EXPECT_EQ(CutToWidth("日本語", 4), "日…");
+  EXPECT_EQ(CutToWidth("abc", 1), "…");
 }
 
 }  // namespace

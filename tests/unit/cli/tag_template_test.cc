@@ -25,10 +25,12 @@ TEST(TagTemplate, RefusesAFieldThatDoesNotExistAndNamesThoseThatDo) {
                 "{stream}"));
 }
 
-TEST(TagTemplate, ABraceWithoutItsPartnerIsText) {
-  absl::StatusOr<TagTemplate> tag = TagTemplate::Parse("a{b");
-  ASSERT_TRUE(tag.ok());
-  EXPECT_EQ(tag->Render({}, {}), "a{b");
+TEST(TagTemplate, AFieldThatDoesNotEndIsAnError) {
+  for (const char* text : {"{rank", "{rank} {host", "{"}) {
+    EXPECT_EQ(TagTemplate::Parse(text).status().code(), absl::StatusCode::kInvalidArgument) << text;
+  }
+  EXPECT_EQ(TagTemplate::Parse("{rank").status().message(),
+            "--tag: {rank has no }; known are {rank}, {local_rank}, {host} and {stream}");
 }
 
 }  // namespace

@@ -1,0 +1,84 @@
+// Reads and prints what `shoal logs` is about; with -f it goes on with what comes, where a glob or labels were given also
+// of processes that start later, on every host.
+//
+// Ownership:     the command's.
+// Thread-safety: the main thread's, but for the callbacks of its streams.
+// Blocking:      until all was printed; with -f, until the processes have ended.
+// Errors:        told on stderr; the exit status.
+#ifndef SHOAL_CLIENT_CLI_LOG_READER_H_
+#define SHOAL_CLIENT_CLI_LOG_READER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "client/cli/command.h"
+#include "client/cli/log_printer.h"
+#include "client/cli/lookup.h"
+#include "common/boot_time.h"
+#include "shoal/host/event_queue.h"
+
+namespace shoal::cli {
+
+struct LogsArguments {
+  SelectorArguments selector;
+  bool follow = false;
+  int64_t tail = -1;
+  std::string since;
+  bool only_stdout = false;
+  bool only_stderr = false;
+  bool raw = false;
+  int64_t offset = -1;  // behind the ":" of HOST/ID:offset
+};
+
+class LogReader {
+ public:
+  LogReader(const LogsArguments& arguments, const Selection& selection, const Fleet& fleet,
+            Lookup lookup, Invocation& invocation);
+
+  int Run();
+
+ private:
+  // One frame of one host's stream, the state of its connection, or its end.
+  struct Piece {
+    size_t host = 0;
+    std::optional<v1::ReadOutputResponse> frame;
+    absl::Status status;
+    bool is_end = false;
+  };
+  using Queue = EventQueue<Piece>;
+  // One stream of frames, of one host.
+  struct Source {
+    size_t host = 0;
+    v1::ReadOutputRequest request;
+  };
+
+  bool IsOpen() const { return arguments_.follow && selection_.IsOpen(); }
+  void AskForTheTime() const;
+  size_t HostOf(const Host& host) const;
+  v1::ReadOutputRequest MakeRequest(size_t host, v1::Selector selector) const;
+  std::vector<Source> Sources() const;
+  void Subscribe(const std::vector<Source>& sources, Queue* queue);
+  void Tell(const Piece& piece);
+  void TellFrame(size_t host, const v1::ReadOutputResponse& frame);
+  void TellEnd(size_t host, const absl::Status& status);
+  std::string HostName(size_t host) const;
+
+  const LogsArguments& arguments_;
+  const Selection& selection_;
+  const Fleet& fleet_;
+  Invocation& invocation_;
+  const Lookup lookup_;
+  LogPrinter printer_;
+  std::set<size_t> failed_;  // hosts that are not asked any more
+  BootTime last_tick_ = BootTime::Now();
+  int status_ = 0;
+  std::vector<std::unique_ptr<Subscription>> subscriptions_;
+};
+
+}  // namespace shoal::cli
+
+#endif  // SHOAL_CLIENT_CLI_LOG_READER_H_
