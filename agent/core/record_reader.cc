@@ -327,6 +327,7 @@ bool RecordReader::ApplyEnds(ProcessEntry* process, const ShimHalf& shim) {
     terminator_->EndBeside(*process);
   } else if (is_empty) {
     process->tree_empty = true;
+    process->flags &= ~static_cast<uint32_t>(kFlagShimStalled);  // it has reacted
     if (shim.empty_ns != 0) process->empty_time = absl::FromUnixNanos(shim.empty_ns);
     process->survivors.clear();
     core_->events->OnTreeEmpty(process);
@@ -372,7 +373,8 @@ void RecordReader::LoseExit(ProcessEntry* process, Cause cause, const std::strin
     Advance(process, State::kLost);
   }
   if (was_starting) core_->events->OnStartSettled(process);
-  process->flags &= ~static_cast<uint32_t>(kFlagOutputStalled);  // nothing waits for room any more
+  // Nothing waits for room any more, and no shim is slow that is gone.
+  process->flags &= ~static_cast<uint32_t>(kFlagOutputStalled | kFlagShimStalled);
   process->stall_errno = 0;
   if (!process->output_complete) {
     process->streams = output_->Measure(process->id, process->segment_bytes);

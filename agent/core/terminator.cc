@@ -155,6 +155,7 @@ void Terminator::Tell(const std::string& id, const EndWish& wish, absl::Duration
 void Terminator::CheckShimSaw(const std::string& id, uint32_t serial) {
   ProcessEntry* process = core_->table.Find(id);
   if (process == nullptr || process->slot == 0 || process->IsTreeOver()) return;
+  if (process->state == State::kLost) return;  // its shim is gone
   ShimView view = slots_->Look(process->slot, id);
   bool seen = view.shim && view.shim->terminate_serial >= serial;
   if (seen == ((process->flags & kFlagShimStalled) == 0)) return;

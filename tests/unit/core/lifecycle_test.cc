@@ -250,6 +250,26 @@ TEST_F(LifecycleTest, AShimThatDoesNotReactIsFlaggedUntilItDoes) {
   EXPECT_EQ(world_.Get(id).flags & kFlagShimStalled, 0u);
 }
 
+TEST_F(LifecycleTest, AShimThatEndsItsTreeAfterAllDoesNotStayFlagged) {
+  std::string id = world_.Run(Detached("web"));
+  world_.Terminate(EndOf(Term(id)));
+  world_.scheduler.Advance(absl::Seconds(3));
+  EXPECT_NE(world_.Get(id).flags & kFlagShimStalled, 0u);
+  world_.shims.End(id, 0);  // before the agent has looked again
+  world_.scheduler.Advance(absl::Seconds(9));
+  EXPECT_EQ(world_.Get(id).flags & kFlagShimStalled, 0u);
+}
+
+TEST_F(LifecycleTest, AShimThatIsGoneIsNotSaidToBeSlow) {
+  std::string id = world_.Run(Detached("web"));
+  world_.Terminate(EndOf(Term(id)));
+  world_.scheduler.Advance(absl::Seconds(3));
+  world_.shims.Die(id);
+  world_.scheduler.Advance(absl::Seconds(9));
+  EXPECT_EQ(world_.Get(id).state, State::kLost);
+  EXPECT_EQ(world_.Get(id).flags & kFlagShimStalled, 0u);
+}
+
 TEST_F(LifecycleTest, WhatIsTerminatedBeforeExecStopsOnceItRuns) {
   auto spawned = world_.Spawn(Detached("web"));
   world_.Turn();
