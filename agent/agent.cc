@@ -168,7 +168,7 @@ absl::Status Agent::Prepare(int signal_fd) {
   nofile_soft_ = RaiseDescriptorLimit();
   rlimit descriptors{};
   getrlimit(RLIMIT_NOFILE, &descriptors);
-  callers_.emplace(settings_.allow_identity, host_name_, TcpLimitsFor(descriptors.rlim_cur));
+  callers_.emplace(settings_.allow_identity, TcpLimitsFor(descriptors.rlim_cur));
   SHOAL_ASSIGN_OR_RETURN(boot_id_, ReadBootId());
   SHOAL_RETURN_IF_ERROR(OpenDirectories());
   SHOAL_ASSIGN_OR_RETURN(loop_, EventLoop::Create());

@@ -148,8 +148,11 @@ absl::StatusOr<TlsIdentity> ReadTlsIdentity(const TlsPaths& paths, const TlsName
     return Unusable(names.key, paths.key, "holds no PEM private key without a passphrase");
   }
   if (X509_check_private_key(chain.front().get(), key.get()) != 1) {
-    return Unusable(names.certificate, paths.certificate,
-                    absl::StrCat("and ", names.key, " ", paths.key, " do not belong together"));
+    return Unusable(
+        names.certificate, paths.certificate,
+        absl::StrCat("and ", names.key, " ", paths.key,
+                     " do not belong together: give the key that the certificate was made "
+                     "for"));
   }
   SHOAL_RETURN_IF_ERROR(CheckAuthorities(names.ca, paths.ca, ParseCertificates(identity.ca)));
   return identity;

@@ -32,8 +32,8 @@ class Auditor;
 
 class Callers {
  public:
-  Callers(AllowedIdentities allowed, std::string host_name, TcpLimits limits = {})
-      : connections_(limits), tls_(std::move(allowed), std::move(host_name), &connections_) {}
+  explicit Callers(AllowedIdentities allowed, TcpLimits limits = {})
+      : connections_(limits), tls_(std::move(allowed), &connections_) {}
 
   TcpConnections& connections() { return connections_; }
   Tls& tls() { return tls_; }

@@ -68,7 +68,8 @@ TcpConnections::Id Tls::Enter(size_t door, grpc::AuthContext* context) {
     if (revocations_.IsRevoked(holder.chain)) {
       holder.refusal = absl::PermissionDeniedError("the client's certificate was revoked");
     } else if (!allowed_.Allows(certificate->identity)) {
-      holder.refusal = absl::PermissionDeniedError("no --allow-identity names it");
+      holder.refusal = absl::PermissionDeniedError(
+          "no --allow-identity names it; add it to the agent's, or show another certificate");
     }
   }
   const TcpConnections::Id id = connections_->FirstCall(door, std::move(holder), expiry, now);
@@ -91,7 +92,7 @@ absl::Status Tls::Admit(size_t door, grpc::AuthContext* context, absl::string_vi
   const std::string identity = EscapeForMessage(holder->caller.name, 256);
   absl::Status refusal(holder->refusal.code(),
                        absl::StrCat("identity ", identity, " may not ", EscapeForMessage(method),
-                                    " on host ", host_name_, ": ", holder->refusal.message()));
+                                    ": ", holder->refusal.message()));
   auditor_->Refused(holder->caller, method, refusal);
   return refusal;
 }

@@ -37,8 +37,8 @@ class Auditor;
 class Tls {
  public:
   // `connections` outlives it.
-  Tls(AllowedIdentities allowed, std::string host_name, TcpConnections* connections)
-      : allowed_(std::move(allowed)), host_name_(std::move(host_name)), connections_(connections) {}
+  Tls(AllowedIdentities allowed, TcpConnections* connections)
+      : allowed_(std::move(allowed)), connections_(connections) {}
 
   // Where refusals are noted; before the first caller comes.
   void SetAuditor(Auditor* auditor) { auditor_ = auditor; }
@@ -46,7 +46,7 @@ class Tls {
   // Ends the connections of what is revoked now.
   void SetRevocations(RevocationLists revocations);
 
-  // A call on a connection that came by `door`: OK, or "identity X may not Spawn on host Y: why".
+  // A call on a connection that came by `door`: OK, or "identity X may not Spawn: why".
   absl::Status Admit(size_t door, grpc::AuthContext* context, absl::string_view path);
 
   // The caller of a call that was admitted. Null: its connection has ended.
@@ -60,7 +60,6 @@ class Tls {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const AllowedIdentities allowed_;
-  const std::string host_name_;
   TcpConnections* const connections_;
   Auditor* auditor_ = nullptr;
 

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "shoal/wire/channel.h"
+#include "shoal/wire/tls_trouble.h"
 
 namespace shoal {
 namespace {
@@ -117,6 +118,10 @@ void Connection::ResetBackoff() {
   if (const std::shared_ptr<Stubs> current = stubs(); current != nullptr) {
     grpc::experimental::ChannelResetConnectionBackoff(current->channel.get());
   }
+}
+
+std::string Connection::TlsTrouble(const grpc::Status& status) const {
+  return address_.is_unix() ? "" : TellTlsTrouble(status, identity_->current());
 }
 
 void Connection::Start() {

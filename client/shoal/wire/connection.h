@@ -97,6 +97,8 @@ class Connection {
   void Renew();
   // Why it may be: see ClientIdentity::Expiry().
   std::string Expiry(absl::Time now) const { return identity_->Expiry(now); }
+  // Why certificates kept it from being made; empty where they did not.
+  std::string TlsTrouble(const grpc::Status& status) const;
   // How long a call waits for a look-up.
   absl::Duration patience() const { return patience_; }
 

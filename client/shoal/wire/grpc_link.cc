@@ -69,7 +69,8 @@ Attempt GrpcLink::AttemptUntil(BootTime deadline, bool retry_wanted) const {
 
 absl::Status GrpcLink::Tell(const grpc::Status& status) const {
   if (!IsBroken(status)) return FromWire(address_, status);
-  return FromWire(address_, status, connection_.Expiry(absl::Now()));
+  return FromWire(address_, status, connection_.Expiry(absl::Now()),
+                  connection_.TlsTrouble(status));
 }
 
 std::shared_ptr<Lease> GrpcLink::KeepLease(LeaseTerms terms) {

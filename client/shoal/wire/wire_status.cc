@@ -22,6 +22,8 @@ namespace {
 constexpr size_t kMaxStatusTextBytes = 1024;
 // How Connection begins what it says.
 constexpr absl::string_view kNameTrouble = "the name ";
+// How an agent begins what it says of an identity that it does not serve.
+constexpr absl::string_view kIdentityRefused = "identity ";
 constexpr absl::Duration kMuchSkew = absl::Hours(24);
 
 // gRPC: "failed to connect to all addresses; last error: UNKNOWN: ipv4:10.0.0.3:7420: Failed to
@@ -108,7 +110,7 @@ bool IsConnectFailure(const grpc::Status& status) {
 }
 
 absl::Status FromWire(const HostAddress& address, const grpc::Status& status,
-                      absl::string_view trouble) {
+                      absl::string_view trouble, const std::string& reason) {
   if (status.ok()) return absl::OkStatus();
   if (IsWithoutDescriptor(status)) return NoDescriptor();
   auto code = static_cast<absl::StatusCode>(status.error_code());
@@ -118,8 +120,11 @@ absl::Status FromWire(const HostAddress& address, const grpc::Status& status,
       message = absl::StrCat("host \"", address.name, "\" refuses this for now: ", message);
     }
   } else if (code == absl::StatusCode::kUnavailable) {
-    message = absl::StrCat("host \"", address.name, "\" cannot be reached: ", ReasonOf(message),
+    message = absl::StrCat("host \"", address.name, "\" cannot be reached: ",
+                           reason.empty() || !trouble.empty() ? ReasonOf(message) : reason,
                            trouble.empty() ? "" : "; ", trouble);
+  } else if (absl::StartsWith(message, kIdentityRefused)) {
+    message = absl::StrCat("host \"", address.name, "\" refuses this: ", message);
   } else if (code == absl::StatusCode::kDeadlineExceeded && message == "Deadline Exceeded") {
     message = absl::StrCat("host \"", address.name, "\" did not answer in time");
   } else if (message.empty()) {

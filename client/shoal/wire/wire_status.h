@@ -6,6 +6,8 @@
 
 #include <grpcpp/support/status.h>
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -15,9 +17,10 @@ namespace shoal {
 
 // What the agent said stays as it is, with its details as payloads. What gRPC itself says when the
 // host is not reached becomes `host "node3" cannot be reached: connection refused (10.0.0.3:7420)`, with
-// "; " and `trouble` behind it: what is known on this side of why, if anything.
+// "; " and `trouble` behind it: what is known on this side of why, if anything. `reason` stands in the place of what
+// gRPC says: see TellTlsTrouble(). An identity that is not served is told with the host.
 absl::Status FromWire(const HostAddress& address, const grpc::Status& status,
-                      absl::string_view trouble = "");
+                      absl::string_view trouble = "", const std::string& reason = "");
 
 // A request_id that is refused for its time, by a host whose clock is more than 24 h ahead of this
 // machine's (`lead`; negative: behind), is told with that and the host's name.

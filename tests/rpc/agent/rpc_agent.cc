@@ -19,7 +19,7 @@ namespace shoal::agent {
 
 RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, BlobStoreOptions blobs,
                    TcpLimits limits, AuditOptions audit)
-    : callers_(AllowedIdentities::Parse(allowed).value(), "testhost", limits) {
+    : callers_(AllowedIdentities::Parse(allowed).value(), limits) {
   char name[] = "/tmp/shoal-rpc-XXXXXX";
   directory_ = mkdtemp(name);
   output_directory_ = UniqueFd(open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -81,9 +81,10 @@ TEST(Credentials, AFileThatIsMissingOrIsNotWhatItShouldBeIsNamed) {
 TEST(Credentials, AKeyOfAnotherCertificateIsRefused) {
   Files files;
   Files other;
-  EXPECT_EQ(Credentials::Load({files.certificate, other.key, files.certificate}).status().message(),
-            absl::StrCat("the certificate ", files.certificate, " and the private key ", other.key,
-                         " do not belong together"));
+  EXPECT_EQ(
+      Credentials::Load({files.certificate, other.key, files.certificate}).status().message(),
+      absl::StrCat("the certificate ", files.certificate, " and the private key ", other.key,
+                   " do not belong together: give the key that the certificate was made for"));
 }
 
 TEST(Credentials, TheEnvironmentFillsWhatIsNotGiven) {

@@ -81,7 +81,7 @@ TEST_F(ClientIdentityTest, OneThatHasExpiredIsToldWithItsFileAndWhatToDo) {
   Put(certificate_, second_.certificate);
   EXPECT_FALSE(identity_.Renew());
   EXPECT_THAT(identity_.Expiry(later), AllOf(HasSubstr("; what the files hold now is not taken: "),
-                                             HasSubstr("do not belong together; put a renewed")));
+                                             HasSubstr("made for; put a renewed")));
 }
 
 TEST(ClientIdentity, WithoutACertificateThereIsNothingToRenew) {

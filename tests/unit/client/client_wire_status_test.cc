@@ -52,6 +52,9 @@ TEST(FromWire, IsASentenceAboutTheHost) {
             "host \"node1\" did not answer in time"},
            {grpc::StatusCode::DEADLINE_EXCEEDED, "1 process is left", "1 process is left"},
            {grpc::StatusCode::INTERNAL, "", "host \"node1\" gave no reason"},
+           {grpc::StatusCode::PERMISSION_DENIED, "identity spiffe://t/bob may not Get: no",
+            "host \"node1\" refuses this: identity spiffe://t/bob may not Get: no"},
+           {grpc::StatusCode::PERMISSION_DENIED, "it belongs to uid:0", "it belongs to uid:0"},
            {grpc::StatusCode::NOT_FOUND, "no process is called \x1b",
             "no process is called \\x1b"}}) {
     absl::Status status = FromWire(Node(), grpc::Status(row.code, row.said));
@@ -99,6 +102,16 @@ TEST(FromWire, WhatTheAgentCannotDoForNowIsNotToldAsAHostThatIsNotReached) {
   const grpc::Status start = Refusal(kStartFailedReason, "cannot start x: Text file busy");
   EXPECT_TRUE(IsStartFailure(start));
   EXPECT_EQ(FromWire(Node(), start).message(), "cannot start x: Text file busy");
+}
+
+TEST(FromWire, AReasonThatIsKnownHereStandsInThePlaceOfWhatGrpcSays) {
+  const grpc::Status closed(grpc::StatusCode::UNAVAILABLE, "failed to connect: error:0A000086");
+  EXPECT_EQ(FromWire(Node(), closed, "", "it speaks no TLS").message(),
+            "host \"node1\" cannot be reached: it speaks no TLS");
+  EXPECT_EQ(
+      FromWire(Node(), closed, "a certificate has expired", "it speaks no TLS").message(),
+      "host \"node1\" cannot be reached: failed to connect: error:0A000086; a certificate has "
+      "expired");
 }
 
 TEST(FromWire, WhatIsKnownHereOfABrokenConnectionStandsBehindIt) {

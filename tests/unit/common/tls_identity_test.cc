@@ -50,7 +50,8 @@ TEST_F(TlsIdentityTest, AKeyOfAnotherCertificateIsRefusedWithBothFiles) {
   unlink(paths_.key.c_str());
   paths_.key = FileWith(MakeSelfSigned().key);
   EXPECT_EQ(Refusal(), absl::StrCat("--cert ", paths_.certificate, " and --key ", paths_.key,
-                                    " do not belong together"));
+                                    " do not belong together: give the key that the certificate "
+                                    "was made for"));
 }
 
 TEST_F(TlsIdentityTest, AFileWithoutWhatItIsForIsNamed) {
