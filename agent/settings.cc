@@ -12,11 +12,15 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "agent/settings_file.h"
 #include "agent/version.h"
 #include "common/help_page.h"
 #include "common/man_page.h"
 #include "common/span.h"
+#include "common/status.h"
+#include "common/toml_file.h"
 #include "common/user_directories.h"
 
 namespace shoal::agent {
@@ -35,23 +39,41 @@ constexpr char kFooter[] =
     "         --allow-identity spiffe://example.org/ops";
 
 constexpr int kMostIdleShims = 64;
+constexpr int kMostSlots = 1 << 20;
 
 void DropEmpty(std::vector<std::string>* words) {
   words->erase(std::remove(words->begin(), words->end(), ""), words->end());
 }
 
 void AddDuration(CLI::App* app, const std::string& flag, absl::Duration* target,
-                 const std::string& help, const std::string& default_span) {
+                 const std::string& help, const std::string& default_span,
+                 SpanBounds bounds = SpanBounds::kAny) {
   app->add_option_function<std::string>(
          flag,
-         [flag, target](const std::string& text) {
-           const absl::StatusOr<absl::Duration> span = ParseSpan(text);
+         [flag, target, bounds](const std::string& text) {
+           const absl::StatusOr<absl::Duration> span = ParseSpan(text, bounds);
            if (!span.ok()) throw CLI::ValidationError(flag, std::string(span.status().message()));
            *target = *span;
          },
          help)
       ->type_name("SPAN")
       ->default_str(default_span);
+}
+
+void AddSize(CLI::App* app, const std::string& flag, int64_t* target, const std::string& help,
+             const std::string& usual) {
+  app->add_option_function<std::string>(
+         flag,
+         [flag, target](std::string text) {
+           const std::string given = text;
+           const bool is_size = CLI::AsSizeValue(/*kb_is_1000=*/false)(text).empty();
+           if (given.empty() || given[0] == '-' || !is_size || !absl::SimpleAtoi(text, target)) {
+             throw CLI::ValidationError(flag, absl::StrCat("\"", given, "\" is no size; try 8GiB"));
+           }
+         },
+         help)
+      ->type_name("SIZE")
+      ->default_str(usual);
 }
 
 void AddLabels(CLI::App* app, std::map<std::string, std::string>* labels) {
@@ -109,12 +131,12 @@ void AddPathsAndAccess(CLI::App* app, Settings* settings) {
          "…/* or *.…")
       ->type_name("URI");
   AddDuration(app, "--max-connection-age", &settings->max_connection_age,
-              "TCP connections are made anew after this", "24h");
+              "TCP connections are made anew after this", "24h", SpanBounds::kAboveZero);
 }
 
 void AddHostAndSelf(CLI::App* app, Settings* settings) {
   app->add_option("--slots", settings->slots, "Room for how many processes; 0: the usable cores")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, kMostSlots).description(""))
       ->type_name("N");
   AddLabels(app, &settings->labels);
   app->add_option("--host-name", settings->host_name, "Name of this host; by default its hostname")
@@ -132,17 +154,13 @@ void AddHostAndSelf(CLI::App* app, Settings* settings) {
                   "and when there are more than this many")
       ->capture_default_str()
       ->type_name("N");
-  app->add_option("--blob-cap", settings->blob_cap_bytes,
-                  "Disk for shipped files, such as 8GiB; beyond it the least recently used go")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("SIZE")
-      ->default_str("8GiB");
+  AddSize(app, "--blob-cap", &settings->blob_cap_bytes,
+          "Disk for shipped files, such as 8GiB; beyond it the least recently used go", "8GiB");
   AddDuration(
       app, "--dead-man", &settings->dead_man,
       "Without an agent, end templates after this, and the processes of a session this long "
       "after its TTL",
-      "10m");
+      "10m", SpanBounds::kFinite);
   AddDuration(app, "--idle-exit", &settings->idle_exit,
               "End after this long without process, session and client; 0s: never", "0s");
   app->add_option("--ready-fd", settings->ready_fd,
@@ -173,9 +191,9 @@ void AddTerminate(CLI::App* app, Settings* settings) {
   app->add_option_function<std::string>(
          "--grace",
          [settings](const std::string& text) {
-           const absl::StatusOr<absl::Duration> span = ParseSpan(text);
-           if (!span.ok() || *span == absl::InfiniteDuration()) {
-             throw CLI::ValidationError("--grace", "\"" + text + "\" is not a finite span of time");
+           const absl::StatusOr<absl::Duration> span = ParseSpan(text, SpanBounds::kFinite);
+           if (!span.ok()) {
+             throw CLI::ValidationError("--grace", std::string(span.status().message()));
            }
            settings->grace = *span;
          },
@@ -183,6 +201,12 @@ void AddTerminate(CLI::App* app, Settings* settings) {
       ->type_name("SPAN")
       ->needs(terminate)
       ->configurable(false);
+}
+
+absl::Status ApplyConfig(const std::string& path, CLI::App* app) {
+  if (path.empty()) return absl::OkStatus();
+  SHOAL_ASSIGN_OR_RETURN(const TomlFile file, ReadToml(path, path));
+  return ApplySettingsFile(file, app);
 }
 
 // What a client is told, or another program, is to mean the same in its directory.
@@ -220,8 +244,10 @@ std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code) {
       ->group("")  // not listed
       ->configurable(false);
   app.set_version_flag("--version", std::string("shoald ") + kVersion);
-  app.set_config("--config", "", "TOML file with these flags, without dashes, as keys")
-      ->type_name("FILE");
+  std::string config;
+  app.add_option("--config", config, "TOML file with these flags, without dashes, as keys")
+      ->type_name("FILE")
+      ->configurable(false);
   AddPathsAndAccess(&app, &settings);
   AddHostAndSelf(&app, &settings);
   AddAudit(&app, &settings);
@@ -245,17 +271,17 @@ std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code) {
     *exit_code = written.ok() ? 0 : 1;
     return std::nullopt;
   }
+  if (const absl::Status applied = ApplyConfig(config, &app); !applied.ok()) {
+    std::cerr << "shoald: " << applied.message() << "\n";
+    *exit_code = 2;
+    return std::nullopt;
+  }
   DropEmpty(&settings.listen);
   FillInPaths(&settings);
   if (settings.insecure_loopback && geteuid() == 0) {
     std::cerr << "shoald: --insecure-loopback is refused for root: every local user could run "
                  "commands as root; give --tls-cert, --tls-key, --tls-ca and --allow-identity, or "
                  "start this agent as another user\n";
-    *exit_code = 2;
-    return std::nullopt;
-  }
-  if (settings.max_connection_age <= absl::ZeroDuration()) {
-    std::cerr << "shoald: --max-connection-age is a span of time above zero\n";
     *exit_code = 2;
     return std::nullopt;
   }

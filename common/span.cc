@@ -5,9 +5,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/escape.h"
+#include "common/status.h"
 
 namespace shoal {
 namespace {
+
+constexpr absl::Duration kLongest = absl::Hours(24 * 366 * 100);
 
 absl::Status BadSpan(absl::string_view text) {
   return absl::InvalidArgumentError(absl::StrCat(
@@ -25,9 +28,8 @@ bool TakeDays(absl::string_view* text, absl::Duration* days) {
   return true;
 }
 
-}  // namespace
-
-absl::StatusOr<absl::Duration> ParseSpan(absl::string_view text) {
+// As written, without bounds.
+absl::StatusOr<absl::Duration> ReadSpan(absl::string_view text) {
   double seconds = 0;
   if (text == "inf") return absl::InfiniteDuration();
   absl::Duration span;
@@ -43,6 +45,22 @@ absl::StatusOr<absl::Duration> ParseSpan(absl::string_view text) {
     span += days;
   }
   if (span < absl::ZeroDuration() || span == absl::InfiniteDuration()) return BadSpan(text);
+  if (span <= kLongest) return span;
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", EscapeForMessage(text), "\" is longer than 100 years"));
+}
+
+}  // namespace
+
+absl::StatusOr<absl::Duration> ParseSpan(absl::string_view text, SpanBounds bounds) {
+  SHOAL_ASSIGN_OR_RETURN(const absl::Duration span, ReadSpan(text));
+  if (bounds == SpanBounds::kFinite && span == absl::InfiniteDuration()) {
+    return absl::InvalidArgumentError("\"inf\" has no end; give a span such as 30s or 2d");
+  }
+  if (bounds == SpanBounds::kAboveZero && span == absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", EscapeForMessage(text), "\" is no span above zero; leave it out for none"));
+  }
   return span;
 }
 

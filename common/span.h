@@ -10,9 +10,13 @@
 
 namespace shoal {
 
-// "10", "2.5s", "500ms", "1h30m", "2d", "inf"; a bare number is seconds. INVALID_ARGUMENT with an
-// example for anything else, negative spans included.
-absl::StatusOr<absl::Duration> ParseSpan(absl::string_view text);
+// What an option takes: kFinite excludes "inf", kAboveZero zero.
+enum class SpanBounds { kAny, kFinite, kAboveZero };
+
+// "10", "2.5s", "500ms", "1h30m", "2d", "inf"; a bare number is seconds. INVALID_ARGUMENT, with what to
+// give, for anything else: negative spans, those beyond 100 years, and those beyond the bounds.
+absl::StatusOr<absl::Duration> ParseSpan(absl::string_view text,
+                                         SpanBounds bounds = SpanBounds::kAny);
 
 }  // namespace shoal
 

@@ -1,19 +1,20 @@
 #include "client/cli/config.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
-#include <exception>
-#include <fstream>
-#include <sstream>
 
-#include "CLI/CLI.hpp"
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "common/escape.h"
+#include "common/spelling.h"
 #include "common/status.h"
 #include "common/user_directories.h"
+#include "shoal/host_list.h"
 
 namespace shoal::cli {
 namespace {
@@ -35,23 +36,88 @@ std::string Names(const Map& map, absl::string_view prefix) {
   });
 }
 
-// Puts one setting where it belongs; false if there is no such setting.
-bool Apply(const std::string& section, const std::string& name, const std::string& value,
-           Config* config) {
-  if (section == "hosts") {
-    config->hosts[name] = value;
-  } else if (section == "groups") {
-    config->groups[name] = value;
-  } else if (section == "tls" && name == "cert") {
-    config->tls_cert = ExpandTilde(value);
-  } else if (section == "tls" && name == "key") {
-    config->tls_key = ExpandTilde(value);
-  } else if (section == "tls" && name == "ca") {
-    config->tls_ca = ExpandTilde(value);
-  } else {
-    return false;
+const std::vector<std::string>& Sections() {
+  static const auto* const kSections = new std::vector<std::string>{"hosts", "groups", "tls"};
+  return *kSections;
+}
+
+absl::Status CheckSection(const TomlFile& file, const TomlSection& section) {
+  if (absl::c_linear_search(Sections(), section.name)) return absl::OkStatus();
+  for (absl::string_view map : {"hosts", "groups"}) {
+    absl::string_view name = section.name;
+    if (!absl::ConsumePrefix(&name, absl::StrCat(map, "."))) continue;
+    return file.Refuse(section.line, absl::StrCat("a name with a dot stands in quotes in [", map,
+                                                  "], as \"", EscapeForMessage(name), ".…\""));
   }
-  return true;
+  const std::string meant = DidYouMean(section.name, Sections());
+  return file.Refuse(section.line,
+                     absl::StrCat("there is no section [", EscapeForMessage(section.name), "]; ",
+                                  meant.empty() ? "known: [hosts], [groups], [tls]" : meant));
+}
+
+bool IsText(const TomlValue& value) { return value.kind == TomlValue::Kind::kText; }
+
+// The text of a setting that is one; a list of them, with commas, where that may be.
+absl::StatusOr<std::string> TextOf(const TomlFile& file, const TomlSetting& setting,
+                                   bool may_be_list, absl::string_view wanted) {
+  if (absl::c_all_of(setting.values, IsText) && (may_be_list || !setting.is_list)) {
+    return absl::StrJoin(setting.values, ",",
+                         [](std::string* out, const TomlValue& value) { out->append(value.text); });
+  }
+  return file.Refuse(setting.line,
+                     absl::StrCat(EscapeForMessage(setting.key), " is to be ", wanted));
+}
+
+// An entry of [hosts]: one address, or nothing.
+absl::Status CheckAddress(const TomlFile& file, const TomlSetting& setting,
+                          const std::string& text) {
+  if (text.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::vector<HostAddress>> meant = ParseHostList(text);
+  if (meant.ok() && meant->size() == 1) return absl::OkStatus();
+  return file.Refuse(setting.line,
+                     absl::StrCat(EscapeForMessage(setting.key), " = \"", EscapeForMessage(text),
+                                  "\" is not one address",
+                                  meant.ok() ? "" : absl::StrCat(": ", meant.status().message())));
+}
+
+// An entry of [groups], once all groups are known.
+absl::Status CheckGroup(const TomlFile& file, const TomlSetting& setting, const Config& config) {
+  if (setting.section != "groups") return absl::OkStatus();
+  const auto group_of = [&config](absl::string_view name) { return config.Group(name); };
+  const absl::Status members = ParseHostList(config.groups.at(setting.key), group_of).status();
+  if (members.ok()) return members;
+  return file.Refuse(setting.line,
+                     absl::StrCat("@", EscapeForMessage(setting.key), ": ", members.message()));
+}
+
+// Puts one setting where it belongs.
+absl::Status Apply(const TomlFile& file, const TomlSetting& setting, Config* config) {
+  if (setting.section == "hosts") {
+    SHOAL_ASSIGN_OR_RETURN(const std::string text,
+                           TextOf(file, setting, false, "an address in quotes: \"10.0.0.1:7420\""));
+    SHOAL_RETURN_IF_ERROR(CheckAddress(file, setting, text));
+    config->hosts[setting.key] = text;
+    return absl::OkStatus();
+  }
+  if (setting.section == "groups") {
+    SHOAL_ASSIGN_OR_RETURN(
+        config->groups[setting.key],
+        TextOf(file, setting, true, "hosts in quotes: \"node[1-3],gpu1\", or a list of such"));
+    return absl::OkStatus();
+  }
+  if (setting.section.empty()) {
+    return file.Refuse(setting.line,
+                       absl::StrCat("\"", EscapeForMessage(setting.key),
+                                    "\" stands in no section; known: [hosts], [groups], [tls]"));
+  }
+  const std::map<std::string, std::string*> of_tls = {
+      {"cert", &config->tls_cert}, {"key", &config->tls_key}, {"ca", &config->tls_ca}};
+  const auto found = of_tls.find(setting.key);
+  if (found == of_tls.end()) return file.RefuseUnknown(setting, {"cert", "key", "ca"});
+  SHOAL_ASSIGN_OR_RETURN(const std::string text,
+                         TextOf(file, setting, false, "the path of a PEM file in quotes"));
+  *found->second = ExpandTilde(text);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -59,10 +125,13 @@ bool Apply(const std::string& section, const std::string& name, const std::strin
 absl::StatusOr<std::string> Config::Group(absl::string_view name) const {
   auto found = groups.find(std::string(name));
   if (found != groups.end()) return found->second;
-  return absl::NotFoundError(absl::StrCat(
-      "there is no group \"@", EscapeForMessage(name), "\"; ",
-      groups.empty() ? "[groups] has none" : absl::StrCat("known: ", Names(groups, "@")), " (",
-      WithTilde(path), ")"));
+  std::vector<std::string> known;
+  for (const auto& [group, members] : groups) known.push_back(absl::StrCat("@", group));
+  std::string hint = DidYouMean(absl::StrCat("@", name), known);
+  if (hint.empty() && groups.empty()) hint = "[groups] has none";
+  if (hint.empty()) hint = absl::StrCat("known: ", Names(groups, "@"));
+  return absl::NotFoundError(absl::StrCat("there is no group \"@", EscapeForMessage(name), "\"; ",
+                                          hint, " (", WithTilde(path), ")"));
 }
 
 std::string Config::KnownHosts() const {
@@ -84,43 +153,32 @@ std::string WithTilde(absl::string_view path) {
   return std::string(path);
 }
 
-absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view path) {
+absl::StatusOr<Config> MakeConfig(const TomlFile& file) {
   Config config;
-  config.path = std::string(path);
-  std::vector<CLI::ConfigItem> items;
-  try {
-    std::istringstream stream{std::string(text)};
-    items = CLI::ConfigTOML().from_config(stream);
-  } catch (const std::exception& error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": ", EscapeForMessage(error.what(), 512)));
+  config.path = file.path;
+  for (const TomlSection& section : file.sections) {
+    SHOAL_RETURN_IF_ERROR(CheckSection(file, section));
   }
-  for (const CLI::ConfigItem& item : items) {
-    if (item.name == "++" || item.name == "--") continue;  // where a section begins and ends
-    std::string section = absl::StrJoin(item.parents, ".");
-    if (Apply(section, item.name, absl::StrJoin(item.inputs, ","), &config)) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        WithTilde(path), ": there is no setting \"", EscapeForMessage(item.name), "\" in ",
-        section.empty() ? "the top level" : absl::StrCat("[", EscapeForMessage(section), "]"),
-        "; known are [hosts], [groups] and [tls] with cert, key, ca"));
+  for (const TomlSetting& setting : file.settings) {
+    SHOAL_RETURN_IF_ERROR(Apply(file, setting, &config));
+  }
+  for (const TomlSetting& setting : file.settings) {
+    SHOAL_RETURN_IF_ERROR(CheckGroup(file, setting, config));
   }
   return config;
 }
 
 absl::StatusOr<Config> LoadConfig() {
-  std::string path = ConfigPath();
-  std::ifstream file(path);
-  if (!file) {
-    int error = errno;
+  const std::string path = ConfigPath();
+  const bool is_named = !Environment("SHOAL_CONFIG").empty();
+  const bool is_readable = access(path.c_str(), R_OK) == 0;
+  if (!is_named && !is_readable && (errno == ENOENT || errno == ENOTDIR || errno == EACCES)) {
     Config empty;
     empty.path = path;
-    bool required = !Environment("SHOAL_CONFIG").empty();
-    if (!required && (error == ENOENT || error == ENOTDIR || error == EACCES)) return empty;
-    return ErrnoStatus(error, absl::StrCat("cannot read the configuration ", path));
+    return empty;
   }
-  std::ostringstream text;
-  text << file.rdbuf();
-  return ParseConfig(text.str(), path);
+  SHOAL_ASSIGN_OR_RETURN(const TomlFile file, ReadToml(path, WithTilde(path)));
+  return MakeConfig(file);
 }
 
 }  // namespace shoal::cli

@@ -18,6 +18,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/toml_file.h"
 
 namespace shoal::cli {
 
@@ -42,8 +43,8 @@ std::string ConfigPath();
 // `path` with the home directory as "~".
 std::string WithTilde(absl::string_view path);
 
-// INVALID_ARGUMENT names what is not known or not well-formed. `path` is for messages.
-absl::StatusOr<Config> ParseConfig(absl::string_view text, absl::string_view path);
+// INVALID_ARGUMENT "FILE:LINE: why": a section or setting that is not known, a value that it cannot have.
+absl::StatusOr<Config> MakeConfig(const TomlFile& file);
 
 // A file that is not there is an empty configuration, unless SHOAL_CONFIG names it.
 absl::StatusOr<Config> LoadConfig();

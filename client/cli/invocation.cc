@@ -115,11 +115,6 @@ absl::StatusOr<std::vector<HostAddress>> Invocation::Addresses(absl::string_view
     auto known = config->hosts.find(address.name);
     if (known == config->hosts.end() || known->second.empty()) continue;
     SHOAL_ASSIGN_OR_RETURN(std::vector<HostAddress> meant, ParseHostList(known->second));
-    if (meant.size() != 1) {
-      return absl::InvalidArgumentError(absl::StrCat(WithTilde(config->path), ": ", address.name,
-                                                     " = \"", known->second,
-                                                     "\" is not one address"));
-    }
     meant[0].name = address.name;
     address = meant[0];
   }

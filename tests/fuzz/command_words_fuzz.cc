@@ -36,8 +36,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       told = tag.status();
       break;
     }
-    default:
-      told = cli::ParseConfig(text, "config.toml").status();
+    default: {
+      auto file = ParseToml(text, "config.toml");
+      told = file.ok() ? cli::MakeConfig(*file).status() : file.status();
+    }
   }
   fuzz::RequireReadable(told);
   return 0;

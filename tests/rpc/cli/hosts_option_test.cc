@@ -14,6 +14,7 @@ namespace shoal::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 class HostsOptionTest : public CommandTest {
  protected:
@@ -114,14 +115,15 @@ TEST_F(HostsOptionTest, TwoNamesOfOneAgentAreToldOnce) {
 }
 
 TEST_F(HostsOptionTest, NamesAndGroupsAreThoseOfTheConfiguration) {
-  Configure(absl::StrCat("[hosts]\nbox = \"", ant_.hosts(), "\"\nboth = \"a,b\"\n",
-                         "[groups]\nstudio = \"box\"\n"));
+  Configure(absl::StrCat("[hosts]\nbox = \"", ant_.hosts(), "\"\n[groups]\nstudio = \"box\"\n"));
   EXPECT_THAT(Shoal("-H box ps").out, HasSubstr("web   7KQ2MD  box "));
   EXPECT_THAT(Shoal("-H @studio ps").out, HasSubstr("web   7KQ2MD  box "));
   EXPECT_EQ(Shoal("-H @stage ps"),
             (Said{1, "", "shoal: there is no group \"@stage\"; known: @studio (~/shoal.toml).\n"}));
-  EXPECT_EQ(Shoal("-H both ps"),
-            (Said{2, "", "shoal: ~/shoal.toml: both = \"a,b\" is not one address.\n"}));
+  EXPECT_EQ(
+      Shoal("-H @studo ps"),
+      (Said{1, "",
+            "shoal: there is no group \"@studo\"; did you mean \"@studio\"? (~/shoal.toml).\n"}));
 }
 
 TEST_F(HostsOptionTest, ANameThatDoesNotResolveIsToldWithThoseThatAreKnown) {
@@ -145,8 +147,10 @@ TEST_F(HostsOptionTest, AConfigurationThatCannotBeReadIsAnError) {
   Configure("[tls]\ncrt = \"x\"\n");
   EXPECT_EQ(Shoal("-H 127.0.0.1:1 ps"),
             (Said{2, "",
-                  "shoal: ~/shoal.toml: there is no setting \"crt\" in [tls]; known are [hosts], "
-                  "[groups] and [tls] with cert, key, ca.\n"}));
+                  "shoal: ~/shoal.toml:2: there is no setting \"crt\" in [tls]; did you mean "
+                  "\"cert\"?\n"}));
+  Configure("[tls]\ncert = me.pem\n");
+  EXPECT_THAT(Shoal("-H 127.0.0.1:1 ps").err, StartsWith("shoal: ~/shoal.toml:2: "));
 }
 
 struct RefusedLine {

@@ -1,9 +1,9 @@
 #include "client/cli/config.h"
 
 #include <cstdlib>
-#include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
@@ -26,8 +26,14 @@ key = "/etc/shoal/me.key"
 ca = "/etc/shoal/ca.pem"
 )";
 
+absl::StatusOr<Config> Parsed(absl::string_view text) {
+  absl::StatusOr<TomlFile> file = ParseToml(text, "/c.toml");
+  if (!file.ok()) return file.status();
+  return MakeConfig(*file);
+}
+
 TEST(Config, HasHostsGroupsAndCertificates) {
-  absl::StatusOr<Config> config = ParseConfig(kText, "/c.toml");
+  absl::StatusOr<Config> config = Parsed(kText);
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->hosts.at("node1"), "10.0.0.1:7420");
   EXPECT_EQ(config->hosts.at("node2"), "");
@@ -40,29 +46,60 @@ TEST(Config, HasHostsGroupsAndCertificates) {
 }
 
 TEST(Config, AGroupThatIsNotThereNamesThoseThatAre) {
-  absl::Status status = ParseConfig(kText, "/c.toml")->Group("gpus").status();
+  absl::Status status = Parsed(kText)->Group("gpus").status();
   EXPECT_EQ(status.message(), "there is no group \"@gpus\"; known: @both, @studio (/c.toml)");
-  status = ParseConfig("", "/c.toml")->Group("x").status();
+  status = Parsed("")->Group("x").status();
   EXPECT_EQ(status.message(), "there is no group \"@x\"; [groups] has none (/c.toml)");
 }
 
-TEST(Config, ASettingThatIsNotKnownIsNamed) {
-  const std::vector<std::pair<const char*, const char*>> rows = {
-      {"[tls]\ncrt = \"x\"\n", "\"crt\" in [tls]"},
-      {"[nodes]\na = \"b\"\n", "\"a\" in [nodes]"},
-      {"[tls.cert]\na = \"b\"\n", "\"a\" in [tls.cert]"},
-      {"host = \"a\"\n", "\"host\" in the top level"}};
-  for (const auto& [text, what] : rows) {
-    EXPECT_EQ(ParseConfig(text, "/c.toml").status(),
-              absl::InvalidArgumentError(
-                  absl::StrCat("/c.toml: there is no setting ", what,
-                               "; known are [hosts], [groups] and [tls] with cert, key, ca")));
+struct RefusedText {
+  const char* text;
+  const char* why;
+};
+
+TEST(Config, WhatIsNotKnownOrNotMeantIsRefusedWithItsLine) {
+  for (const RefusedText& row : std::vector<RefusedText>{
+           {"[tls]\n\ncrt = \"x\"\n",
+            "3: there is no setting \"crt\" in [tls]; did you mean \"cert\"?"},
+           {"[tls]\nmode = \"x\"\n",
+            "2: there is no setting \"mode\" in [tls]; known: cert, key, ca"},
+           {"[tls]\ncert = 1\n", "2: cert is to be the path of a PEM file in quotes"},
+           {"[nodes]\na = \"b\"\n",
+            "1: there is no section [nodes]; known: [hosts], [groups], [tls]"},
+           {"[group]\n", "1: there is no section [group]; did you mean \"groups\"?"},
+           {"[tls.cert]\na = \"b\"\n",
+            "1: there is no section [tls.cert]; known: [hosts], [groups], [tls]"},
+           {"host = \"a\"\n", "1: \"host\" stands in no section; known: [hosts], [groups], [tls]"},
+           {"[hosts]\nnode1.lan = \"10.0.0.1\"\n",
+            "2: a name with a dot stands in quotes in [hosts], as \"node1.…\""},
+           {"[hosts]\nnode1 = 10\n", "2: node1 is to be an address in quotes: \"10.0.0.1:7420\""},
+           {"[hosts]\nnode1 = [\"a\"]\n",
+            "2: node1 is to be an address in quotes: \"10.0.0.1:7420\""},
+           {"[hosts]\nboth = \"a,b\"\n", "2: both = \"a,b\" is not one address"},
+           {"[hosts]\nx = \"n[\"\n",
+            "2: x = \"n[\" is not one address: hosts \"n[\": \"[\" without \"]\""},
+           {"[groups]\ng = [1]\n",
+            "2: g is to be hosts in quotes: \"node[1-3],gpu1\", or a list of such"},
+           {"[groups]\ng = \"node[3-1]\"\n", "2: @g: hosts \"node[3-1]\": the range 3-1 goes down"},
+           {"[groups]\nstudio = \"a\"\nall = \"@studo\"\n",
+            "3: @all: there is no group \"@studo\"; did you mean \"@studio\"? (/c.toml)"}}) {
+    EXPECT_EQ(Parsed(row.text).status(),
+              absl::InvalidArgumentError(absl::StrCat("/c.toml:", row.why)));
+  }
+}
+
+TEST(Config, WhatIsNoTomlIsRefusedWithItsLine) {
+  for (const char* text : {"[hosts]\nnode1 = 10.0.0.1\n", "[hosts]\nnode1 = \"a\" \"b\"\n",
+                           "[hosts\n", "[tls]\ncert\n", "[tls]\ncert = \"a\"\ncert = \"b\"\n"}) {
+    const absl::Status status = Parsed(text).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << text;
+    EXPECT_TRUE(absl::StartsWith(status.message(), "/c.toml:")) << status;
   }
 }
 
 TEST(Config, TildeIsTheHomeDirectoryBothWays) {
   setenv("HOME", "/home/ada", 1);
-  EXPECT_EQ(ParseConfig("[tls]\ncert = \"~/me.pem\"\n", "/c.toml")->tls_cert, "/home/ada/me.pem");
+  EXPECT_EQ(Parsed("[tls]\ncert = \"~/me.pem\"\n")->tls_cert, "/home/ada/me.pem");
   EXPECT_EQ(WithTilde("/home/ada/c.toml"), "~/c.toml");
   EXPECT_EQ(WithTilde("/home/adam/c.toml"), "/home/adam/c.toml");
 }
@@ -81,8 +118,8 @@ TEST(Config, IsWhereItIsNamedElseInTheConfigurationDirectory) {
 }
 
 TEST(Config, AnEmptyFileIsAConfiguration) {
-  EXPECT_TRUE(ParseConfig("", "/c.toml").ok());
-  EXPECT_TRUE(ParseConfig("[hosts]\n", "/c.toml").ok());
+  EXPECT_TRUE(Parsed("").ok());
+  EXPECT_TRUE(Parsed("[hosts]\n").ok());
 }
 
 }  // namespace

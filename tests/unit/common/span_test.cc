@@ -38,5 +38,16 @@ TEST(ParseSpan, RefusesWhatIsNoSpanWithAnExample) {
   }
 }
 
+TEST(ParseSpan, KeepsToItsBounds) {
+  EXPECT_EQ(ParseSpan("inf", SpanBounds::kFinite).status().message(),
+            "\"inf\" has no end; give a span such as 30s or 2d");
+  EXPECT_EQ(*ParseSpan("0", SpanBounds::kFinite), absl::ZeroDuration());
+  EXPECT_EQ(ParseSpan("0s", SpanBounds::kAboveZero).status().message(),
+            "\"0s\" is no span above zero; leave it out for none");
+  EXPECT_EQ(*ParseSpan("inf", SpanBounds::kAboveZero), absl::InfiniteDuration());
+  EXPECT_EQ(*ParseSpan("36500d"), absl::Hours(24 * 36500));
+  EXPECT_EQ(ParseSpan("40000d").status().message(), "\"40000d\" is longer than 100 years");
+}
+
 }  // namespace
 }  // namespace shoal

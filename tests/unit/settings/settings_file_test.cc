@@ -1,0 +1,135 @@
+// The configuration of shoald: what it may say, and that what it may not is told with its line.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "agent/settings.h"
+
+namespace shoal::agent {
+namespace {
+
+using ::testing::ElementsAre;
+
+class SettingsFileTest : public ::testing::Test {
+ protected:
+  SettingsFileTest() : path_(::testing::TempDir() + "/shoald-XXXXXX") {
+    close(mkstemp(path_.data()));
+  }
+  ~SettingsFileTest() override { unlink(path_.c_str()); }
+
+  // The settings with a file of this text, and what was said instead of them.
+  std::optional<Settings> With(const std::string& text, std::vector<std::string> flags = {}) {
+    std::ofstream(path_) << text;
+    std::vector<std::string> words = {"shoald", "--config", path_, "--run-dir", "/tmp/run"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    ::testing::internal::CaptureStderr();
+    int exit_code = 0;
+    std::optional<Settings> settings =
+        ParseSettings(static_cast<int>(argv.size()), argv.data(), &exit_code);
+    said_ = ::testing::internal::GetCapturedStderr();
+    EXPECT_EQ(exit_code, settings.has_value() ? 0 : 2) << text;
+    return settings;
+  }
+  void ExpectRefused(const std::string& text, const std::string& why) {
+    EXPECT_FALSE(With(text).has_value()) << text;
+    EXPECT_EQ(said_, absl::StrCat("shoald: ", path_, ":", why, "\n")) << text;
+  }
+
+  std::string path_;
+  std::string said_;
+};
+
+TEST_F(SettingsFileTest, SaysWhatFlagsSay) {
+  const auto settings = With(
+      "# of a host\n"
+      "slots = 4\n"
+      "listen = [\"127.0.0.1:7420\", \"[::1]:7420\"]\n"
+      "label = \"rack=b7\"\n"
+      "allow-identity = \"\"\n"
+      "retention = \"1h30m\"\n"
+      "idle-exit = 90\n"
+      "blob-cap = \"2GiB\"\n"
+      "ready-fd = -1\n"
+      "audit-required = true\n"
+      "socket = \"\"\n");
+  ASSERT_TRUE(settings.has_value()) << said_;
+  EXPECT_EQ(settings->slots, 4);
+  EXPECT_THAT(settings->listen, ElementsAre("127.0.0.1:7420", "[::1]:7420"));
+  EXPECT_EQ(settings->labels.at("rack"), "b7");
+  EXPECT_EQ(settings->retention, absl::Minutes(90));
+  EXPECT_EQ(settings->idle_exit, absl::Seconds(90));
+  EXPECT_EQ(settings->blob_cap_bytes, int64_t{2} << 30);
+  EXPECT_TRUE(settings->audit_required);
+  EXPECT_EQ(settings->socket, "/tmp/run/shoald.sock");
+}
+
+TEST_F(SettingsFileTest, AFlagGoesBeforeIt) {
+  const auto settings = With("slots = 4\nidle-shims = 3\n", {"--slots", "2"});
+  ASSERT_TRUE(settings.has_value()) << said_;
+  EXPECT_EQ(settings->slots, 2);
+  EXPECT_EQ(settings->idle_shims, 3);
+}
+
+TEST_F(SettingsFileTest, WhatItMayNotSayIsRefusedWithItsLine) {
+  const std::vector<std::pair<std::string, std::string>> rows = {
+      {"\nallow-identiy = \"spiffe://a/b\"\n",
+       "2: there is no setting \"allow-identiy\"; did you mean \"allow-identity\"?"},
+      {"[tls]\ncert = \"a\"\n",
+       "1: there are no sections here, and no [tls]: settings stand above all"},
+      {"[slots]\n", "1: there are no sections here, and no [slots]: settings stand above all"},
+      {"slots = \"many\"\n", "1: slots: Value many not in range 0 to 1048576"},
+      {"slots = -1\n", "1: slots: Value -1 not in range 0 to 1048576"},
+      {"ready-fd = \"x\"\n", "1: ready-fd is to be a number"},
+      {"blob-cap = \"-1\"\n", "1: blob-cap: \"-1\" is no size; try 8GiB"},
+      {"dead-man = \"inf\"\n", "1: dead-man: \"inf\" has no end; give a span such as 30s or 2d"},
+      {"max-connection-age = \"0s\"\n",
+       "1: max-connection-age: \"0s\" is no span above zero; leave it out for none"},
+      {"slots = true\n", "1: slots is to be one number, or one text in quotes"},
+      {"slots = [1]\n", "1: slots is to be one number, or one text in quotes"},
+      {"listen = [[\"a\"]]\n", "1: listen is to be a text in quotes, or a list of such"},
+      {"audit-required = \"yes\"\n", "1: audit-required is to be true or false"},
+      {"audit-required = 1\n", "1: audit-required is to be true or false"},
+      {"retention = \"1 day\"\n",
+       "1: retention: \"1 day\" is not a span of time; try 30s, 500ms, 1h30m or 2d"},
+      {"label = [\"gpu\"]\n", "1: label: 'gpu' is not KEY=VALUE"},
+      {"slots = 1\nslots = 2\n",
+       "2: error while parsing key-value pair: cannot redefine existing integer 'slots'"}};
+  for (const auto& [text, why] : rows) ExpectRefused(text, why);
+}
+
+TEST_F(SettingsFileTest, WhatIsForTheCommandLineAloneIsNoSetting) {
+  for (const char* key : {"config", "terminate", "grace", "help", "version"}) {
+    EXPECT_FALSE(With(absl::StrCat(key, " = \"x\"\n")).has_value()) << key;
+    EXPECT_THAT(said_, ::testing::HasSubstr(absl::StrCat(":1: there is no setting \"", key)));
+  }
+}
+
+TEST_F(SettingsFileTest, JunkIsRefusedWithItsLine) {
+  for (const char* text : {"slots = 4\njunk\n", "slots = 4\n= 5\n", "slots = 4\nlabel = rack=b7\n",
+                           "slots = 4\nlabel = \"a\" \"b\"\n", "slots = 4\n\xff = 1\n"}) {
+    EXPECT_FALSE(With(text).has_value()) << text;
+    EXPECT_THAT(said_, ::testing::StartsWith(absl::StrCat("shoald: ", path_, ":2: "))) << text;
+  }
+}
+
+TEST_F(SettingsFileTest, AFileThatIsNotThereIsAnError) {
+  unlink(path_.c_str());
+  path_ = "/nowhere/shoald.toml";
+  EXPECT_FALSE(With("").has_value());
+  EXPECT_EQ(
+      said_,
+      "shoald: cannot read the configuration /nowhere/shoald.toml: No such file or directory\n");
+}
+
+}  // namespace
+}  // namespace shoal::agent
