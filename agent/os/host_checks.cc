@@ -36,6 +36,12 @@ HostCheck Good(std::string name, std::string detail) {
   return {std::move(name), Result::kOk, std::move(detail), ""};
 }
 
+bool IsOnTmpfs(const std::string& path) {
+  struct statfs facts {};
+  return statfs(path.c_str(), &facts) == 0 &&
+         (facts.f_type == TMPFS_MAGIC || facts.f_type == RAMFS_MAGIC);
+}
+
 // The pids limits of the own cgroup, v2 and v1; negative: none.
 int64_t ReadPidLimit() {
   int64_t limit = -1;
@@ -140,18 +146,30 @@ HostCheck CheckPidLimit(int64_t limit) {
           "RLIMIT_NPROC."};
 }
 
+std::string RunDirRemedy(const std::string& run_dir,
+                         absl::FunctionRef<bool(const std::string&)> is_on_tmpfs) {
+  for (const char* place : {"/run", "/dev/shm"}) {
+    if (is_on_tmpfs(place))
+      return absl::StrCat("Put --run-dir below ", place, ", which is on tmpfs.");
+  }
+  return absl::StrCat(
+      "Nothing here is on tmpfs, /run and /dev/shm included: stop the agent, `mount -t "
+      "tmpfs -o mode=0700 tmpfs ",
+      run_dir, "`, and start it again.");
+}
+
 HostCheck CheckRunDir(const std::string& run_dir) {
   struct statfs facts {};
   if (statfs(run_dir.c_str(), &facts) != 0) {
     return {"run directory", Result::kFailed, absl::StrCat(run_dir, ": ", std::strerror(errno)),
             "Stop the agent and start it again: it makes its run directory."};
   }
-  if (facts.f_type == TMPFS_MAGIC || facts.f_type == RAMFS_MAGIC) {
+  if (IsOnTmpfs(run_dir)) {
     return Good("run directory", absl::StrCat(run_dir, " is on tmpfs"));
   }
   return {"run directory", Result::kDegraded,
           absl::StrCat(run_dir, " is not on tmpfs: records cost disk writes"),
-          "Put --run-dir below /run, or below XDG_RUNTIME_DIR."};
+          RunDirRemedy(run_dir, &IsOnTmpfs)};
 }
 
 HostCheck CheckStateDir(const std::string& state_dir) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "agent/os/cgroup.h"
 #include "agent/os/systemd_unit.h"
@@ -40,6 +41,9 @@ HostCheck CheckKernel(const std::string& version);
 HostCheck CheckDescriptorLimit(uint64_t hard_limit);
 HostCheck CheckPidLimit(int64_t limit);  // negative: none
 HostCheck CheckRunDir(const std::string& run_dir);
+// Where records would cost no disk writes, by what is on tmpfs on this host.
+std::string RunDirRemedy(const std::string& run_dir,
+                         absl::FunctionRef<bool(const std::string&)> is_on_tmpfs);
 HostCheck CheckStateDir(const std::string& state_dir);
 HostCheck CheckSubreaper();
 HostCheck CheckInsecureLoopback();  // of an agent that has it

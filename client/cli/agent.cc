@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/cli/agent_restart.h"
 #include "client/cli/bulk.h"
 #include "client/cli/command.h"
 #include "client/cli/exit_status.h"
@@ -171,6 +172,18 @@ void AddAgent(Parser& parser) {
   start->callback([&parser, flags] {
     parser.chosen = [&invocation = parser.invocation, flags] {
       return RunStart(*flags, invocation);
+    };
+  });
+  auto new_flags = std::make_shared<std::vector<std::string>>();
+  CLI::App* restart = AddVerb(agent, parser.invocation, "restart",
+                              "End it and start it again; processes keep running",
+                              "  shoal agent restart\n  shoal agent restart -- --slots 4");
+  restart->add_option("flags", *new_flags, "Further flags of shoald (default: those that it has)")
+      ->type_name("-- FLAGS");
+  restart->callback([&parser, new_flags] {
+    parser.chosen = [&invocation = parser.invocation, new_flags] {
+      const absl::Status status = RefuseHosts(invocation);
+      return status.ok() ? RestartAgent(*new_flags, invocation) : invocation.Fail(status);
     };
   });
   CLI::App* stop = AddVerb(agent, parser.invocation, "stop",

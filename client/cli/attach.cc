@@ -69,7 +69,7 @@ void AddAttach(Parser& parser) {
       ->type_name("UUID");
   command->add_option("--tail", arguments->options.tail, "Lines of earlier output to begin with")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(IsCount())
       ->type_name("N");
   command
       ->add_flag("--eof", arguments->options.eof,

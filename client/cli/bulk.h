@@ -5,17 +5,14 @@
 #ifndef SHOAL_CLIENT_CLI_BULK_H_
 #define SHOAL_CLIENT_CLI_BULK_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "client/cli/invocation.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
@@ -29,6 +26,15 @@ struct BulkAnswer {
   const Found* before = nullptr;  // as it was when it was found
   v1::ProcessResult result;       // host filled in
 };
+
+// Has each answer point to its process as it was found, and puts them into that order: an agent answers in
+// one of its own.
+void SortAsFound(const std::vector<Found>& found, std::vector<BulkAnswer>* answers);
+
+// Whether names alone may be those of several.
+bool IsOnSeveralHosts(const std::vector<BulkAnswer>& answers);
+// "web", or "ant/web".
+std::string LabelOf(const v1::Process& process, bool names_host);
 
 // Prints a line "NAME  <sentence>" for each answer without error, names aligned, with their hosts
 // where there are several, and complains about the others; or prints the JSON of every process. The
@@ -50,29 +56,18 @@ std::vector<BulkAnswer> CallForEach(
   std::vector<absl::StatusOr<Response>> responses = FanOut<Response>(
       shares.size(), [&](size_t i, Done<Response> done) { start(shares[i], std::move(done)); });
   std::vector<BulkAnswer> answers;
-  size_t first_of_share = 0;
   for (size_t i = 0; i < shares.size(); ++i) {
     if (!responses[i].ok()) {
       *status =
           invocation.Fail(responses[i].status(), {invocation.NameOf(*shares[i].host), "", ""});
       continue;
     }
-    absl::flat_hash_map<absl::string_view, const Found*> members;
-    for (const Found* member : shares[i].members) members[member->process.id()] = member;
     for (v1::ProcessResult& result : *responses[i]->mutable_results()) {
-      BulkAnswer answer;
-      const auto before = members.find(result.process().id());
-      if (before != members.end()) answer.before = before->second;
       result.mutable_process()->set_host(invocation.NameOf(*shares[i].host));
-      answer.result = std::move(result);
-      answers.push_back(std::move(answer));
+      answers.push_back({nullptr, std::move(result)});
     }
-    // An agent answers in an order of its own; `before` points into the lookup.
-    std::sort(
-        answers.begin() + static_cast<ptrdiff_t>(first_of_share), answers.end(),
-        [](const BulkAnswer& a, const BulkAnswer& b) { return std::less<>()(a.before, b.before); });
-    first_of_share = answers.size();
   }
+  SortAsFound(lookup.found, &answers);
   return answers;
 }
 

@@ -1,8 +1,10 @@
 #include "client/cli/command.h"
 
+#include <cstdint>
+
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "client/cli/units.h"
-#include "common/span.h"
+#include "common/escape.h"
 
 namespace shoal::cli {
 
@@ -38,7 +40,8 @@ void AddSelector(CLI::App* command, SelectorArguments* arguments) {
   command->add_option("selector", arguments->terms, "Which processes; see below")
       ->type_name("SELECTOR");
   command
-      ->add_option("-l,--label", arguments->labels, "Processes with this label; all that are given")
+      ->add_option("-l,--label", arguments->labels,
+                   "Those with this label; several, with commas: all of them")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
   command->footer(absl::StrCat(kSelectorRules, command->get_footer()));
@@ -62,21 +65,23 @@ CLI::Validator IsNotEmpty() {
       "");
 }
 
-CLI::Validator IsSpan() {
+CLI::Validator IsSpan(SpanBounds bounds) {
   return CLI::Validator(
-      [](std::string& text) {
-        absl::StatusOr<absl::Duration> span = ParseSpan(text);
+      [bounds](std::string& text) {
+        const absl::StatusOr<absl::Duration> span = ParseSpan(text, bounds);
         return span.ok() ? std::string() : std::string(span.status().message());
       },
       "");
 }
 
-absl::StatusOr<absl::Duration> ParseFiniteSpan(absl::string_view option, absl::string_view text) {
-  absl::StatusOr<absl::Duration> span = ParseSpan(text);
-  if (span.ok() && *span == absl::InfiniteDuration()) {
-    return absl::InvalidArgumentError(absl::StrCat(option, ": for ever is too long"));
-  }
-  return span;
+CLI::Validator IsCount() {
+  return CLI::Validator(
+      [](std::string& text) {
+        int64_t count = 0;
+        if (absl::SimpleAtoi(text, &count) && count >= 0) return std::string();
+        return absl::StrCat("\"", EscapeForMessage(text), "\" is no number from 0 on");
+      },
+      "");
 }
 
 }  // namespace shoal::cli

@@ -14,10 +14,9 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
-#include "absl/time/time.h"
 #include "client/cli/invocation.h"
 #include "client/cli/selection.h"
+#include "common/span.h"
 
 namespace shoal::cli {
 
@@ -33,13 +32,6 @@ struct Parser {
 // Declares `name` with -H, -o and -q; `example`, indented lines, ends its --help.
 CLI::App* AddCommand(Parser& parser, const std::string& name, const std::string& description,
                      const std::string& example);
-
-// In the help of every command that selects processes.
-inline constexpr char kSelectorRules[] =
-    "Selectors: a SELECTOR is a name, a glob such as 'web-*' ('*' is all), an id, or its first "
-    "characters, at least 4; HOST/SELECTOR is about that host alone. Several select what any of "
-    "them does; -l narrows that to what has the label. A name or an id that no process has is an "
-    "error.\n";
 
 // -q, which silences what is no error, with a help of its own where it does more; again: the help alone.
 void AddQuiet(CLI::App* command, Invocation& invocation, const std::string& help);
@@ -57,9 +49,9 @@ absl::StatusOr<Selection> RequireSelection(const SelectorArguments& arguments, c
 // A check for options of which an empty value would mean the default: an unset variable of a script.
 CLI::Validator IsNotEmpty();
 // A check for options that take a span of time.
-CLI::Validator IsSpan();
-// The span given with `option`, of which an agent has to know the end. INVALID_ARGUMENT: for ever.
-absl::StatusOr<absl::Duration> ParseFiniteSpan(absl::string_view option, absl::string_view text);
+CLI::Validator IsSpan(SpanBounds bounds = SpanBounds::kAny);
+// A check for options that take a number of something, none included.
+CLI::Validator IsCount();
 
 void AddRun(Parser& parser);
 void AddStart(Parser& parser);

@@ -1,7 +1,9 @@
 #include "client/cli/command_line.h"
 
+#include <algorithm>
 #include <memory>
 #include <sstream>
+#include <utility>
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/match.h"
@@ -10,6 +12,7 @@
 #include "client/cli/exit_status.h"
 #include "client/cli/json.h"
 #include "client/cli/standard_output.h"
+#include "client/cli/typed_words.h"
 #include "common/escape.h"
 #include "common/help_page.h"
 #include "shoal/version.h"
@@ -19,7 +22,7 @@ namespace {
 
 constexpr const char* kFooter =
     "Exit status: the process's own; 128 + signal; 127 or 126 no such program, or not to be "
-    "executed; 124 time limit; 2 usage; 69 host unreachable; 70 the exit is unknown; 75 worth "
+    "executed; 125 not started for another reason; 124 time limit; 2 usage; 69 host unreachable; 70 the exit is unknown; 75 worth "
     "trying again; 1 anything else.\n"
     "Examples:\n"
     "  shoal run -- hostname\n"
@@ -85,29 +88,10 @@ bool TakesCommand(const std::string& word) {
 // Where the words of a command begin that are not ours to read: behind the first "--" after `run`,
 // `start` or `exec`.
 size_t FindSeparator(const std::vector<std::string>& arguments) {
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    const std::string& word = arguments[i];
-    bool takes_value = word == "-H" || word == "-o" || word == "--hosts" || word == "--output" ||
-                       (absl::StartsWith(word, "--tls-") && !absl::StrContains(word, "="));
-    if (takes_value) ++i;
-    if (takes_value || absl::StartsWith(word, "-")) continue;
-    if (!TakesCommand(word)) return arguments.size();
-    for (size_t k = i + 1; k < arguments.size(); ++k) {
-      if (arguments[k] == "--") return k;
-    }
-    return arguments.size();
-  }
-  return arguments.size();
-}
-
-// The words in `arguments` that no command is called by: the first that is no option.
-std::string UnknownCommand(const CLI::App& app) {
-  if (!app.get_subcommands().empty()) return "";
-  std::vector<std::string> rest = app.remaining();
-  for (const std::string& word : rest) {
-    if (!absl::StartsWith(word, "-")) return word;
-  }
-  return "";
+  const size_t command = FindCommand(arguments);
+  if (command == arguments.size() || !TakesCommand(arguments[command])) return arguments.size();
+  const auto begin = arguments.begin() + static_cast<ptrdiff_t>(command) + 1;
+  return static_cast<size_t>(std::find(begin, arguments.end(), "--") - arguments.begin());
 }
 
 // "--hosts=" with nothing behind it, for which the parser would take the next word; "" if there is none.
@@ -131,19 +115,11 @@ bool WantsJson(const std::vector<std::string>& arguments) {
   return false;
 }
 
-std::string Complaint(const CLI::App& app, const std::string& what) {
-  std::string command = "shoal";
-  for (const CLI::App* sub : app.get_subcommands()) absl::StrAppend(&command, " ", sub->get_name());
-  if (std::string word = UnknownCommand(app); !word.empty()) {
-    return absl::StrCat("there is no command \"", EscapeForMessage(word),
-                        "\"; `shoal --help` lists them.");
-  }
-  return absl::StrCat(EscapeForMessage(what, 1024), ". See `", command, " --help`.");
-}
-
 int Complain(const CLI::App& app, const std::string& what,
              const std::vector<std::string>& arguments) {
-  const std::string sentence = Complaint(app, what);
+  const bool is_sentence = absl::EndsWith(what, "?") || absl::EndsWith(what, ".");
+  const std::string sentence = absl::StrCat(EscapeForMessage(what, 1024), is_sentence ? "" : ".",
+                                            " See `", PathOf(app), " --help`.");
   if (WantsJson(arguments)) {
     Print(ErrorLine({}, absl::InvalidArgumentError(sentence), kExitUsage));
   }
@@ -152,6 +128,7 @@ int Complain(const CLI::App& app, const std::string& what,
 }
 
 int RunWords(std::vector<std::string> arguments) {
+  arguments = AsMeant(std::move(arguments));
   Invocation invocation;
   Chosen chosen;
   CLI::App app("Runs processes on many machines as if they were children of yours.", "shoal");
@@ -171,12 +148,19 @@ int RunWords(std::vector<std::string> arguments) {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     app.parse(reversed);
   } catch (const CLI::Success& success) {  // --help, --version
+    const bool has_command = FindCommand(arguments) < arguments.size();
+    if (has_command && app.get_subcommands().empty()) return Complain(app, TellUnknown(app), arguments);
     std::ostringstream page;
     int status = app.exit(success, page, page);
     Print(page.str());
     return status;
   } catch (const CLI::ParseError& error) {
-    return Complain(app, error.what(), arguments);
+    // A word that is too many, or in the place of a command.
+    const bool is_unknown =
+        error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError) ||
+        error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError);
+    const std::string unknown = is_unknown ? TellUnknown(app) : "";
+    return Complain(app, unknown.empty() ? error.what() : unknown, arguments);
   }
   if (!chosen) {
     WriteError(app.help());

@@ -3,6 +3,7 @@
 #include "client/cli/command.h"
 #include "client/cli/exit_status.h"
 #include "client/cli/json.h"
+#include "client/cli/promises.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/table.h"
 #include "common/escape.h"
@@ -23,22 +24,31 @@ absl::string_view Word(v1::Check::Result result) {
   }
 }
 
-// One table of checks, then how to mend those that are not well. True if none failed.
-bool Diagnose(const std::string& name, const v1::Host& facts, const TableLook& look) {
-  bool well = true;
+// "yes", or how far a promise holds.
+absl::string_view HoldsWord(v1::Check::Result result) {
+  if (result == v1::Check::RESULT_OK) return "yes";
+  return result == v1::Check::RESULT_FAILED ? "NO" : Word(result);
+}
+
+// A table of the promises, one of the checks, then how to mend those that are not well.
+void Diagnose(const std::string& name, const v1::Host& facts, const TableLook& look) {
+  Table promises({"HOST", "PROMISE", "HOLDS", "BECAUSE OF"});
+  for (const Promise& promise : PromisesOf(facts)) {
+    promises.Add(
+        {name, std::string(promise.name), std::string(HoldsWord(promise.result)), promise.because});
+  }
+  Print(promises.Render(look));
   Table table({"HOST", "CHECK", "RESULT", "DETAIL"});
   std::string remedies;
   for (const v1::Check& check : facts.checks()) {
     table.Add({name, check.name(), std::string(Word(check.result())),
                EscapeForMessage(check.detail(), 512)});
-    well = well && check.result() != v1::Check::RESULT_FAILED;
     if (check.remedy().empty()) continue;
     absl::StrAppend(&remedies, "  ", check.name(), ": ", EscapeForMessage(check.remedy(), 1024),
                     "\n");
   }
   Print(table.Render(look));
   if (!remedies.empty()) Print(absl::StrCat("To mend it on ", name, ":\n", remedies));
-  return well;
 }
 
 int RunDoctor(Invocation& invocation) {
@@ -62,9 +72,10 @@ int RunDoctor(Invocation& invocation) {
       for (const v1::Check& check : answer.result->checks()) {
         Print(CheckLine(name, check));
       }
-    } else if (!Diagnose(name, *answer.result, invocation.look()) && status == 0) {
-      status = kExitFailure;
+    } else {
+      Diagnose(name, *answer.result, invocation.look());
     }
+    if (!IsWell(*answer.result) && status == 0) status = kExitFailure;
   }
   return status;
 }
@@ -72,9 +83,10 @@ int RunDoctor(Invocation& invocation) {
 }  // namespace
 
 void AddDoctor(Parser& parser) {
-  CLI::App* command = AddCommand(parser, "doctor",
-                                 "Say which promises hold on a host, and how to mend what does not",
-                                 "  shoal -H node1 doctor");
+  CLI::App* command = AddCommand(
+      parser, "doctor",
+      "Say which of the four promises hold on a host, and how to mend what does not; exit 1 then",
+      "  shoal -H node1 doctor");
   command->callback([&parser] {
     parser.chosen = [&invocation = parser.invocation] { return RunDoctor(invocation); };
   });

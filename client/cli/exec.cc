@@ -16,10 +16,10 @@ void AddExec(Parser& parser) {
       "Run a command beside a running process: in its environment and directory, until that ends",
       "  shoal exec web -- cat /proc/self/cgroup\n"
       "  shoal exec -t web -- bash                          a shell where web runs");
-  command->add_option("process", arguments->beside, "Name, id or HOST/NAME of the process")
+  command->add_option("process", arguments->beside, "The process, by a SELECTOR that fits one")
       ->required()
       ->check(IsNotEmpty())
-      ->type_name("PROCESS");
+      ->type_name("SELECTOR");
   command->add_option("--name", arguments->job.name, "Name; it is called NAME.0")
       ->type_name("NAME");
   command
@@ -34,12 +34,12 @@ void AddExec(Parser& parser) {
   command
       ->add_option("--timeout", arguments->job.timeout,
                    "End it after this span; its exit status is then 124")
-      ->check(IsSpan())
+      ->check(IsSpan(SpanBounds::kAboveZero))
       ->type_name("SPAN");
   command
       ->add_option("--grace", arguments->job.grace,
                    "From the first signal of an end to SIGKILL (default: 5s)")
-      ->check(IsSpan())
+      ->check(IsSpan(SpanBounds::kFinite))
       ->type_name("SPAN");
   command
       ->add_option("--stdin", arguments->stdin_choice,

@@ -14,18 +14,22 @@
 #include "client/cli/table_options.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
+#include "shoal/error.h"
 
 namespace shoal::cli {
 namespace {
 
-// The reason without the name of the host, which stands in its own column.
+// The kind of failure and its reason, without the name of the host, which stands in its own column.
 std::string Reason(const absl::Status& status, const std::string& host) {
   absl::string_view message = status.message();
   if (!absl::ConsumePrefix(&message, absl::StrCat(host, ": "))) {
     absl::ConsumePrefix(&message, absl::StrCat("host \"", host, "\" "));
   }
-  absl::ConsumePrefix(&message, "cannot be reached: ");
-  return absl::StrCat("unreachable: ", message);
+  if (absl::ConsumePrefix(&message, "cannot be reached: ") || IsUnreachable(status)) {
+    return absl::StrCat("unreachable: ", message);
+  }
+  absl::ConsumePrefix(&message, "refuses this: ");
+  return absl::StrCat(absl::IsPermissionDenied(status) ? "refused: " : "error: ", message);
 }
 
 std::vector<std::string> Row(const std::string& name, const v1::Host& facts, absl::Time now) {
@@ -103,7 +107,10 @@ int RunHosts(const TableOptions& options, Invocation& invocation) {
   int status = 0;
   for (HostResult<v1::Host>& answer : answers) {
     if (answer.result.ok()) invocation.LearnName(*answer.host, answer.result->name());
-    if (!answer.result.ok()) status = kExitUnreachable;
+    if (!answer.result.ok()) {
+      const int code = ExitStatusOf(answer.result.status());
+      if (status == 0 || code == kExitUnreachable) status = code;
+    }
     rows.push_back({invocation.NameOf(*answer.host), std::move(answer.result)});
   }
   SortRows(options.sort, SortValueOf, &rows);

@@ -15,6 +15,7 @@
 #include "absl/strings/strip.h"
 #include "client/cli/command.h"
 #include "client/cli/raw_terminal.h"
+#include "client/cli/typed_words.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/escape.h"
@@ -33,18 +34,6 @@ absl::string_view KeyOf(absl::string_view entry) { return entry.substr(0, entry.
 
 bool IsForTcp(absl::string_view key) {
   return key == "TERM" || key == "LANG" || absl::StartsWith(key, "LC_");
-}
-
-absl::Status SetLabels(const std::vector<std::string>& labels, v1::ProcessSpec* spec) {
-  for (const std::string& label : labels) {
-    size_t equals = label.find('=');
-    if (equals == 0 || equals == std::string::npos) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--label \"", EscapeForMessage(label), "\" is not of the form key=value"));
-    }
-    (*spec->mutable_labels())[label.substr(0, equals)] = label.substr(equals + 1);
-  }
-  return absl::OkStatus();
 }
 
 // All agents run as this user, as far as the kernel tells: they may see what this program may.
@@ -77,7 +66,7 @@ absl::Status SetForkWait(const std::string& wait, v1::ProcessSpec* spec) {
       spec->start_method() != v1::START_METHOD_FORKSERVER) {
     return absl::InvalidArgumentError("--fork-wait is for --start-method fork:NAME and forkserver");
   }
-  SHOAL_ASSIGN_OR_RETURN(absl::Duration span, ParseFiniteSpan("--fork-wait", wait));
+  SHOAL_ASSIGN_OR_RETURN(absl::Duration span, ParseSpan(wait));
   *spec->mutable_fork_wait() = FromSpan(span);
   return absl::OkStatus();
 }
@@ -150,19 +139,21 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
                    "FILE:NAME gives it another name there; may be repeated")
       ->allow_extra_args(false)
       ->type_name("FILE");
-  command->add_option("--label", options->labels, "Label, to select by with -l; may be repeated")
+  command
+      ->add_option("--label", options->labels,
+                   "Label, to select by with -l; several with commas; may be repeated")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
   command
       ->add_option("--timeout", options->timeout,
                    "End each process after this span; its exit status is then 124")
-      ->check(IsSpan())
+      ->check(IsSpan(SpanBounds::kAboveZero))
       ->type_name("SPAN");
   command
       ->add_option("--grace", options->grace,
                    "From the first signal of an end to SIGKILL; what outlives the process has as "
                    "long before that signal, too (default: 5s)")
-      ->check(IsSpan())
+      ->check(IsSpan(SpanBounds::kFinite))
       ->type_name("SPAN");
   command
       ->add_option("--descendants", options->descendants,
@@ -181,7 +172,7 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
           "--fork-wait", options->fork_wait,
           "Wait so long for NAME of fork:NAME, or for the template of forkserver, to offer itself "
           "(default: until 3s after the start of NAME; 1m for a template)")
-      ->check(IsSpan())
+      ->check(IsSpan(SpanBounds::kFinite))
       ->type_name("SPAN");
   command->add_flag("-t,--terminal", options->terminal,
                     "Give the process a terminal, of the size of this one");
@@ -205,9 +196,9 @@ absl::StatusOr<std::vector<std::string>> CommandWords(const CLI::App& command,
                                                       const Invocation& invocation) {
   std::vector<std::string> words = command.remaining();
   if (!words.empty() && absl::StartsWith(words[0], "-")) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "there is no option ", EscapeForMessage(words[0]), " for ", command.get_name(),
-        "; see `shoal ", command.get_name(), " --help`, and put -- before the command"));
+    return absl::InvalidArgumentError(absl::StrCat(TellUnknownOption(command, words[0]),
+                                                   " See `shoal ", command.get_name(),
+                                                   " --help`, and put -- before the command"));
   }
   if (!words.empty() && invocation.has_separator) words.emplace_back("--");
   words.insert(words.end(), invocation.words_after_separator.begin(),
@@ -236,7 +227,8 @@ absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
     SHOAL_ASSIGN_OR_RETURN(*spec.mutable_cwd(), WorkingDirectory(options.cwd));
   }
   SHOAL_RETURN_IF_ERROR(SetEnvironment(options, fleet, &spec));
-  SHOAL_RETURN_IF_ERROR(SetLabels(options.labels, &spec));
+  SHOAL_ASSIGN_OR_RETURN(const auto labels, ParseLabels("--label", options.labels));
+  spec.mutable_labels()->insert(labels.begin(), labels.end());
   SHOAL_RETURN_IF_ERROR(SetStartMethod(options.start_method, &spec));
   SHOAL_RETURN_IF_ERROR(SetForkWait(options.fork_wait, &spec));
   if (!options.timeout.empty()) {
@@ -247,7 +239,7 @@ absl::StatusOr<v1::ProcessSpec> BuildSpec(const JobOptions& options,
   if (options.merge_stderr) spec.mutable_output()->set_merge_stderr(true);
   if (options.descendants == "keep") spec.set_descendants(v1::DESCENDANT_POLICY_KEEP);
   if (!options.grace.empty()) {
-    SHOAL_ASSIGN_OR_RETURN(absl::Duration grace, ParseFiniteSpan("--grace", options.grace));
+    SHOAL_ASSIGN_OR_RETURN(absl::Duration grace, ParseSpan(options.grace));
     *spec.mutable_grace() = FromSpan(grace);
   }
   return spec;

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/standard_output.h"
+#include "client/cli/wording.h"
 #include "common/span.h"
 #include "shoal/fan_out.h"
 
@@ -78,7 +79,7 @@ void LogReader::Tell(const Piece& piece) {
     invocation_.Note(absl::StrCat(HostName(piece.host), ": connected again."));
   } else {
     invocation_.Note(absl::StrCat(HostName(piece.host), ": the connection broke (",
-                                  piece.status.message(), "); trying again."));
+                                  BareReason(piece.status), "); trying again."));
   }
 }
 

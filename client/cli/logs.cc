@@ -3,7 +3,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "client/cli/log_reader.h"
@@ -13,24 +12,10 @@
 namespace shoal::cli {
 namespace {
 
-// Takes ":offset" off the one selector that has it.
-absl::Status TakeOffset(LogsArguments* arguments) {
-  for (std::string& term : arguments->selector.terms) {
-    size_t colon = term.rfind(':');
-    if (colon == std::string::npos || colon < term.rfind('/') + 1) continue;
-    int64_t offset = 0;
-    if (!absl::SimpleAtoi(term.substr(colon + 1), &offset) || offset < 0) continue;
-    if (arguments->selector.terms.size() > 1) {
-      return absl::InvalidArgumentError("an offset needs one process; give only that one");
-    }
-    arguments->offset = offset;
-    term.resize(colon);
-  }
-  return absl::OkStatus();
-}
-
 int RunLogs(LogsArguments& arguments, Invocation& invocation) {
-  if (absl::Status status = TakeOffset(&arguments); !status.ok()) return invocation.Fail(status);
+  absl::StatusOr<std::optional<int64_t>> offset = TakeOffset(&arguments.selector.terms);
+  if (!offset.ok()) return invocation.Fail(offset.status());
+  arguments.offset = offset->value_or(-1);
   absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "show the output of");
   if (!selection.ok()) return invocation.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
@@ -52,7 +37,7 @@ void AddLogs(Parser& parser) {
       "  shoal logs node1/7KQ2MDAAAAAAAAAA:4096        from that byte of stdout on");
   command->add_flag("-f,--follow", arguments->follow, "Go on until the processes have ended");
   auto* tail = command->add_option("--tail", arguments->tail, "Only the last lines of each stream")
-                   ->check(CLI::NonNegativeNumber)
+                   ->check(IsCount())
                    ->type_name("N");
   command
       ->add_option("--since", arguments->since,

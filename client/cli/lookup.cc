@@ -4,6 +4,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/host_names.h"
@@ -14,6 +15,8 @@
 
 namespace shoal::cli {
 namespace {
+
+constexpr char kNotByPid[] = " (a PID selects nothing: a name or an id does)";
 
 std::string HostsOf(const Fleet& fleet, const Invocation& invocation) {
   std::vector<std::string> names;
@@ -32,15 +35,17 @@ bool IsMatched(absl::string_view term, const std::vector<Found>& found) {
 absl::Status CheckMatched(const Fleet& fleet, const Selection& selection, Invocation& invocation,
                           const std::vector<Found>& found) {
   std::vector<std::string> unmatched;
+  bool has_pid = false;
   for (const std::string& term : selection.ExactTerms()) {
-    if (!IsMatched(term, found))
-      unmatched.push_back(absl::StrCat("\"", EscapeForMessage(term), "\""));
+    if (IsMatched(term, found)) continue;
+    unmatched.push_back(absl::StrCat("\"", EscapeForMessage(term), "\""));
+    has_pid = has_pid || absl::c_all_of(term, absl::ascii_isdigit);
   }
   if (!unmatched.empty() || found.empty()) invocation.LearnNames(fleet);
   if (!unmatched.empty()) {
-    return absl::NotFoundError(absl::StrCat("no process on ", HostsOf(fleet, invocation),
-                                            " is called ", absl::StrJoin(unmatched, " or "),
-                                            "; `shoal ps -a` lists them"));
+    return absl::NotFoundError(absl::StrCat(
+        "no process on ", HostsOf(fleet, invocation), " is called ",
+        absl::StrJoin(unmatched, " or "), has_pid ? kNotByPid : "", "; `shoal ps -a` lists them"));
   }
   if (!found.empty() || selection.empty()) return absl::OkStatus();
   return absl::NotFoundError(absl::StrCat("no process on ", HostsOf(fleet, invocation), " matches ",

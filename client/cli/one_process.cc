@@ -1,9 +1,34 @@
 #include "client/cli/one_process.h"
 
+#include <cstddef>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/escape.h"
 #include "common/status.h"
 
 namespace shoal::cli {
+namespace {
+
+constexpr size_t kMostTold = 3;
+
+// "ant/web (7KQ2MD), bee/web (BBBBBB) and 4 more"
+std::string TellSome(const std::vector<Found>& found) {
+  std::vector<std::string> told;
+  const size_t id_length = ShownIdLength(found);
+  for (size_t i = 0; i < found.size() && i < kMostTold; ++i) {
+    const v1::Process& process = found[i].process;
+    told.push_back(EscapeForMessage(absl::StrCat(process.host(), "/", process.name(), " (",
+                                                 process.id().substr(0, id_length), ")")));
+  }
+  if (found.size() > kMostTold) told.push_back(absl::StrCat(found.size() - kMostTold, " more"));
+  const std::string last = told.back();
+  told.pop_back();
+  return absl::StrCat(absl::StrJoin(told, ", "), told.empty() ? "" : " and ", last);
+}
+
+}  // namespace
 
 absl::StatusOr<Found> FindOneProcess(const Selection& selection, absl::string_view what,
                                      Invocation& invocation) {
@@ -11,8 +36,9 @@ absl::StatusOr<Found> FindOneProcess(const Selection& selection, absl::string_vi
   SHOAL_ASSIGN_OR_RETURN(const Lookup lookup, FindProcesses(fleet, selection, invocation));
   if (!lookup.failures.empty()) return lookup.failures.front();
   if (lookup.found.size() == 1) return lookup.found.front();
-  return absl::InvalidArgumentError(absl::StrCat(
-      selection.ToString(), " fits ", lookup.found.size(), " processes: ", what, " goes to one"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(selection.ToString(), " fits ", lookup.found.size(), " processes, ",
+                   TellSome(lookup.found), ": ", what, " goes to one"));
 }
 
 absl::StatusOr<Found> FindByRequest(const std::string& request_id, Invocation& invocation) {

@@ -20,6 +20,7 @@ extern "C" {
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
@@ -125,6 +126,11 @@ std::string DirectoryOfThisProgram() {
   return DirectoryOf(std::filesystem::read_symlink("/proc/self/exe", error).string());
 }
 
+// What an agent that a command starts is told first.
+std::vector<std::string> FirstFlags(const std::string& socket_path) {
+  return {"--socket", socket_path, "--idle-exit", "10m", "--ready-fd", absl::StrCat(kReadyFd)};
+}
+
 absl::Status StartAgent(const std::string& socket_path,
                         const std::vector<std::string>& extra_flags) {
   SHOAL_ASSIGN_OR_RETURN(std::string program, FindAgentProgram(DirectoryOfThisProgram()));
@@ -138,8 +144,8 @@ absl::Status StartAgent(const std::string& socket_path,
   if (pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(errno, "pipe2 for the agent's readiness");
   UniqueFd ready_in(ends[0]);
   UniqueFd ready_out = Lift(UniqueFd(ends[1]));
-  std::vector<std::string> arguments = {program, "--socket",   socket_path,           "--idle-exit",
-                                        "10m",   "--ready-fd", absl::StrCat(kReadyFd)};
+  std::vector<std::string> arguments = FirstFlags(socket_path);
+  arguments.insert(arguments.begin(), program);
   arguments.insert(arguments.end(), extra_flags.begin(), extra_flags.end());
   static_assert(kReadyFd == 3);  // behind stdin, stdout and stderr
   const absl::StatusOr<pid_t> agent =
@@ -198,6 +204,15 @@ absl::StatusOr<bool> EnsureAgent(const std::string& socket_path,
   if (is_answering) return false;
   SHOAL_RETURN_IF_ERROR(StartAgent(socket_path, extra_flags));
   return true;
+}
+
+std::optional<std::vector<std::string>> ExtraFlagsOf(const std::vector<std::string>& command_line,
+                                                     const std::string& socket_path) {
+  const std::vector<std::string> first = FirstFlags(socket_path);
+  if (command_line.size() <= first.size()) return std::nullopt;
+  const auto begin = command_line.begin() + 1;
+  if (!std::equal(first.begin(), first.end(), begin)) return std::nullopt;
+  return std::vector<std::string>(begin + static_cast<ptrdiff_t>(first.size()), command_line.end());
 }
 
 absl::StatusOr<std::string> FindAgentProgram(const std::string& directory) {

@@ -8,6 +8,7 @@
 #ifndef SHOAL_CLIENT_CLI_PRIVATE_AGENT_H_
 #define SHOAL_CLIENT_CLI_PRIVATE_AGENT_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,10 @@ absl::Status AgentIsAway(const std::string& socket_path);
 // user's alone. Otherwise the message says what shoald said; its log is AgentLogPath().
 absl::StatusOr<bool> EnsureAgent(const std::string& socket_path,
                                  const std::vector<std::string>& extra_flags = {});
+
+// The extra flags of an agent with this command line, if EnsureAgent has started it on that socket.
+std::optional<std::vector<std::string>> ExtraFlagsOf(const std::vector<std::string>& command_line,
+                                                     const std::string& socket_path);
 
 // $SHOAL_SHOALD, or else in `directory`, which is that of this program, in ../sbin beside it, or in
 // PATH. NOT_FOUND says where it was looked for.

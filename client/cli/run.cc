@@ -5,14 +5,34 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "client/cli/interrupts.h"
 #include "client/cli/job_options.h"
 #include "client/cli/run_job.h"
 #include "client/cli/ship_options.h"
 #include "client/cli/standard_output.h"
+#include "common/escape.h"
 
 namespace shoal::cli {
+namespace {
+
+// What agents take.
+constexpr absl::Duration kShortestTtl = absl::Seconds(1);
+constexpr absl::Duration kLongestTtl = absl::Hours(24);
+
+CLI::Validator IsSessionTtl() {
+  return CLI::Validator(
+      [](std::string& text) {
+        const absl::StatusOr<absl::Duration> span = ParseSpan(text);
+        if (!span.ok()) return std::string(span.status().message());
+        if (*span >= kShortestTtl && *span <= kLongestTtl) return std::string();
+        return absl::StrCat("\"", EscapeForMessage(text), "\" is not between 1s and 24h");
+      },
+      "");
+}
+
+}  // namespace
 
 int RunAttached(const RunArguments& arguments, const CLI::App& command, Invocation& invocation) {
   absl::StatusOr<std::vector<std::string>> words = CommandWords(command, invocation);
@@ -45,7 +65,7 @@ void AddAttachedOptions(CLI::App* command, RunArguments* arguments) {
           "($SHOAL_SESSION_TTL; default: 15s, or 5s with other hosts from within a process "
           "of Shoal)")
       ->envname("SHOAL_SESSION_TTL")
-      ->check(IsSpan())
+      ->check(IsSessionTtl())
       ->type_name("SPAN");
 }
 

@@ -287,6 +287,7 @@ absl::StatusOr<int> RunJob::Go() {
   facts.halt = spec.halt;
   facts.program = words_[0];
   facts.may_ship = arguments_.beside.empty();
+  for (const ShipFile& file : files_) facts.shipped.push_back(file.path);
   SHOAL_ASSIGN_OR_RETURN(job_, Job::Create(fleet, std::move(spec), &sink));
   if (terminal_ != nullptr) SHOAL_RETURN_IF_ERROR(terminal_->Take());
   interrupts_.Deliver([this](int number) { OnSignal(number); });

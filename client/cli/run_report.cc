@@ -30,15 +30,15 @@ constexpr size_t kMostRows = 40;  // of the table of failures
 // Why the rank that failed first was not started; nothing if it was.
 std::optional<StartError> StartErrorOf(const JobFailure& failure, const RunFacts& facts) {
   if (failure.process.state() != v1::STATE_FAILED_TO_START) return std::nullopt;
-  return ExplainStartError(failure.error, facts.program, failure.host, facts.may_ship);
+  return ExplainStartError(failure.error, facts.program, failure.host, facts.shipped,
+                           facts.may_ship);
 }
 
 std::string HowItFailed(const JobFailure& failure, const RunFacts& facts) {
   std::optional<StartError> start_error = StartErrorOf(failure, facts);
   if (start_error.has_value()) return start_error->sentence;
   if (!failure.host_status.ok()) {
-    return absl::StrCat("its host was lost: ",
-                        EscapeForMessage(failure.host_status.message(), 512));
+    return absl::StrCat("its host was lost: ", BareReason(failure.host_status));
   }
   std::string after = failure.process.has_exit_time()
                           ? absl::StrCat(", after ", FormatSpan(RunTime(failure.process)))
@@ -60,8 +60,8 @@ std::string ReportSingle(const JobFailure& failure, const RunFacts& facts) {
 
 std::string DescribeSurvivors(const HostSurvivors& left) {
   if (!left.status.ok()) {
-    return absl::StrCat("What is left on ", left.host,
-                        " is not known: ", EscapeForMessage(left.status.message(), 512), ".\n");
+    return absl::StrCat("What is left on ", left.host, " is not known: ", BareReason(left.status),
+                        ".\n");
   }
   std::vector<std::string> ids;
   for (const std::string& id : left.process_ids) ids.push_back(id.substr(0, kShortIdLength));

@@ -15,9 +15,10 @@ namespace shoal::cli {
 struct RunFacts {
   std::vector<std::string> host_names;  // by index, as JobResult has them
   HaltRule halt;
-  std::string program;   // argv[0]
-  int end_signal = 0;    // that interrupted it, or 0
-  bool may_ship = true;  // it has `--ship`
+  std::string program;                    // argv[0]
+  std::vector<std::string> shipped = {};  // beside it
+  int end_signal = 0;                     // that interrupted it, or 0
+  bool may_ship = true;                   // it has `--ship`
 };
 
 // Everything that goes to stderr: the first failure with its last lines of stderr, the processes

@@ -188,7 +188,7 @@ void RunSink::OnFailedToStart(RankId rank, const v1::RequestError& error) {
 void RunSink::OnHostLost(int host, const absl::Status& reason) {
   lost_since_[host] = BootTime::Now();
   Say(absl::StrCat(HostName(host), ": the connection broke (",
-                   EscapeForMessage(reason.message(), 512), "); trying again."));
+                   BareReason(reason), "); trying again."));
   TellPlaces(host);
 }
 
@@ -199,7 +199,7 @@ void RunSink::OnHostRegained(int host) {
 
 void RunSink::OnNotContinued(int host, const absl::Status& reason) {
   Say(absl::StrCat(HostName(host), ": what was stopped could not be continued (",
-                   EscapeForMessage(reason.message(), 512),
+                   BareReason(reason),
                    "); `shoal signal CONT --scope tree` does it."));
 }
 
@@ -209,7 +209,7 @@ void RunSink::OnHostOver(int host, const absl::Status& reason) {
     Write(v1::STREAM_KIND_STDOUT,
           ErrorLine({HostName(host), "", ""}, reason, ExitStatusOf(reason)));
   }
-  Say(absl::StrCat(HostName(host), ": ", EscapeForMessage(reason.message(), 512), "."));
+  Say(absl::StrCat(HostName(host), ": ", BareReason(reason), "."));
   TellPlaces(host);
 }
 

@@ -26,6 +26,7 @@
 #include "common/ids.h"
 #include "common/signals.h"
 #include "shoal/job.h"
+#include "shoal/job/job_name.h"
 #include "shoal/placement.h"
 
 namespace shoal::cli {
@@ -58,11 +59,15 @@ absl::StatusOr<std::vector<Share>> MakeShares(const JobOptions& options,
   std::vector<std::string> names;
   for (const FleetHost& entry : fleet.hosts()) names.push_back(invocation.NameOf(*entry.host));
   std::vector<v1::Ranks> ranks = RanksOf(counts, names);
+  const bool is_on_several = absl::c_count_if(counts, [](int count) { return count > 0; }) > 1;
+  const std::string name =
+      spec.name().empty() && is_on_several ? MakeJobName(spec.argv(0)) : spec.name();
   std::vector<Share> shares;
   for (size_t i = 0; i < counts.size(); ++i) {
     if (counts[i] == 0) continue;
     Share share{fleet.hosts()[i].host, {}};
     *share.request.add_specs() = spec;
+    share.request.mutable_specs(0)->set_name(name);
     if (options.has_counts() && ranks[i].world_size() > 1) {
       *share.request.mutable_ranks() = std::move(ranks[i]);
     }
@@ -136,8 +141,12 @@ int Report(const Fleet& fleet, const std::vector<Share>& shares,
         started.push_back({shares[i].host, std::move(*result.mutable_process())});
         continue;
       }
+      std::vector<std::string> shipped;
+      for (const v1::ShippedFile& file : shares[i].request.specs(0).files()) {
+        shipped.push_back(file.path());
+      }
       StartError error =
-          ExplainStartError(result.error(), program, invocation.NameOf(*shares[i].host));
+          ExplainStartError(result.error(), program, invocation.NameOf(*shares[i].host), shipped);
       status = error.exit_status;
       complaints.push_back({std::move(error), result.error(), invocation.NameOf(*shares[i].host)});
     }

@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "client/cli/exit_status.h"
@@ -14,12 +16,33 @@ namespace shoal::cli {
 namespace {
 
 constexpr int kExitNoSuchProgram = 127;
+constexpr absl::string_view kShellCharacters = " \t\n|&;<>()$`*?";
+
+// What to do about a program that is not there.
+std::string HintForProgram(absl::string_view program, const std::vector<std::string>& shipped,
+                           bool may_ship) {
+  const std::string shown = EscapeForMessage(program);
+  if (absl::c_linear_search(shipped, program)) {
+    return absl::StrCat(" The file that was sent along is called `./", shown, "` there.");
+  }
+  if (program.find_first_of(kShellCharacters) != absl::string_view::npos) {
+    return absl::StrCat(" It is taken as one word; a shell takes it apart: `sh -c ",
+                        QuoteForDisplay(program), "`.");
+  }
+  if (!absl::StrContains(program, "/")) return " Is it on that host, and in the PATH there?";
+  return absl::StrCat(" Is it on that host?",
+                      may_ship ? absl::StrCat(" `--ship ", shown, "` sends it along.") : "");
+}
 
 }  // namespace
 
 StartError ExplainStartError(const v1::RequestError& error, absl::string_view program,
-                             absl::string_view host, bool may_ship) {
-  absl::string_view message = error.message();
+                             absl::string_view host, const std::vector<std::string>& shipped,
+                             bool may_ship) {
+  // A field by the name of its option.
+  const std::string told_by_agent =
+      absl::StrReplaceAll(error.message(), {{"; fork_wait would", "; --fork-wait would"}});
+  absl::string_view message = told_by_agent;
   std::string shown = EscapeForMessage(program);
   const absl::Status status = StatusOfAnswer(error.code(), message);
   if (!error.has_start_failure()) {
@@ -49,10 +72,7 @@ StartError ExplainStartError(const v1::RequestError& error, absl::string_view pr
   bool missing = absl::EndsWith(message, "No such file or directory");
   std::string hint;
   if (missing && exit_status == kExitNoSuchProgram) {
-    hint = absl::StrContains(program, "/")
-               ? absl::StrCat(" Is it on that host?",
-                              may_ship ? absl::StrCat(" `--ship ", shown, "` sends it along.") : "")
-               : " Is it on that host, and in the PATH there?";
+    hint = HintForProgram(program, shipped, may_ship);
   } else if (missing && error.start_failure().stage() == "chdir") {
     hint = " Is that directory on that host? `--cwd DIR` names another.";
   }

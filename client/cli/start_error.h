@@ -5,6 +5,7 @@
 #define SHOAL_CLIENT_CLI_START_ERROR_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "shoal/v1/process_service.pb.h"
@@ -16,12 +17,14 @@ struct StartError {
   // `--ship ./sim` sends it along."
   std::string sentence;
   int exit_status =
-      0;  // 127 no such program, 126 not to be executed, 125 not started; else as for any error
+      0;  // 127 no such program, 126 not to be executed, 75 the host is short of something, 125 not
+          // started for another reason; else as for any error
 };
 
-// `may_ship`: the command has `--ship`.
+// `shipped`: the files that stand beside the process, by their names there. `may_ship`: the command has `--ship`.
 StartError ExplainStartError(const v1::RequestError& error, absl::string_view program,
-                             absl::string_view host, bool may_ship = true);
+                             absl::string_view host, const std::vector<std::string>& shipped = {},
+                             bool may_ship = true);
 
 }  // namespace shoal::cli
 

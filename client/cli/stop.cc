@@ -9,6 +9,7 @@
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/signals.h"
+#include "common/span.h"
 #include "shoal/outcome.h"
 
 namespace shoal::cli {
@@ -39,11 +40,8 @@ std::string DescribeStop(const BulkAnswer& answer) {
   absl::Duration took = ToTime(process.has_exit_time(), process.exit_time()) -
                         ToTime(true, process.termination().request_time());
   std::string after = process.has_exit_time() ? absl::StrCat(" after ", FormatSpan(took)) : "";
-  bool killed = process.termination().has_kill_time();
-  std::string escalated = killed ? absl::StrCat(" (it did not react to ",
-                                                SignalName(process.termination().signal()), ")")
-                                 : "";
-  return absl::StrCat(DescribeEnd(process), after, escalated, "; ", DescribeTree(answer));
+  return absl::StrCat(DescribeEnd(process), after, DescribeKill(process), "; ",
+                      DescribeTree(answer));
 }
 
 // Of what was selected, that which there is something to do about: named itself, or not over yet.
@@ -59,11 +57,6 @@ void DropWhatIsOver(const Selection& selection, Lookup* lookup) {
 int RunStop(const StopArguments& arguments, Invocation& invocation) {
   absl::StatusOr<int> signal = ParseSignal(arguments.signal);
   if (!signal.ok()) return invocation.Fail(signal.status());
-  absl::StatusOr<absl::Duration> grace;
-  if (!arguments.grace.empty()) {
-    grace = ParseFiniteSpan("--grace", arguments.grace);
-    if (!grace.ok()) return invocation.Fail(grace.status());
-  }
   absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "stop");
   if (!selection.ok()) return invocation.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
@@ -82,7 +75,9 @@ int RunStop(const StopArguments& arguments, Invocation& invocation) {
         v1::TerminateRequest request;
         *request.mutable_selector() = share.selector;
         request.set_signal(*signal);
-        if (!arguments.grace.empty()) *request.mutable_grace() = FromSpan(*grace);
+        if (!arguments.grace.empty()) {
+          *request.mutable_grace() = FromSpan(*ParseSpan(arguments.grace));
+        }
         share.host->Terminate(std::move(request), {}, std::move(done));
       });
   progress.reset();
@@ -101,7 +96,7 @@ void AddStop(Parser& parser) {
   command
       ->add_option("--grace", arguments->grace,
                    "From the first signal to SIGKILL (default: the process's own, 5s)")
-      ->check(IsSpan())
+      ->check(IsSpan(SpanBounds::kFinite))
       ->type_name("SPAN");
   command->add_option("--signal", arguments->signal, "The first signal")
       ->capture_default_str()

@@ -6,8 +6,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "client/cli/run_report.h"
+#include "client/cli/table.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/escape.h"
@@ -22,10 +24,25 @@ namespace {
 using shoal::v1::ExitStatus;
 using shoal::v1::Process;
 
+// The words in lines of at most `width` columns; a word that is longer has one of its own.
+std::string Fill(absl::string_view text, size_t width) {
+  std::string filled;
+  size_t column = 0;
+  for (absl::string_view word : absl::StrSplit(text, ' ')) {
+    const size_t columns = DisplayWidth(word);
+    const bool fits = column + 1 + columns <= width;
+    if (!filled.empty()) filled.push_back(fits ? ' ' : '\n');
+    column = fits && !filled.empty() ? column + 1 + columns : columns;
+    absl::StrAppend(&filled, word);
+  }
+  return filled;
+}
+
 // Tells one process; each method appends its sentences.
 class Teller {
  public:
-  Teller(const Process& process, absl::Time now) : process_(process), now_(now) {}
+  Teller(const Process& process, absl::Time now, size_t width)
+      : process_(process), now_(now), width_(width) {}
 
   std::string Tell() {
     Beginning();
@@ -35,7 +52,8 @@ class Teller {
     Output();
     Flags();
     const std::string story = absl::StrJoin(sentences_, " ");
-    return absl::StrCat(EscapeForMessage(story, story.size()), EndOfStderr());
+    const std::string shown = EscapeForMessage(story, story.size());
+    return absl::StrCat(width_ == 0 ? shown : Fill(shown, width_), EndOfStderr());
   }
 
  private:
@@ -56,6 +74,7 @@ class Teller {
   void Signals();
   void End();
   std::string RequestedEnd() const;
+  void TellRequested(const std::string& at);
   void Tree();
   void Output();
   absl::string_view Rest() const;
@@ -65,6 +84,7 @@ class Teller {
 
   const Process& process_;
   const absl::Time now_;
+  const size_t width_;
   std::vector<std::string> sentences_;
 };
 
@@ -136,6 +156,22 @@ std::string Teller::RequestedEnd() const {
   }
 }
 
+// `at`: " at 16:40:07", when it ended.
+void Teller::TellRequested(const std::string& at) {
+  const ExitStatus& exit = process_.exit();
+  const Killed who = WhoWasKilled(process_);
+  const std::string killed = Clock(process_.termination().kill_time());
+  const bool is_by_kill = exit.outcome_case() == ExitStatus::kSignal && exit.signal() == 9;
+  if (who == Killed::kProcess && is_by_kill) {
+    Say(RequestedEnd(), "; it did not react; SIGKILL at ", killed, " ended it.");
+  } else {
+    Say(RequestedEnd(), "; ", DescribeExit(process_), at,
+        who == Killed::kNothing
+            ? "."
+            : absl::StrCat("; SIGKILL at ", killed, " was for what it had started."));
+  }
+}
+
 void Teller::End() {
   const ExitStatus& exit = process_.exit();
   if (process_.state() == shoal::v1::STATE_FAILED_TO_START) return;
@@ -146,21 +182,16 @@ void Teller::End() {
     } else if (IsUnmanaged()) {
       return;
     } else if (process_.has_start_time()) {
-      Say("It has been running for ", FormatSpan(now_ - ToTime(true, process_.start_time())), ".");
+      Say("It has been running for ", FormatSpan(now_ - ToTime(true, process_.start_time())),
+          process_.live_usage().stopped() ? ", and is stopped." : ".");
     }
     return;
   }
   std::string at =
       process_.has_exit_time() ? absl::StrCat(" at ", Clock(process_.exit_time())) : "";
   bool asked = process_.has_termination() && exit.outcome_case() != ExitStatus::kUnknown;
-  if (asked && process_.termination().has_kill_time()) {
-    std::string killed = Clock(process_.termination().kill_time());
-    bool by_kill = exit.outcome_case() == ExitStatus::kSignal && exit.signal() == 9;
-    Say(RequestedEnd(), "; it did not react; SIGKILL at ", killed,
-        by_kill ? " ended it."
-                : absl::StrCat(" was sent to what was left; ", DescribeExit(process_), at, "."));
-  } else if (asked) {
-    Say(RequestedEnd(), "; ", DescribeExit(process_), at, ".");
+  if (asked) {
+    TellRequested(at);
   } else if (exit.outcome_case() == ExitStatus::kCode && !WasCutShort(process_)) {
     Say("It ended by itself", at, " with exit code ", exit.code(), ", after ",
         FormatSpan(RunTime(process_)), ".");
@@ -280,8 +311,8 @@ void Teller::Flags() {
 
 }  // namespace
 
-std::string TellStory(const Process& process, absl::Time now) {
-  return Teller(process, now).Tell();
+std::string TellStory(const Process& process, absl::Time now, size_t width) {
+  return Teller(process, now, width).Tell();
 }
 
 }  // namespace shoal::cli

@@ -4,6 +4,7 @@
 #ifndef SHOAL_CLIENT_CLI_STORY_H_
 #define SHOAL_CLIENT_CLI_STORY_H_
 
+#include <cstddef>
 #include <string>
 
 #include "absl/time/time.h"
@@ -13,8 +14,8 @@ namespace shoal::cli {
 
 // The identity that started it, each signal sent and its sender, how and when it ended, when its
 // tree was seen empty, the survivors, what became of its output. Says only what `process` says;
-// `now` decides where a date is needed.
-std::string TellStory(const shoal::v1::Process& process, absl::Time now);
+// `now` decides where a date is needed. In lines of at most `width` columns; 0: in one.
+std::string TellStory(const shoal::v1::Process& process, absl::Time now, size_t width = 0);
 
 }  // namespace shoal::cli
 

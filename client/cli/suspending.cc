@@ -6,7 +6,7 @@
 #include "client/cli/keeper.h"
 #include "client/cli/leaving.h"
 #include "client/cli/units.h"
-#include "common/escape.h"
+#include "client/cli/wording.h"
 
 namespace shoal::cli {
 namespace {
@@ -37,8 +37,7 @@ std::string TellSuspended(const JobSuspension& suspension,
                    " with this command; `fg` lets them go on. Time limits do not wait");
   for (const JobSuspension::Doubtful& one : suspension.doubtful) {
     absl::StrAppend(&text, "; not known to be stopped on ",
-                    host_names[static_cast<size_t>(one.host)], ": ",
-                    EscapeForMessage(one.reason.message(), 256));
+                    host_names[static_cast<size_t>(one.host)], ": ", BareReason(one.reason));
   }
   if (!kept.ok()) {
     absl::StrAppend(&text, "; ", kept.message(), ": what is behind a network is ended in ", lapse);

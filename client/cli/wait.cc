@@ -22,13 +22,14 @@ struct WaitArguments {
 };
 
 // What is told of each, and the exit status: that of the first that failed.
-int ReportEnds(std::vector<BulkAnswer> answers, Invocation& invocation) {
+int ReportEnds(const std::vector<BulkAnswer>& answers, Invocation& invocation) {
   std::vector<std::string> living;
+  const bool names_hosts = IsOnSeveralHosts(answers);
   const v1::Process* first_failed = nullptr;
   for (const BulkAnswer& answer : answers) {
     const v1::Process& process = answer.result.process();
     if (!HasEnded(process)) {
-      living.push_back(process.name());
+      living.push_back(LabelOf(process, names_hosts));
     } else if (!Succeeded(process) &&
                (first_failed == nullptr ||
                 ToTime(true, process.exit_time()) < ToTime(true, first_failed->exit_time()))) {
@@ -88,7 +89,8 @@ int RunWait(const WaitArguments& arguments, Invocation& invocation) {
       answers.push_back(std::move(answer));
     }
   }
-  int status = ReportEnds(std::move(answers), invocation);
+  SortAsFound(lookup->found, &answers);
+  int status = ReportEnds(answers, invocation);
   return unreached != 0 ? unreached : status;
 }
 

@@ -137,7 +137,7 @@ void Watcher::Tell(const News& news) {
       invocation_.Note(absl::StrCat(NameOf(news.host), ": connected again."));
     } else {
       invocation_.Note(absl::StrCat(NameOf(news.host), ": the connection broke (",
-                                    news.connection.message(), "); trying again."));
+                                    BareReason(news.connection), "); trying again."));
     }
     return;
   }

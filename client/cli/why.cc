@@ -1,5 +1,9 @@
 // `shoal why`: what became of a process, in one paragraph.
+#include <unistd.h>
+
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +11,7 @@
 #include "client/cli/command.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
+#include "client/cli/raw_terminal.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/story.h"
 
@@ -18,11 +23,15 @@ int RunWhy(const SelectorArguments& arguments, Invocation& invocation) {
   if (!selection.ok()) return invocation.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
   if (!fleet.ok()) return invocation.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, invocation);
+  absl::StatusOr<Lookup> lookup =
+      FindProcesses(*fleet, *selection, invocation, {.live_usage = true});
   if (!lookup.ok()) return invocation.Fail(lookup.status());
+  const std::optional<v1::TerminalSize> terminal = SizeOfTerminal(STDOUT_FILENO);
+  const size_t width = terminal.has_value() ? terminal->columns() : 0;
   bool first = true;
   for (const Found& entry : lookup->found) {
-    const std::string story = TellStory(entry.process, absl::Now());
+    const std::string story =
+        TellStory(entry.process, absl::Now(), invocation.json() ? 0 : width);
     if (invocation.json()) {
       Print(ProcessLine(entry.process, story));
     } else {

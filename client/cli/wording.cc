@@ -1,5 +1,7 @@
 #include "client/cli/wording.h"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -19,6 +21,8 @@ namespace {
 
 using shoal::v1::ExitStatus;
 using shoal::v1::Process;
+
+constexpr size_t kMaxReasonBytes = 512;
 
 // What stands behind the exit; nothing if it came by itself or on request.
 std::string Occasion(const Process& process) {
@@ -133,6 +137,22 @@ std::string DescribeEnd(const Process& process) {
   return absl::StrCat(DescribeExit(process), Occasion(process));
 }
 
+Killed WhoWasKilled(const Process& process) {
+  const shoal::v1::Termination& end = process.termination();
+  if (!end.has_kill_time() || end.signal() == SIGKILL) return Killed::kNothing;
+  const bool had_ended =
+      process.has_exit_time() && ToTime(true, process.exit_time()) < ToTime(true, end.kill_time());
+  return had_ended ? Killed::kRest : Killed::kProcess;
+}
+
+std::string DescribeKill(const Process& process) {
+  const Killed who = WhoWasKilled(process);
+  if (who == Killed::kNothing) return "";
+  return absl::StrCat(" (", who == Killed::kProcess ? "it" : "what it had started",
+                      " did not react to ", SignalName(process.termination().signal()),
+                      who == Killed::kProcess ? ")" : ", and was killed)");
+}
+
 std::string DescribeDescendants(const Process& process) {
   const shoal::v1::Descendants& left = process.descendants();
   std::vector<std::string> names;
@@ -183,6 +203,19 @@ std::string DescribeGap(shoal::v1::StreamKind stream, const shoal::v1::Gap& gap)
     default:
       return absl::StrCat(bytes, " dropped");
   }
+}
+
+std::string BareReason(const absl::Status& status) {
+  constexpr absl::string_view kBegin = "host \"";
+  constexpr absl::string_view kEnd = "\" cannot be reached: ";
+  const absl::string_view message = status.message();
+  const size_t begin = message.find(kBegin);
+  const size_t end = message.find(kEnd);
+  const bool is_there = begin != absl::string_view::npos && end != absl::string_view::npos;
+  const std::string bare = is_there && begin < end ? absl::StrCat(message.substr(0, begin),
+                                                                  message.substr(end + kEnd.size()))
+                                                   : std::string(message);
+  return EscapeForMessage(bare, kMaxReasonBytes);
 }
 
 bool HasFlag(const Process& process, shoal::v1::Flag flag) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "shoal/v1/process.pb.h"
@@ -26,6 +27,17 @@ std::string DescribeEnd(const shoal::v1::Process& process);
 // The same without the occasion: "exit code 0".
 std::string DescribeExit(const shoal::v1::Process& process);
 
+// Whom SIGKILL was for, which was sent when the grace of a requested end was over.
+enum class Killed {
+  kNothing,  // or SIGKILL is what was asked for
+  kProcess,
+  kRest,  // the process had ended by then; what it had started had not
+};
+Killed WhoWasKilled(const shoal::v1::Process& process);
+
+// " (it did not react to SIGTERM)", for behind its end; empty if SIGKILL was not needed.
+std::string DescribeKill(const shoal::v1::Process& process);
+
 // "2 processes outlived it, sh (1233) and sleep (1234): SIGTERM 5 s after its exit, …", or what
 // they may expect. REQUIRES: process.has_descendants()
 std::string DescribeDescendants(const shoal::v1::Process& process);
@@ -41,6 +53,10 @@ absl::string_view NameOfStream(shoal::v1::StreamKind stream);
 
 // "10 bytes of stdout from byte 3 on were dropped", or were read before, or are missing.
 std::string DescribeGap(shoal::v1::StreamKind stream, const shoal::v1::Gap& gap);
+
+// What a status says, without the `host "a" cannot be reached: ` in it: for a line that names the host already,
+// maybe otherwise.
+std::string BareReason(const absl::Status& status);
 
 bool HasFlag(const shoal::v1::Process& process, shoal::v1::Flag flag);
 

@@ -26,7 +26,8 @@ std::optional<int> PythonExitCode(const v1::Process& process);
 
 // For a shell: the code; 128 + signal; 124 at its time limit, as timeout(1) has it; 1 for code 0 if its
 // session lapsed or its agent was gone; 70 if the exit is unknown; 127 and 126 as a shell has them for a
-// program that was not found or not executable, 125 for any other failure to start.
+// program that was not found or not executable, 75 where the host is short of something and the same start may
+// succeed later, 125 for any other failure to start.
 // REQUIRES: HasEnded(process)
 int ShellExitStatus(const v1::Process& process);
 

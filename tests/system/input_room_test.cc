@@ -48,7 +48,7 @@ TEST_F(InputRoom, WithoutATerminalLeftTheStartFailsAndTheNextOneFindsIt) {
   EXPECT_THAT(refused.error_message(),
               HasSubstr("no terminal is left on the host for it (kernel.pty.max)"));
   const CommandResult run = Shoal({"run", "-t", "--", "true"});
-  EXPECT_EQ(run.exit_code, 125) << run;
+  EXPECT_EQ(run.exit_code, 75) << run;
   EXPECT_THAT(run.err, HasSubstr("no terminal is left on the host for it"));
   EXPECT_EQ(Shoal({"stop", "one"}).exit_code, 0);
   EXPECT_TRUE(agent.stub().TrySpawn(request, &response).ok()) << "nothing is left of the first try";

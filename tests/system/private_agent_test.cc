@@ -125,6 +125,20 @@ TEST_F(PrivateAgent, LookingWhileItIsAwaySaysWhatMayLiveOrFindsIt) {
   EXPECT_EQ(Shoal({"agent", "stop", "--all"}).exit_code, 0);
 }
 
+TEST_F(PrivateAgent, RestartedItHasItsProcessesAndItsFlags) {
+  SetIdle("10m");
+  EXPECT_EQ(Shoal({"agent", "start", "--", "--slots", "7"}).exit_code, 0);
+  Shoal({"start", "--name", "web", "--", "sleep", "1000"});
+  const std::vector<pid_t> before = Agents();
+  const CommandResult restart = Shoal({"agent", "restart"});
+  EXPECT_EQ(restart.exit_code, 0) << restart;
+  EXPECT_THAT(restart.err, HasSubstr(", 7 slots); 1 process keeps running."));
+  EXPECT_THAT(Agents(), SizeIs(1));
+  EXPECT_NE(Agents(), before);
+  EXPECT_THAT(Shoal({"ps"}).out, HasSubstr("running"));
+  EXPECT_EQ(Shoal({"stop", "web"}).exit_code, 0);
+}
+
 TEST_F(PrivateAgent, AgentStopEndsIt) {
   SetIdle("10m");
   Shoal({"run", "-n", "1", "--", "true"});

@@ -333,7 +333,7 @@ TEST_F(Template, WhoLoadsForLongIsGivenItsTime) {
   };
   const CommandResult refused = fork("0s")->Wait();
   EXPECT_EQ(refused.exit_code, 125) << refused;
-  EXPECT_THAT(refused.err, HasSubstr("does not offer itself to be forked; fork_wait would wait"));
+  EXPECT_THAT(refused.err, HasSubstr("does not offer itself to be forked; --fork-wait would wait"));
   auto waits = fork("10m");
   WaitUntil("the fork is known", [&] { return agent.stub().List().size() == 2; });
   WriteFile(Scratch("loads"), "");

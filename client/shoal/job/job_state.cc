@@ -307,6 +307,7 @@ void JobState::OnOutputEnd(int host, const absl::Status& status) {
 
 void JobState::OnConnection(int host, const absl::Status& status) {
   HostState& state = hosts_[static_cast<size_t>(host)];
+  if (state.is_gone) return;  // given up: nothing is tried any more
   bool is_broken = !status.ok();
   if (std::exchange(state.is_broken, is_broken) == is_broken) return;
   if (is_broken) {

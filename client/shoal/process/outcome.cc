@@ -11,10 +11,27 @@ namespace {
 
 constexpr int kShellFailure = 1;
 constexpr int kShellUnknown = 70;
+constexpr int kShellTryAgain = 75;
 constexpr int kShellTimeLimit = 124;
 constexpr int kShellNotExecutable = 126;
 constexpr int kShellNotFound = 127;
 constexpr int kShellNotStarted = 125;
+
+// Of what the host is short of, or what another program holds: the same start may succeed later.
+bool IsTransient(int error_number) {
+  switch (error_number) {
+    case EAGAIN:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+    case ENOSPC:
+    case ETXTBSY:
+    case ECONNRESET:
+      return true;
+    default:
+      return false;
+  }
+}
 
 std::string HowItEnded(const v1::ExitStatus& exit) {
   if (exit.has_code()) return absl::StrCat("exited with code ", exit.code());
@@ -69,6 +86,7 @@ std::optional<int> PythonExitCode(const v1::Process& process) {
 
 int ShellExitStatus(const v1::Process& process) {
   if (process.state() == v1::STATE_FAILED_TO_START) {
+    if (IsTransient(process.start_failure().error_number())) return kShellTryAgain;
     if (process.start_failure().stage() != "execve") return kShellNotStarted;
     return process.start_failure().error_number() == ENOENT ? kShellNotFound : kShellNotExecutable;
   }

@@ -87,10 +87,14 @@ TEST_F(AgentHereTest, WithoutAnAgentThatIsSaid) {
            {"doctor", 69, "no agent is running on this machine; `shoal agent start` starts one.\n"},
            {"agent stop", 0, "no agent is running on this machine.\n"},
            {"agent status -H x", 2,
-            "The following arguments were not expected: x -H. See `shoal agent --help`.\n"},
+            "there is no option -H for status. See `shoal agent status --help`.\n"},
            {"-H x agent status", 2,
             "`shoal agent` is about this machine only; -H has no meaning here.\n"},
            {"-H x agent start", 2,
+            "`shoal agent` is about this machine only; -H has no meaning here.\n"},
+           {"agent restart", 69,
+            "no agent is running on this machine; `shoal agent start` starts one.\n"},
+           {"-H x agent restart", 2,
             "`shoal agent` is about this machine only; -H has no meaning here.\n"},
            {"-H x agent stop", 2,
             "`shoal agent` is about this machine only; -H has no meaning here.\n"},
@@ -313,6 +317,16 @@ class AgentStopTest : public AgentHereTest {
 TEST_F(AgentStopTest, SaysThatItHasEndedAndWhatRunsOn) {
   EXPECT_EQ(Shoal("agent stop"),
             (Said{0, "", absl::StrCat(HasEnded(), "; no process is left.\n")}));
+}
+
+TEST_F(AgentStopTest, OneThatNoCommandHasStartedIsNotRestarted) {
+  EXPECT_EQ(
+      Shoal("agent restart"),
+      (Said{1, "",
+            absl::StrCat("shoal: the agent (PID ", child_,
+                         ") was not started by `shoal`: restart it as it was started, such as "
+                         "by `systemctl restart shoald`.\n")}));
+  EXPECT_EQ(kill(child_, 0), 0);
 }
 
 TEST_F(AgentStopTest, ProcessesRunOnUnlessAllAreToEnd) {

@@ -13,6 +13,7 @@
 namespace shoal::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class AttachTest : public AgentCommandTest {
@@ -322,7 +323,18 @@ TEST_F(AttachedSessionTest, ItIsFoundByTheRequestIdOfItsStart) {
 TEST_F(AttachTest, ItGoesToOneProcess) {
   EXPECT_THAT(Shoal("attach").err, HasSubstr("say which processes to attach to: a name"));
   ant_.Put(Running(kDb, "wed"));
-  EXPECT_EQ(Shoal("attach web wed").err, "shoal: web, wed fits 2 processes: attach goes to one.\n");
+  EXPECT_EQ(
+      Shoal("attach web wed").err,
+      "shoal: web, wed fits 2 processes, ant/web (7KQ2MD) and ant/wed (BBBBBB): attach goes to "
+      "one.\n");
+  for (int rank = 0; rank < 5; ++rank) {
+    v1::Process process =
+        Running(absl::StrCat("SIM", rank, "SIMSIMSIMSI"), absl::StrCat("sim.", rank));
+    process.set_rank(rank);
+    ant_.Put(process);
+  }
+  EXPECT_THAT(Shoal("attach sim").err,
+              AllOf(HasSubstr("sim fits 5 processes, ant/sim.0 ("), HasSubstr(") and 2 more: ")));
 }
 
 }  // namespace

@@ -95,14 +95,20 @@ TEST_F(StopTest, OfATreeWithoutItsMainProcessCountsWhatIsLeft) {
             "web  had ended before: exit code 0; its tree of 2 processes is empty\n");
 }
 
-TEST_F(StopTest, ThatSigkillWasNeededIsSaid) {
+TEST_F(StopTest, ThatSigkillWasNeededIsSaidOfWhomItWasFor) {
   v1::Process web = Running(kWeb, "web");
   web.mutable_termination()->set_signal(15);
   SetTime(web.mutable_termination()->mutable_kill_time(), At(14, 2, 41));
-  ant_.Put(web);
+  ant_.Put(web);  // ended by the fake now, after that
   EXPECT_EQ(Shoal("stop web").out,
             "web  ended by SIGTERM after 0.00 s (it did not react to SIGTERM); its tree is "
             "empty\n");
+  SetTime(web.mutable_termination()->mutable_kill_time(), absl::Now() + absl::Hours(1));
+  ant_.Put(web);
+  EXPECT_EQ(Shoal("stop web").out,
+            "web  ended by SIGTERM after 0.00 s (what it had started did not react to SIGTERM, and "
+            "was killed); its tree is empty\n");
+  EXPECT_EQ(Shoal("stop --signal KILL web").out.find("react"), std::string::npos);
 }
 
 TEST_F(StopTest, RefusesWhatIsNoSignalAndNoSpan) {
@@ -116,7 +122,9 @@ TEST_F(StopTest, RefusesWhatIsNoSignalAndNoSpan) {
 
 TEST_F(StopTest, AGraceWithoutAnEndIsRefused) {
   EXPECT_EQ(Shoal("stop --grace inf web"),
-            (Said{2, "", "shoal: --grace: for ever is too long.\n"}));
+            (Said{2, "",
+                  "shoal: --grace: \"inf\" has no end; give a span such as 30s or 2d. See `shoal "
+                  "stop --help`.\n"}));
 }
 
 TEST_F(StopTest, InJsonIsTheProcess) {
@@ -242,6 +250,22 @@ TEST_F(WaitTest, GivesUpWhenTheTimeIsOver) {
                   "web  running\n"
                   "db   running\n",
                   "shoal: the time is over, and still running: web, db.\n"}));
+}
+
+TEST_F(WaitTest, NamesHostsWhereThereAreSeveralInTheOrderOfTheCommand) {
+  FakeAgent beetle("beetle");
+  setenv("SHOAL_HOSTS", absl::StrCat(ant_.hosts(), ",", beetle.hosts()).c_str(), 1);
+  ant_.Put(Exited(kSim, "web", 0));
+  ant_.Put(Exited(kDb, "db", 0));
+  v1::Process other = Running(kWeb, "web");
+  other.set_host("beetle");
+  beetle.Put(other);
+  EXPECT_EQ(Shoal("wait --timeout 0 web db"),
+            (Said{75,
+                  "ant/web     exit code 0 after 30 s\n"
+                  "ant/db      exit code 0 after 30 s\n"
+                  "beetle/web  running\n",
+                  "shoal: the time is over, and still running: beetle/web.\n"}));
 }
 
 TEST_F(WaitTest, AHostThatIsLostIsToldAndTheOthersToo) {

@@ -16,6 +16,7 @@ namespace shoal::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 using ::testing::UnorderedElementsAre;
 
 class InputTest : public AgentCommandTest {
@@ -161,7 +162,9 @@ TEST_F(InputTest, InputSaysWhatDoesNotTakeIt) {
   EXPECT_EQ(closed.status, 1);
   EXPECT_THAT(closed.err, HasSubstr("it has closed its input"));
   Shoal("start --name pz -- wait");
-  EXPECT_EQ(Shoal("input py pz").err, "shoal: py, pz fits 2 processes: input goes to one.\n");
+  EXPECT_THAT(Shoal("input py pz").err,
+              MatchesRegex("shoal: py, pz fits 2 processes, ant/py \\(\\w{6}\\) and ant/pz "
+                           "\\(\\w{6}\\): input goes to one.\n"));
 }
 
 }  // namespace

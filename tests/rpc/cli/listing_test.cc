@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 class PsTest : public AgentCommandTest {
  protected:
@@ -175,6 +176,11 @@ TEST_F(PsTest, WhatIsNotThereIsNamedWithTheHosts) {
             (Said{1, "",
                   "shoal: no process on ant is called \"web\" or \"bee/x\"; `shoal ps -a` lists "
                   "them.\n"}));
+  EXPECT_EQ(
+      Shoal("signal TERM 4711"),
+      (Said{1, "",
+            "shoal: no process on ant is called \"4711\" (a PID selects nothing: a name or an "
+            "id does); `shoal ps -a` lists them.\n"}));
   EXPECT_EQ(Shoal("ps -l job=x w*"),
             (Said{1, "", "shoal: no process on ant matches w*, -l job=x.\n"}));
 }
@@ -255,6 +261,21 @@ TEST_F(HostsTest, InJsonHaveTheirErrors) {
                    beetle_.socket_path(), ").\",\"exit_status\":69,\"start_failure\":null}\n"));
 }
 
+TEST_F(HostsTest, OneThatRefusesOrFailsIsNotSaidToBeUnreachable) {
+  beetle_.FailNext("HostGet",
+                   absl::PermissionDeniedError("identity spiffe://t/bob may not Get: no"));
+  Said said = Shoal("hosts");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.out, HasSubstr("refused: identity spiffe://t/bob may not Get: no\n"));
+  beetle_.FailNext("List", absl::PermissionDeniedError("identity spiffe://t/bob may not List: no"));
+  EXPECT_THAT(Shoal("ps").err,
+              HasSubstr("\" refuses this: identity spiffe://t/bob may not List: no."));
+  beetle_.FailNext("HostGet", absl::InternalError("odd"));
+  said = Shoal("hosts");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.out, HasSubstr("error: odd\n"));
+}
+
 class DoctorTest : public AgentCommandTest {
  protected:
   static void AddCheck(v1::Host* facts, const char* name, v1::Check::Result result,
@@ -273,7 +294,12 @@ TEST_F(DoctorTest, SaysWhatHoldsAndHowToMendWhatDoesNot) {
   AddCheck(&facts, "cgroup", v1::Check::RESULT_DEGRADED, "not writable", "mount it");
   AddCheck(&facts, "later", v1::Check::RESULT_UNSPECIFIED, "", "");
   ant_.SetFacts(facts);
-  EXPECT_EQ(Shoal("doctor"), (Said{0,
+  EXPECT_EQ(Shoal("doctor"), (Said{1,
+                                   "HOST  PROMISE       HOLDS     BECAUSE OF\n"
+                                   "ant   no orphan     degraded  cgroup\n"
+                                   "ant   no lost exit  yes\n"
+                                   "ant   no lost byte  yes\n"
+                                   "ant   never twice   yes\n"
                                    "HOST  CHECK   RESULT    DETAIL\n"
                                    "ant   kernel  ok        6.1.0\n"
                                    "ant   cgroup  degraded  not writable\n"
@@ -287,16 +313,40 @@ TEST_F(DoctorTest, WhatHasFailedIsAFailure) {
   v1::Host facts;
   AddCheck(&facts, "fd limit", v1::Check::RESULT_FAILED, "64", "raise \x1b it");
   ant_.SetFacts(facts);
-  EXPECT_EQ(Shoal("doctor"), (Said{1,
-                                   "HOST  CHECK     RESULT  DETAIL\n"
-                                   "ant   fd limit  FAILED  64\n"
-                                   "To mend it on ant:\n"
-                                   "  fd limit: raise \\x1b it\n",
-                                   ""}));
+  const Said said = Shoal("doctor");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.out, HasSubstr("HOST  CHECK     RESULT  DETAIL\n"
+                                  "ant   fd limit  FAILED  64\n"
+                                  "To mend it on ant:\n"
+                                  "  fd limit: raise \\x1b it\n"));
+  EXPECT_THAT(said.out, Not(HasSubstr("NO"))) << "it bears on no promise";
   EXPECT_EQ(Shoal("doctor -o json").out,
             "{\"kind\":\"check\",\"host\":\"ant\",\"name\":\"fd "
             "limit\",\"result\":\"RESULT_FAILED\",\"detail\":"
             "\"64\",\"remedy\":\"raise \\u001b it\"}\n");
+}
+
+TEST_F(DoctorTest, NamesThePromisesThatDoNotHold) {
+  v1::Host facts;
+  AddCheck(&facts, "kernel", v1::Check::RESULT_FAILED, "4.19", "");
+  AddCheck(&facts, "cgroup", v1::Check::RESULT_DEGRADED, "not writable", "");
+  AddCheck(&facts, "state directory", v1::Check::RESULT_DEGRADED, "on NFS", "");
+  ant_.SetFacts(facts);
+  const Said said = Shoal("doctor");
+  EXPECT_EQ(said.status, 1);
+  EXPECT_THAT(said.out, StartsWith("HOST  PROMISE       HOLDS     BECAUSE OF\n"
+                                   "ant   no orphan     NO        kernel, cgroup\n"
+                                   "ant   no lost exit  degraded  state directory\n"
+                                   "ant   no lost byte  degraded  state directory\n"
+                                   "ant   never twice   degraded  state directory\n"));
+}
+
+TEST_F(DoctorTest, OfAHostThatIsWellIsNoFailure) {
+  v1::Host facts;
+  AddCheck(&facts, "kernel", v1::Check::RESULT_OK, "6.1.0", "");
+  ant_.SetFacts(facts);
+  EXPECT_EQ(Shoal("doctor").status, 0);
+  EXPECT_EQ(Shoal("doctor -o json").status, 0);
 }
 
 TEST_F(DoctorTest, OfAHostThatIsNotThereIsItsError) {
@@ -366,14 +416,16 @@ TEST_F(WhyTest, InspectShowsNamesOfTheEnvironmentAndValuesOnRequest) {
   EXPECT_EQ(refused.err, "shoal: values are for its owner.\n");
 }
 
-TEST_F(WhyTest, TextThatIsNoUtf8IsRefusedByTheNameOfItsField) {
+TEST_F(WhyTest, ASelectorThatIsNoUtf8IsRefused) {
   ant_.Put(Running(kWeb, "web"));
-  for (const char* line : {"ps \xff", "inspect \xff", "why \xff", "rm \xff", "stop \xff"}) {
-    EXPECT_EQ(Shoal(line), (Said{2, "", "shoal: selector.terms[0] is not UTF-8: \"\\xff\".\n"}))
-        << line;
+  for (const char* verb :
+       {"ps", "inspect", "why", "rm", "stop", "signal TERM", "wait", "logs", "watch", "attach"}) {
+    EXPECT_EQ(Shoal(absl::StrCat(verb, " \xff")),
+              (Said{2, "", "shoal: the selector \"\\xff\" is not UTF-8, as all names are.\n"}))
+        << verb;
   }
   EXPECT_EQ(Shoal("ps -l key=\xff"),
-            (Said{2, "", "shoal: selector.labels.value is not UTF-8: \"\\xff\".\n"}));
+            (Said{2, "", "shoal: -l \"key=\\xff\" is not UTF-8, as all names are.\n"}));
   EXPECT_EQ(ant_.Calls("List"), 0);
 }
 

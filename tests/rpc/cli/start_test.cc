@@ -18,6 +18,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
@@ -117,7 +118,7 @@ TEST_F(StartTest, WhatCannotBeMeantIsRefused) {
            {"start", "what is to be run? Try `shoal start -- hostname`.\n"},
            {"run --", "what is to be run? Try `shoal run -- hostname`.\n"},
            {"start --frobnicate sim",
-            "there is no option --frobnicate for start; see `shoal start --help`, and put -- "
+            "there is no option --frobnicate for start. See `shoal start --help`, and put -- "
             "before the command.\n"},
            {"start --env A -- wait", "--env A: there is no such variable here.\n"},
            {"start --env =A -- wait", "--env \"=A\" is not of the form KEY or KEY=VALUE.\n"},
@@ -130,7 +131,8 @@ TEST_F(StartTest, WhatCannotBeMeantIsRefused) {
            {"start --fork-wait 3s -- wait",
             "--fork-wait is for --start-method fork:NAME and forkserver.\n"},
            {"start --start-method fork:a --fork-wait inf -- wait",
-            "--fork-wait: for ever is too long.\n"},
+            "--fork-wait: \"inf\" has no end; give a span such as 30s or 2d. See `shoal start "
+            "--help`.\n"},
            {"start --fork-wait x -- wait",
             "--fork-wait: \"x\" is not a span of time; try 30s, 500ms, 1h30m or 2d. See `shoal "
             "start --help`.\n"},
@@ -140,7 +142,12 @@ TEST_F(StartTest, WhatCannotBeMeantIsRefused) {
            {"start --grace x -- wait",
             "--grace: \"x\" is not a span of time; try 30s, 500ms, 1h30m or 2d. See `shoal start "
             "--help`.\n"},
-           {"start --grace inf -- wait", "--grace: for ever is too long.\n"},
+           {"start --grace inf -- wait",
+            "--grace: \"inf\" has no end; give a span such as 30s or 2d. See `shoal start "
+            "--help`.\n"},
+           {"start --timeout 0 -- wait",
+            "--timeout: \"0\" is no span above zero; leave it out for none. See `shoal start "
+            "--help`.\n"},
            {"start -n 2 --per-host 1 -- wait",
             "-n excludes --per-host. See `shoal start --help`.\n"},
            {"start -n 2 --per-core -- wait", "-n excludes --per-core. See `shoal start --help`.\n"},
@@ -256,6 +263,28 @@ TEST_F(PlacementTest, RanksKnowTheirJob) {
   EXPECT_EQ(ranks.first_rank(), 2);
   EXPECT_EQ(ranks.host_rank(), 1);
   EXPECT_THAT(ranks.hosts(), ElementsAre("ant", "beetle"));
+}
+
+TEST_F(PlacementTest, WithoutANameAJobHasOneOnAllItsHosts) {
+  CountsOf("start -n 3 -- /bin/wait");
+  const std::string name = ant_.last_batch().specs(0).name();
+  EXPECT_THAT(name, ::testing::MatchesRegex("wait-[a-z2-7]{4}"));
+  EXPECT_EQ(beetle_.last_batch().specs(0).name(), name);
+  CountsOf("start -n 1 -- wait");
+  EXPECT_EQ(ant_.last_batch().specs(0).name(), "") << "on one host the agent makes it";
+  CountsOf("start --name p -n 3 -- wait");
+  EXPECT_EQ(beetle_.last_batch().specs(0).name(), "p");
+}
+
+TEST_F(PlacementTest, AJobsNameSelectsItOnAllHosts) {
+  CountsOf("start --name p -n 3 -- wait");
+  EXPECT_THAT(Shoal("ps p").out, AllOf(HasSubstr("p.0"), HasSubstr("p.1"), HasSubstr("p.2")));
+  const Said stopped = Shoal("stop p");
+  EXPECT_THAT(stopped.out, AllOf(HasSubstr("/p.0  "), HasSubstr("/p.1  "), HasSubstr("/p.2  ")));
+  EXPECT_EQ(Shoal("wait beetle/p").status, 143) << "of that host alone";
+  EXPECT_EQ(Shoal("rm p").status, 0);
+  EXPECT_EQ(Shoal("why p").err,
+            "shoal: no process on ant,beetle is called \"p\"; `shoal ps -a` lists them.\n");
 }
 
 TEST_F(PlacementTest, OfSeveralHostsThoseThatStartAreShown) {

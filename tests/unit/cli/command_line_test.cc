@@ -10,6 +10,7 @@
 #include "CLI/Version.hpp"
 #include "absl/strings/match.h"
 #include "absl/strings/strip.h"
+#include "client/cli/typed_words.h"
 #include "shoal/version.h"
 #include "tests/support/shoal_command.h"
 
@@ -70,15 +71,54 @@ TEST_F(CommandLineTest, TheVersionIsOneLine) {
   EXPECT_EQ(Shoal("--version"), (Said{0, "shoal " + std::string(Version()) + "\n", ""}));
 }
 
+TEST_F(CommandLineTest, TheHabitsOfOtherToolsAreTakenAsTheyAreMeant) {
+  EXPECT_EQ(Shoal("version"), Shoal("--version"));
+  EXPECT_EQ(Shoal("help"), Shoal("--help"));
+  EXPECT_EQ(Shoal("help stop"), Shoal("stop --help"));
+  EXPECT_EQ(Shoal("help agent stop"), Shoal("agent stop --help"));
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(AsMeant({"signal", "-9", "web"}), (Words{"signal", "9", "web"}));
+  EXPECT_EQ(AsMeant({"-H", "ant", "signal", "-HUP", "web"}),
+            (Words{"-H", "ant", "signal", "HUP", "web"}));
+  for (const Words& words :
+       {Words{"signal", "-l", "a=b"}, Words{"signal", "--scope", "tree"}, Words{"run", "help"},
+        Words{"-H", "help"}, Words{"signal"}, Words{"stop", "-9"}, Words{}}) {
+    EXPECT_EQ(AsMeant(words), words);
+  }
+}
+
 TEST_F(CommandLineTest, WithoutACommandTheHelpGoesToStderr) {
   EXPECT_EQ(Shoal(""), (Said{2, "", Shoal("--help").out}));
 }
 
 TEST_F(CommandLineTest, WhatCannotBeReadIsRefusedWithItsReason) {
   for (const Row& row : std::vector<Row>{
-           {"list", "shoal: there is no command \"list\"; `shoal --help` lists them.\n"},
-           {"-H ant li\x1bst",
-            "shoal: there is no command \"li\\x1bst\"; `shoal --help` lists them.\n"},
+           {"list", "shoal: there is no command \"list\". See `shoal --help`.\n"},
+           {"-H ant li\x1bst", "shoal: there is no command \"li\\x1bst\". See `shoal --help`.\n"},
+           {"stpo web",
+            "shoal: there is no command \"stpo\"; did you mean \"stop\"? See `shoal --help`.\n"},
+           {"help stpo",
+            "shoal: there is no command \"stpo\"; did you mean \"stop\"? See `shoal --help`.\n"},
+           {"agent strat",
+            "shoal: there is no command \"strat\"; did you mean \"start\"? See `shoal agent "
+            "--help`.\n"},
+           {"agent", "shoal: A subcommand is required. See `shoal agent --help`.\n"},
+           {"ps --hotss ant",
+            "shoal: there is no option --hotss for ps; did you mean \"--hosts\"? See `shoal ps "
+            "--help`.\n"},
+           {"ps -x", "shoal: there is no option -x for ps. See `shoal ps --help`.\n"},
+           {"hosts node1", "shoal: \"node1\" means nothing to hosts. See `shoal hosts --help`.\n"},
+           {"run --nam=x -- ls",
+            "shoal: there is no option --nam for run; did you mean \"--name\"? See `shoal run "
+            "--help`, and put -- before the command.\n"},
+           {"run --grace soon ls -l",
+            "shoal: --grace: \"soon\" is not a span of time; try 30s, 500ms, 1h30m or 2d. See "
+            "`shoal "
+            "run --help`.\n"},
+           {"run --session-ttl 0 ls",
+            "shoal: --session-ttl: \"0\" is not between 1s and 24h. See `shoal run --help`.\n"},
+           {"logs --tail -1 web",
+            "shoal: --tail: \"-1\" is no number from 0 on. See `shoal logs --help`.\n"},
            {"ps -o yaml", "shoal: --output: yaml not in {table,json}. See `shoal ps --help`.\n"},
        }) {
     EXPECT_EQ(Shoal(row.line), (Said{2, "", row.complaint})) << row.line;

@@ -81,8 +81,54 @@ TEST(StartError, AMissingProgramIs127AndAsksWhetherItIsThere) {
             "cannot start ./sim on ant: exec: No such file or directory. Is it on that host? "
             "`--ship ./sim` sends it along.");
   EXPECT_EQ(told.exit_status, 127);
-  EXPECT_EQ(ExplainStartError(error, "./sim", "ant", /*may_ship=*/false).sentence,
+  EXPECT_EQ(ExplainStartError(error, "./sim", "ant", {}, /*may_ship=*/false).sentence,
             "cannot start ./sim on ant: exec: No such file or directory. Is it on that host?");
+}
+
+TEST(StartError, AMissingProgramOfSeveralWordsMeansAShell) {
+  v1::RequestError error;
+  error.set_code(9);
+  error.set_message("exec ls | wc: No such file or directory");
+  error.mutable_start_failure()->set_stage("execve");
+  error.mutable_start_failure()->set_error_number(2);
+  EXPECT_EQ(
+      ExplainStartError(error, "ls | wc", "ant").sentence,
+      "cannot start ls | wc on ant: exec: No such file or directory. It is taken as one word; a "
+      "shell takes it apart: `sh -c 'ls | wc'`.");
+}
+
+TEST(StartError, AMissingProgramThatWasSentAlongHasAPathThere) {
+  v1::RequestError error;
+  error.set_code(9);
+  error.set_message("exec sim: No such file or directory");
+  error.mutable_start_failure()->set_stage("execve");
+  error.mutable_start_failure()->set_error_number(2);
+  EXPECT_EQ(
+      ExplainStartError(error, "sim", "ant", {"mesh.h5", "sim"}).sentence,
+      "cannot start sim on ant: exec: No such file or directory. The file that was sent along "
+      "is called `./sim` there.");
+}
+
+TEST(StartError, AFieldIsCalledAsItsOption) {
+  v1::RequestError error;
+  error.set_code(9);
+  error.set_message("load does not offer itself to be forked; fork_wait would wait longer");
+  error.mutable_start_failure()->set_stage("fork");
+  const StartError told = ExplainStartError(error, "x", "ant");
+  EXPECT_EQ(
+      told.sentence,
+      "cannot start x on ant: load does not offer itself to be forked; --fork-wait would wait "
+      "longer.");
+  EXPECT_EQ(told.exit_status, 125);
+}
+
+TEST(StartError, WhatTheHostIsShortOfIsWorthTryingAgain) {
+  v1::RequestError error;
+  error.set_code(8);
+  error.set_message("fork: Resource temporarily unavailable");
+  error.mutable_start_failure()->set_stage("fork");
+  error.mutable_start_failure()->set_error_number(11);
+  EXPECT_EQ(ExplainStartError(error, "ls", "ant").exit_status, 75);
 }
 
 TEST(StartError, ADirectoryIs126AndAMissingCwd125) {

@@ -62,6 +62,44 @@ TEST(Selection, MatchesNamesIdsAndPrefixesOfIds) {
   EXPECT_FALSE(Selection::Matches("db", process, "ant"));
 }
 
+TEST(Selection, AJobsNameMatchesItsRanks) {
+  v1::Process process;
+  process.set_name("sim.3");
+  process.set_rank(3);
+  EXPECT_TRUE(Selection::Matches("sim", process, "ant"));
+  EXPECT_TRUE(Selection::Matches("ant/sim", process, "ant"));
+  EXPECT_FALSE(Selection::Matches("si", process, "ant"));
+  process.clear_rank();
+  EXPECT_FALSE(Selection::Matches("sim", process, "ant"));
+}
+
+TEST(Selection, LabelsMayStandTogether) {
+  using Labels = std::map<std::string, std::string>;
+  EXPECT_EQ(*ParseLabels("-l", {"a=x,b=y", "c=z"}), (Labels{{"a", "x"}, {"b", "y"}, {"c", "z"}}));
+  EXPECT_EQ(*ParseLabels("-l", {"a=1,2,b=,3"}), (Labels{{"a", "1,2"}, {"b", ",3"}}));
+  EXPECT_EQ(*ParseLabels("-l", {"a=x=y,"}), (Labels{{"a", "x=y,"}}));
+  EXPECT_EQ(ParseLabels("--label", {"a,b=y"}).status().message(),
+            "--label \"a,b=y\" is not of the form key=value");
+}
+
+TEST(Selection, AnOffsetBelongsToOneTerm) {
+  std::vector<std::string> one = {"unix:/a:b/web:4096"};
+  EXPECT_EQ(*TakeOffset(&one), 4096);
+  EXPECT_EQ(one[0], "unix:/a:b/web");
+  std::vector<std::string> none = {"unix:/a:1/web", "web:x", "web:-1"};
+  EXPECT_EQ(*TakeOffset(&none), std::nullopt);
+  EXPECT_EQ(none[2], "web:-1");
+  std::vector<std::string> two = {"web:1", "db"};
+  EXPECT_EQ(TakeOffset(&two).status().message(), "an offset needs one process; give only that one");
+}
+
+TEST(Selection, RefusesWhatIsNoUtf8) {
+  EXPECT_EQ(Selection::Parse({"ok", "a\xff"}, {}).status().message(),
+            "the selector \"a\\xff\" is not UTF-8, as all names are");
+  EXPECT_EQ(Selection::Parse({}, {"k=\xff"}).status().message(),
+            "-l \"k=\\xff\" is not UTF-8, as all names are");
+}
+
 TEST(Selection, RefusesWhatSelectsNothing) {
   for (const char* term : {"", "node1/", "/web"}) {
     EXPECT_EQ(Selection::Parse({term}, {}).status().message(),

@@ -86,6 +86,25 @@ TEST(Story, OfOneThatRunsSaysSinceWhen) {
   EXPECT_THAT(story, Not(HasSubstr("tree")));
 }
 
+TEST(Story, OfOneThatIsStoppedSaysSo) {
+  v1::Process process = Web();
+  process.mutable_live_usage()->set_stopped(true);
+  EXPECT_THAT(TellStory(process, At(14, 3, 11)),
+              EndsWith("It has been running for 1 min, and is stopped."));
+}
+
+TEST(Story, FillsLinesOfATerminal) {
+  const std::string story = TellStory(Web(), At(14, 3, 11));
+  const std::string filled = TellStory(Web(), At(14, 3, 11), 30);
+  EXPECT_EQ(filled,
+            "web (7KQ2MD) was started on\n"
+            "ant at 14:02:11 by uid 1000 as\n"
+            "PID 48213 (serve). It has been\n"
+            "running for 1 min.");
+  EXPECT_EQ(TellStory(Web(), At(14, 3, 11), 1000), story);
+  EXPECT_THAT(TellStory(Web(), At(14, 3, 11), 1), HasSubstr("\n(7KQ2MD)\nwas\n"));
+}
+
 TEST(Story, OfOneThatEndedByItself) {
   v1::Process process = Web();
   process.set_state(v1::STATE_EXITED);
@@ -263,8 +282,8 @@ TEST(Story, SaysWhyAnEndWasAskedFor) {
     Set(end.mutable_kill_time(), At(14, 3, 5));
     EXPECT_THAT(
         TellStory(process, At(15, 0, 0)),
-        HasSubstr(asked + "; it did not react; SIGKILL at 14:03:05 was sent to what was left; "
-                          "exit code 0 at 14:03:01."));
+        HasSubstr(asked + "; exit code 0 at 14:03:01; SIGKILL at 14:03:05 was for what it had "
+                          "started."));
   }
 }
 

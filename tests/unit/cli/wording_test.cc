@@ -45,6 +45,32 @@ TEST(StateWord, HasOneForEachState) {
   }
 }
 
+TEST(BareReason, NamesNoHost) {
+  EXPECT_EQ(BareReason(absl::UnavailableError("host \"a\" cannot be reached: it is gone\x1b")),
+            "it is gone\\x1b");
+  EXPECT_EQ(BareReason(absl::UnavailableError("given up: host \"a\" cannot be reached: gone")),
+            "given up: gone");
+  for (const char* other : {"host \"a\" did not answer in time", "gone", ""}) {
+    EXPECT_EQ(BareReason(absl::UnavailableError(other)), other);
+  }
+}
+
+TEST(DescribeKill, SaysWhomSigkillWasFor) {
+  v1::Process process = Ended();
+  process.mutable_termination()->set_signal(15);
+  process.mutable_exit_time()->set_seconds(100);
+  EXPECT_EQ(DescribeKill(process), "");
+  process.mutable_termination()->mutable_kill_time()->set_seconds(99);
+  EXPECT_EQ(WhoWasKilled(process), Killed::kProcess);
+  EXPECT_EQ(DescribeKill(process), " (it did not react to SIGTERM)");
+  process.mutable_termination()->mutable_kill_time()->set_seconds(101);
+  EXPECT_EQ(WhoWasKilled(process), Killed::kRest);
+  EXPECT_EQ(DescribeKill(process),
+            " (what it had started did not react to SIGTERM, and was killed)");
+  process.mutable_termination()->set_signal(9);
+  EXPECT_EQ(DescribeKill(process), "") << "SIGKILL is what was asked for";
+}
+
 TEST(DescribeDescendants, NamesThemAndSaysWhatBecomesOrBecameOfThem) {
   v1::Process process = Ended();
   process.mutable_exit_time()->set_seconds(100);

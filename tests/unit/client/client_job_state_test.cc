@@ -315,6 +315,14 @@ TEST_F(JobStateTest, WhatIsNotTriedAgainIsToldAsSuch) {
                                      "lost host 1", "host 1 given up: no answer for 1 min"}));
 }
 
+TEST_F(JobStateTest, AHostThatIsGivenUpIsNotSaidToBeTriedAgain) {
+  state().OnHostGone(1, absl::UnavailableError("no answer for 1 min"));
+  Heard();
+  state().OnConnection(1, absl::UnavailableError("gone"));
+  state().OnConnection(1, absl::OkStatus());
+  EXPECT_THAT(Heard(), ElementsAre());
+}
+
 TEST_F(JobStateTest, ABrokenConnectionIsToldOnceAndSoIsItsReturn) {
   for (int i = 0; i < 2; ++i) state().OnConnection(0, absl::UnavailableError("x"));
   for (int i = 0; i < 2; ++i) state().OnConnection(0, absl::OkStatus());

@@ -82,6 +82,8 @@ TEST(Outcome, AnExitThatIsNotKnownIsNotInvented) {
 
 TEST(Outcome, AFailedStartIsAsAShellHasIt) {
   EXPECT_EQ(ShellExitStatus(NotStarted("execve", ENOENT)), 127);
+  EXPECT_EQ(ShellExitStatus(NotStarted("execve", ETXTBSY)), 75);
+  EXPECT_EQ(ShellExitStatus(NotStarted("fork", EAGAIN)), 75);
   EXPECT_EQ(ShellExitStatus(NotStarted("execve", EACCES)), 126);
   EXPECT_EQ(ShellExitStatus(NotStarted("chdir", ENOENT)), 125);
   EXPECT_EQ(DescribeOutcome(NotStarted("execve", ENOENT)),

@@ -66,6 +66,15 @@ TEST(HostChecks, EachSaysWhatItStandsOn) {
   EXPECT_EQ(CheckPidLimit(-1).result, Result::kOk);
   EXPECT_EQ(CheckRunDir("/nowhere").result, Result::kFailed);
   EXPECT_EQ(CheckRunDir("/dev/shm").result, Result::kOk);
+  const auto remedy = [](const char* tmpfs) {
+    return RunDirRemedy("/var/shoal", [tmpfs](const std::string& path) { return path == tmpfs; });
+  };
+  EXPECT_EQ(remedy("/run"), "Put --run-dir below /run, which is on tmpfs.");
+  EXPECT_EQ(remedy("/dev/shm"), "Put --run-dir below /dev/shm, which is on tmpfs.");
+  EXPECT_EQ(
+      remedy("none"),
+      "Nothing here is on tmpfs, /run and /dev/shm included: stop the agent, `mount -t tmpfs -o "
+      "mode=0700 tmpfs /var/shoal`, and start it again.");
   EXPECT_EQ(CheckStateDir("/nowhere").result, Result::kFailed);
   EXPECT_EQ(CheckSubreaper().result, Result::kOk);
   EXPECT_EQ(CheckInsecureLoopback().result, Result::kDegraded);

@@ -1,0 +1,108 @@
+#include "client/cli/typed_words.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/escape.h"
+#include "common/signals.h"
+#include "common/spelling.h"
+
+namespace shoal::cli {
+namespace {
+
+bool IsOption(absl::string_view word) { return absl::StartsWith(word, "-") && word.size() > 1; }
+
+// The command that was parsed last: "stop" of "shoal agent stop".
+const CLI::App& Innermost(const CLI::App& app) {
+  const CLI::App* inner = &app;
+  while (!inner->get_subcommands().empty()) inner = inner->get_subcommands().front();
+  return *inner;
+}
+
+std::vector<std::string> CommandsOf(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    if (!command->get_group().empty()) names.push_back(command->get_name());
+  }
+  return names;
+}
+
+// "there is no option --x for run; did you mean "--y"?"
+std::string TellUnknownWord(const std::string& what, const std::string& meant) {
+  return absl::StrCat(what, meant.empty() ? "." : absl::StrCat("; ", meant));
+}
+
+}  // namespace
+
+size_t FindCommand(const std::vector<std::string>& words) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    const bool takes_value = word == "-H" || word == "-o" || word == "--hosts" ||
+                             word == "--output" ||
+                             (absl::StartsWith(word, "--tls-") && !absl::StrContains(word, "="));
+    if (takes_value) ++i;
+    if (!takes_value && !absl::StartsWith(word, "-")) return i;
+  }
+  return words.size();
+}
+
+std::vector<std::string> AsMeant(std::vector<std::string> words) {
+  const size_t at = FindCommand(words);
+  if (at == words.size()) return words;
+  const auto command = words.begin() + static_cast<ptrdiff_t>(at);
+  if (*command == "help") {
+    words.erase(command);
+    words.emplace_back("--help");
+  } else if (*command == "version") {
+    *command = "--version";
+  } else if (*command == "signal" && at + 1 < words.size()) {
+    std::string& signal = words[at + 1];
+    const bool is_short = IsOption(signal) && signal[1] != '-';
+    if (is_short && ParseSignal(signal.substr(1)).ok()) signal.erase(0, 1);
+  }
+  return words;
+}
+
+std::string PathOf(const CLI::App& app) {
+  std::string path = "shoal";
+  for (const CLI::App* inner = &app; !inner->get_subcommands().empty();) {
+    inner = inner->get_subcommands().front();
+    absl::StrAppend(&path, " ", inner->get_name());
+  }
+  return path;
+}
+
+std::string TellUnknownOption(const CLI::App& command, absl::string_view word) {
+  const absl::string_view name = word.substr(0, word.find('='));
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& long_name : option->get_lnames()) {
+      known.push_back(absl::StrCat("--", long_name));
+    }
+  }
+  const std::string meant = absl::StartsWith(name, "--") ? DidYouMean(name, known) : "";
+  return TellUnknownWord(
+      absl::StrCat("there is no option ", EscapeForMessage(name), " for ", command.get_name()),
+      meant);
+}
+
+std::string TellUnknown(const CLI::App& app) {
+  const CLI::App& command = Innermost(app);
+  std::vector<std::string> words = app.remaining(/*recurse=*/true);
+  std::reverse(words.begin(), words.end());  // as typed
+  const auto option = std::find_if(words.begin(), words.end(), IsOption);
+  const auto other = std::find_if_not(words.begin(), words.end(), IsOption);
+  if (other != words.end() && !CommandsOf(command).empty()) {
+    return TellUnknownWord(absl::StrCat("there is no command \"", EscapeForMessage(*other), "\""),
+                           DidYouMean(*other, CommandsOf(command)));
+  }
+  if (option != words.end()) return TellUnknownOption(command, *option);
+  if (other == words.end()) return "";
+  return absl::StrCat("\"", EscapeForMessage(*other), "\" means nothing to ", command.get_name(),
+                      ".");
+}
+
+}  // namespace shoal::cli
