@@ -6,9 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/core/reason.h"
-#include "agent/core/select_one.h"
+#include "agent/core/spawn_rules.h"
 #include "agent/core/start_failure.h"
-#include "agent/core/unmanaged.h"
 #include "agent/spec/beside_spec.h"
 #include "common/escape.h"
 #include "common/failpoint.h"
@@ -102,10 +101,20 @@ void Admission::SpawnRest(const Permit& permit, SpawnCommand command,
   core_->slices.Run(permit.caller(), [this, batch] { return Step(batch); });
 }
 
+std::vector<const SpawnItem*> Admission::ToStart(const Batch& batch) {
+  std::vector<const SpawnItem*> items;
+  for (size_t i = 0; i < batch.ids.size(); ++i) {
+    if (batch.ids[i].empty()) items.push_back(&batch.command.items[i]);
+  }
+  return items;
+}
+
 bool Admission::Step(const std::shared_ptr<Batch>& batch) {
   if (batch->is_over) return false;
   const std::vector<SpawnItem>& items = batch->command.items;
-  if (batch->checked == 0) batch->failure = CheckQuotas(*batch);
+  if (batch->checked == 0) {
+    batch->failure = CheckQuotas(*core_, batch->permit.owner(), ToStart(*batch));
+  }
   if (batch->failure.ok() && batch->checked < items.size()) {
     const size_t index = batch->checked++;
     batch->names.push_back(NameFor(batch.get(), index));
@@ -246,46 +255,6 @@ absl::StatusOr<Permit> Admission::AuthorizeInSession(const SpawnCommand& command
   return sessions_->AuthorizeSpawn(command.permit, command.session_id, command.session_token);
 }
 
-absl::Status Admission::CheckQuotas(const Batch& batch) const {
-  const Quotas& quotas = core_->options.quotas;
-  const std::string& owner = batch.permit.owner();
-  const Usage& usage = core_->table.usage();
-  size_t count = 0;
-  int64_t input_bytes = 0;
-  SpecSum specs;
-  const Spec* last = nullptr;
-  for (size_t i = 0; i < batch.ids.size(); ++i) {
-    if (!batch.ids[i].empty()) continue;
-    ++count;
-    const std::shared_ptr<const Spec>& spec = batch.command.items[i].spec;
-    input_bytes += spec->input_window;
-    if (spec.get() != last) specs.Add(spec);
-    last = spec.get();
-  }
-  if (count == 0) return absl::OkStatus();
-  if (usage.LiveOf(owner) + count > quotas.live_processes) {
-    return QuotaExceeded(owner, absl::StrCat("processes that are not over, and asks for ", count),
-                         static_cast<int64_t>(usage.LiveOf(owner)),
-                         static_cast<int64_t>(quotas.live_processes));
-  }
-  if (usage.LiveSpecBytesOf(owner) + specs.bytes() > quotas.live_spec_bytes) {
-    return QuotaExceeded(
-        owner, absl::StrCat("bytes of arguments and environments, and asks for ", specs.bytes()),
-        usage.LiveSpecBytesOf(owner), quotas.live_spec_bytes);
-  }
-  if (input_bytes > 0 && usage.LiveInputOf(owner) + input_bytes > quotas.input_bytes) {
-    return QuotaExceeded(owner, absl::StrCat("bytes of input windows, and asks for ", input_bytes),
-                         usage.LiveInputOf(owner), quotas.input_bytes);
-  }
-  // A ring takes its room on the disk before the process starts.
-  const int64_t on_disk = usage.OutputOf(owner) + usage.LiveInputOf(owner);
-  if (on_disk + input_bytes <= quotas.disk_bytes) return absl::OkStatus();
-  const std::string asked =
-      input_bytes == 0 ? "" : absl::StrCat(", and asks for ", input_bytes, " for its input");
-  return QuotaExceeded(owner, absl::StrCat("bytes of output and input on disk", asked), on_disk,
-                       quotas.disk_bytes);
-}
-
 absl::Status Admission::Check(Batch* batch, size_t index) const {
   if (!batch->ids[index].empty()) return absl::OkStatus();
   const SpawnCommand& command = batch->command;
@@ -311,8 +280,8 @@ absl::Status Admission::CheckAgain(const Batch& batch, size_t index) const {
   const SpawnCommand& command = batch.command;
   const Spec& spec = *command.items[index].spec;
   SHOAL_RETURN_IF_ERROR(AuthorizeInSession(command).status());
-  SHOAL_RETURN_IF_ERROR(ParentOf(command.permit, spec).status());
-  SHOAL_RETURN_IF_ERROR(BesideOf(command.permit, spec).status());
+  SHOAL_RETURN_IF_ERROR(ParentOf(*core_, command.permit, spec).status());
+  SHOAL_RETURN_IF_ERROR(BesideOf(*core_, command.permit, spec).status());
   const bool detached = spec.lifetime == Lifetime::kDetached;
   return core_->table.CheckNameIsFree(detached ? "" : command.session_id, batch.names[index]);
 }
@@ -324,7 +293,7 @@ void Admission::Admit(Batch* batch, size_t index) {
   process->id = NewId();
   process->name = batch->names[index];
   process->spec = item.spec;
-  if (const ProcessEntry* beside = BesideOf(batch->permit, *item.spec).value_or(nullptr)) {
+  if (const ProcessEntry* beside = BesideOf(*core_, batch->permit, *item.spec).value_or(nullptr)) {
     process->spec = BesideSpec(*item.spec, beside->id, *beside->spec);
   }
   process->rank = item.rank;
@@ -353,7 +322,7 @@ void Admission::Admit(Batch* batch, size_t index) {
 // Ranks share spec and template: the program is looked at once for them all.
 std::string Admission::ParentFor(Batch* batch, const SpawnItem& item) {
   if (item.spec->start_method != StartMethod::kForkserver) {
-    return ParentOf(batch->permit, *item.spec).value_or("");
+    return ParentOf(*core_, batch->permit, *item.spec).value_or("");
   }
   const bool is_asked = batch->asked != nullptr && batch->asked->spec == item.spec &&
                         batch->asked->inline_files == item.inline_files;
@@ -363,47 +332,6 @@ std::string Admission::ParentFor(Batch* batch, const SpawnItem& item) {
   }
   batch->asked = &item;
   return batch->current;
-}
-
-absl::StatusOr<std::string> Admission::ParentOf(const Permit& permit, const Spec& spec) const {
-  if (spec.start_method != StartMethod::kFork) return std::string();
-  const absl::StatusOr<ProcessEntry*> selected = SelectOne(core_->table, "fork_of", spec.fork_of);
-  if (!selected.ok()) return selected.status();
-  const ProcessEntry& parent = **selected;
-  const absl::StatusOr<Permit> may =
-      Authorize(permit.caller(), Verb::kSpawn, Target::Process(parent));
-  if (!may.ok()) return may.status();
-  if (parent.IsLive()) return parent.id;
-  return absl::FailedPreconditionError(
-      absl::StrCat("fork_of: ", Describe(parent), " has ended and cannot be forked"));
-}
-
-// Only one whose end will cover it: by its cgroup, while there is one, and by what is told to all beside it.
-absl::StatusOr<const ProcessEntry*> Admission::BesideOf(const Permit& permit,
-                                                        const Spec& spec) const {
-  const ProcessEntry* const none = nullptr;
-  if (spec.beside.empty()) return none;
-  const absl::StatusOr<ProcessEntry*> selected = SelectOne(core_->table, "beside", spec.beside);
-  if (!selected.ok()) return selected.status();
-  const ProcessEntry* const other = *selected;
-  SHOAL_RETURN_IF_ERROR(Authorize(permit.caller(), Verb::kSpawn, Target::Process(*other)).status());
-  SHOAL_RETURN_IF_ERROR(CheckManaged(*core_, *other));
-  if (other->state != State::kRunning) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        Describe(*other), other->IsLive()
-                              ? " does not run yet, or is being ended: nothing starts beside it"
-                              : " has ended: nothing starts beside it"));
-  }
-  if (!other->spec->beside.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat(Describe(*other), " runs itself beside ",
-                                                      other->spec->beside.substr(0, 6),
-                                                      ": name that one"));
-  }
-  if (!core_->options.has_cgroup || (other->flags & kFlagNoCgroup) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        Describe(*other), " has no cgroup, so that its end would not cover what runs beside it"));
-  }
-  return other;
 }
 
 void Admission::ReplyWhenStarted(const LoggedCall& call,

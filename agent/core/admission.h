@@ -68,8 +68,8 @@ class Admission {
               SpawnCallback done);
   absl::StatusOr<Permit> AuthorizeInSession(const SpawnCommand& command) const;
   std::string NameFor(Batch* batch, size_t index);
-  // RESOURCE_EXHAUSTED: the owner has too much already.
-  absl::Status CheckQuotas(const Batch& batch) const;
+  // Items that have no process yet.
+  static std::vector<const SpawnItem*> ToStart(const Batch& batch);
   absl::Status Check(Batch* batch, size_t index) const;
   absl::Status CheckAgain(const Batch& batch, size_t index) const;
   void Admit(Batch* batch, size_t index);
@@ -77,10 +77,6 @@ class Admission {
   std::string ParentFor(Batch* batch, const SpawnItem& item);
   // Durable intents.
   void Queue(const Caller& caller, const std::vector<std::string>& ids);
-  // Where a FORK comes from; empty if it is no FORK. PERMISSION_DENIED: from another owner's process.
-  absl::StatusOr<std::string> ParentOf(const Permit& permit, const Spec& spec) const;
-  // The process beside which it is to run; null: none.
-  absl::StatusOr<const ProcessEntry*> BesideOf(const Permit& permit, const Spec& spec) const;
   void ReplyWhenStarted(const LoggedCall& call, const std::vector<ProcessEntry*>& processes,
                         bool replayed, SpawnCallback done);
   void Reply(const LoggedCall& call, const std::vector<std::string>& ids, bool replayed,

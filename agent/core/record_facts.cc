@@ -87,6 +87,12 @@ std::optional<Descendants> DescendantsOf(const ShimHalf& shim) {
   return seen;
 }
 
+bool Raise(uint32_t* flags, uint32_t flag, bool wanted) {
+  const uint32_t before = *flags;
+  *flags = wanted ? before | flag : before & ~flag;
+  return *flags != before;
+}
+
 void BecomeDetached(record::AgentHalf& half) {
   half.dead_man_ns = 0;
   half.flags |= record::kDropOldest;

@@ -7,6 +7,7 @@
 #ifndef SHOAL_AGENT_CORE_RECORD_FACTS_H_
 #define SHOAL_AGENT_CORE_RECORD_FACTS_H_
 
+#include <cstdint>
 #include <optional>
 
 #include "agent/core/model.h"
@@ -25,6 +26,9 @@ std::optional<Termination> AskedEndOf(const record::AgentHalf& half);
 
 // What outlived the main process; absent if nothing was seen.
 std::optional<Descendants> DescendantsOf(const record::ShimHalf& shim);
+
+// Sets the bit if wanted; true if that changed anything.
+bool Raise(uint32_t* flags, uint32_t flag, bool wanted);
 
 // Tells the shim of a process that has no session any more: no client reads the output, so that the shim must not wait
 // for that, and no client is missed.

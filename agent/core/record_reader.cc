@@ -30,27 +30,13 @@ constexpr absl::string_view kKilledBeforeStart =
 
 bool Has(const ShimHalf& shim, record::ShimFlags flag) { return (shim.flags & flag) != 0; }
 
-// Sets the bit if wanted; true if that changed anything.
-bool Raise(uint32_t* flags, uint32_t flag, bool wanted) {
-  uint32_t before = *flags;
-  *flags = wanted ? before | flag : before & ~flag;
-  return *flags != before;
-}
-
 }  // namespace
 
 void RecordReader::OnReport(int slot) {
   ProcessEntry* process = core_->table.FindBySlot(slot);
-  if (process == nullptr) {
-    auto orphan = orphans_.find(slot);
-    if (orphan == orphans_.end()) return;
-    ShimView view = slots_->Look(slot, orphan->second);
-    if (view.shim && Has(*view.shim, record::kFinal)) FreeOrphan(slot, orphan->second);
-    return;
-  }
-  if (process->IsUnmanaged()) {
-    return MeasureSoon(process->id);  // of what has changed only its output can be seen
-  }
+  if (process == nullptr) return orphans_.OnReport(slot);
+  // Of what has changed only its output can be seen.
+  if (process->IsUnmanaged()) return MeasureSoon(process->id);
   ShimView view = slots_->Look(slot, process->id);
   if (view.shim) Apply(process, *view.shim);
 }
@@ -76,19 +62,16 @@ void RecordReader::MeasureSome() {
 }
 
 void RecordReader::OnOverflow() {
-  std::vector<int> slots;
+  std::vector<int> slots = orphans_.slots();
   for (const auto& [id, process] : core_->table.entries()) {
     if (process->slot != 0) slots.push_back(process->slot);
   }
-  for (const auto& [slot, id] : orphans_) slots.push_back(slot);
   for (int slot : slots) OnReport(slot);
 }
 
 void RecordReader::OnDeath(int slot, const std::string& id) {
   ProcessEntry* process = core_->table.FindBySlot(slot);
-  if (process == nullptr || process->id != id) {
-    return OnOrphanDeath(slot, id);
-  }
+  if (process == nullptr || process->id != id) return orphans_.OnDeath(slot, id);
   if (process->IsUnmanaged()) return LoseUnmanaged(process);
   ShimView view = slots_->Look(slot, id);
   if (view.shim) Apply(process, *view.shim);
@@ -102,26 +85,6 @@ void RecordReader::OnDeath(int slot, const std::string& id) {
                                  .text = "nothing came of it while the agent was restarted"}));
   }
   Lose(process, view.damaged ? "its record is damaged" : "its shim was killed");
-}
-
-// If the shim was killed, what is left of its tree must end before its slot is free.
-void RecordReader::OnOrphanDeath(int slot, const std::string& id) {
-  auto orphan = orphans_.find(slot);
-  if (orphan == orphans_.end() || orphan->second != id) return;
-  ShimView view = slots_->Look(slot, id);
-  if (view.shim && Has(*view.shim, record::kEmpty)) return FreeOrphan(slot, id);
-  auto free = [this, slot, id](const absl::Status&) { FreeOrphan(slot, id); };
-  if (view.unreadable_version) {
-    trees_->AwaitEmptyTree(id, free);
-  } else {
-    trees_->EndLostTree(id, free);
-  }
-}
-
-void RecordReader::Orphan(int slot, const std::string& id) {
-  orphans_[slot] = id;
-  slots_->Tell(
-      slot, id, [](record::AgentHalf& half) { half.flags |= record::kDropRest; }, /*wake=*/true);
 }
 
 // A shim writes its half before it forks: nothing of the process has run, and none of it will.
@@ -146,12 +109,6 @@ void RecordReader::NoteStartedBefore(const std::string& id) { starts_[id] = kMos
 void RecordReader::FailFork(ProcessEntry* process, const ForkFailure& refused) {
   forks_->OnRefused(process, refused);
   Finish(process);
-}
-
-void RecordReader::FreeOrphan(int slot, const std::string& id) {
-  std::string owned_id = id;
-  orphans_.erase(slot);
-  slots_->Free(slot, owned_id);
 }
 
 void RecordReader::Apply(ProcessEntry* process, const ShimHalf& shim) {
@@ -365,10 +322,9 @@ void RecordReader::StoreEnd(int slot, const std::string& id) {
 void RecordReader::LoseExit(ProcessEntry* process, Cause cause, const std::string& detail) {
   const bool was_starting = process->state == State::kPending || process->state == State::kStarting;
   if (process->IsLive()) {
-    Exit exit;
-    exit.cause = cause;
-    exit.unknown_detail = detail;
-    process->exit = std::move(exit);
+    process->exit.emplace();
+    process->exit->cause = cause;
+    process->exit->unknown_detail = detail;
     process->exit_time = core_->clock->Now();
     Advance(process, State::kLost);
   }

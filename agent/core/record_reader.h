@@ -21,6 +21,7 @@
 #include "agent/core/core.h"
 #include "agent/core/forks.h"
 #include "agent/core/launcher.h"
+#include "agent/core/orphans.h"
 #include "agent/core/ports/output_files.h"
 #include "agent/core/ports/process_files.h"
 #include "agent/core/ports/process_trees.h"
@@ -42,7 +43,8 @@ class RecordReader final : public ShimEvents {
         files_(ports.files),
         launcher_(launcher),
         forks_(forks),
-        terminator_(terminator) {}
+        terminator_(terminator),
+        orphans_(ports.slots, ports.trees) {}
 
   void OnReport(int slot) override;
   void OnOverflow() override;
@@ -63,9 +65,8 @@ class RecordReader final : public ShimEvents {
   // a few processes at a time.
   void MeasureSoon(const std::string& id);
 
-  // The process was deleted while its shim still had the slot: has the shim drop what it could not
-  // write, and frees the slot once it is done.
-  void Orphan(int slot, const std::string& id);
+  // The process was deleted while its shim still had the slot.
+  void Orphan(int slot, const std::string& id) { orphans_.Add(slot, id); }
 
   // An agent before this one started the process, and what it did that with is not all stored: if
   // nothing of it has run, nothing will. For recovery.
@@ -97,13 +98,11 @@ class RecordReader final : public ShimEvents {
   void MeasureSome();
   void LoseExit(ProcessEntry* process, Cause cause, const std::string& detail);
   void OnTreeOver(const std::string& id, const absl::Status& proven);
-  void OnOrphanDeath(int slot, const std::string& id);
   void FailFork(ProcessEntry* process, const ForkFailure& refused);
   void StartAgain(ProcessEntry* process);
   void TakeStderrTail(ProcessEntry* process);
   void Finish(ProcessEntry* process);
   void StoreEnd(int slot, const std::string& id);
-  void FreeOrphan(int slot, const std::string& id);
 
   Core* const core_;
   ShimSlots* const slots_;
@@ -115,7 +114,7 @@ class RecordReader final : public ShimEvents {
   Forks* const forks_;
   Terminator* const terminator_;
   absl::flat_hash_map<std::string, int> starts_;  // by id, of those that were not started at once
-  absl::flat_hash_map<int, std::string> orphans_;
+  Orphans orphans_;
   // What was proven of trees, by id, that are not over before those beside them are.
   absl::flat_hash_map<std::string, absl::Status> held_;
   absl::flat_hash_set<std::string> unmeasured_;

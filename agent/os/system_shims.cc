@@ -3,22 +3,15 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
-#include <climits>
-#include <csignal>
 #include <cstring>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "agent/os/lost_tree.h"
-#include "agent/os/process_signals.h"
-#include "agent/os/procfs.h"
 #include "agent/os/start_payload.h"
 #include "agent/os/system_clock.h"
-#include "agent/record/adopting_shim.h"
 #include "agent/record/orders.h"
 #include "common/failpoint.h"
-#include "common/keeper_name.h"
 #include "common/status.h"
 
 namespace shoal::agent {
@@ -27,22 +20,21 @@ namespace {
 using record::AgentHalf;
 using record::ShimHalf;
 
-constexpr size_t kReportsPerTurn = 64;
 constexpr size_t kRetriesPerFree = 2;
-constexpr size_t kWakesAtOnce = 32;
-constexpr absl::Duration kBetweenWakes = absl::Milliseconds(5);
+constexpr PacedSlots::Pace kReportPace = {.at_once = 64, .between = absl::ZeroDuration()};
+constexpr PacedSlots::Pace kWakePace = {.at_once = 32, .between = absl::Milliseconds(5)};
 
 }  // namespace
 
 SystemShims::SystemShims(EventLoop* loop, SystemShimsOptions options)
-    : loop_(loop), options_(std::move(options)) {}
+    : loop_(loop),
+      options_(std::move(options)),
+      reported_(loop, kReportPace, [this](int slot) { HandleReport(slot); }),
+      unwoken_(loop, kWakePace, [this](int slot) { watch_->Wake(slot); }) {}
 
 SystemShims::~SystemShims() {
   if (fifo_ != nullptr) loop_->Unwatch(fifo_->fd());
   for (const auto& [slot, timer] : awaited_ends_) loop_->Cancel(timer);
-  for (const auto& timer : {more_reports_, more_wakes_}) {
-    if (timer) loop_->Cancel(*timer);
-  }
   if (cgroups_ == nullptr) return;
   for (const std::string& id : unremoved_) cgroups_->Remove(CgroupOf(id)).IgnoreError();
   // A cgroup that is empty may be that of a process about to be cloned into it; so all or nothing.
@@ -273,24 +265,13 @@ std::vector<std::pair<int, std::string>> SystemShims::Recover() {
     if (records_->IsLocked(slot)) {
       watch_->AddRecovered(slot, !halves.unreadable);
       // The agent before may have died between writing and waking.
-      if (!halves.unreadable) unwoken_.push_back(slot);
+      if (!halves.unreadable) unwoken_.Add(slot);
     }
     if (const std::string id = halves.Id(); !id.empty()) found.emplace_back(slot, id);
   }
   warm_->Begin();
-  WakeSome();
+  unwoken_.Begin();
   return found;
-}
-
-// Some at a time: thousands that look at their records at once leave the agent no processor.
-void SystemShims::WakeSome() {
-  more_wakes_.reset();
-  for (size_t i = std::min(kWakesAtOnce, unwoken_.size()); i > 0; --i) {
-    watch_->Wake(unwoken_.front());
-    unwoken_.pop_front();
-  }
-  if (unwoken_.empty()) return;
-  more_wakes_ = loop_->After(kBetweenWakes, [this] { WakeSome(); });
 }
 
 void SystemShims::Free(int slot, const std::string& id) {
@@ -362,103 +343,17 @@ void SystemShims::OnReports() {
     if (shim_events_ != nullptr) shim_events_->OnOverflow();
     return;
   }
-  for (const int slot : batch.slots) {
-    if (is_reported_.insert(slot).second) reported_.push_back(slot);
-  }
-  if (!more_reports_) HandleReports();
+  for (const int slot : batch.slots) reported_.Add(slot);
+  reported_.Begin();
 }
 
-// Some at a time: when thousands end at once, other calls come in between.
-void SystemShims::HandleReports() {
-  more_reports_.reset();
-  for (size_t i = std::min(kReportsPerTurn, reported_.size()); i > 0; --i) {
-    const int slot = reported_.front();
-    reported_.pop_front();
-    is_reported_.erase(slot);
-    const auto use = uses_.find(slot);
-    const bool is_idle = use == uses_.end();
-    const bool is_used = !is_idle && !use->second.freed;
-    if (is_idle) warm_->OnReport(slot);
-    if (is_used && shim_events_ != nullptr) shim_events_->OnReport(slot);  // may free it
-    watch_->MaybeReach(slot);
-  }
-  if (reported_.empty()) return;
-  more_reports_ = loop_->After(absl::ZeroDuration(), [this] { HandleReports(); });
-}
-
-void SystemShims::EndLostTree(const std::string& id, absl::AnyInvocable<void(absl::Status)> done) {
-  agent::EndLostTree(loop_, cgroups_.get(), CgroupOf(id), std::move(done));
-}
-
-void SystemShims::AwaitEmptyTree(const std::string& id,
-                                 absl::AnyInvocable<void(absl::Status)> done) {
-  agent::AwaitEmptyTree(loop_, cgroups_.get(), CgroupOf(id), std::move(done));
-}
-
-absl::StatusOr<std::vector<int>> SystemShims::Members(const ProcessEntry& process) {
-  if (cgroups_ != nullptr) {
-    absl::StatusOr<UniqueFd> directory = cgroups_->Open(CgroupOf(process.id));
-    if (directory.ok()) return CgroupMembers(directory->get());
-    if (absl::IsResourceExhausted(directory.status())) return directory.status();
-  }
-  if (!IsOf(process.slot, process.id)) return std::vector<int>();
-  const RecordFile::Halves halves = records_->Read(process.slot);
-  if (!halves.shim || !HasId(*halves.shim, process.id)) return std::vector<int>();
-  const std::optional<ProcStat> shim = ReadProcStat(halves.shim->shim_pid);
-  if (!shim || shim->start_ticks != halves.shim->shim_start_ticks) return std::vector<int>();
-  return DescendantsOf(halves.shim->shim_pid,
-                       [this](const ProcStat& stat) { return IsAdoptingShim(stat); });
-}
-
-absl::StatusOr<std::vector<int>> SystemShims::MembersToStop(const ProcessEntry& process) {
-  SHOAL_ASSIGN_OR_RETURN(std::vector<int> members, Members(process));
-  std::erase_if(members, [](int pid) { return ReadComm(pid) == kKeeperName; });
-  return members;
-}
-
-std::vector<int> SystemShims::Orphans(const ProcessEntry& process) {
-  std::vector<int> orphans;
-  for (const int pid : ListPids()) {
-    if (pid != process.pid && ReadInEnvironment(pid, "SHOAL_ID") == process.id) {
-      orphans.push_back(pid);
-    }
-  }
-  return orphans;
-}
-
-bool SystemShims::IsAdoptingShim(const ProcStat& stat) const {
-  if (stat.comm != record::kShimName) return false;
-  const std::string words = ReadCommandLine(stat.pid);
-  const uint32_t slot = record::SlotOfCommandLine(words.c_str(), words.size());
-  if (slot == 0 || slot > INT_MAX) return false;
-  const std::optional<ShimHalf> shim = records_->Read(static_cast<int>(slot)).shim;
-  return shim && record::IsOfAdoptingShim(*shim, stat.pid, stat.start_ticks);
-}
-
-absl::Status SystemShims::Signal(const ProcessEntry& process, int signal, SignalScope scope) {
-  switch (scope) {
-    case SignalScope::kProcess:
-      return SignalProcess(process.pid, process.start_ticks, signal);
-    case SignalScope::kGroup:
-      return SignalGroup(process.pid, process.start_ticks, signal);
-    case SignalScope::kTree:
-      return SignalMembers(
-          [&] { return signal == SIGSTOP ? MembersToStop(process) : Members(process); }, signal);
-  }
-  return absl::InvalidArgumentError(absl::StrCat("unknown signal scope ", static_cast<int>(scope)));
-}
-
-bool SystemShims::WasOutOfMemory(const std::string& id) {
-  if (cgroups_ == nullptr || !cgroups_->has_memory()) return false;
-  absl::StatusOr<UniqueFd> directory = cgroups_->Open(CgroupOf(id));
-  return directory.ok() && CountOomKills(directory->get()) > 0;
-}
-
-std::vector<Survivor> SystemShims::Describe(const std::vector<int>& pids) {
-  std::vector<Survivor> survivors;
-  survivors.reserve(pids.size());
-  for (int pid : pids) survivors.push_back({pid, ReadComm(pid), ReadWaitChannel(pid)});
-  return survivors;
+void SystemShims::HandleReport(int slot) {
+  const auto use = uses_.find(slot);
+  const bool is_idle = use == uses_.end();
+  const bool is_used = !is_idle && !use->second.freed;
+  if (is_idle) warm_->OnReport(slot);
+  if (is_used && shim_events_ != nullptr) shim_events_->OnReport(slot);  // may free it
+  watch_->MaybeReach(slot);
 }
 
 }  // namespace shoal::agent

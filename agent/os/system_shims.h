@@ -27,6 +27,7 @@
 #include "agent/loop/event_loop.h"
 #include "agent/os/cgroup.h"
 #include "agent/os/fork_socket.h"
+#include "agent/os/paced_slots.h"
 #include "agent/os/process_tree.h"
 #include "agent/os/program_file.h"
 #include "agent/os/records.h"
@@ -140,8 +141,7 @@ class SystemShims final : public ShimSlots,
   void OnForked(const AskedFork& asked);
   bool IsOf(int slot, const std::string& id) const;
   void OnReports();
-  void HandleReports();
-  void WakeSome();
+  void HandleReport(int slot);
   void OnShimGone(int slot);
   void RemoveCgroup(const std::string& id);
   void EndUnshimmed(const std::string& id);
@@ -172,15 +172,9 @@ class SystemShims final : public ShimSlots,
   std::deque<std::string> unremoved_;  // ids whose cgroup was still busy
   // By id, of processes that run beside others: the ids of those.
   absl::flat_hash_map<std::string, std::string> beside_;
-  // Slots whose shims have reported and that were not looked at yet, each once, and the next turn
-  // in which some are.
-  std::deque<int> reported_;
-  absl::flat_hash_set<int> is_reported_;
-  std::optional<EventLoop::TimerId> more_reports_;
-  // Slots of recovered shims that were not woken yet; a slot whose shim is gone, or another's by
-  // then, is woken in vain.
-  std::deque<int> unwoken_;
-  std::optional<EventLoop::TimerId> more_wakes_;
+  PacedSlots reported_;  // whose shims have reported
+  // Those of recovered shims; one whose shim is gone, or another's by then, is woken in vain.
+  PacedSlots unwoken_;
   std::unique_ptr<ForkSocket> fork_socket_;
   ShimEvents* shim_events_ = nullptr;        // null: nothing is reported
   ForkOfferEvents* offer_events_ = nullptr;  // the same
