@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -22,9 +23,16 @@ UniqueFd OpenBelow(int directory, const char* name) {
 
 bool IsGone(int error_number) { return error_number == ENOENT || error_number == ENODEV; }
 
+// A file system that counts directories by their links, as cgroupfs does, has two for one without any
+// below it; others have one whatever is there.
+bool HasNoneBelow(int directory) {
+  struct stat facts {};
+  return fstat(directory, &facts) == 0 && facts.st_nlink == 2;
+}
+
 bool VisitDirectories(int directory, int depth, absl::FunctionRef<void(int)> visit) {
   visit(directory);
-  if (depth >= kMaxDepth) return true;
+  if (depth >= kMaxDepth || HasNoneBelow(directory)) return true;
   std::vector<std::string> names;
   bool is_whole = ForEachName(directory, [&names](const char* name, bool is_directory) {
     if (is_directory) names.emplace_back(name);

@@ -35,8 +35,11 @@ std::optional<ProcStat> ParseProcStat(absl::string_view text) {
   if (open == absl::string_view::npos || close == absl::string_view::npos || close < open) {
     return std::nullopt;
   }
+  absl::string_view rest = text.substr(close + 1);
+  absl::ConsumePrefix(&rest, " ");
+  // The one behind those that are needed is the rest of the line.
   const std::vector<absl::string_view> fields =
-      absl::StrSplit(text.substr(close + 1), absl::ByAnyChar(" \n"), absl::SkipEmpty());
+      absl::StrSplit(absl::StripSuffix(rest, "\n"), absl::MaxSplits(' ', kFieldsNeeded));
   ProcStat stat;
   int64_t ticks[4] = {};
   int64_t pages = 0;
