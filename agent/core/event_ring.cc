@@ -4,17 +4,24 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 
 namespace shoal::agent {
 
 int64_t EventRing::Add(const std::string& id, bool deleted) {
-  events_.push_back({++revision_, id, deleted});
-  if (events_.size() > capacity_) {
-    floor_ = events_.front().revision;
-    events_.pop_front();
+  Kept event{++revision_, {}, deleted};
+  id.copy(event.id.data(), event.id.size());
+  if (kept_.size() < capacity_) {
+    kept_.push_back(event);
+  } else {
+    floor_ = kept_[next_].revision;
+    kept_[next_] = event;
   }
+  next_ = (next_ + 1) % capacity_;
   return revision_;
+}
+
+const EventRing::Kept& EventRing::Newest(size_t age) const {
+  return kept_[(next_ + capacity_ - 1 - age) % capacity_];
 }
 
 absl::StatusOr<std::vector<EventRing::Event>> EventRing::Since(int64_t revision) const {
@@ -24,9 +31,10 @@ absl::StatusOr<std::vector<EventRing::Event>> EventRing::Since(int64_t revision)
   }
   std::vector<Event> changes;
   absl::flat_hash_set<absl::string_view> seen;
-  for (auto event = events_.rbegin(); event != events_.rend() && event->revision > revision;
-       ++event) {
-    if (seen.insert(event->id).second) changes.push_back(*event);
+  for (size_t age = 0; age < kept_.size() && Newest(age).revision > revision; ++age) {
+    const Kept& event = Newest(age);
+    if (!seen.insert(event.Id()).second) continue;
+    changes.push_back({event.revision, std::string(event.Id()), event.deleted});
   }
   std::reverse(changes.begin(), changes.end());
   return changes;

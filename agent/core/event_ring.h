@@ -1,5 +1,6 @@
 // The last changes by revision, so that a watcher can go on where it stopped. Holds ids, not
-// states: a watcher that comes late gets the current states.
+// states: a watcher that comes late gets the current states. In one piece of memory: strings that
+// live long among those of processes that go would keep their pages.
 //
 // Ownership:     owned by the ledger.
 // Thread-safety: loop thread only.
@@ -8,13 +9,15 @@
 #ifndef SHOAL_AGENT_CORE_EVENT_RING_H_
 #define SHOAL_AGENT_CORE_EVENT_RING_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/ids.h"
 
 namespace shoal::agent {
 
@@ -27,6 +30,8 @@ class EventRing {
   };
 
   explicit EventRing(size_t capacity) : capacity_(capacity) {}
+  EventRing(const EventRing&) = delete;
+  EventRing& operator=(const EventRing&) = delete;
 
   // Revisions begin above `revision`; nothing before is kept.
   void StartAt(int64_t revision) { floor_ = revision_ = revision; }
@@ -40,10 +45,21 @@ class EventRing {
   absl::StatusOr<std::vector<Event>> Since(int64_t revision) const;
 
  private:
+  struct Kept {
+    int64_t revision;
+    std::array<char, kIdLength> id;
+    bool deleted;
+
+    absl::string_view Id() const { return {id.data(), id.size()}; }
+  };
+  // By age, the newest first.
+  const Kept& Newest(size_t age) const;
+
   const size_t capacity_;
   int64_t revision_ = 0;
-  int64_t floor_ = 0;  // events up to this one are gone
-  std::deque<Event> events_;
+  int64_t floor_ = 0;       // events up to this one are gone
+  std::vector<Kept> kept_;  // once it has capacity_, a ring
+  size_t next_ = 0;         // where the next one goes
 };
 
 }  // namespace shoal::agent
