@@ -32,6 +32,7 @@
 #include "agent/os/unattended_end.h"
 #include "agent/readiness.h"
 #include "agent/settings.h"
+#include "common/deadlock_checks.h"
 #include "common/escape.h"
 #include "common/ids.h"
 #include "common/spare_threads.h"
@@ -55,10 +56,11 @@ absl::StatusOr<UniqueFd> BlockSignals() {
 }
 
 // Two arenas: memory at rest counts for more than malloc's speed here.
-void LimitMemory() {
+void PrepareLibraries() {
   mallopt(M_ARENA_MAX, 2);
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
   unsetenv("GRPC_ENABLE_FORK_SUPPORT");
+  SkipDeadlockChecks();
 }
 
 // Environments, tokens and the TLS key are in its memory: no core dump of it, and no other program of
@@ -141,7 +143,7 @@ int Main(int argc, char** argv) {
   std::optional<Settings> settings = ParseSettings(argc, argv, &exit_code);
   if (!settings.has_value()) return exit_code;
   if (!settings->terminate.empty()) return Terminate(*settings);
-  LimitMemory();
+  PrepareLibraries();
   Protect();
   const int status = RunAgent(*std::move(settings));
   std::fflush(nullptr);

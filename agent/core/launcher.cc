@@ -5,13 +5,18 @@
 #include <string>
 #include <utility>
 
-#include "agent/core/environment.h"
 #include "agent/core/shipped_files.h"
 #include "agent/core/start_failure.h"
 #include "agent/core/transitions.h"
 #include "common/failpoint.h"
 
 namespace shoal::agent {
+namespace {
+
+// A shim has told of its start within a millisecond or two, where a processor is free.
+constexpr absl::Duration kToldAfter = absl::Milliseconds(50);
+
+}  // namespace
 
 void Launcher::Launch(ProcessEntry* process, std::optional<ForkParent> parent) {
   const ProcessEntry* const beside =
@@ -23,21 +28,23 @@ void Launcher::Launch(ProcessEntry* process, std::optional<ForkParent> parent) {
                                     .error_number = ECANCELED,
                                     .message = "the process beside which it was to run has ended"});
   }
+  Environment env = environments_.Of(*process);
   ShimStart start{.id = process->id,
                   .name = process->name,
                   .argv = process->spec->argv,
-                  .env = EnvironmentOf(core_->options, *process),
+                  .env = {},
                   .cwd = process->spec->cwd,
                   .input_file = process->spec->input_file,
                   .beside = process->spec->beside,
                   .desired = DesiredFor(*process),
                   .fork_from = parent};
   if (!process->spec->files.empty()) {
-    StartBesideFiles(*process->spec, files_->DirectoryOf(process->id), &start);
+    StartBesideFiles(*process->spec, files_->DirectoryOf(process->id), &start, &env);
   } else if (beside != nullptr && !beside->spec->files.empty()) {
-    StartBesideFiles(*beside->spec, files_->DirectoryOf(beside->id), &start);
+    StartBesideFiles(*beside->spec, files_->DirectoryOf(beside->id), &start, &env);
     start.argv[0] = process->spec->argv[0];
   }
+  start.env = env.variables();
   SHOAL_FAILPOINT("spawn:before-start");
   absl::StatusOr<int> slot = slots_->Start(start);
   SHOAL_FAILPOINT("spawn:after-start");
@@ -56,7 +63,26 @@ void Launcher::Launch(ProcessEntry* process, std::optional<ForkParent> parent) {
   core_->table.SetSlot(process, *slot);
   Advance(process, State::kStarting);
   process->inline_files.reset();
-  core_->ledger.Changed(process);
+  TellLater(process->id);
+}
+
+void Launcher::TellLater(const std::string& id) {
+  untold_.push_back({id, core_->clock->BootTime() + kToldAfter});
+  if (is_tell_set_) return;
+  is_tell_set_ = true;
+  core_->scheduler->After(kToldAfter, [this] { TellStarting(); });
+}
+
+void Launcher::TellStarting() {
+  is_tell_set_ = false;
+  const absl::Duration now = core_->clock->BootTime();
+  for (; !untold_.empty() && untold_.front().due <= now; untold_.pop_front()) {
+    ProcessEntry* const process = core_->table.Find(untold_.front().id);
+    if (process != nullptr && process->state == State::kStarting) core_->ledger.Changed(process);
+  }
+  if (untold_.empty()) return;
+  is_tell_set_ = true;
+  core_->scheduler->After(untold_.front().due - now, [this] { TellStarting(); });
 }
 
 record::AgentHalf Launcher::DesiredFor(const ProcessEntry& process) const {

@@ -33,6 +33,14 @@ std::string NamesOf(const std::vector<Survivor>& living) {
   return absl::StrJoin(names, ", ");
 }
 
+// A shim makes its files at the first byte of each stream, or fails to.
+bool MayHaveFiles(const ProcessEntry& process) {
+  constexpr uint32_t kInTrouble = kFlagOutputStalled | kFlagOutputTruncated | kFlagOutputDropped;
+  return process.slot != 0 || process.spec->input_window > 0 || (process.flags & kInTrouble) != 0 ||
+         std::any_of(process.streams.begin(), process.streams.end(),
+                     [](const record::StreamState& stream) { return stream.end > 0; });
+}
+
 absl::Time EndOf(const ProcessEntry& process) {
   return process.empty_time.value_or(process.exit_time.value_or(process.create_time));
 }
@@ -126,11 +134,11 @@ void Retention::Forget(const std::string& id, absl::Duration after) {
   Drop(*process);
   process->forget_time = core_->clock->Now() + after;
   Keep(*process);
+  if (MayHaveFiles(*process)) output_->Remove(id);
   for (record::StreamState& stream : process->streams) stream.begin = stream.end;
   core_->table.usage().NoteOutput(*process);
   core_->ledger.Save(*process);
   core_->ledger.Changed(process);
-  output_->Remove(id);
   if (!process->spec->files.empty()) files_->Remove(id);
   EnforceSoon();
 }
@@ -163,6 +171,7 @@ absl::StatusOr<std::unique_ptr<ProcessEntry>> Retention::Delete(const std::strin
 std::unique_ptr<ProcessEntry> Retention::Remove(const std::string& id) {
   ProcessEntry* process = core_->table.Find(id);
   if (process == nullptr) return nullptr;  // by another call of this turn
+  const bool may_have_files = MayHaveFiles(*process);
   if (process->slot != 0) {
     // Its shim may wait for room for its output: nothing more will be heard of it.
     reader_->Orphan(process->slot, id);
@@ -172,7 +181,7 @@ std::unique_ptr<ProcessEntry> Retention::Remove(const std::string& id) {
   std::unique_ptr<ProcessEntry> gone = core_->table.Remove(id);
   core_->requests.RemoveProcess(*gone, /*unstarted=*/false);
   core_->ledger.Deleted(id);
-  output_->Remove(id);
+  if (may_have_files) output_->Remove(id);
   if (!gone->spec->files.empty()) files_->Remove(id);
   return gone;
 }

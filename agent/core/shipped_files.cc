@@ -5,11 +5,9 @@
 #include <vector>
 
 #include "absl/algorithm/container.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 
 namespace shoal::agent {
 namespace {
@@ -34,34 +32,18 @@ std::vector<std::string> LibraryDirectories(const Spec& spec, const std::string&
   return directories;
 }
 
-// Replaces the variable, or adds it.
-void Set(absl::string_view key, absl::string_view value, std::vector<std::string>* env) {
-  const std::string prefix = absl::StrCat(key, "=");
-  auto found = absl::c_find_if(
-      *env, [&](const std::string& variable) { return absl::StartsWith(variable, prefix); });
-  if (found == env->end()) found = env->insert(found, std::string());
-  *found = absl::StrCat(prefix, value);
-}
-
-std::string ValueOf(absl::string_view key, const std::vector<std::string>& env) {
-  const std::string prefix = absl::StrCat(key, "=");
-  for (absl::string_view variable : env) {
-    if (absl::ConsumePrefix(&variable, prefix)) return std::string(variable);
-  }
-  return {};
-}
-
 }  // namespace
 
-void StartBesideFiles(const Spec& spec, const std::string& directory, ShimStart* start) {
+void StartBesideFiles(const Spec& spec, const std::string& directory, ShimStart* start,
+                      Environment* env) {
   start->argv[0] = ProgramOf(spec, directory);
   if (start->cwd.empty()) start->cwd = directory;
-  Set("SHOAL_FILES", directory, &start->env);
+  env->PutOwn(absl::StrCat("SHOAL_FILES=", directory));
   std::vector<std::string> libraries = LibraryDirectories(spec, directory);
   if (libraries.empty()) return;
-  std::string given = ValueOf("LD_LIBRARY_PATH", start->env);
-  if (!given.empty()) libraries.push_back(std::move(given));
-  Set("LD_LIBRARY_PATH", absl::StrJoin(libraries, ":"), &start->env);
+  const absl::string_view given = env->ValueOf("LD_LIBRARY_PATH");
+  if (!given.empty()) libraries.emplace_back(given);
+  env->PutOwn(absl::StrCat("LD_LIBRARY_PATH=", absl::StrJoin(libraries, ":")));
 }
 
 Spec AsStarted(const Spec& spec, const std::string& directory) {

@@ -9,15 +9,16 @@
 
 #include <string>
 
+#include "agent/core/environment.h"
 #include "agent/core/ports/shim_slots.h"
 #include "agent/spec/spec.h"
 
 namespace shoal::agent {
 
 // `spec` as it is started with its files in `directory`: working directory, program, SHOAL_FILES,
-// and the directories of its libraries in front of LD_LIBRARY_PATH. `start->env` is complete but
-// for those.
-void StartBesideFiles(const Spec& spec, const std::string& directory, ShimStart* start);
+// and the directories of its libraries in front of LD_LIBRARY_PATH. `env` is complete but for those.
+void StartBesideFiles(const Spec& spec, const std::string& directory, ShimStart* start,
+                      Environment* env);
 
 // The spec with paths as they are on this host, to tell why it could not be started.
 Spec AsStarted(const Spec& spec, const std::string& directory);

@@ -135,9 +135,11 @@ void EventLoop::Run(absl::FunctionRef<void()> on_turn_end) {
 }
 
 bool EventLoop::RunTurn(absl::FunctionRef<void()> on_turn_end) {
-  ArmTimer();
+  // What is due already, as a closure for the next turn is, takes no timer.
+  const bool is_due = !timers_.empty() && timers_.begin()->first.first <= BootTimeNanos();
+  if (!is_due) ArmTimer();
   std::array<epoll_event, kEventsPerTurn> events;
-  const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, -1);
+  const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, is_due ? 0 : -1);
 
   // Drained before the closures are taken, so that a post in between wakes the next turn; taken
   // before anything runs, so that what this turn posts belongs to the next one.

@@ -73,18 +73,18 @@ void FairQueue::Enter(Task task) {
 }
 
 void FairQueue::RunSome() {
-  const absl::Duration end = clock_() + kPerTurn;
-  while (!turns_.empty() && clock_() < end) {
+  absl::Duration now = clock_();
+  const absl::Duration end = now + kPerTurn;
+  while (!turns_.empty() && now < end) {
     const std::string identity = std::move(turns_.front());
     turns_.pop_front();
     Share& share = shares_[identity];
     const bool is_alone = turns_.empty();
     share.credit = is_alone ? kQuantum : std::min(share.credit + kQuantum, kQuantum);
-    RunShare(identity, &share, end);
+    now = RunShare(identity, &share, now, end);
     if (!share.connections.empty()) turns_.push_back(identity);
   }
   if (shares_.size() <= kMostIdle) return;
-  const absl::Duration now = clock_();
   absl::erase_if(shares_, [now](const auto& one) {
     const Share& share = one.second;
     return share.connections.empty() &&
@@ -92,8 +92,8 @@ void FairQueue::RunSome() {
   });
 }
 
-void FairQueue::RunShare(const std::string& identity, Share* share, absl::Duration end) {
-  absl::Duration now = clock_();
+absl::Duration FairQueue::RunShare(const std::string& identity, Share* share, absl::Duration now,
+                                   absl::Duration end) {
   while (share->credit > absl::ZeroDuration() && !share->connections.empty() && now < end) {
     Connection connection = std::move(share->connections.front());
     share->connections.pop_front();
@@ -110,6 +110,7 @@ void FairQueue::RunShare(const std::string& identity, Share* share, absl::Durati
     share->credit = std::max(share->credit - used, -kMostOwed);
   }
   share->idle_since = now;
+  return now;
 }
 
 void FairQueue::ChargeTurnEnd(absl::Duration cpu) {

@@ -66,8 +66,9 @@ class FairQueue {
   void TakeIncoming();
   void RunSome();
   void Enter(Task task);
-  // Runs closures of the identity while it has credit, or until `end`.
-  void RunShare(const std::string& identity, Share* share, absl::Duration end);
+  // Runs closures of the identity while it has credit, or until `end`; the time by then.
+  absl::Duration RunShare(const std::string& identity, Share* share, absl::Duration now,
+                          absl::Duration end);
 
   const ToThread to_thread_;
   const CpuClock clock_;

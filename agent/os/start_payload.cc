@@ -28,11 +28,11 @@ std::string PayloadOf(const ShimStart& start) {
   constexpr size_t kOtherBytes = 128;  // what stands behind arguments and environment
   size_t bytes = kOtherBytes + start.cwd.size() + start.input_file.size();
   for (const std::string& word : start.argv) bytes += word.size() + kLineBytes;
-  for (const std::string& variable : start.env) bytes += variable.size() + kLineBytes;
+  for (const absl::string_view variable : start.env) bytes += variable.size() + kLineBytes;
   std::string payload;
   payload.reserve(bytes);
   for (const std::string& word : start.argv) Add("arg", word, &payload);
-  for (const std::string& variable : start.env) Add("env", variable, &payload);
+  for (const absl::string_view variable : start.env) Add("env", variable, &payload);
   Add("cwd", start.cwd.empty() ? "/" : start.cwd, &payload);
   if (desired.nofile_soft != 0) Add("nofile", absl::StrCat(desired.nofile_soft), &payload);
   if ((desired.flags & record::kMergeStderr) != 0) Add("merge-stderr", "1", &payload);

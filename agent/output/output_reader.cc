@@ -93,6 +93,13 @@ void OutputReader::TakeTurn(Source* source) {
 
 bool OutputReader::DoSome() {
   TakeMail();
+  sink_->Hold();
+  const bool is_more = PushSome();
+  sink_->Release();
+  return is_more;
+}
+
+bool OutputReader::PushSome() {
   for (int i = 0; i < kFramesPerTurn && !turns_.empty(); ++i) {
     if (!sink_->HasRoom()) return false;  // it will wake us once there is room, or it has ended
     Source* source = turns_.front();

@@ -58,6 +58,7 @@ class OutputReader final : public OutputWork {
   bool AwaitsAnswer() const;
   OutputCursor* ChooseCursor(Source* source, int64_t* up_to);
   // False: the sink takes nothing now.
+  bool PushSome();  // true: there is more to do
   bool PushOne(Source* source);
   bool PushEnd(Source* source);
 

@@ -20,6 +20,9 @@ class OutputSink {
   virtual bool HasRoom() = 0;
   // False: full, as HasRoom says it, or ending.
   virtual bool Push(OutputFrame&& frame) = 0;
+  // What is pushed in between may go out together.
+  virtual void Hold() {}
+  virtual void Release() {}
   // Nothing more comes: ends once everything pushed is through.
   virtual void Close() = 0;
   // Ends with `status` now.

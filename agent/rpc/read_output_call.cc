@@ -104,6 +104,8 @@ class StreamSink final : public OutputSink {
     const size_t bytes = response.data().size() + kFrameOverhead;
     return stream_->Push(std::move(response), bytes);
   }
+  void Hold() override { stream_->Hold(); }
+  void Release() override { stream_->Release(); }
   void Close() override { stream_->Close(grpc::Status::OK); }
   void Fail(const absl::Status& status) override { stream_->End(ToGrpc(status)); }
   bool IsEnding() const override { return stream_->IsEnding(); }

@@ -4,7 +4,8 @@
 //
 //  1. Begin        in the handler; the producer keeps the pointer and sets both hooks.
 //  2. Push         from the producer's thread: queued, or false when full (then `on_drained` runs
-//                  once there is room) or when the stream is ending.
+//                  once there is room) or when the stream is ending. Between Hold and Release it is
+//                  queued alone, so that small messages go out together.
 //  3. OnWriteDone  starts the next write: gRPC allows one, and back-pressure is that it takes long.
 //  4. Close        the producer has no more: Finish follows the last queued message.
 //     End, OnCancel, a failed write: Finish at once, the queue is dropped.
@@ -14,7 +15,8 @@
 //                itself), and the producer, which may push late and be refused.
 // Thread-safety: thread-safe. Hooks run on gRPC threads, without a lock held; they only post.
 // Blocking:      never blocks.
-// Memory:        at most `max_queue_bytes` and one message waiting, and one being written.
+// Memory:        at most `max_queue_bytes` and one message waiting, one being written, and of small
+//                ones (kSmallBytes) what gRPC gathers for one write (64 KiB).
 #ifndef SHOAL_AGENT_RPC_STREAM_REACTOR_H_
 #define SHOAL_AGENT_RPC_STREAM_REACTOR_H_
 
@@ -106,6 +108,17 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
     return true;
   }
 
+  // By the producer alone: nothing is written meanwhile.
+  void Hold() {
+    MutexLock lock(&mu_);
+    is_held_ = true;
+  }
+  void Release() {
+    MutexLock lock(&mu_);
+    is_held_ = false;
+    MaybeWrite();
+  }
+
   // Ends the stream with `status` once everything queued is written.
   void Close(const grpc::Status& status) {
     MutexLock lock(&mu_);
@@ -143,16 +156,20 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
 
   // Starts the next write, or the ending that waits for the queue, if no write is in flight.
   void MaybeWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    if (finished_ || in_flight_.has_value()) return;
+    if (finished_ || is_held_ || in_flight_.has_value()) return;
     if (queue_.empty()) {
       if (closing_.has_value()) FinishOnce(*closing_);
       return;
     }
     in_flight_ = std::move(queue_.front().first);
-    queued_bytes_ -= queue_.front().second;
+    const size_t bytes = queue_.front().second;
+    queued_bytes_ -= bytes;
     queue_.pop_front();
+    // What follows takes it along.
+    grpc::WriteOptions options;
+    if (bytes <= kSmallBytes && !queue_.empty()) options.set_buffer_hint();
     HandOver(this);
-    this->StartWrite(&*in_flight_);
+    this->StartWrite(&*in_flight_, options);
   }
 
   void FinishOnce(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -201,6 +218,8 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
     std::exchange(self_, nullptr).reset();
   }
 
+  static constexpr size_t kSmallBytes = 4096;
+
   OpenCalls* const calls_;
   const size_t max_queue_bytes_;
   absl::AnyInvocable<void()> on_drained_;  // constant until OnDone
@@ -215,6 +234,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Message>, public Ope
   std::optional<Message> in_flight_ ABSL_GUARDED_BY(mu_);  // gRPC's until OnWriteDone
   std::optional<grpc::Status> closing_ ABSL_GUARDED_BY(mu_);
   bool wants_room_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_held_ ABSL_GUARDED_BY(mu_) = false;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
 };
 

@@ -168,6 +168,12 @@ void WatchStream::FlushSoon() {
 
 void WatchStream::Flush() {
   if (!subscribed_ || !is_listed_) return;
+  stream_->Hold();
+  FlushSome();
+  stream_->Release();
+}
+
+void WatchStream::FlushSome() {
   if (!FlushSnapshot()) return;
   // After a resume the news up to `synced_revision_` are what was missed.
   if (!synced_ && from_revision_ > 0 && !FlushNews()) return;

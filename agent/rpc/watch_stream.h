@@ -61,6 +61,7 @@ class WatchStream final : public ProcessObserver, public std::enable_shared_from
   void FollowProcess(const std::string& id);
   void Note(const std::string& id, int64_t revision, bool deleted);
   void Flush();
+  void FlushSome();
   bool FlushSnapshot();
   bool FlushNews();
   bool PushProcess(const std::string& id, int64_t revision);

@@ -82,7 +82,9 @@ absl::Status SqliteStore::Prepare() {
       Statement insert_process,
       prepare(
           "INSERT INTO processes(id, session_id, over, end_time, checksum, blob, boot_id, owner,"
-          " request_id, request_index, spec_id) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"));
+          " request_id, request_index, spec_id) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) "
+          "ON CONFLICT(id) DO UPDATE SET session_id=excluded.session_id, over=excluded.over, "
+          "end_time=excluded.end_time, checksum=excluded.checksum, blob=excluded.blob"));
   SHOAL_ASSIGN_OR_RETURN(Statement delete_process, prepare("DELETE FROM processes WHERE id=?1"));
   SHOAL_ASSIGN_OR_RETURN(Statement insert_spec,
                          prepare("INSERT INTO specs(checksum, wire) VALUES(?1, ?2)"));
@@ -138,6 +140,8 @@ void SqliteStore::Note(const absl::Status& status) {
 void SqliteStore::PutProcess(const ProcessEntry& process) {
   if (!Begin()) return;
   const std::string blob = EncodeProcess(process);
+  // An intent is new as a rule.
+  if (process.state == State::kPending) return Note(Insert(process, blob));
   Statement& update = statements_->update_process;
   update.BindText(1, process.id);
   update.BindText(2, process.session_id);

@@ -212,11 +212,16 @@ absl::StatusOr<int> FakeShims::Start(const ShimStart& start) {
   by_id_[start.id] = &*place;
   Slot& slot = place->second;
   slot.id = start.id;
-  slot.start = start;
+  slot.start = KeepEnv(start);
   slot.agent = start.desired;
-  starts_.push_back(start);
+  starts_.push_back(slot.start);
   crash_->Step();
   return number;
+}
+
+ShimStart FakeShims::KeepEnv(ShimStart start) {
+  for (absl::string_view& variable : start.env) variable = envs_.emplace_back(variable);
+  return start;
 }
 
 void FakeShims::Tell(int slot, const std::string& id,

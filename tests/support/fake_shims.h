@@ -135,6 +135,8 @@ class FakeShims final : public ShimSlots, public ForkOffers, public Programs, pu
  private:
   int SlotNumberOf(const std::string& id) const;
   int FreeNumber() const;  // the lowest
+  // The same with variables that outlive the call.
+  ShimStart KeepEnv(ShimStart start);
   void Report(const std::string& id);
   void Death(const std::string& id);
   int64_t Now() const { return absl::ToUnixNanos(clock_->Now()); }
@@ -145,6 +147,7 @@ class FakeShims final : public ShimSlots, public ForkOffers, public Programs, pu
   absl::flat_hash_map<std::string, std::pair<const int, Slot>*> by_id_;  // in slots_
   std::deque<absl::Status> start_failures_;
   std::vector<ShimStart> starts_;
+  std::deque<std::string> envs_;  // that of all starts
   std::vector<SentSignal> signals_;
   std::map<std::string, absl::AnyInvocable<void(absl::Status)>> lost_trees_;
   std::map<std::string, absl::AnyInvocable<void(absl::Status)>> awaited_trees_;
@@ -153,6 +156,11 @@ class FakeShims final : public ShimSlots, public ForkOffers, public Programs, pu
   ShimEvents* shim_events_ = nullptr;
   ForkOfferEvents* offer_events_ = nullptr;
 };
+
+// For matchers, some of which are made of strings that do not last.
+inline std::vector<std::string> EnvOf(const ShimStart& start) {
+  return {start.env.begin(), start.env.end()};
+}
 
 }  // namespace shoal::agent
 

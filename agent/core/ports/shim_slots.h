@@ -15,6 +15,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "agent/core/ports/fork_parent.h"
 #include "agent/record/record_layout.h"
 
@@ -25,7 +26,7 @@ struct ShimStart {
   std::string id;
   std::string name{};
   std::vector<std::string> argv;
-  std::vector<std::string> env;  // complete
+  std::vector<absl::string_view> env;  // complete; what it points to outlives the call
   std::string cwd;
   std::string input_file{};  // its stdin; empty: by `desired`, or /dev/null
   std::string beside{};      // id of the process in whose cgroup its own is made; empty: in none

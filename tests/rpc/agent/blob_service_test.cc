@@ -273,7 +273,7 @@ TEST_F(BlobServiceTest, AProcessIsStartedBesideItsFiles) {
   agent_.OnLoop([&] {
     const ShimStart& start = agent_.shims().starts().back();
     EXPECT_EQ(start.cwd, directory);
-    EXPECT_THAT(start.env, Contains("SHOAL_FILES=" + directory));
+    EXPECT_THAT(EnvOf(start), Contains("SHOAL_FILES=" + directory));
   });
 }
 

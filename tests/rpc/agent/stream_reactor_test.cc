@@ -89,8 +89,11 @@ class RandomService final : public v1::ProcessService::CallbackService {
     std::minstd_rand random(seed);
     int frames = static_cast<int>(random() % 40);
     for (int i = 0; i < frames;) {
-      size_t bytes = random() % (64 << 10);
-      if (stream->Push(FrameOf(bytes), bytes)) {
+      const size_t bytes = random() % (random() % 2 == 0 ? 64 << 10 : 512);
+      if (random() % 3 == 0) stream->Hold();
+      const bool is_pushed = stream->Push(FrameOf(bytes), bytes);
+      if (!is_pushed || random() % 3 == 0) stream->Release();
+      if (is_pushed) {
         ++i;
       } else if (!room->Await()) {
         return;
@@ -98,6 +101,7 @@ class RandomService final : public v1::ProcessService::CallbackService {
       if (random() % 97 == 0) stream->End(grpc::Status(grpc::StatusCode::ABORTED, "ended"));
     }
     stream->Close(grpc::Status::OK);
+    stream->Release();
     stream->Close(grpc::Status(grpc::StatusCode::UNKNOWN, "a second ending is none"));
     if (random() % 2 == 0) stream->End(grpc::Status(grpc::StatusCode::ABORTED, "ended"));
     EXPECT_FALSE(stream->Push(FrameOf(1), 1));

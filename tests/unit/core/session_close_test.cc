@@ -16,6 +16,7 @@ TEST_F(SessionTest, CloseEndsAndForgets) {
   SessionEntry session = world_.OpenSession();
   std::string running = world_.Run(InSession(session, "a", "r1"));
   std::string ended = world_.Run(InSession(session, "b", "r2"));
+  for (const std::string& id : {running, ended}) world_.shims.Write(id, record::kStdout, 5);
   world_.shims.End(ended, 0);
   world_.Turn();
   auto reply = Close(session, /*forget=*/true);

@@ -44,7 +44,7 @@ TEST_F(ShippedFilesTest, NoShimStartsBeforeTheFilesAreInTheirPlaces) {
   EXPECT_EQ(world_.shims.starts()[0].id, id);
   EXPECT_EQ(world_.shims.starts()[0].cwd, "/files/" + id);
   EXPECT_THAT(world_.shims.starts()[0].argv, ElementsAre("./sim", "argument"));
-  EXPECT_THAT(world_.shims.starts()[0].env, Contains("SHOAL_FILES=/files/" + id));
+  EXPECT_THAT(EnvOf(world_.shims.starts()[0]), Contains("SHOAL_FILES=/files/" + id));
   world_.shims.StartAll();
   world_.Turn();
   EXPECT_TRUE(reply->statuses.at(0).ok());
@@ -154,9 +154,12 @@ TEST(StartBesideFiles, LibrariesGoInFrontOfWhatWasGivenAndEachDirectoryOnce) {
                 {.path = "lib/a.so", .library = true},
                 {.path = "lib/b.so", .library = true},
                 {.path = "c.so", .library = true}};
-  ShimStart start{.id = "x", .argv = spec.argv, .env = {"LD_LIBRARY_PATH=/opt"}, .cwd = spec.cwd};
-  StartBesideFiles(spec, "/f/x", &start);
-  EXPECT_THAT(start.env, ElementsAre("LD_LIBRARY_PATH=/f/x/lib:/f/x:/opt", "SHOAL_FILES=/f/x"));
+  ShimStart start{.id = "x", .argv = spec.argv, .env = {}, .cwd = spec.cwd};
+  const Environment::Positions positions = {{"LD_LIBRARY_PATH", 0}};
+  Environment env({"LD_LIBRARY_PATH=/opt"}, &positions);
+  StartBesideFiles(spec, "/f/x", &start, &env);
+  EXPECT_THAT(env.variables(),
+              ElementsAre("LD_LIBRARY_PATH=/f/x/lib:/f/x:/opt", "SHOAL_FILES=/f/x"));
   EXPECT_EQ(start.cwd, "/srv");
   EXPECT_THAT(start.argv, ElementsAre("/f/x/bin/sim")) << "'./' would mean /srv";
 }
@@ -166,7 +169,9 @@ TEST(StartBesideFiles, AProgramOfTheHostStaysWhatItIs) {
   spec.argv = {"python3", "./script.py"};
   spec.files = {{.path = "script.py"}};
   ShimStart start{.id = "x", .argv = spec.argv, .env = {}, .cwd = ""};
-  StartBesideFiles(spec, "/f/x", &start);
+  const Environment::Positions none;
+  Environment env({}, &none);
+  StartBesideFiles(spec, "/f/x", &start, &env);
   EXPECT_THAT(start.argv, ElementsAre("python3", "./script.py"));
   EXPECT_EQ(start.cwd, "/f/x");
 }

@@ -46,7 +46,7 @@ TEST_F(SpawnTest, TheShimGetsTheWholeEnvironmentAndDesiredState) {
   command.items = {{.spec = spec, .rank = 3, .ranks = std::make_shared<RankSet>()}};
   std::string id = world_.Run(command);
   const ShimStart& start = world_.shims.starts()[0];
-  EXPECT_THAT(start.env,
+  EXPECT_THAT(EnvOf(start),
               ElementsAre("PATH=/own", "HOME=/root", "X=2", "SHOAL_RANK=3", "SHOAL_WORLD_SIZE=0",
                           "SHOAL_LOCAL_RANK=3", "SHOAL_LOCAL_SIZE=0", "SHOAL_HOST_RANK=0",
                           "SHOAL_JOB_HOSTS=", "SHOAL_NAME=web.3", "SHOAL_ID=" + id));
@@ -58,6 +58,38 @@ TEST_F(SpawnTest, TheShimGetsTheWholeEnvironmentAndDesiredState) {
   EXPECT_EQ(start.desired.cap_bytes, 1 << 20);
   EXPECT_EQ(start.desired.segment_bytes, 1 << 18);
   EXPECT_EQ(start.desired.dead_man_ns, 0) << "DETACHED has no dead-man time";
+}
+
+TEST_F(SpawnTest, RanksShareTheirSpecAndNotTheirOwnVariables) {
+  SpawnCommand command = Detached("web");
+  auto spec = std::make_shared<Spec>(*command.items[0].spec);
+  spec->env = {"X=1", "SHOAL_RANK=of the spec"};
+  auto ranks = std::make_shared<RankSet>();
+  command.items = {{.spec = spec, .rank = 0, .ranks = ranks},
+                   {.spec = spec, .rank = 1, .ranks = ranks}};
+  world_.Spawn(command);
+  world_.Turn();
+  // Another one in between, of another spec.
+  SpawnCommand other = Detached("other", "another request");
+  auto terminal = std::make_shared<Spec>(*other.items[0].spec);
+  terminal->terminal_rows = terminal->terminal_columns = 1;
+  terminal->term = "dumb";
+  other.items[0].spec = terminal;
+  world_.Spawn(other);
+  world_.Turn();
+  const std::vector<ShimStart>& starts = world_.shims.starts();
+  ASSERT_THAT(starts, SizeIs(3));
+  for (size_t rank : {0u, 1u}) {
+    EXPECT_THAT(EnvOf(starts[rank]),
+                ElementsAre("PATH=/bin", "HOME=/root", "X=1", absl::StrCat("SHOAL_RANK=", rank),
+                            "SHOAL_WORLD_SIZE=0", absl::StrCat("SHOAL_LOCAL_RANK=", rank),
+                            "SHOAL_LOCAL_SIZE=0", "SHOAL_HOST_RANK=0",
+                            "SHOAL_JOB_HOSTS=", absl::StrCat("SHOAL_NAME=web.", rank),
+                            absl::StrCat("SHOAL_ID=", starts[rank].id)));
+  }
+  EXPECT_THAT(EnvOf(starts[2]),
+              ElementsAre("PATH=/bin", "HOME=/root", "TERM=dumb", "SHOAL_NAME=other",
+                          absl::StrCat("SHOAL_ID=", starts[2].id)));
 }
 
 TEST_F(SpawnTest, ARetryIsAnsweredWithWhatTheFirstDid) {
@@ -185,7 +217,7 @@ TEST_F(SpawnTest, RanksOfABatchAreNamedAndAnswerInOrder) {
     EXPECT_EQ(process.name, absl::StrCat("job.", i));
     EXPECT_EQ(process.rank, static_cast<int>(i));
     EXPECT_EQ(process.request_index, static_cast<int>(i));
-    EXPECT_THAT(world_.shims.SlotOf(process.id).start.env,
+    EXPECT_THAT(EnvOf(world_.shims.SlotOf(process.id).start),
                 Contains(absl::StrCat("SHOAL_RANK=", i)));
   }
   EXPECT_EQ(world_.Get(reply->ids[0]).spec, world_.Get(reply->ids[39]).spec);

@@ -21,7 +21,7 @@ TEST_F(TemplatesTest, TheFirstSpawnStartsATemplateAndTheProcessIsForkedFromIt) {
   ASSERT_THAT(world_.shims.starts(), SizeIs(1)) << "the process waits";
   const ShimStart& start = world_.shims.starts()[0];
   EXPECT_THAT(start.argv, ElementsAre("/bin/program"));
-  EXPECT_THAT(start.env, Contains("SHOAL_TEMPLATE=1"));
+  EXPECT_THAT(EnvOf(start), Contains("SHOAL_TEMPLATE=1"));
   EXPECT_FALSE(start.fork_from.has_value());
   const std::string id = TemplateId();
   EXPECT_EQ(world_.Get(id).name, "program-template");
@@ -29,7 +29,7 @@ TEST_F(TemplatesTest, TheFirstSpawnStartsATemplateAndTheProcessIsForkedFromIt) {
   ASSERT_THAT(world_.shims.starts(), SizeIs(2));
   EXPECT_EQ(world_.shims.starts()[1].fork_from, world_.shims.ParentOf(id));
   EXPECT_THAT(world_.shims.starts()[1].argv, ElementsAre("/bin/program", "argument"));
-  EXPECT_THAT(world_.shims.starts()[1].env, Not(Contains("SHOAL_TEMPLATE=1")));
+  EXPECT_THAT(EnvOf(world_.shims.starts()[1]), Not(Contains("SHOAL_TEMPLATE=1")));
   EXPECT_THAT(world_.shims.answers, SizeIs(1));
   world_.shims.StartAll();
   world_.Turn();
@@ -215,7 +215,7 @@ TEST_F(TemplatesTest, AShippedProgramIsToldApartByWhatIsInItAndStartedBesideItsF
   world_.Turn();
   Warm(id);
   ASSERT_THAT(world_.shims.starts(), SizeIs(2));
-  EXPECT_THAT(world_.shims.starts()[0].env, Contains("SHOAL_FILES=/files/" + id));
+  EXPECT_THAT(EnvOf(world_.shims.starts()[0]), Contains("SHOAL_FILES=/files/" + id));
   EXPECT_EQ(world_.shims.starts()[1].cwd, "/files/" + world_.shims.starts()[1].id);
   world_.shims.StartAll();
   world_.Turn();

@@ -45,6 +45,26 @@ struct Observer : ProcessObserver {
   int turns = 0;
 };
 
+TEST_F(WatchTest, ThatAProcessIsStartingIsToldOnlyIfItTakesAWhile) {
+  Observer observer;
+  world_.supervisor->observers(PermitOf()).Follow(&observer, All());
+  auto quick = world_.Spawn(Detached("quick", "request of quick"));
+  auto slow = world_.Spawn(Detached("slow", "request of slow"));
+  world_.Turn();
+  const std::string a = world_.shims.starts().at(0).id;
+  const std::string b = world_.shims.starts().at(1).id;
+  EXPECT_THAT(observer.changed, UnorderedElementsAre(a, b)) << "as intents";
+  observer.changed.clear();
+  world_.shims.Started(a);
+  world_.Turn();
+  EXPECT_THAT(observer.changed, ElementsAre(a));
+  EXPECT_EQ(world_.Get(b).state, State::kStarting);
+  observer.changed.clear();
+  world_.scheduler.Advance(absl::Seconds(1));
+  EXPECT_THAT(observer.changed, ElementsAre(b)) << "once";
+  world_.supervisor->observers(PermitOf()).Remove(&observer);
+}
+
 TEST_F(WatchTest, AWaitForAllComesWithTheLastOne) {
   std::string a = RunNamed("a"), b = RunNamed("b");
   auto all = world_.Wait(All(), Until::kExited);
@@ -258,15 +278,18 @@ TEST_F(WatchTest, ADeadlineForWhatHasEndedIsRefused) {
 }
 
 TEST_F(WatchTest, DeleteForgetsWhatIsOverOnly) {
-  std::string running = RunNamed("a"), ended = RunNamed("b");
+  std::string running = RunNamed("a"), ended = RunNamed("b"), silent = RunNamed("c");
+  world_.shims.Write(ended, record::kStderr, 5);
   End(ended);
+  End(silent);
   auto reply = world_.Delete(All());
   std::map<std::string, absl::Status> outcomes(reply->outcomes.begin(), reply->outcomes.end());
   EXPECT_TRUE(outcomes[ended].ok());
   EXPECT_EQ(outcomes[running].code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(outcomes[running].message(), HasSubstr("still runs"));
   EXPECT_EQ(world_.supervisor->Find(PermitOf(), ended), nullptr);
-  EXPECT_THAT(world_.output.removed, ElementsAre(ended));
+  EXPECT_EQ(world_.supervisor->Find(PermitOf(), silent), nullptr);
+  EXPECT_THAT(world_.output.removed, ElementsAre(ended)) << "the other has written nothing";
   EXPECT_THAT(world_.store.processes(), SizeIs(1));
 }
 

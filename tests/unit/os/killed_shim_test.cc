@@ -76,7 +76,8 @@ TEST_F(SystemShimsTest, ATreeThatLeftItsCgroupAndLostItsShimIsUnproven) {
 
 TEST_F(SystemShimsTest, OrphansOfAKilledShimAreFoundByTheirEnvironment) {
   ShimStart start = Plan({"daemon", "3", "pause", "--", "print", "up", "pause"});
-  start.env.push_back(absl::StrCat("SHOAL_ID=", start.id));
+  const std::string own = absl::StrCat("SHOAL_ID=", start.id);
+  start.env.push_back(own);
   const int slot = Start(start);
   ASSERT_TRUE(RunUntil(loop_.get(), [&] { return OutputOf(slot, start.id) == "up"; }));
   ProcessEntry entry = EntryOf(slot, start.id);

@@ -131,7 +131,8 @@ TEST_F(WarmShimsTest, KilledOrStoppedAtEachStepAShimCostsItsOwnProcessOnly) {
       // The descendant has each shim write more than once between the start and the end.
       ShimStart start = Plan({"daemon", "1", "pause", "--", "exit", "3"});
       start.desired.grace_ns = 1'000'000;
-      start.env.push_back(absl::StrCat("SHOAL_SHIM_FAILPOINT=", step, "=", action));
+      const std::string failpoint = absl::StrCat("SHOAL_SHIM_FAILPOINT=", step, "=", action);
+      start.env.push_back(failpoint);
       const int slot = Start(start);
       const bool is_after = step == "final" || step == "over" || step == "freed" || step == "idle";
       if (is_after) {
