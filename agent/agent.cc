@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
@@ -42,6 +43,9 @@ constexpr absl::Duration kDrainGrace = absl::Seconds(3);
 constexpr absl::Duration kDrainSlack = absl::Seconds(2);
 // For what is still to be written when the agent ends.
 constexpr absl::Duration kLastWords = absl::Milliseconds(500);
+// See SupervisorOptions.
+constexpr size_t kStartsPerCore = 4;
+constexpr size_t kEndsPerCore = 8;
 
 std::string HostNameOf(const Settings& settings) {
   return settings.host_name.empty() ? ReadHostFacts().name : settings.host_name;
@@ -218,6 +222,9 @@ absl::Status Agent::Recover() {
   options.retention_count = settings_.retention_count;
   options.dead_man = settings_.dead_man;
   options.has_cgroup = shims_->has_cgroup();
+  const auto cores = static_cast<size_t>(std::max(1, ReadHostFacts().cores));
+  options.starts_at_once = std::min(options.starts_at_once, kStartsPerCore * cores);
+  options.ends_at_once = std::min(options.ends_at_once, kEndsPerCore * cores);
   options.quotas.disk_bytes = HalfOfDisk(settings_.state_dir);
   supervisor_ = std::make_unique<Supervisor>(options, Ports{.clock = &clock_,
                                                             .scheduler = &*scheduler_,

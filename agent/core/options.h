@@ -27,6 +27,10 @@ struct SupervisorOptions {
   size_t retention_count = 10'000;
   absl::Duration dead_man = absl::Minutes(10);  // beyond a session's TTL
   bool has_cgroup = false;
+  // Of each caller so many shims are being started at a time; of all so many ends are told. As many
+  // as keep the processors busy: each is a session that has its share of them, as the agent has.
+  size_t starts_at_once = 16;
+  size_t ends_at_once = 64;
   RequestLimits requests;
   Quotas quotas;  // of each identity
 };

@@ -11,7 +11,6 @@ namespace shoal::agent {
 namespace {
 
 constexpr int kStartsPerTurn = 16;
-constexpr size_t kStartingAlone = 16;
 constexpr absl::Duration kBesideFor = absl::Seconds(1);
 constexpr absl::Duration kPatience = absl::Seconds(3);
 constexpr size_t kMostIdle = 64;
@@ -99,7 +98,7 @@ bool StartQueue::HasRoom(const std::string& owner, Share* share) {
   });
   const size_t busy = share->starting.size() + share->placing;
   if (HasOthers(owner)) return busy < kStartingBesideOthers;
-  if (busy < kStartingAlone) return true;
+  if (busy < core_->options.starts_at_once) return true;
   const std::deque<Item>& items = share->connections.front().second;
   const ProcessEntry* next = core_->table.Find(items.front().id);
   return next == nullptr || next->spec->start_method != StartMethod::kSpawn;

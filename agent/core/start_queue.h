@@ -8,10 +8,10 @@
 // Story:         Add → StartSome: some, the rest in later turns or when one of those that are being
 //                started has (OnStartSettled). One with files has them placed first, by another thread
 //                (PlaceFiles), and comes into the queue again → its starter starts it.
-// The bound:     of one caller kStartingAlone shims are being started at a time, so that a caller that
-//                comes along finds cores that are soon free (for forks their parent is the bound); two
-//                processes, forks or not, while another waits, or has had something started just now:
-//                see HasOthers. One that takes longer than kPatience does not count.
+// The bound:     of one caller SupervisorOptions::starts_at_once shims are being started at a time, so
+//                that a caller that comes along finds cores that are soon free (for forks their parent
+//                is the bound); two processes, forks or not, while another waits, or has had something
+//                started just now: see HasOthers. One that takes longer than kPatience does not count.
 #ifndef SHOAL_AGENT_CORE_START_QUEUE_H_
 #define SHOAL_AGENT_CORE_START_QUEUE_H_
 

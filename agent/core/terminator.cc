@@ -105,7 +105,7 @@ void Terminator::EndBeside(const ProcessEntry& process) {
 }
 
 void Terminator::TellSome() {
-  while (told_.size() < kToldAtOnce && !turns_.empty()) {
+  while (told_.size() < core_->options.ends_at_once && !turns_.empty()) {
     const Call call = std::move(turns_.front());
     turns_.pop_front();
     const auto orders = orders_.find(call);
@@ -176,7 +176,7 @@ absl::Duration Terminator::TimeoutFor(const std::vector<ProcessEntry*>& processe
   }
   // The last of many is told when those before it have had their patience.
   const absl::Duration told_after =
-      kPatience * static_cast<int64_t>(processes.size() / kToldAtOnce);
+      kPatience * static_cast<int64_t>(processes.size() / core_->options.ends_at_once);
   return longest + told_after + kProofTime;
 }
 

@@ -11,9 +11,9 @@
 //                the request after 2 s is flagged SHIM_STALLED.
 // Many at once:  each shim is a session, and the kernel gives every session as much processor time
 //                as the agent: thousands woken at once leave it none for anybody's call. So
-//                kToldAtOnce are told at a time, the ends of each call in its turn. A place is free
-//                when its process is over, or after kPatience: one that goes on in its grace, or whose
-//                shim does not react, holds nobody up.
+//                SupervisorOptions::ends_at_once are told at a time, the ends of each call in its
+//                turn. A place is free when its process is over, or after kPatience: one that goes
+//                on in its grace, or whose shim does not react, holds nobody up.
 #ifndef SHOAL_AGENT_CORE_TERMINATOR_H_
 #define SHOAL_AGENT_CORE_TERMINATOR_H_
 
@@ -50,8 +50,7 @@ class Terminator {
   Terminator(Core* core, ShimSlots* slots, ProcessTrees* trees)
       : core_(core), slots_(slots), trees_(trees) {}
 
-  static constexpr size_t kToldAtOnce = 64;
-  static constexpr absl::Duration kPatience = absl::Milliseconds(50);
+  static constexpr absl::Duration kPatience = absl::Milliseconds(20);
 
   // Nothing happens to a process that is over; of one that is unmanaged it is noted.
   void End(ProcessEntry* process, const EndWish& wish);

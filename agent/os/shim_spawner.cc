@@ -161,7 +161,6 @@ SHOAL_IN_CHILD int ShimSpawner::RunChildAsyncSafe(void* argument) {
     syscall(SYS_exit_group, kUnsetExit);
   }
   ResetSignalsAsyncSafe();
-  syscall(SYS_setsid);
   for (size_t i = 0; i < child.count; ++i) {
     if (syscall(SYS_dup3, child.moves[i].from, child.moves[i].to, 0) < 0) {
       child.error = errno;

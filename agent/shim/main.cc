@@ -44,7 +44,7 @@ void Settle() {
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
   UnignoreSignals();  // SIGCHLD ignored would have the kernel throw the exits away
-  setsid();           // fails if the agent's posix_spawn has done it
+  setsid();           // until here it was of the agent's session
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   // The memory of a shim holds the environment of its process until the start: no dump, and no other
   // program of this user reads it. execve makes the process dumpable again.

@@ -8,7 +8,8 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr int kMany = 2 * static_cast<int>(Terminator::kToldAtOnce);
+const size_t kAtOnce = SupervisorOptions().ends_at_once;
+const int kMany = 2 * static_cast<int>(kAtOnce);
 
 class ManyEndsTest : public SupervisorTest {
  protected:
@@ -40,11 +41,11 @@ class ManyEndsTest : public SupervisorTest {
 TEST_F(ManyEndsTest, SomeAreToldAtATimeAndTheNextWhenOneIsOver) {
   const std::vector<std::string> ids = RunMany("job", "r1");
   const auto reply = EndAll();
-  ASSERT_THAT(Told(ids), SizeIs(Terminator::kToldAtOnce));
+  ASSERT_THAT(Told(ids), SizeIs(kAtOnce));
   for (const std::string& id : Told(ids)) world_.shims.End(id, 0);
   world_.Turn();
   const std::vector<std::string> rest = Told(ids);
-  EXPECT_THAT(rest, SizeIs(Terminator::kToldAtOnce)) << "the others";
+  EXPECT_THAT(rest, SizeIs(kAtOnce)) << "the others";
   EXPECT_EQ(reply->calls, 0);
   for (const std::string& id : rest) world_.shims.End(id, 0);
   world_.Turn();
@@ -55,7 +56,7 @@ TEST_F(ManyEndsTest, SomeAreToldAtATimeAndTheNextWhenOneIsOver) {
 TEST_F(ManyEndsTest, OnesThatGoOnInTheirGraceHoldNobodyUp) {
   const std::vector<std::string> ids = RunMany("job", "r1");
   EndAll();
-  ASSERT_THAT(Told(ids), SizeIs(Terminator::kToldAtOnce));
+  ASSERT_THAT(Told(ids), SizeIs(kAtOnce));
   world_.scheduler.Advance(Terminator::kPatience);
   EXPECT_THAT(Told(ids), SizeIs(kMany));
 }
@@ -80,7 +81,7 @@ TEST_F(ManyEndsTest, AnotherCallIsNotBehindAllThatWait) {
 TEST_F(ManyEndsTest, AKillLosesNoEndThatWaits) {
   const std::vector<std::string> ids = RunMany("job", "r1");
   EndAll();
-  ASSERT_THAT(Told(ids), SizeIs(Terminator::kToldAtOnce));
+  ASSERT_THAT(Told(ids), SizeIs(kAtOnce));
   world_.Restart();
   world_.scheduler.Advance(Terminator::kPatience);
   EXPECT_THAT(Told(ids), SizeIs(kMany));
