@@ -98,7 +98,11 @@ void BenchAgent::SpawnRanks(const std::vector<std::string>& argv, int count) {
 }
 
 bool RunShoal(BenchAgent& agent, std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), {testing::ShoalPath(), "-H", agent.process().target()});
+  return RunShoal(agent.process().target(), std::move(arguments));
+}
+
+bool RunShoal(const std::string& hosts, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {testing::ShoalPath(), "-H", hosts});
   std::vector<char*> pointers;
   pointers.reserve(arguments.size() + 1);
   for (std::string& word : arguments) pointers.push_back(word.data());

@@ -40,6 +40,8 @@ class BenchAgent {
 
 // Runs `shoal` against the agent with its output to /dev/null; false if it failed.
 bool RunShoal(BenchAgent& agent, std::vector<std::string> arguments);
+// The same against these hosts, as -H takes them.
+bool RunShoal(const std::string& hosts, std::vector<std::string> arguments);
 
 // One process by posix_spawn(3), with `out` and `in` as its stdout and stdin if they are not -1; its
 // PID. Ends the program if it cannot be.
