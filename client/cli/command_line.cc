@@ -22,7 +22,8 @@ namespace {
 
 constexpr const char* kFooter =
     "Exit status: the process's own; 128 + signal; 127 or 126 no such program, or not to be "
-    "executed; 125 not started for another reason; 124 time limit; 2 usage; 69 host unreachable; 70 the exit is unknown; 75 worth "
+    "executed; 125 not started for another reason; 124 time limit; 2 usage; 69 host unreachable; "
+    "70 the exit is unknown; 75 worth "
     "trying again; 1 anything else.\n"
     "Examples:\n"
     "  shoal run -- hostname\n"
@@ -149,7 +150,8 @@ int RunWords(std::vector<std::string> arguments) {
     app.parse(reversed);
   } catch (const CLI::Success& success) {  // --help, --version
     const bool has_command = FindCommand(arguments) < arguments.size();
-    if (has_command && app.get_subcommands().empty()) return Complain(app, TellUnknown(app), arguments);
+    if (has_command && app.get_subcommands().empty())
+      return Complain(app, TellUnknown(app), arguments);
     std::ostringstream page;
     int status = app.exit(success, page, page);
     Print(page.str());

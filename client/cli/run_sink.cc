@@ -187,8 +187,8 @@ void RunSink::OnFailedToStart(RankId rank, const v1::RequestError& error) {
 
 void RunSink::OnHostLost(int host, const absl::Status& reason) {
   lost_since_[host] = BootTime::Now();
-  Say(absl::StrCat(HostName(host), ": the connection broke (",
-                   BareReason(reason), "); trying again."));
+  Say(absl::StrCat(HostName(host), ": the connection broke (", BareReason(reason),
+                   "); trying again."));
   TellPlaces(host);
 }
 
@@ -199,8 +199,7 @@ void RunSink::OnHostRegained(int host) {
 
 void RunSink::OnNotContinued(int host, const absl::Status& reason) {
   Say(absl::StrCat(HostName(host), ": what was stopped could not be continued (",
-                   BareReason(reason),
-                   "); `shoal signal CONT --scope tree` does it."));
+                   BareReason(reason), "); `shoal signal CONT --scope tree` does it."));
 }
 
 void RunSink::OnHostOver(int host, const absl::Status& reason) {

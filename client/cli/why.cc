@@ -30,8 +30,7 @@ int RunWhy(const SelectorArguments& arguments, Invocation& invocation) {
   const size_t width = terminal.has_value() ? terminal->columns() : 0;
   bool first = true;
   for (const Found& entry : lookup->found) {
-    const std::string story =
-        TellStory(entry.process, absl::Now(), invocation.json() ? 0 : width);
+    const std::string story = TellStory(entry.process, absl::Now(), invocation.json() ? 0 : width);
     if (invocation.json()) {
       Print(ProcessLine(entry.process, story));
     } else {

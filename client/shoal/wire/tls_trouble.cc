@@ -40,10 +40,6 @@ constexpr Row kRows[] = {
     {"Connection reset", false, kClosedOnPlaintext},
 };
 
-std::string Shown(const std::string& file, absl::string_view what) {
-  return file.empty() ? std::string(what) : EscapeForMessage(file);
-}
-
 }  // namespace
 
 std::string TellTlsTrouble(const grpc::Status& status, const Credentials& credentials) {
@@ -53,10 +49,9 @@ std::string TellTlsTrouble(const grpc::Status& status, const Credentials& creden
         !absl::StrContains(status.error_message(), row.sign)) {
       continue;
     }
-    return absl::StrReplaceAll(
-        row.told,
-        {{"$cert", Shown(credentials.files().cert_file, "the certificate of this program")},
-         {"$ca", Shown(credentials.files().ca_file, "the CA of this program")}});
+    return absl::StrReplaceAll(row.told,
+                               {{"$cert", EscapeForMessage(credentials.files().cert_file)},
+                                {"$ca", EscapeForMessage(credentials.files().ca_file)}});
   }
   return "";
 }
