@@ -91,8 +91,7 @@ std::string TellUnknownOption(const CLI::App& command, absl::string_view word) {
 
 std::string TellUnknown(const CLI::App& app) {
   const CLI::App& command = Innermost(app);
-  std::vector<std::string> words = app.remaining(/*recurse=*/true);
-  std::reverse(words.begin(), words.end());  // as typed
+  const std::vector<std::string> words = app.remaining(/*recurse=*/true);
   const auto option = std::find_if(words.begin(), words.end(), IsOption);
   const auto other = std::find_if_not(words.begin(), words.end(), IsOption);
   if (other != words.end() && !CommandsOf(command).empty()) {
