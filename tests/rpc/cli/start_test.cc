@@ -182,7 +182,8 @@ TEST_F(StartTest, WhatDoesNotStartIsAnErrorOfItsOwn) {
       RunCommand({"start", "--", "refuse:exec sim: No such file or directory"}),
       (Said{127, "",
             "shoal: cannot start refuse:exec sim: No such file or directory on ant: exec sim: "
-            "No such file or directory. Is it on that host, and in the PATH there?\n"}));
+            "No such file or directory. It is taken as one word; a shell takes it apart: `sh -c "
+            "'refuse:exec sim: No such file or directory'`.\n"}));
   EXPECT_EQ(RunCommand({"start", "-n", "2", "--", "refuse:no"}),
             (Said{127, "", "shoal: cannot start refuse:no on ant: no.\n"}))
       << "once, for all";
@@ -277,7 +278,13 @@ TEST_F(PlacementTest, WithoutANameAJobHasOneOnAllItsHosts) {
 }
 
 TEST_F(PlacementTest, AJobsNameSelectsItOnAllHosts) {
-  CountsOf("start --name p -n 3 -- wait");
+  for (int rank = 0; rank < 3; ++rank) {
+    v1::Process process =
+        Running(absl::StrCat("P", rank, "AAAAAAAAAAAAAA"), absl::StrCat("p.", rank));
+    process.set_rank(rank);
+    process.set_host(rank < 2 ? "ant" : "beetle");
+    (rank < 2 ? ant_ : beetle_).Put(process);
+  }
   EXPECT_THAT(Shoal("ps p").out, AllOf(HasSubstr("p.0"), HasSubstr("p.1"), HasSubstr("p.2")));
   const Said stopped = Shoal("stop p");
   EXPECT_THAT(stopped.out, AllOf(HasSubstr("/p.0  "), HasSubstr("/p.1  "), HasSubstr("/p.2  ")));
