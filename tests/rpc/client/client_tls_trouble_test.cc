@@ -75,16 +75,17 @@ TEST_F(TlsTroubleTest, ThatGoTogetherAreNone) {
 
 TEST_F(TlsTroubleTest, AnAgentOfAnotherAuthorityIsToldWithTheFileThatDoesNotKnowIt) {
   TlsAgent agent(own_.certificate);
-  EXPECT_THAT(Told(agent.port(), &own_, other_.certificate),
+  const std::string told = Told(agent.port(), &own_, other_.certificate);
+  EXPECT_THAT(told,
               HasSubstr(absl::StrCat("its certificate does not verify by ", ca_,
                                      ": another CA has signed it, or it is not valid now; give ")));
 }
 
 TEST_F(TlsTroubleTest, AnAgentThatDoesNotKnowOurAuthorityIsToldWithOurCertificate) {
   TlsAgent agent(other_.certificate);
-  EXPECT_THAT(
-      Told(agent.port(), &own_, agent.certificate()),
-      HasSubstr(absl::StrCat("as an agent does whose --tls-ca has not signed ", certificate_)));
+  const std::string told = Told(agent.port(), &own_, agent.certificate());
+  EXPECT_THAT(told, HasSubstr(absl::StrCat("as an agent does whose --tls-ca has not signed ",
+                                           certificate_)));
 }
 
 TEST_F(TlsTroubleTest, PlaintextToATlsPortIsTold) {
