@@ -1,7 +1,7 @@
 #include "shoal/wire/tls_trouble.h"
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_replace.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "common/escape.h"
 #include "shoal/wire/wire_status.h"
@@ -9,36 +9,47 @@
 namespace shoal {
 namespace {
 
-// $cert and $ca stand for the files.
+enum class File { kNone, kCertificate, kCa };
+
 struct Row {
-  absl::string_view sign;  // within what gRPC says of an attempt to connect
-  bool with_certificate;   // that this program shows one
-  absl::string_view told;
+  absl::string_view sign;    // within what gRPC says of an attempt to connect
+  bool with_certificate;     // that this program shows one
+  absl::string_view before;  // the name of the file
+  File file;
+  absl::string_view after;
 };
 
 constexpr absl::string_view kClosedOnCertificate =
     "it closed the connection during the TLS handshake, as an agent does whose --tls-ca has not "
-    "signed $cert, or "
-    "that has no room for another connection; its log says which";
+    "signed ";
+constexpr absl::string_view kItsLog =
+    ", or that has no room for another connection; its log says which";
 constexpr absl::string_view kClosedOnPlaintext =
     "it closed the connection, which was plaintext: an agent that speaks TLS is shown a "
     "certificate (--tls-cert, "
     "--tls-key and --tls-ca, or SHOAL_TLS_CERT, SHOAL_TLS_KEY and SHOAL_TLS_CA)";
 
 constexpr Row kRows[] = {
-    {"certificate verify failed", true,
-     "its certificate does not verify by $ca: another CA has signed it, or it is not valid now; "
-     "give the CA of the "
-     "agents (--tls-ca, SHOAL_TLS_CA), or the agent a certificate of this one"},
+    {"certificate verify failed", true, "its certificate does not verify by ", File::kCa,
+     ": another CA has signed it, or it is not valid now; give the CA of the agents (--tls-ca, "
+     "SHOAL_TLS_CA), or the "
+     "agent a certificate of this one"},
     {"wrong version number", true,
      "it speaks no TLS on that port: an agent with --insecure-loopback is spoken to without a "
      "certificate (unset "
-     "SHOAL_TLS_CERT, SHOAL_TLS_KEY and SHOAL_TLS_CA), and what else listens there is no agent"},
-    {"Socket closed", true, kClosedOnCertificate},
-    {"Connection reset", true, kClosedOnCertificate},
-    {"Socket closed", false, kClosedOnPlaintext},
-    {"Connection reset", false, kClosedOnPlaintext},
+     "SHOAL_TLS_CERT, SHOAL_TLS_KEY and SHOAL_TLS_CA), and what else listens there is no agent",
+     File::kNone, ""},
+    {"Socket closed", true, kClosedOnCertificate, File::kCertificate, kItsLog},
+    {"Connection reset", true, kClosedOnCertificate, File::kCertificate, kItsLog},
+    {"Socket closed", false, kClosedOnPlaintext, File::kNone, ""},
+    {"Connection reset", false, kClosedOnPlaintext, File::kNone, ""},
 };
+
+std::string NameOf(File file, const Credentials& credentials) {
+  if (file == File::kNone) return "";
+  const TlsFiles& files = credentials.files();
+  return EscapeForMessage(file == File::kCa ? files.ca_file : files.cert_file);
+}
 
 }  // namespace
 
@@ -49,9 +60,7 @@ std::string TellTlsTrouble(const grpc::Status& status, const Credentials& creden
         !absl::StrContains(status.error_message(), row.sign)) {
       continue;
     }
-    return absl::StrReplaceAll(row.told,
-                               {{"$cert", EscapeForMessage(credentials.files().cert_file)},
-                                {"$ca", EscapeForMessage(credentials.files().ca_file)}});
+    return absl::StrCat(row.before, NameOf(row.file, credentials), row.after);
   }
   return "";
 }

@@ -331,6 +331,7 @@ TEST_F(DoctorTest, NamesThePromisesThatDoNotHold) {
   AddCheck(&facts, "kernel", v1::Check::RESULT_FAILED, "4.19", "");
   AddCheck(&facts, "cgroup", v1::Check::RESULT_DEGRADED, "not writable", "");
   AddCheck(&facts, "state directory", v1::Check::RESULT_DEGRADED, "on NFS", "");
+  AddCheck(&facts, "run directory", v1::Check::RESULT_DEGRADED, "slow, no more", "");
   ant_.SetFacts(facts);
   const Said said = Shoal("doctor");
   EXPECT_EQ(said.status, 1);
