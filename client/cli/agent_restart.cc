@@ -73,7 +73,7 @@ int RestartAgent(const std::vector<std::string>& flags, Invocation& invocation) 
   const absl::StatusOr<v1::Host> facts = Restart(socket, flags);
   if (!facts.ok()) return invocation.Fail(facts.status());
   if (invocation.json()) {
-    Print(JsonLine(*facts));
+    Print(HostLine(facts->name(), *facts));
     return 0;
   }
   invocation.Note(TellRestarted(socket, *facts));

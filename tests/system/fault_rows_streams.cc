@@ -89,6 +89,50 @@ void ReadersThatDoNotRead(FaultTest& test) {
   }
 }
 
+// As many as one identity may have; a connection carries a thousand.
+void AThousandFollowers(FaultTest& test) {
+  constexpr size_t kFollowers = 1'024;
+  constexpr size_t kBytes = 128 << 10;
+  constexpr int64_t kMostEach = 170 << 10;
+  v1::ProcessSpec spec = SpecOf({"/bin/cat"}, "x");
+  spec.mutable_input()->mutable_stream();
+  ASSERT_TRUE(test.Spawn(spec).ok());
+  test.ExpectServing();
+  const int64_t before = test.AgentRssBytes();
+  AgentStub second(test.agent().socket());
+  v1::ReadOutputRequest request = ReadOf("x", 0);
+  request.set_follow(true);
+  std::vector<std::unique_ptr<CallContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::ReadOutputResponse>>> readers;
+  const auto follow = [&] {
+    AgentStub& stub = readers.size() < kFollowers / 2 ? test.stub() : second;
+    contexts.push_back(std::make_unique<CallContext>());
+    readers.push_back(stub.processes().ReadOutput(contexts.back().get(), request));
+    readers.back()->WaitForInitialMetadata();
+  };
+  while (readers.size() < kFollowers) follow();
+  follow();
+  ExpectStatus(readers.back()->Finish(), StatusCode::RESOURCE_EXHAUSTED,
+               {"1024 open streams, limit 1024"});
+  readers.pop_back();
+  v1::WriteInputRequest input;
+  input.set_selector("x");
+  input.set_data(std::string(kBytes, 'y'));
+  input.set_end(true);
+  CallContext context;
+  v1::WriteInputResponse kept;
+  ASSERT_TRUE(test.stub().processes().WriteInput(&context, input, &kept).ok());
+  test.stub().Wait("x", v1::WaitRequest::UNTIL_OUTPUT_COMPLETE);
+  EXPECT_LT(test.AgentRssBytes() - before, int64_t{kFollowers} * kMostEach + (32 << 20));
+  for (const auto& reader : readers) {
+    std::string bytes;
+    v1::ReadOutputResponse frame;
+    while (reader->Read(&frame)) bytes += frame.data();
+    EXPECT_TRUE(reader->Finish().ok());
+    ASSERT_TRUE(bytes == input.data()) << bytes.size();
+  }
+}
+
 void Reconnects(FaultTest& test) {
   constexpr size_t kBytes = 3 << 20;
   ASSERT_TRUE(test.Spawn(SpecOf({ChildPath(), "bytes", "9", absl::StrCat(kBytes)}, "x")).ok());
@@ -199,6 +243,7 @@ std::vector<FaultRow> StreamRows() {
       {134, "ReconnectedReadersGetEveryByteOnce", Reconnects},
       {135, "ACompactedRevisionIsOutOfRange", CompactedRevision},
       {137, "AFollowerGetsTheLastByteBeforeTheEnd", FollowToTheEnd},
+      {138, "AThousandFollowersReadTheSameAndOneMoreIsRefused", AThousandFollowers},
       {147, "AnotherUidIsNotServed", AnotherUid},
       {149, "SecretsStayOutOfTheLog", SecretsStayOutOfTheLog},
       {155, "HealthIsServed", HealthAndReflection},

@@ -1,4 +1,11 @@
 // Output: no line torn, no byte lost, any number of readers.
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -7,6 +14,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/unique_fd.h"
 #include "tests/support/system/system_test.h"
 
 namespace shoal::testing {
@@ -22,6 +30,13 @@ std::string BytesOf(uint64_t seed, size_t count) {
     bytes.push_back(static_cast<char>(seed >> 56));
   }
   return bytes;
+}
+
+size_t SoftLimitOfPipePages() {
+  std::ifstream file("/proc/sys/fs/pipe-user-pages-soft");
+  size_t pages = 0;
+  file >> pages;
+  return pages;
 }
 
 TEST_F(Output, TagsStandBeforeWholeLinesUnderAFloodFromEightRanks) {
@@ -66,6 +81,39 @@ TEST_F(Output, EightFollowersReadTheSameBytes) {
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_TRUE(result.out == expected) << result.out.size() << " bytes of " << kBytes;
   }
+}
+
+// The limit is that of a user without the capabilities that lift it: of what this starts from here on.
+TEST_F(Output, PipesOfAPageOrTwoLoseNothing) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to use up the pipes of its user";
+  std::vector<UniqueFd> hog;
+  for (size_t pages = 0; pages < SoftLimitOfPipePages();) {
+    int ends[2];
+    ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0) << errno;
+    hog.emplace_back(ends[0]);
+    hog.emplace_back(ends[1]);
+    const int size = fcntl(ends[1], F_SETPIPE_SZ, 1 << 20);
+    ASSERT_GT(size, 0) << errno;
+    pages += static_cast<size_t>(size) / static_cast<size_t>(getpagesize());
+  }
+  ASSERT_EQ(prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE), 0);
+  ASSERT_EQ(prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN), 0);
+  AgentProcess& agent = StartAgent("ant");
+  ASSERT_EQ(Shoal({"start", "--stdin", "--name", "cat", "--", "cat"}).exit_code, 0);
+  const std::string out = absl::StrCat("/proc/", agent.stub().Get("cat").pid(), "/fd/1");
+  UniqueFd pipe(open(out.c_str(), O_WRONLY | O_CLOEXEC));
+  EXPECT_LE(fcntl(pipe.get(), F_GETPIPE_SZ), 2 * getpagesize()) << "else this shows nothing";
+  pipe.Reset();
+  constexpr size_t kBytes = 5 << 20;
+  const std::string bytes = BytesOf(7, kBytes);
+  const std::string path = Scratch("bytes");
+  WriteFile(path, bytes);
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  CommandOptions options = UserOptions();
+  options.stdin_fd = file.get();
+  EXPECT_EQ(RunningCommand({ShoalPath(), "input", "cat", "--eof"}, options).Wait().exit_code, 0);
+  EXPECT_EQ(agent.stub().Wait("cat", v1::WaitRequest::UNTIL_OUTPUT_COMPLETE).exit().code(), 0);
+  EXPECT_TRUE(agent.stub().Output("cat", v1::STREAM_KIND_STDOUT) == bytes);
 }
 
 TEST_F(Output, ASingleProcesssBytesPassAsTheyAre) {

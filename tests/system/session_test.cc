@@ -184,6 +184,17 @@ TEST_F(Session, TheFirstFailureEndsTheOthersAndIsTheOneReported) {
   for (const v1::Process& process : agent.stub().List()) EXPECT_TRUE(process.tree_empty());
 }
 
+// A host that never answered is not waited for: it may be the wrong one.
+TEST_F(Session, ARunToAnAgentThatIsAwaySaysSoAtOnceAndStartsNothing) {
+  AgentProcess& agent = AddAgent("ant");
+  const CommandResult refused = Shoal({"run", "-n", "1", "--", "true"});
+  EXPECT_EQ(refused.exit_code, 69) << refused;
+  EXPECT_THAT(refused.err, IsOneReadableLine());
+  EXPECT_THAT(refused.err, HasSubstr("cannot be reached"));
+  ASSERT_TRUE(agent.Start());
+  EXPECT_THAT(agent.stub().List(), IsEmpty());
+}
+
 TEST_F(Session, ARunSurvivesARestartOfItsAgent) {
   AgentProcess& agent = StartAgent("ant");
   WriteFile(Scratch("gate"), "");

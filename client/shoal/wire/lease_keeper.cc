@@ -219,6 +219,9 @@ void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
       const absl::Status over = FromWire(entry->address, call->status);
       const absl::Duration pause = pulse_.PauseSince(entry->renewed, BootTime::Now());
       entry->over = absl::Status(over.code(), absl::StrCat(over.message(), TellPause(pause)));
+      over.ForEachPayload([&entry](absl::string_view type, const absl::Cord& reason) {
+        entry->over.SetPayload(type, reason);
+      });
       if (entry->terms.on_lost) news = [&entry] { entry->terms.on_lost(entry->over); };
     }
     if (!news) return;

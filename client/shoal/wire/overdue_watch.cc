@@ -5,7 +5,7 @@
 namespace shoal {
 namespace {
 
-constexpr absl::Duration kSlice = absl::Seconds(1);
+constexpr absl::Duration kLookPause = absl::Seconds(1);
 // What gRPC itself is given to notice.
 constexpr absl::Duration kSlack = absl::Milliseconds(500);
 
@@ -47,7 +47,7 @@ void OverdueWatch::Drop(int id) {
 void OverdueWatch::Loop() {
   MutexLock lock(&mu_);
   auto is_stopping = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return is_stopping_; };
-  while (!mu_.AwaitWithTimeout(is_stopping, kSlice)) {
+  while (!mu_.AwaitWithTimeout(is_stopping, kLookPause)) {
     const BootTime due_before = BootTime::Now() + -kSlack;
     for (const auto& [id, cancel] : watched_) cancel(due_before);
   }
