@@ -25,7 +25,7 @@
 namespace shoal {
 namespace {
 
-constexpr size_t kMaxBytes = size_t{1} << 20;
+constexpr size_t kMaxFileBytes = size_t{1} << 20;
 constexpr size_t kMaxReasonBytes = 512;
 
 TomlValue ValueOf(const toml::node& node) {
@@ -127,7 +127,7 @@ absl::StatusOr<TomlFile> ReadToml(const std::string& path, absl::string_view sho
     if (got < 0) return ErrnoStatus(errno, operation);
     if (got == 0) return ParseToml(text, shown);
     text.append(buffer, static_cast<size_t>(got));
-    if (text.size() > kMaxBytes) {
+    if (text.size() > kMaxFileBytes) {
       return absl::InvalidArgumentError(absl::StrCat(operation, ": it is larger than 1 MiB"));
     }
   }

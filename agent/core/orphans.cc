@@ -37,11 +37,10 @@ std::vector<int> Orphans::slots() const {
   return slots;
 }
 
-// The id may be the one that is erased.
+// In this order: the id may be the one that is erased.
 void Orphans::Free(int slot, const std::string& id) {
-  const std::string own = id;
+  slots_->Free(slot, id);
   ids_.erase(slot);
-  slots_->Free(slot, own);
 }
 
 }  // namespace shoal::agent

@@ -170,6 +170,7 @@ std::vector<Candidate> ProcessWords(Completion* completion, Invocation& invocati
     if (about.size() == kMostProcesses) break;
   }
   std::vector<Candidate> found;
+  found.reserve(about.size());
   for (auto& [name, text] : about) found.push_back({name, std::move(text)});
   return found;
 }

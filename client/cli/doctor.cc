@@ -60,13 +60,13 @@ int RunDoctor(Invocation& invocation) {
   if (!fleet.ok()) return invocation.Fail(fleet.status());
   auto answers = fleet->FanOut<v1::Host>(
       [](Host& host, Done<v1::Host> done) { host.Check({}, std::move(done)); });
+  invocation.LearnNames(answers);
   int status = 0;
   for (const HostResult<v1::Host>& answer : answers) {
     if (!answer.result.ok()) {
       status = invocation.Fail(answer.result.status(), {invocation.NameOf(*answer.host), "", ""});
       continue;
     }
-    invocation.LearnName(*answer.host, answer.result->name());
     std::string name = invocation.NameOf(*answer.host);
     if (invocation.json()) {
       for (const v1::Check& check : answer.result->checks()) {

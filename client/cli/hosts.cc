@@ -105,8 +105,8 @@ int RunHosts(const TableOptions& options, Invocation& invocation) {
       [](Host& host, Done<v1::Host> done) { host.GetFacts({}, std::move(done)); });
   std::vector<HostRow> rows;
   int status = 0;
+  invocation.LearnNames(answers);
   for (HostResult<v1::Host>& answer : answers) {
-    if (answer.result.ok()) invocation.LearnName(*answer.host, answer.result->name());
     if (!answer.result.ok()) {
       const int code = ExitStatusOf(answer.result.status());
       if (status == 0 || code == kExitUnreachable) status = code;

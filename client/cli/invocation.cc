@@ -305,6 +305,10 @@ void Invocation::LearnNames(const Fleet& fleet) {
       done(v1::Host());
     }
   });
+  LearnNames(answers);
+}
+
+void Invocation::LearnNames(const std::vector<HostResult<v1::Host>>& answers) {
   for (const HostResult<v1::Host>& answer : answers) {
     if (answer.result.ok()) LearnName(*answer.host, answer.result->name());
   }

@@ -69,6 +69,8 @@ class Invocation {
   void LearnAgents(const Fleet& fleet);
   // Takes in the name that an agent gave itself, in its facts or in a process of its.
   void LearnName(const Host& host, const std::string& own_name);
+  // The same of all: two that call themselves alike are told apart once both are known.
+  void LearnNames(const std::vector<HostResult<v1::Host>>& answers);
   // Asks the hosts of `fleet` for what LearnName() would want to know and does not.
   void LearnNames(const Fleet& fleet);
 

@@ -53,7 +53,7 @@ TEST_F(FirstMinute, PsInJsonIsOneProcessPerLine) {
   Shoal({"start", "--name", "b", "--", "sleep", "1000"});
   const CommandResult ps = Shoal({"ps", "-o", "json"});
   std::vector<std::string> names;
-  for (const v1::Process& process : ParseProcesses(ps.out)) names.push_back(process.name());
+  for (const PrintedProcess& process : ParseProcesses(ps.out)) names.push_back(process.name);
   EXPECT_THAT(names, UnorderedElementsAre("a", "b")) << ps;
 }
 

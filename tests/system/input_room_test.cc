@@ -62,8 +62,10 @@ TEST_F(InputRoom, WithoutRoomForTheRingTheStartFailsAndNothingOfItStays) {
   AgentProcess& agent = AddAgent("ant");
   const std::string state = agent.state_dir();
   mkdir(state.c_str(), 0700);
-  ASSERT_EQ(mount("tmpfs", state.c_str(), "tmpfs", 0, "size=8m,mode=0700"), 0);
+  ASSERT_EQ(mount("tmpfs", state.c_str(), "tmpfs", 0, "size=64m,mode=0700"), 0);
   ASSERT_TRUE(agent.Start());
+  // Less than the share of the disk that the agent has seen at its start.
+  ASSERT_EQ(mount(nullptr, state.c_str(), nullptr, MS_REMOUNT, "size=8m"), 0) << errno;
   v1::ProcessSpec spec = SpecOf({"/bin/cat"}, "w");
   spec.mutable_input()->mutable_stream()->set_window_bytes(16 << 20);
   const v1::SpawnRequest request = RequestFor(spec);

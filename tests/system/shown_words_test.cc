@@ -64,15 +64,14 @@ TEST_F(ShownWords, WhatIsFoundByAWordAndKilledIsTheProcessAlone) {
     words.insert(words.end(), command.begin(), command.end());
     const CommandResult started = Shoal(words);
     ASSERT_EQ(started.exit_code, 0) << started;
-    const v1::Process process = ParseProcesses(started.out).at(0);
-    WaitUntil("it is ready", [&] {
-      return agent.stub().Output(process.id(), v1::STREAM_KIND_STDOUT) == "ready\n";
-    });
+    const PrintedProcess process = ParseProcesses(started.out).at(0);
+    WaitUntil("it is ready",
+              [&] { return agent.stub().Output(process.id, v1::STREAM_KIND_STDOUT) == "ready\n"; });
     for (const char* pattern : {"app.py", "app"}) {
-      ASSERT_THAT(DescendantsWith(pattern), ElementsAre(process.pid())) << pattern;
+      ASSERT_THAT(DescendantsWith(pattern), ElementsAre(process.pid)) << pattern;
     }
     for (const pid_t pid : DescendantsWith("app.py")) ASSERT_EQ(kill(pid, SIGKILL), 0);
-    EXPECT_EQ(Shoal({"wait", process.id()}).exit_code, 128 + SIGKILL);
+    EXPECT_EQ(Shoal({"wait", process.id}).exit_code, 128 + SIGKILL);
   }
 }
 

@@ -46,6 +46,7 @@ void JobInput::AddEmpty(int rank, std::shared_ptr<Host> host, std::string proces
 }
 
 void JobInput::BeginReading() {
+  if (is_stopped_) return;
   if (feed_->Complete()) return source_->OnUnread();
   try {
     thread_ = std::thread([this] { ReadAll(); });
@@ -68,6 +69,7 @@ void JobInput::ReadAll() {
 }
 
 void JobInput::Stop() {
+  is_stopped_ = true;
   feed_->Stop();
   source_->Stop();
   if (thread_.joinable()) thread_.join();

@@ -6,7 +6,7 @@
 // closes its input, or ends, is left out from then on; after the last one the source is told.
 //
 // Ownership:     the job's; the source is shared with calls, which may outlive it.
-// Thread-safety: Stop() after the rest; AwaitPassed() on any thread.
+// Thread-safety: one thread; AwaitPassed() on any thread.
 // Blocking:      Stop() until the thread has ended, AwaitPassed(); the rest never blocks.
 // Errors:        to `on_lost`, on any thread: what did not get through to a rank that lives.
 #ifndef SHOAL_CLIENT_SHOAL_JOB_JOB_INPUT_H_
@@ -39,7 +39,7 @@ class JobInput {
   // The process reads all of the source; or nothing, and sees the end at once.
   void Add(int rank, std::shared_ptr<Host> host, std::string process_id);
   void AddEmpty(int rank, std::shared_ptr<Host> host, std::string process_id);
-  // Every rank that will be there is.
+  // Every rank that will be there is. Behind Stop() nothing is read.
   void BeginReading();
   // What was read until now is kept by the hosts of all that read it; false: not within `timeout`.
   bool AwaitPassed(absl::Duration timeout) { return feed_->AwaitPassed(timeout); }
@@ -52,6 +52,7 @@ class JobInput {
   const OnLost on_lost_;
   const std::shared_ptr<InputFeed> feed_;
   std::thread thread_;
+  bool is_stopped_ = false;
 };
 
 }  // namespace shoal

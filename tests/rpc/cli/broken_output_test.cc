@@ -114,7 +114,7 @@ TEST_F(BrokenOutputTest, AStderrThatFailsHarmsNothing) {
     EXPECT_EQ(ShoalOn(STDERR_FILENO, broken(), Words("run -n 1 -- err:b out:a exit:3")),
               (Said{3, "a", ""}));
     EXPECT_EQ(ShoalOn(STDERR_FILENO, broken(), Words("run -n 2 --no-tag -- err:b out:a exit:0")),
-              (Said{0, "aa", ""}));
+              (Said{0, "a\na\n", ""}));
     EXPECT_EQ(ShoalOn(STDERR_FILENO, broken(), Words("nothing")), (Said{2, "", ""}));
   }
 }

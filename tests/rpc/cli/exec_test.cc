@@ -53,7 +53,7 @@ TEST_F(ExecTest, WhatIsGivenGoesBeforeWhatTheProcessHas) {
 TEST_F(ExecTest, ItGoesToOneProcessThatIsThere) {
   EXPECT_THAT(Shoal("exec none -- exit:0").err, HasSubstr("is called \"none\""));
   EXPECT_THAT(Shoal("exec * -- exit:0").err,
-              AllOf(HasSubstr("shoal: * fits 2 processes, ant/db (BBBBBB) and "),
+              AllOf(HasSubstr("shoal: * fits 2 processes, "), HasSubstr("/db (BBBBBB) and "),
                     HasSubstr("/web (7KQ2MD): exec goes to one.\n")));
   EXPECT_EQ(Shoal("exec web").err, "shoal: what is to be run? Try `shoal exec web -- hostname`.\n");
   EXPECT_EQ(Shoal("exec").status, 2);

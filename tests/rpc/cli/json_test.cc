@@ -86,7 +86,7 @@ TEST_F(JsonTest, OutputIsAsTheSchemaSays) {
 TEST_F(JsonTest, ChangesAreAsTheSchemaSays) {
   ant_.Put(Running(kWeb, "web"));
   ant_.BreakAfter("Watch", 1, 2, absl::PermissionDeniedError("not yours any more"));
-  EXPECT_EQ(KindsOf("watch -o json"), "process synced error");
+  EXPECT_EQ(KindsOf("watch -o json"), "process error");
 }
 
 TEST_F(JsonTest, HostsAreAsTheSchemaSays) {

@@ -105,10 +105,10 @@ TEST_F(RunTest, OnATerminalATaggedLineCannotOverwriteItsTag) {
   setenv("NO_COLOR", "1", 1);
   EXPECT_EQ(
       ShownByTerminal({"run", "-n", "1", "--tag", "{rank}: ", "--", "out:a\r1: b\n", "exit:0"}),
-      "0: a\\r1: b\n");
+      "0: a\r\n0: 1: b\n");
   EXPECT_EQ(ShownByTerminal(
                 {"run", "-n", "1", "--raw", "--tag", "{rank}: ", "--", "out:a\r1: b\n", "exit:0"}),
-            "0: a\r1: b\n");
+            "0: a\r\n0: 1: b\n");
   unsetenv("NO_COLOR");
 }
 

@@ -62,8 +62,14 @@ class SystemTest : public ::testing::Test {
   std::unique_ptr<Leftovers> leftovers_;
 };
 
-// `shoal … -o json`: one object per line.
-std::vector<v1::Process> ParseProcesses(const std::string& json_lines);
+struct PrintedProcess {
+  std::string id;
+  std::string name;
+  pid_t pid = 0;
+};
+
+// `shoal … -o json`: one object per line, each a process.
+std::vector<PrintedProcess> ParseProcesses(const std::string& json_lines);
 
 // "spawn:told" as the name of a test: "spawn_told".
 std::string NameOfStep(const ::testing::TestParamInfo<const char*>& step);

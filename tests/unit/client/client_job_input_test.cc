@@ -3,6 +3,7 @@
 
 #include <deque>
 
+#include "shoal/job/job_input.h"
 #include "shoal/v1/error_detail.pb.h"
 #include "tests/unit/client/job_fixture.h"
 
@@ -56,6 +57,17 @@ Answer KeptUpTo(int64_t offset, bool ended = false) {
   answer.mutable_position()->set_kept_offset(offset);
   answer.mutable_position()->set_ended(ended);
   return answer;
+}
+
+// As where a rank has ended before its start is answered.
+TEST(JobInput, BehindStopNothingIsRead) {
+  const auto source = std::make_shared<ScriptedSource>();
+  source->Give("not for anybody", /*end=*/true);
+  JobInput input(
+      source, [](int, const absl::Status&) {}, "");
+  input.Stop();
+  input.BeginReading();
+  EXPECT_EQ(source->given(), 0u);
 }
 
 class JobInputTest : public JobFixture {
