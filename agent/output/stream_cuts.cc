@@ -23,11 +23,11 @@ StreamCuts::StreamCuts(int directory, std::string id, int stream)
 std::vector<record::IndexRow> StreamCuts::ReadRows() {
   absl::StatusOr<UniqueFd> fd = OpenAt(directory_, IndexName(id_), O_RDONLY | O_NOFOLLOW);
   if (!fd.ok()) return {};
-  constexpr auto kRowBytes = static_cast<int64_t>(sizeof(record::IndexRow));
+  constexpr auto kIndexRowBytes = static_cast<int64_t>(sizeof(record::IndexRow));
   std::vector<record::IndexRow> rows(kCutRowsAtOnce);
   const ssize_t got = pread(fd->get(), rows.data(), rows.size() * sizeof(record::IndexRow),
-                            static_cast<off_t>(next_row_ * kRowBytes));
-  rows.resize(got > 0 ? static_cast<size_t>(got / kRowBytes) : 0);
+                            static_cast<off_t>(next_row_ * kIndexRowBytes));
+  rows.resize(got > 0 ? static_cast<size_t>(got / kIndexRowBytes) : 0);
   next_row_ += static_cast<int64_t>(rows.size());
   return rows;
 }

@@ -22,7 +22,7 @@
 namespace shoal::cli {
 namespace {
 
-constexpr absl::Duration kEndPatience = absl::Seconds(30);
+constexpr absl::Duration kOldAgentPatience = absl::Seconds(30);
 
 std::vector<std::string> CommandLineOf(pid_t pid) {
   std::ifstream file(absl::StrCat("/proc/", pid, "/cmdline"));
@@ -42,7 +42,7 @@ absl::StatusOr<std::vector<std::string>> End(const std::string& socket) {
                      ") was not started by `shoal`: restart it as it was started, such as by "
                      "`systemctl restart shoald`"));
   }
-  SHOAL_RETURN_IF_ERROR(EndAgent(agent, kEndPatience));
+  SHOAL_RETURN_IF_ERROR(EndAgent(agent, kOldAgentPatience));
   return *kept;
 }
 

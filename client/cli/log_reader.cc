@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kQueueBytes = size_t{4} << 20;
 constexpr absl::Duration kTick = absl::Milliseconds(500);
-constexpr absl::Duration kNamePatience = absl::Seconds(5);
+constexpr absl::Duration kProcessNamePatience = absl::Seconds(5);
 
 }  // namespace
 
@@ -52,7 +52,7 @@ size_t LogReader::HostOf(const Host& host) const {
 void LogReader::TellFrame(size_t host, const v1::ReadOutputResponse& frame) {
   if (!printer_.Knows(frame.id())) {
     CallOptions options;
-    options.timeout = kNamePatience;
+    options.timeout = kProcessNamePatience;
     absl::StatusOr<v1::Process> process =
         fleet_.hosts()[host].host->Get(frame.id(), /*live_usage=*/false, options);
     v1::Process unnamed;

@@ -76,13 +76,13 @@ TEST_F(CommandLineTest, TheHabitsOfOtherToolsAreTakenAsTheyAreMeant) {
   EXPECT_EQ(Shoal("help"), Shoal("--help"));
   EXPECT_EQ(Shoal("help stop"), Shoal("stop --help"));
   EXPECT_EQ(Shoal("help agent stop"), Shoal("agent stop --help"));
-  using Words = std::vector<std::string>;
-  EXPECT_EQ(AsMeant({"signal", "-9", "web"}), (Words{"signal", "9", "web"}));
+  using Typed = std::vector<std::string>;
+  EXPECT_EQ(AsMeant({"signal", "-9", "web"}), (Typed{"signal", "9", "web"}));
   EXPECT_EQ(AsMeant({"-H", "ant", "signal", "-HUP", "web"}),
-            (Words{"-H", "ant", "signal", "HUP", "web"}));
-  for (const Words& words :
-       {Words{"signal", "-l", "a=b"}, Words{"signal", "--scope", "tree"}, Words{"run", "help"},
-        Words{"-H", "help"}, Words{"signal"}, Words{"stop", "-9"}, Words{}}) {
+            (Typed{"-H", "ant", "signal", "HUP", "web"}));
+  for (const Typed& words :
+       {Typed{"signal", "-l", "a=b"}, Typed{"signal", "--scope", "tree"}, Typed{"run", "help"},
+        Typed{"-H", "help"}, Typed{"signal"}, Typed{"stop", "-9"}, Typed{}}) {
     EXPECT_EQ(AsMeant(words), words);
   }
 }

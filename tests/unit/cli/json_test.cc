@@ -13,7 +13,7 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-v1::Process Web() {
+v1::Process ExitedWeb() {
   v1::Process process;
   process.set_id("7KQ2MDAAAAAAAAAA");
   process.set_name("web");
@@ -32,14 +32,14 @@ v1::Process Web() {
 }
 
 TEST(ProcessLine, IsOneLineThatBeginsWithItsKindAndWhatItIsAbout) {
-  const std::string line = ProcessLine(Web());
+  const std::string line = ProcessLine(ExitedWeb());
   EXPECT_THAT(line, StartsWith("{\"kind\":\"process\",\"host\":\"ant\",\"id\":\"7KQ2MDAAAAAAAAAA\","
                                "\"name\":\"web\",\"rank\":null,\"pid\":0,"));
   EXPECT_EQ(line.find('\n'), line.size() - 1);
 }
 
 TEST(ProcessLine, TextIsTextAndNumbersAreNumbersAndZerosAreThere) {
-  const json process = json::parse(ProcessLine(Web()));
+  const json process = json::parse(ProcessLine(ExitedWeb()));
   EXPECT_EQ(process["spec"]["argv"], json({"sh", "-c"}));
   EXPECT_EQ(process["spec"]["cwd"], "/tmp");
   EXPECT_EQ(process["spec"]["grace"], 2.5);
@@ -56,7 +56,7 @@ TEST(ProcessLine, TextIsTextAndNumbersAreNumbersAndZerosAreThere) {
 }
 
 TEST(ProcessLine, BytesThatAreNoTextStandInBase64UnderAnotherKey) {
-  v1::Process process = Web();
+  v1::Process process = ExitedWeb();
   process.mutable_spec()->add_argv("\xff");
   process.mutable_exit()->set_stderr_tail("caf\xe9");
   const json told = json::parse(ProcessLine(process));
@@ -67,7 +67,7 @@ TEST(ProcessLine, BytesThatAreNoTextStandInBase64UnderAnotherKey) {
 }
 
 TEST(ProcessLine, ADigestIsHexadecimalAndLabelsAreAnObject) {
-  v1::Process process = Web();
+  v1::Process process = ExitedWeb();
   process.mutable_spec()->add_files()->set_sha256("\x01\xab");
   (*process.mutable_spec()->mutable_labels())["job"] = "x";
   process.set_rank(0);

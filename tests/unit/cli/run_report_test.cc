@@ -119,7 +119,7 @@ TEST(RunReport, WhatIsKeptIsToldByName) {
   EXPECT_THAT(ReportRun(result, Facts()), HasSubstr("web.0 (ABCDEF), 2 more; `shoal stop`"));
   result.interrupted = true;
   result.ended_by_us = 1;
-  EXPECT_THAT(ReportRun(result, Facts()), testing::Not(HasSubstr("no process is left")));
+  EXPECT_THAT(ReportRun(result, Facts()), ::testing::Not(HasSubstr("no process is left")));
 }
 
 TEST(RunReport, ThatNothingIsLeftIsSaidOnlyIfItWasSeen) {

@@ -32,50 +32,50 @@ v1::Process WithId(const char* id) {
 }
 
 TEST(RunSink, LinesAreTaggedAlignedAndWhole) {
-  testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStdout();
   RunSink sink(Options());
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 0, "on");
   sink.OnOutput({3, 1}, v1::STREAM_KIND_STDOUT, 0, "three\n");
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 2, "e\ntwo");
   sink.OnComplete({0, 0}, WithId("A"));
   sink.Finish();
-  EXPECT_EQ(testing::internal::GetCapturedStdout(),
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(),
             "3 beetle │ three\n0 ant    │ one\n0 ant    │ two\n");
 }
 
 TEST(RunSink, StderrStaysStderr) {
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
   RunSink sink(Options());
   sink.OnOutput({1, 0}, v1::STREAM_KIND_STDERR, 0, "oops\n");
   sink.Finish();
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "1 ant    │ oops\n");
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "1 ant    │ oops\n");
 }
 
 TEST(RunSink, InputThatDoesNotArriveIsSaid) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   RunSink sink(Options());
   sink.OnInputLost(2, absl::PermissionDeniedError("not yours"));
   sink.OnInputLost(-1, absl::InternalError("cannot read stdin: Input/output error"));
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "shoal: the input of rank 2 was not written: not yours.\n"
             "shoal: cannot read stdin: Input/output error.\n");
 }
 
 TEST(RunSink, BytesOfOneProcessPassAsTheyAre) {
-  testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStdout();
   RunSinkOptions options = Options();
   options.tagged = false;
   RunSink sink(std::move(options));
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 0, "no newline\xff");
   sink.OnComplete({0, 0}, WithId("A"));
   sink.Finish();
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "no newline\xff");
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "no newline\xff");
 }
 
 TEST(RunSink, GatheredAnswersComeAtTheEnd) {
-  testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStdout();
   RunSinkOptions options = Options();
   options.gather = true;
   RunSink sink(std::move(options));
@@ -89,12 +89,12 @@ TEST(RunSink, GatheredAnswersComeAtTheEnd) {
   failed.mutable_exit()->set_code(3);
   sink.OnComplete({3, 1}, failed);
   sink.Finish();
-  EXPECT_EQ(testing::internal::GetCapturedStdout(),
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(),
             "ant     6.1\nrank 2  6.5\nrank 3  6.5\n        [exit code 3]\n");
 }
 
 TEST(RunSink, WhoIsWaitedForAfterTheExitIsToldOfTheFirstRanks) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   RunSink sink(Options());
   v1::Process process = WithId("AAAA");
   process.mutable_spec()->mutable_grace()->set_seconds(5);
@@ -103,7 +103,7 @@ TEST(RunSink, WhoIsWaitedForAfterTheExitIsToldOfTheFirstRanks) {
   member->set_command("sleep");
   member->set_pid(411);
   for (int i = 0; i < 9; ++i) sink.OnDescendants({2, 1}, process);
-  const std::string said = testing::internal::GetCapturedStderr();
+  const std::string said = ::testing::internal::GetCapturedStderr();
   const std::string line =
       "shoal: rank 2 on beetle has ended and is waited for. 1 process outlived it, sleep (411): "
       "SIGTERM 5 s after its exit, SIGKILL 5 s later (--grace); Ctrl-C ends them now.\n";
@@ -112,8 +112,8 @@ TEST(RunSink, WhoIsWaitedForAfterTheExitIsToldOfTheFirstRanks) {
 }
 
 TEST(RunSink, AHostIsCalledByOneNameFromItsFirstProcessOn) {
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
   RunSinkOptions options = Options();
   options.host_names = {"unix:/a.sock", "unix:/b.sock"};
   int asked = 0;
@@ -131,15 +131,15 @@ TEST(RunSink, AHostIsCalledByOneNameFromItsFirstProcessOn) {
   sink.OnDescendants({2, 1}, process);
   sink.OnHostRegained(1);
   sink.OnHostRegained(0);
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
-  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
+  const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(said.find("shoal: rank 2 on beetle has ended"), 0u) << said;
   EXPECT_NE(said.find("shoal: beetle: connected again.\n"), std::string::npos) << said;
   EXPECT_NE(said.find("shoal: unix:/a.sock: connected again.\n"), std::string::npos) << said;
 }
 
 TEST(RunSink, OutputThatCannotBeWrittenIsToldOnceForEachHost) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   RunSink sink(Options());
   v1::Process process = WithId("AAAA");
   process.set_output_error_number(ENOSPC);
@@ -149,7 +149,7 @@ TEST(RunSink, OutputThatCannotBeWrittenIsToldOnceForEachHost) {
   sink.OnOutputStalled({2, 1}, process);
   sink.OnComplete({2, 1}, process);
   sink.OnComplete({3, 1}, WithId("BBBB"));
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "shoal: ant: output of rank 0 cannot be written: No space left on device; it is tried "
             "again until it can, or Ctrl-C ends the run.\n"
             "shoal: beetle: output of rank 2 cannot be written: Input/output error; it is tried "
@@ -159,33 +159,33 @@ TEST(RunSink, OutputThatCannotBeWrittenIsToldOnceForEachHost) {
 }
 
 TEST(RunSink, ABrokenConnectionTellsWhereToGoOn) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   RunSink sink(Options());
   sink.OnStarted({0, 0}, WithId("AAAA"));
   sink.OnStarted({2, 1}, WithId("BBBB"));
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDERR, 0, "");
   sink.OnOutput({2, 1}, v1::STREAM_KIND_STDERR, 10, "");
   sink.OnHostLost(1, absl::UnavailableError("gone"));
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "shoal: beetle: the connection broke (gone); trying again.\n"
             "shoal: stderr of rank 2 is read up to byte 10 of beetle/BBBB\n");
 }
 
 TEST(RunSink, ASingleProcessHasNoRankWhereItsPlaceIsTold) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   RunSinkOptions options = Options();
   options.counts = {1, 0};
   RunSink sink(std::move(options));
   sink.OnStarted({0, 0}, WithId("AAAA"));
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 6, "");
   sink.OnHostLost(0, absl::UnavailableError("gone"));
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "shoal: ant: the connection broke (gone); trying again.\n"
             "shoal: stdout is read up to byte 6 of ant/AAAA\n");
 }
 
 TEST(RunSink, AtMostEightPlacesAreTold) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   RunSinkOptions options = Options();
   options.counts = {9, 0};
   RunSink sink(std::move(options));
@@ -194,39 +194,39 @@ TEST(RunSink, AtMostEightPlacesAreTold) {
     sink.OnOutput({rank, 0}, v1::STREAM_KIND_STDOUT, rank, "");
   }
   sink.OnHostLost(0, absl::UnavailableError("gone"));
-  const std::string told = testing::internal::GetCapturedStderr();
+  const std::string told = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 9) << told;
   EXPECT_NE(told.find("shoal: stdout of rank 7 is read up to byte 7 of ant/AAAA\n"),
             std::string::npos);
 }
 
 TEST(RunSink, AConnectionThatIsBackIsSaid) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   RunSink(Options()).OnHostRegained(1);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "shoal: beetle: connected again.\n");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "shoal: beetle: connected again.\n");
 }
 
 TEST(RunSink, WhatStaysStoppedIsSaid) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   RunSink(Options()).OnNotContinued(1, absl::ResourceExhaustedError("the disk is full"));
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "shoal: beetle: what was stopped could not be continued (the disk is full); `shoal "
             "signal CONT --scope tree` does it.\n");
 }
 
 TEST(RunSink, AHostThatIsOverIsSaidWithItsReason) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   RunSink sink(Options());
   sink.OnStarted({0, 0}, WithId("AAAA"));
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 3, "");
   sink.OnHostOver(0, absl::NotFoundError("its session is over: it expired"));
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "shoal: ant: its session is over: it expired.\n"
             "shoal: stdout of rank 0 is read up to byte 3 of ant/AAAA\n");
 }
 
 TEST(RunSink, BytesThatAreGoneAreSaid) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   v1::Gap gap;
   gap.set_from(10);
   gap.set_to(30);
@@ -234,13 +234,13 @@ TEST(RunSink, BytesThatAreGoneAreSaid) {
   RunSinkOptions options = Options();
   options.tagged = false;
   RunSink(std::move(options)).OnGap({3, 1}, v1::STREAM_KIND_STDERR, gap);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "shoal: rank 3: 20 bytes of stderr from byte 10 on were lost: another program has cut "
             "or removed the file.\n");
 }
 
 TEST(RunSink, InTaggedOutputAGapStandsWhereTheBytesWere) {
-  testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStdout();
   v1::Gap gap;
   gap.set_from(2);
   gap.set_to(3);
@@ -249,46 +249,46 @@ TEST(RunSink, InTaggedOutputAGapStandsWhereTheBytesWere) {
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 0, "be");
   sink.OnGap({0, 0}, v1::STREAM_KIND_STDOUT, gap);
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 3, "hind\n");
-  EXPECT_EQ(testing::internal::GetCapturedStdout(),
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(),
             "0 ant    │ be…\n"
             "0 ant    │ [1 byte of stdout from byte 2 on was dropped]\n"
             "0 ant    │ …hind\n");
 }
 
 TEST(RunSink, TextWithoutANewlineAppearsWithTime) {
-  testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStdout();
   RunSink sink(Options());
   sink.OnOutput({1, 0}, v1::STREAM_KIND_STDOUT, 0, "Password: ");
   sink.OnTick();
   sink.OnTick();
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "1 ant    │ Password: …\n");
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "1 ant    │ Password: …\n");
 }
 
 TEST(RunSink, WithAnEmptyTagLinesStayWhole) {
-  testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStdout();
   RunSinkOptions options = Options();
   options.tag = *TagTemplate::Parse("");
   RunSink sink(std::move(options));
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 0, "on");
   sink.OnOutput({1, 0}, v1::STREAM_KIND_STDOUT, 0, "two\n");
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 2, "e\n");
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "two\none\n");
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "two\none\n");
 }
 
 TEST(RunSink, SilenceIsOfOurOwnLinesAlone) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   RunSink sink(Options());
   SetQuiet();
   sink.OnHostLost(1, absl::UnavailableError("gone"));
   sink.OnInputLost(2, absl::PermissionDeniedError("not yours"));
   sink.OnOutput({1, 0}, v1::STREAM_KIND_STDERR, 0, "theirs\n");
   BeginOutput();
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "1 ant    │ theirs\n");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "1 ant    │ theirs\n");
 }
 
 TEST(RunSink, ProgressTellsOfRanksAndOfAHostThatIsAway) {
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
   std::string said;
   RunSinkOptions options = Options();
   options.on_progress = [&said](const std::string& text) { said = text; };
@@ -307,23 +307,23 @@ TEST(RunSink, ProgressTellsOfRanksAndOfAHostThatIsAway) {
   sink.OnHostRegained(1);
   sink.OnTick();
   EXPECT_EQ(said, "1 of 4 running, 1 ended");
-  testing::internal::GetCapturedStdout();
-  testing::internal::GetCapturedStderr();
+  ::testing::internal::GetCapturedStdout();
+  ::testing::internal::GetCapturedStderr();
 }
 
 TEST(RunSink, TagsHaveAColourForEachRank) {
-  testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStdout();
   RunSinkOptions options = Options();
   options.colours = true;
   RunSink sink(std::move(options));
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 0, "a\n");
   sink.OnOutput({1, 0}, v1::STREAM_KIND_STDOUT, 0, "b\n");
-  EXPECT_EQ(testing::internal::GetCapturedStdout(),
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(),
             "\033[36m0 ant    │ \033[0ma\n\033[33m1 ant    │ \033[0mb\n");
 }
 
 TEST(RunSink, InJsonFramesEndsAndRefusalsAreLines) {
-  testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStdout();
   RunSinkOptions options = Options();
   options.json = true;
   options.tagged = false;
@@ -339,7 +339,7 @@ TEST(RunSink, InJsonFramesEndsAndRefusalsAreLines) {
   error.set_message("no");
   sink.OnFailedToStart({2, 1}, error);
   sink.Finish();
-  EXPECT_EQ(testing::internal::GetCapturedStdout(),
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(),
             absl::StrCat("{\"kind\":\"output\",\"host\":\"ant\",\"id\":\"AAAA\",\"name\":\"sim.0\","
                          "\"rank\":0,\"stream\":\"STREAM_KIND_STDOUT\",\"offset\":4,"
                          "\"data\":\"hi\"}\n",

@@ -39,17 +39,17 @@ int WithoutReader() {
 }
 
 TEST(StandardOutput, WhatIsPrintedComesInOrderAndLeavesTheStatusAlone) {
-  testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStdout();
   BeginOutput();
   Print("a");
   EXPECT_TRUE(WriteOutput("b"));
   Print("c");
   EXPECT_EQ(FinishOutput(7), 7);
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "abc");
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "abc");
 }
 
 TEST(StandardOutput, AFullDiskIsToldOnceAndIsAFailure) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   BeginOutput();
   int status = 0;
   bool has_reader = false;
@@ -63,23 +63,23 @@ TEST(StandardOutput, AFullDiskIsToldOnceAndIsAFailure) {
   }
   EXPECT_TRUE(has_reader);
   EXPECT_EQ(status, 1);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "shoal: cannot write stdout: No space left on device.\n");
 }
 
 TEST(StandardOutput, MuchIsNotKeptUntilTheEnd) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   BeginOutput();
   {
     const InPlaceOf full(STDOUT_FILENO, FullDisk());
     Print(std::string(100 << 10, 'x'));
-    EXPECT_NE(testing::internal::GetCapturedStderr(), "");
+    EXPECT_NE(::testing::internal::GetCapturedStderr(), "");
   }
   EXPECT_EQ(FinishOutput(0), 1);
 }
 
 TEST(StandardOutput, AReaderThatHasLeftIsNotSpokenOf) {
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   BeginOutput();
   int status = 0;
   {
@@ -89,7 +89,7 @@ TEST(StandardOutput, AReaderThatHasLeftIsNotSpokenOf) {
     EXPECT_TRUE(OutputHasNoReader());
   }
   EXPECT_EQ(status, 141);
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 TEST(StandardOutput, NothingPrintedIsNothingToFailAt) {
@@ -99,7 +99,7 @@ TEST(StandardOutput, NothingPrintedIsNothingToFailAt) {
 }
 
 TEST(StandardOutput, AStderrThatFailsHarmsNothing) {
-  testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStdout();
   BeginOutput();
   for (int broken : {FullDisk(), WithoutReader()}) {
     const InPlaceOf other(STDERR_FILENO, broken);
@@ -108,7 +108,7 @@ TEST(StandardOutput, AStderrThatFailsHarmsNothing) {
   }
   Print("a");
   EXPECT_EQ(FinishOutput(0), 0);
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "a");
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "a");
 }
 
 TEST(StandardOutput, BothWithoutTheirReaderAreAStdoutWithoutOne) {
@@ -125,11 +125,11 @@ TEST(StandardOutput, ACommandBeginsAnew) {
     const InPlaceOf pipe(STDOUT_FILENO, WithoutReader());
     EXPECT_FALSE(WriteOutput("a"));
   }
-  testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStdout();
   BeginOutput();
   Print("b");
   EXPECT_EQ(FinishOutput(0), 0);
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "b");
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "b");
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ struct Case {
   bool reached;
 };
 
-class HaltRuleReached : public testing::TestWithParam<Case> {};
+class HaltRuleReached : public ::testing::TestWithParam<Case> {};
 
 TEST_P(HaltRuleReached, ExactlyWhenItSays) {
   const Case& c = GetParam();
@@ -26,7 +26,7 @@ TEST_P(HaltRuleReached, ExactlyWhenItSays) {
 
 INSTANTIATE_TEST_SUITE_P(
     Rules, HaltRuleReached,
-    testing::Values(Case{"never", 0, 9, 9, false}, Case{"now,fail=1", 9, 0, 10, false},
+    ::testing::Values(Case{"never", 0, 9, 9, false}, Case{"now,fail=1", 9, 0, 10, false},
                     Case{"now,fail=1", 0, 1, 10, true}, Case{"now,fail=3", 5, 2, 10, false},
                     Case{"now,fail=3", 5, 3, 10, true}, Case{"soon,success=2", 1, 7, 10, false},
                     Case{"soon,success=2", 2, 0, 10, true}, Case{"now,done=4", 2, 2, 10, true},
@@ -40,7 +40,7 @@ struct Refusal {
   const char* reason;
 };
 
-class HaltRuleRefuses : public testing::TestWithParam<Refusal> {};
+class HaltRuleRefuses : public ::testing::TestWithParam<Refusal> {};
 
 TEST_P(HaltRuleRefuses, WithTheReasonAndTheGrammar) {
   auto rule = ParseHaltRule(GetParam().rule);
@@ -56,7 +56,7 @@ constexpr char kNoShare[] = "the share is 1% to 100%";
 
 INSTANTIATE_TEST_SUITE_P(
     Texts, HaltRuleRefuses,
-    testing::Values(Refusal{"", kBeginning}, Refusal{"never,fail=1", kBeginning},
+    ::testing::Values(Refusal{"", kBeginning}, Refusal{"never,fail=1", kBeginning},
                     Refusal{"later,fail=1", kBeginning}, Refusal{" now,fail=1", kBeginning},
                     Refusal{"now", "what is to be counted is missing"},
                     Refusal{"now,crash=1", "what is counted is fail, success or done"},

@@ -90,7 +90,7 @@ struct RefusedList {
   const char* message;
 };
 
-class HostListRefuses : public testing::TestWithParam<RefusedList> {};
+class HostListRefuses : public ::testing::TestWithParam<RefusedList> {};
 
 TEST_P(HostListRefuses, NamingThePartAndTheReason) {
   auto addresses = ParseHostList(GetParam().hosts);
@@ -100,7 +100,7 @@ TEST_P(HostListRefuses, NamingThePartAndTheReason) {
 
 INSTANTIATE_TEST_SUITE_P(
     Lists, HostListRefuses,
-    testing::Values(
+    ::testing::Values(
         RefusedList{"", "hosts: the list is empty"}, RefusedList{"  ", "hosts: the list is empty"},
         RefusedList{"a,,b", "hosts \"\": a host is missing between the commas"},
         RefusedList{"a,", "hosts \"\": a host is missing between the commas"},

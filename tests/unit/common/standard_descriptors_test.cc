@@ -10,7 +10,7 @@ namespace shoal {
 namespace {
 
 // Puts 0, 1 and 2 aside, and brings them back at the end.
-class StandardDescriptors : public testing::Test {
+class StandardDescriptors : public ::testing::Test {
  protected:
   StandardDescriptors() {
     for (int fd = 0; fd <= 2; ++fd) kept_[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 3);

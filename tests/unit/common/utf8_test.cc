@@ -27,14 +27,14 @@ TEST(Utf8, WhatIsNoCharacterIsTold) {
   for (const std::string& text : std::vector<std::string>{
            "\x80", "\xff", "\xc0\x80", "\xc1\xbf", "\xe2\x94", "\xe2x\x94", "\xe0\x80\x80",
            "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80"}) {
-    EXPECT_FALSE(FirstCharacter(text).has_value()) << testing::PrintToString(text);
+    EXPECT_FALSE(FirstCharacter(text).has_value()) << ::testing::PrintToString(text);
   }
 }
 
 TEST(Utf8, TextIsCharactersAlone) {
   for (absl::string_view text : {"", "a\n", "日本", "é", "😀"}) EXPECT_TRUE(IsUtf8(text)) << text;
   for (absl::string_view text : {"\xff", "a\x80", "日\xe6\x9c", "\xed\xa0\x80"}) {
-    EXPECT_FALSE(IsUtf8(text)) << testing::PrintToString(text);
+    EXPECT_FALSE(IsUtf8(text)) << ::testing::PrintToString(text);
   }
 }
 

@@ -79,7 +79,7 @@ TEST_F(RequestLogTest, SixtyThousandCallsOfASessionLeaveAsManyRowsAsTwentyThousa
   next.ForgetSession(session);
   Commit(next);
   EXPECT_THAT(store_.requests(), SizeIs(1));
-  EXPECT_THAT(store_.horizons(), testing::IsEmpty());
+  EXPECT_THAT(store_.horizons(), ::testing::IsEmpty());
 }
 
 TEST_F(RequestLogTest, CallsOfNoSessionStayForFiveMinutesWhateverTheirNumber) {
@@ -171,7 +171,7 @@ TEST_F(RequestLogTest, WhatAFailedCommitLostIsSavedAgainUnlessItWasNew) {
   EXPECT_THAT(store_.requests(), SizeIs(1));
   log_.SaveAgain();
   Commit(log_);
-  EXPECT_THAT(store_.requests(), testing::IsEmpty());
+  EXPECT_THAT(store_.requests(), ::testing::IsEmpty());
 }
 
 }  // namespace

@@ -343,11 +343,11 @@ TEST(SignalTest, AnIntentWithoutAnOutcomeIsNeverSentAgain) {
   world.crash.Arm(3);  // before the commit, after it, sent
   EXPECT_THROW(world.Signal(Term("web"), SIGHUP, "s"), Crash);
   world.Restart();
-  ASSERT_THAT(world.shims.signals(), testing::IsEmpty());
+  ASSERT_THAT(world.shims.signals(), ::testing::IsEmpty());
   const absl::Status repeat = world.Signal(Term("web"), SIGHUP, "s")->status;
   EXPECT_EQ(repeat.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(repeat.GetPayload(kReasonPayload), kReasonOutcomeUnknown);
-  EXPECT_THAT(world.shims.signals(), testing::IsEmpty());
+  EXPECT_THAT(world.shims.signals(), ::testing::IsEmpty());
 }
 
 TEST(SignalTest, AnOutcomeWhoseCommitFailedIsKnownAndSavedLater) {
