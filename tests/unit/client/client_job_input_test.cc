@@ -77,6 +77,7 @@ class JobInputTest : public JobFixture {
 
   void OnInputLost(int rank, const absl::Status& reason) override {
     lost_input_.emplace_back(rank, std::string(reason.message()));
+    if (!is_lost_.HasBeenNotified()) is_lost_.Notify();
   }
   // Keeps all that comes, and what it was.
   void KeepAll(Link& link, std::string* kept) {
@@ -98,6 +99,7 @@ class JobInputTest : public JobFixture {
   const std::shared_ptr<std::deque<std::string>> kept_ =
       std::make_shared<std::deque<std::string>>();
   std::vector<std::pair<int, std::string>> lost_input_;
+  Notification is_lost_;
 };
 
 TEST_F(JobInputTest, EveryRankIsStartedWithAStreamAndReadsAll) {
@@ -224,6 +226,7 @@ TEST_F(JobInputTest, ARankThatDoesNotGetItIsNamed) {
   StartRanks();
   source_->Give("hello", /*end=*/true);
   for (size_t i = 1; !b_->stream_input.Await(i).end();) ++i;
+  is_lost_.WaitForNotification();
   EndAll();
   EXPECT_THAT(lost_input_, ElementsAre(std::pair(0, std::string("not yours"))));
   EXPECT_EQ(to_b, "hello");
