@@ -7,7 +7,6 @@
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_READING_STREAM_H_
 #define SHOAL_CLIENT_SHOAL_WIRE_READING_STREAM_H_
 
-#include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
 #include <functional>
@@ -16,7 +15,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "common/boot_time.h"
-#include "common/grpc_deadline.h"
 #include "common/mutex.h"
 #include "common/tsan.h"
 #include "shoal/wire/resumable_stream.h"
@@ -39,14 +37,12 @@ class ReadingStream final : public ResumableStream<Request, Response> {
  private:
   class Reader final : public StreamCall, public grpc::ClientReadReactor<Response> {
    public:
-    Reader(ReadingStream* stream, BootTime deadline) : stream_(stream) {
-      context_.set_deadline(GrpcDeadline(deadline));
-    }
+    Reader(ReadingStream* stream, BootTime deadline) : StreamCall(deadline), stream_(stream) {}
 
     void SetSelf(std::shared_ptr<Reader> self) { self_ = std::move(self); }
 
     void Begin() override {
-      stream_->method_(&context_, &stream_->request(), this);
+      stream_->method_(context(), &stream_->request(), this);
       this->AddHold();  // Resume() reads from outside a reaction
       Read();
       this->StartCall();
@@ -54,7 +50,7 @@ class ReadingStream final : public ResumableStream<Request, Response> {
 
     // A message that was already here may still be delivered; no pause may follow it.
     void Cancel() override {
-      context_.TryCancel();
+      TryCancel();
       {
         MutexLock lock(&mu_);
         is_cancelled_ = true;
@@ -101,6 +97,7 @@ class ReadingStream final : public ResumableStream<Request, Response> {
     void OnDone(const grpc::Status& status) override {
       TakeOver(this);
       const std::shared_ptr<Reader> self = std::move(self_);
+      LetGo();
       stream_->OnAttemptDone(status, /*is_silent=*/!IsHeard());
     }
 
@@ -117,7 +114,6 @@ class ReadingStream final : public ResumableStream<Request, Response> {
 
     ReadingStream* const stream_;
     std::shared_ptr<Reader> self_;  // until gRPC is done with it
-    grpc::ClientContext context_;
     Response response_;
     Mutex mu_;
     bool is_delivering_ ABSL_GUARDED_BY(mu_) = false;

@@ -12,6 +12,7 @@
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_RESUMABLE_STREAM_H_
 #define SHOAL_CLIENT_SHOAL_WIRE_RESUMABLE_STREAM_H_
 
+#include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
 
 #include <memory>
@@ -21,6 +22,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "common/boot_time.h"
+#include "common/grpc_deadline.h"
 #include "common/mutex.h"
 #include "common/notification.h"
 #include "shoal/call.h"
@@ -40,13 +42,35 @@ inline constexpr absl::Duration kStreamDeadline = absl::Hours(1);
 // there, though its socket may be.
 inline constexpr absl::Duration kHeartbeatDeadline = absl::Minutes(1);
 
-// One attempt. It tells its stream when it is done, last.
+// One attempt. It tells its stream when it is done, last, and has let go of gRPC's context before: with that the last
+// of a channel may go, for which the link has to be there. Whoever else holds the attempt holds no more than that.
 class StreamCall {
  public:
+  explicit StreamCall(BootTime deadline) { context_->set_deadline(GrpcDeadline(deadline)); }
   virtual ~StreamCall() = default;
   virtual void Begin() = 0;
   virtual void Cancel() = 0;
   virtual void Resume() = 0;
+
+ protected:
+  // For Begin().
+  grpc::ClientContext* context() {
+    MutexLock lock(&context_mu_);
+    return context_.get();
+  }
+  void TryCancel() {
+    MutexLock lock(&context_mu_);
+    if (context_ != nullptr) context_->TryCancel();
+  }
+  void LetGo() {
+    MutexLock lock(&context_mu_);
+    context_ = nullptr;
+  }
+
+ private:
+  Mutex context_mu_;
+  std::unique_ptr<grpc::ClientContext> context_ ABSL_GUARDED_BY(context_mu_) =
+      std::make_unique<grpc::ClientContext>();
 };
 
 template <typename Request, typename Response>

@@ -15,7 +15,6 @@
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_WRITING_STREAM_H_
 #define SHOAL_CLIENT_SHOAL_WIRE_WRITING_STREAM_H_
 
-#include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
 #include <functional>
@@ -24,7 +23,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "common/boot_time.h"
-#include "common/grpc_deadline.h"
 #include "common/mutex.h"
 #include "common/tsan.h"
 #include "shoal/wire/resumable_stream.h"
@@ -46,21 +44,19 @@ class WritingStream final : public ResumableStream<Request, Response> {
  private:
   class Writer final : public StreamCall, public grpc::ClientBidiReactor<Request, Response> {
    public:
-    Writer(WritingStream* stream, BootTime deadline) : stream_(stream) {
-      context_.set_deadline(GrpcDeadline(deadline));
-    }
+    Writer(WritingStream* stream, BootTime deadline) : StreamCall(deadline), stream_(stream) {}
 
     void SetSelf(std::shared_ptr<Writer> self) { self_ = std::move(self); }
 
     void Begin() override {
-      stream_->method_(&context_, this);
+      stream_->method_(context(), this);
       this->AddHold();  // Resume() writes from outside a reaction
       Read();
       this->StartCall();
       MaybeWrite();
     }
 
-    void Cancel() override { context_.TryCancel(); }
+    void Cancel() override { TryCancel(); }
 
     void Resume() override { MaybeWrite(); }
 
@@ -98,6 +94,7 @@ class WritingStream final : public ResumableStream<Request, Response> {
     void OnDone(const grpc::Status& status) override {
       TakeOver(this);
       const std::shared_ptr<Writer> self = std::move(self_);
+      LetGo();
       stream_->OnAttemptDone(status, /*is_silent=*/false);
     }
 
@@ -151,8 +148,7 @@ class WritingStream final : public ResumableStream<Request, Response> {
 
     WritingStream* const stream_;
     std::shared_ptr<Writer> self_;  // until gRPC is done with it
-    grpc::ClientContext context_;
-    Request request_;  // of the one that is busy; gRPC's until OnWriteDone
+    Request request_;               // of the one that is busy; gRPC's until OnWriteDone
     Response response_;
     Mutex mu_;
     bool has_more_ ABSL_GUARDED_BY(mu_) = false;   // since `next` was asked last
