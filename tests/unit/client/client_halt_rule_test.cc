@@ -27,13 +27,13 @@ TEST_P(HaltRuleReached, ExactlyWhenItSays) {
 INSTANTIATE_TEST_SUITE_P(
     Rules, HaltRuleReached,
     ::testing::Values(Case{"never", 0, 9, 9, false}, Case{"now,fail=1", 9, 0, 10, false},
-                    Case{"now,fail=1", 0, 1, 10, true}, Case{"now,fail=3", 5, 2, 10, false},
-                    Case{"now,fail=3", 5, 3, 10, true}, Case{"soon,success=2", 1, 7, 10, false},
-                    Case{"soon,success=2", 2, 0, 10, true}, Case{"now,done=4", 2, 2, 10, true},
-                    Case{"now,done=4", 2, 1, 10, false}, Case{"now,fail=10%", 0, 0, 5, false},
-                    Case{"now,fail=10%", 0, 1, 5, true}, Case{"now,fail=50%", 0, 2, 5, false},
-                    Case{"now,fail=50%", 0, 3, 5, true}, Case{"now,done=100%", 4, 1, 5, true},
-                    Case{"now,done=100%", 4, 0, 5, false}));
+                      Case{"now,fail=1", 0, 1, 10, true}, Case{"now,fail=3", 5, 2, 10, false},
+                      Case{"now,fail=3", 5, 3, 10, true}, Case{"soon,success=2", 1, 7, 10, false},
+                      Case{"soon,success=2", 2, 0, 10, true}, Case{"now,done=4", 2, 2, 10, true},
+                      Case{"now,done=4", 2, 1, 10, false}, Case{"now,fail=10%", 0, 0, 5, false},
+                      Case{"now,fail=10%", 0, 1, 5, true}, Case{"now,fail=50%", 0, 2, 5, false},
+                      Case{"now,fail=50%", 0, 3, 5, true}, Case{"now,done=100%", 4, 1, 5, true},
+                      Case{"now,done=100%", 4, 0, 5, false}));
 
 struct Refusal {
   const char* rule;
@@ -57,14 +57,14 @@ constexpr char kNoShare[] = "the share is 1% to 100%";
 INSTANTIATE_TEST_SUITE_P(
     Texts, HaltRuleRefuses,
     ::testing::Values(Refusal{"", kBeginning}, Refusal{"never,fail=1", kBeginning},
-                    Refusal{"later,fail=1", kBeginning}, Refusal{" now,fail=1", kBeginning},
-                    Refusal{"now", "what is to be counted is missing"},
-                    Refusal{"now,crash=1", "what is counted is fail, success or done"},
-                    Refusal{"now,fail", "the number is missing"}, Refusal{"now,fail=", kNoNumber},
-                    Refusal{"now,fail=0", kNoNumber}, Refusal{"now,fail=-1", kNoNumber},
-                    Refusal{"now,fail=+1", kNoNumber}, Refusal{"now,fail=1x", kNoNumber},
-                    Refusal{"now,fail=99999999999", kNoNumber}, Refusal{"now,fail=0%", kNoShare},
-                    Refusal{"now,fail=101%", kNoShare}, Refusal{"now,fail=%", kNoShare}));
+                      Refusal{"later,fail=1", kBeginning}, Refusal{" now,fail=1", kBeginning},
+                      Refusal{"now", "what is to be counted is missing"},
+                      Refusal{"now,crash=1", "what is counted is fail, success or done"},
+                      Refusal{"now,fail", "the number is missing"}, Refusal{"now,fail=", kNoNumber},
+                      Refusal{"now,fail=0", kNoNumber}, Refusal{"now,fail=-1", kNoNumber},
+                      Refusal{"now,fail=+1", kNoNumber}, Refusal{"now,fail=1x", kNoNumber},
+                      Refusal{"now,fail=99999999999", kNoNumber}, Refusal{"now,fail=0%", kNoShare},
+                      Refusal{"now,fail=101%", kNoShare}, Refusal{"now,fail=%", kNoShare}));
 
 }  // namespace
 }  // namespace shoal

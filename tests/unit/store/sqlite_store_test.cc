@@ -307,7 +307,8 @@ TEST_F(StoreTest, ARequestThatCannotBeReadIsOfUnknownKind) {
   EXPECT_EQ(content.requests[0].kind, RequestKind::kUnknown);
   EXPECT_EQ(content.requests[0].request_id, "r");
   EXPECT_EQ(content.requests[0].session_id, "S");
-  EXPECT_THAT(store_->damaged(), ElementsAre(::testing::HasSubstr("request r cannot be read from")));
+  EXPECT_THAT(store_->damaged(),
+              ElementsAre(::testing::HasSubstr("request r cannot be read from")));
 }
 
 TEST_F(StoreTest, WhatWasNotCommittedIsGone) {
