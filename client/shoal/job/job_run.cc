@@ -161,7 +161,7 @@ absl::StatusOr<JobResult> JobRun::Run() {
 
 // Returns early at an interrupt: with nothing started, there is nothing to wait for.
 absl::Status JobRun::OpenSessions() {
-  auto unanswered = std::make_shared<int>(static_cast<int>(active_.size()));
+  auto opening = std::make_shared<Opening>(active_.size());
   for (Member* member : active_) {
     SessionOptions options;
     options.name = spec_.session_name;
@@ -171,9 +171,11 @@ absl::Status JobRun::OpenSessions() {
     };
     Session::Open(member->host, std::move(options), CallOptions(),
                   [this, queue = queue_, member,
-                   unanswered](absl::StatusOr<std::unique_ptr<Session>> session) {
-                    queue->Push([this, member, unanswered, session = std::move(session)]() mutable {
-                      --*unanswered;
+                   opening](absl::StatusOr<std::unique_ptr<Session>> session) {
+                    MutexLock lock(&opening->mu);
+                    if (opening->is_over) return CloseLate(std::move(session));
+                    queue->Push([this, member, opening, session = std::move(session)]() mutable {
+                      --opening->unanswered;
                       member->status = session.status();
                       if (!session.ok()) return;
                       member->session = *std::move(session);
@@ -184,11 +186,24 @@ absl::Status JobRun::OpenSessions() {
                     });
                   });
   }
-  Pump([&] { return *unanswered == 0 || state_.is_interrupted(); });
+  Pump([&] { return opening->unanswered == 0 || state_.is_interrupted(); });
+  {
+    MutexLock lock(&opening->mu);
+    opening->is_over = true;
+  }
+  TakeIn(absl::ZeroDuration());
   for (Member* member : active_) {
     if (!member->status.ok()) return member->status;
   }
   return absl::OkStatus();
+}
+
+// It came when the job no longer waited for it, and nobody else would end it.
+void JobRun::CloseLate(absl::StatusOr<std::unique_ptr<Session>> late) {
+  if (!late.ok()) return;
+  Session* session = late->get();
+  session->Close(Session::CloseOptions(),
+                 [late = *std::move(late)](const absl::StatusOr<v1::CloseResponse>&) {});
 }
 
 // Nothing was started, or what was started no longer belongs to the sessions.
@@ -293,19 +308,22 @@ void JobRun::Spawn(Member& member) {
 }
 
 void JobRun::Pump(const std::function<bool()>& is_over) {
-  while (!is_over()) {
-    std::optional<std::vector<Queue::Entry>> events = queue_->TakeFor(kTick);
-    if (BootTime::Now() - last_tick_ >= kTick) {
-      sink_->OnTick();
-      last_tick_ = BootTime::Now();
-    }
-    if (!events.has_value()) continue;
-    for (Queue::Entry& event : *events) {
-      event.item();
-      if (queue_->Taken(event)) members_[*event.source].output->Resume();
-    }
-    CarryOut();
+  while (!is_over()) TakeIn(kTick);
+}
+
+// Acts on what waits in the queue; waits for the first of it for `timeout` at most.
+void JobRun::TakeIn(absl::Duration timeout) {
+  std::optional<std::vector<Queue::Entry>> events = queue_->TakeFor(timeout);
+  if (BootTime::Now() - last_tick_ >= kTick) {
+    sink_->OnTick();
+    last_tick_ = BootTime::Now();
   }
+  if (!events.has_value()) return;
+  for (Queue::Entry& event : *events) {
+    event.item();
+    if (queue_->Taken(event)) members_[*event.source].output->Resume();
+  }
+  CarryOut();
 }
 
 void JobRun::CarryOut() {

@@ -14,10 +14,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/boot_time.h"
+#include "common/mutex.h"
 #include "shoal/fleet.h"
 #include "shoal/host/event_queue.h"
 #include "shoal/job.h"
@@ -50,10 +53,18 @@ class JobRun {
     absl::Status status;
     bool is_fenced = false;  // another client has the session
   };
+  // Shared with the calls that open sessions.
+  struct Opening {
+    explicit Opening(size_t hosts) : unanswered(hosts) {}
+    Mutex mu;
+    bool is_over ABSL_GUARDED_BY(mu) = false;  // the job waits for no more answers
+    size_t unanswered;                         // the thread of Run()
+  };
 
   static std::vector<std::string> NamesOf(const Fleet& fleet);
   JobHosts::Observer MakeHostsObserver();
   absl::Status OpenSessions();
+  static void CloseLate(absl::StatusOr<std::unique_ptr<Session>> late);
   void CloseUnused();
   void Subscribe(Member& member);
   void SubscribeOutput(Member& member);
@@ -61,6 +72,7 @@ class JobRun {
   std::shared_ptr<JobInput> MakeInput();
   void Feed(const Member& member, const absl::StatusOr<v1::SpawnBatchResponse>& answer);
   void Pump(const std::function<bool()>& is_over);
+  void TakeIn(absl::Duration timeout);
   void CarryOut();
   void OnSessionOver(Member& member, const absl::Status& reason);
   void CloseSessions(JobResult* result);

@@ -105,6 +105,20 @@ TEST_F(JobInterruptTest, InterruptedBeforeItsStartItStartsNothing) {
   EXPECT_EQ(b_->spawn_batch.calls(), 0u);
 }
 
+TEST_F(JobInterruptTest, ASessionThatIsOpenedAfterTheJobHasEndedIsClosed) {
+  a_->open.Hold();
+  Job& job = Start();
+  a_->open.Await(1);
+  job.Interrupt();
+  EXPECT_TRUE(absl::IsCancelled(Finish().status()));
+  v1::OpenResponse response;
+  response.mutable_session()->set_id("s-late");
+  response.set_token("t-late");
+  a_->open.Answer(response);
+  EXPECT_EQ(a_->close.Await(1).session_id(), "s-late");
+  EXPECT_EQ(a_->close.Await(1).token(), "t-late");
+}
+
 TEST_F(JobInterruptTest, AHaltReachesWhatIsStartedAfterIt) {
   spec_.halt = HaltRule::NowOnFirstFailure();
   Start();
