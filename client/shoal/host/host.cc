@@ -82,7 +82,7 @@ Host::~Host() {
   // gRPC aborts when one of its own threads destroys the channel, and a callback cannot wait for
   // itself.
   if (CallbackScope::IsInside()) {
-    std::thread([rep = rep_] { rep->link->CancelAllAndWait(); }).detach();
+    std::thread([rep = std::move(rep_)] { rep->link->CancelAllAndWait(); }).detach();
     return;
   }
   rep_->link->CancelAllAndWait();

@@ -43,7 +43,8 @@ inline constexpr absl::Duration kStreamDeadline = absl::Hours(1);
 inline constexpr absl::Duration kHeartbeatDeadline = absl::Minutes(1);
 
 // One attempt. It tells its stream when it is done, last, and has let go of gRPC's context before: with that the last
-// of a channel may go, for which the link has to be there. Whoever else holds the attempt holds no more than that.
+// of a channel may go, for which the link has to be there. A thread that
+// is cancelling or resuming the attempt keeps the attempt alone alive, not the context.
 class StreamCall {
  public:
   explicit StreamCall(BootTime deadline) { context_->set_deadline(GrpcDeadline(deadline)); }
@@ -225,6 +226,7 @@ class ResumableStream : public Attempts,
     {
       CallbackScope scope;
       if (hooks_.on_end) hooks_.on_end(link_->Tell(status));
+      hooks_ = Hooks();  // inside: what they hold may be the last of a Host
     }
     link_->active().Remove(this);
     ended_.Notify();
