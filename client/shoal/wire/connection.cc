@@ -126,12 +126,14 @@ std::string Connection::TlsTrouble(const grpc::Status& status) const {
 
 void Connection::Start() {
   look_up_(address_.host, [asker = asker_, identity = identity_](absl::StatusOr<Addresses> found) {
-    const bool is_renewed = identity->Renew();
     Move move;
     {
+      // Files are read with the mutex held, too: nothing waits for this thread at the end of the
+      // program, which takes OpenSSL down under it.
       MutexLock lock(&asker->mu);
       if (asker->connection == nullptr) return;
-      move = asker->connection->Finish(std::move(found), is_renewed);
+      move = asker->connection->Finish(std::move(found), identity->Renew());
+      move.unused.clear();
     }
     // May wait for a callback of the user that ends the Host.
     for (const std::shared_ptr<Mover>& mover : move.movers) mover->MoveTo(move.channel);

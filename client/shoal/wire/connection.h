@@ -16,7 +16,8 @@
 // Ownership:     its GrpcLink, of which it is the last member: nothing is told once it is
 //                destroyed, and its channels are never destroyed on a thread of gRPC.
 // Thread-safety: thread-safe.
-// Blocking:      never blocks, but for AwaitStubs() and the destructor, which waits for Finish().
+// Blocking:      never blocks, but for AwaitStubs() and the destructor, which waits for Finish() and the
+//                files that are being read.
 //                Files are looked at on the thread of a look-up.
 // Errors:        UNAVAILABLE, which say that the name is the trouble.
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_CONNECTION_H_
