@@ -11,6 +11,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/columns.h"
 
 namespace shoal {
 namespace {
@@ -22,13 +23,6 @@ constexpr size_t kTextColumn = 24;
 constexpr size_t kNarrow = 60;
 constexpr size_t kNarrowTextColumn = 6;
 constexpr char kEllipsis[] = "…";
-
-// Of UTF-8 text without wide characters.
-size_t Columns(absl::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char byte) {
-    return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
-  }));
-}
 
 bool TakesMany(const CLI::Option& option) {
   return option.get_expected_max() >= CLI::detail::expected_max_vector_size;
@@ -48,24 +42,6 @@ size_t HelpWidth() {
     }
   }
   return kUsualWidth;
-}
-
-std::string Wrap(absl::string_view text, size_t width, size_t indent) {
-  std::string wrapped;
-  size_t column = 0;
-  for (absl::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
-    const size_t columns = Columns(word);
-    if (column > 0 && column + 1 + columns > width) {
-      absl::StrAppend(&wrapped, "\n", std::string(indent, ' '));
-      column = indent;
-    } else if (column > 0) {
-      wrapped += ' ';
-      ++column;
-    }
-    absl::StrAppend(&wrapped, word);
-    column += columns;
-  }
-  return wrapped;
 }
 
 std::string Placeholder(const CLI::Option& option) {
@@ -187,8 +163,8 @@ std::string HelpFormatter::Row(const std::string& left, const std::string& right
   const size_t column = is_narrow ? kNarrowTextColumn : kTextColumn;
   const std::string indent(column, ' ');
   std::string row = absl::StrCat("  ", left);
-  if (!is_narrow && Columns(row) < column) {
-    row.append(column - Columns(row), ' ');
+  if (!is_narrow && DisplayWidth(row) < column) {
+    row.append(column - DisplayWidth(row), ' ');
   } else {
     absl::StrAppend(&row, "\n", indent);
   }

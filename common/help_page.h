@@ -22,9 +22,6 @@ namespace shoal {
 // without one.
 size_t HelpWidth();
 
-// `text` in lines of at most `width` columns, the second and later ones behind `indent` spaces. A word is not cut.
-std::string Wrap(absl::string_view text, size_t width, size_t indent);
-
 // What stands for the value: "SPAN", "table|json"; empty for a flag.
 std::string Placeholder(const CLI::Option& option);
 // Its text, with the default behind it.

@@ -20,6 +20,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/certificate.h"
+#include "common/read_whole.h"
 #include "common/status.h"
 #include "common/unique_fd.h"
 
@@ -69,16 +70,9 @@ absl::StatusOr<std::string> Read(absl::string_view name, const std::string& path
   if (fstat(fd.get(), &file) != 0) return ErrnoStatus(errno, operation);
   if (!S_ISREG(file.st_mode)) return Unusable(name, path, "is no regular file");
   if (kind == Kind::kPrivate) SHOAL_RETURN_IF_ERROR(CheckPrivate(name, path, file));
-  std::string text;
-  char buffer[16384];
-  while (true) {
-    const ssize_t got = read(fd.get(), buffer, sizeof(buffer));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return ErrnoStatus(errno, operation);
-    if (got == 0) return text;
-    text.append(buffer, static_cast<size_t>(got));
-    if (text.size() > kMaxBytes) return Unusable(name, path, "is larger than 1 MiB");
-  }
+  absl::StatusOr<std::string> text = ReadWhole(fd.get(), kMaxBytes, operation);
+  if (absl::IsOutOfRange(text.status())) return Unusable(name, path, "is larger than 1 MiB");
+  return text;
 }
 
 std::string Shown(absl::Time time) {

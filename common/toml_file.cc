@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/escape.h"
+#include "common/read_whole.h"
 #include "common/spelling.h"
 #include "common/status.h"
 #include "common/unique_fd.h"
@@ -119,18 +120,12 @@ absl::StatusOr<TomlFile> ReadToml(const std::string& path, absl::string_view sho
       absl::StrCat("cannot read the configuration ", EscapeForMessage(shown, shown.size()));
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return ErrnoStatus(errno, operation);
-  std::string text;
-  char buffer[16384];
-  while (true) {
-    const ssize_t got = read(fd.get(), buffer, sizeof(buffer));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return ErrnoStatus(errno, operation);
-    if (got == 0) return ParseToml(text, shown);
-    text.append(buffer, static_cast<size_t>(got));
-    if (text.size() > kMaxFileBytes) {
-      return absl::InvalidArgumentError(absl::StrCat(operation, ": it is larger than 1 MiB"));
-    }
+  const absl::StatusOr<std::string> text = ReadWhole(fd.get(), kMaxFileBytes, operation);
+  if (absl::IsOutOfRange(text.status())) {
+    return absl::InvalidArgumentError(absl::StrCat(operation, ": it is larger than 1 MiB"));
   }
+  if (!text.ok()) return text.status();
+  return ParseToml(*text, shown);
 }
 
 }  // namespace shoal

@@ -13,7 +13,7 @@
 //                as the agent: thousands woken at once leave it none for anybody's call. So
 //                SupervisorOptions::ends_at_once are told at a time, the ends of each call in its
 //                turn. A place is free when its process is over, or after kPatience: one that goes
-//                on in its grace, or whose shim does not react, holds nobody up.
+//                on in its grace, or whose shim does not react, keeps no other process waiting.
 #ifndef SHOAL_AGENT_CORE_TERMINATOR_H_
 #define SHOAL_AGENT_CORE_TERMINATOR_H_
 

@@ -24,8 +24,8 @@ namespace shoal::agent {
 
 class BlobHolders {
  public:
-  // Whether what this identity has is the caller's. Of "", which nobody is called: whether the caller
-  // may act for every identity.
+  // Whether the caller may use what this identity has sent; for "", the name of no identity: whether the
+  // caller may act for every one.
   using IsCallers = absl::FunctionRef<bool(absl::string_view identity)>;
 
   // Makes the directory (0700) where it is missing. What it knows of digests that `is_there` denies goes.

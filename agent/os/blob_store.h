@@ -126,7 +126,7 @@ class BlobStore {
   // What was complete is a partial blob again.
   void Demote(const std::string& sha256, const struct stat& facts);
   void NoteUse(const std::string& sha256, int fd, const struct stat& facts);
-  // FindMissing, whoever asks.
+  // FindMissing for a caller that holds every blob.
   std::optional<int64_t> LookFor(const std::string& sha256);
   bool IsComplete(const std::string& sha256) const;
 

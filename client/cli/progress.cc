@@ -44,7 +44,7 @@ Screen& TheScreen() {
 std::atomic<bool> has_progress = false;
 
 bool IsOurs() {
-  const pid_t front = tcgetpgrp(STDERR_FILENO);  // -1: it is nobody's
+  const pid_t front = tcgetpgrp(STDERR_FILENO);  // -1: not our controlling terminal
   return isatty(STDERR_FILENO) != 0 && (front < 0 || front == getpgrp()) && !RawTerminal::IsTaken();
 }
 

@@ -24,20 +24,6 @@ namespace {
 using shoal::v1::ExitStatus;
 using shoal::v1::Process;
 
-// The words in lines of at most `width` columns; a word that is longer has one of its own.
-std::string Fill(absl::string_view text, size_t width) {
-  std::string filled;
-  size_t column = 0;
-  for (absl::string_view word : absl::StrSplit(text, ' ')) {
-    const size_t columns = DisplayWidth(word);
-    const bool fits = column + 1 + columns <= width;
-    if (!filled.empty()) filled.push_back(fits ? ' ' : '\n');
-    column = fits && !filled.empty() ? column + 1 + columns : columns;
-    absl::StrAppend(&filled, word);
-  }
-  return filled;
-}
-
 // Tells one process; each method appends its sentences.
 class Teller {
  public:
@@ -53,7 +39,7 @@ class Teller {
     Flags();
     const std::string story = absl::StrJoin(sentences_, " ");
     const std::string shown = EscapeForMessage(story, story.size());
-    return absl::StrCat(width_ == 0 ? shown : Fill(shown, width_), EndOfStderr());
+    return absl::StrCat(width_ == 0 ? shown : Wrap(shown, width_, 0), EndOfStderr());
   }
 
  private:

@@ -8,20 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/string_view.h"
+#include "common/columns.h"  // cells are padded and cut by it
 
 namespace shoal::cli {
-
-// Columns that a terminal gives to `text`: code points, those of zero width not counted. Wide East
-// Asian ones count as two.
-size_t DisplayWidth(absl::string_view text);
-
-// `text`, or its front with "…" behind it, in at most `width` columns. REQUIRES: width > 0
-std::string CutToWidth(absl::string_view text, size_t width);
-
-// `text` followed by spaces up to `width` columns; PadLeft puts them in front.
-std::string Pad(absl::string_view text, size_t width);
-std::string PadLeft(absl::string_view text, size_t width);
 
 struct TableLook {
   bool colours = false;  // the heading in bold

@@ -23,7 +23,7 @@ namespace shoal::agent {
 class ProcessFiles {
  public:
   virtual ~ProcessFiles() = default;
-  // Whether what this identity has sent is the caller's; of "" whether everything is.
+  // Whether the caller may use what this identity has sent; for "": what every identity has sent.
   using IsCallers = absl::FunctionRef<bool(absl::string_view identity)>;
   // FAILED_PRECONDITION names the first of the spec's blobs that this host lacks, or has from others
   // alone. What it has counts as used now, so that it is still there when the process starts. Never blocks.

@@ -21,27 +21,19 @@ constexpr absl::Duration kCallTime = absl::Seconds(35);
 InputFeed::InputFeed(OnLeft on_left, std::string writer, absl::Duration patience)
     : on_left_(std::move(on_left)), writer_(std::move(writer)), patience_(patience) {}
 
-void InputFeed::Add(int rank, std::shared_ptr<Host> host, std::string process_id, int64_t offset) {
-  auto reader = std::make_shared<Reader>();
-  reader->rank = rank;
-  reader->host = std::move(host);
-  reader->process_id = std::move(process_id);
-  reader->begin = offset;
+InputFeed::ReaderPtr InputFeed::AddReader(Reader reader) {
+  auto added = std::make_shared<Reader>(std::move(reader));
   MutexLock lock(&mu_);
-  readers_.push_back(std::move(reader));
+  readers_.push_back(added);
+  return added;
+}
+
+void InputFeed::Add(int rank, std::shared_ptr<Host> host, std::string process_id, int64_t offset) {
+  AddReader({rank, std::move(host), std::move(process_id), offset, /*is_empty=*/false});
 }
 
 void InputFeed::AddEmpty(int rank, std::shared_ptr<Host> host, std::string process_id) {
-  auto reader = std::make_shared<Reader>();
-  reader->rank = rank;
-  reader->host = std::move(host);
-  reader->process_id = std::move(process_id);
-  reader->is_empty = true;
-  {
-    MutexLock lock(&mu_);
-    readers_.push_back(reader);
-  }
-  EndAtOnce(reader);
+  EndAtOnce(AddReader({rank, std::move(host), std::move(process_id), 0, /*is_empty=*/true}));
 }
 
 bool InputFeed::Complete() {

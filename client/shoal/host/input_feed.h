@@ -75,10 +75,11 @@ class InputFeed : public std::enable_shared_from_this<InputFeed> {
     bool is_end_sent = false;
     bool is_begun = false;  // there is a stream, or soon
     bool is_over = false;
-    std::shared_ptr<Subscription> stream;
+    std::shared_ptr<Subscription> stream = nullptr;
   };
   using ReaderPtr = std::shared_ptr<Reader>;
 
+  ReaderPtr AddReader(Reader reader);
   bool IsUnreadLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WakeAll();
   void Wake(const ReaderPtr& reader);

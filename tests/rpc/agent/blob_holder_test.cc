@@ -19,7 +19,7 @@ ServerOptions WithPlaintextLoopback() {
   return options;
 }
 
-// The owner of the agent, who may act for every identity, and one that may not.
+// Two callers: the agent's own user, which may act for every identity, and one that may not.
 class BlobHolderTest : public ::testing::Test {
  protected:
   BlobHolderTest()

@@ -1,3 +1,4 @@
+#include "common/columns.h"
 #include "common/help_page.h"
 
 #include <gtest/gtest.h>
