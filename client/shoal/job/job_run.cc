@@ -169,22 +169,21 @@ absl::Status JobRun::OpenSessions() {
     options.on_lost = [this, queue = queue_, member](const absl::Status& reason) {
       queue->Push([this, member, reason] { OnSessionOver(*member, reason); });
     };
-    Session::Open(member->host, std::move(options), CallOptions(),
-                  [this, queue = queue_, member,
-                   opening](absl::StatusOr<std::unique_ptr<Session>> session) {
-                    MutexLock lock(&opening->mu);
-                    if (opening->is_over) return CloseLate(std::move(session));
-                    queue->Push([this, member, opening, session = std::move(session)]() mutable {
-                      --opening->unanswered;
-                      member->status = session.status();
-                      if (!session.ok()) return;
-                      member->session = *std::move(session);
-                      hosts_->Add(member->index,
-                                  {member->host, member->session->id(), member->session->token(),
-                                   member->session->ttl()});
-                      state_.SetClock(member->index, member->host->ReadClock());
-                    });
-                  });
+    Session::Open(
+        member->host, std::move(options), CallOptions(),
+        [this, queue = queue_, member, opening](absl::StatusOr<std::unique_ptr<Session>> session) {
+          MutexLock lock(&opening->mu);
+          if (opening->is_over) return CloseLate(std::move(session));
+          queue->Push([this, member, opening, session = std::move(session)]() mutable {
+            --opening->unanswered;
+            member->status = session.status();
+            if (!session.ok()) return;
+            member->session = *std::move(session);
+            hosts_->Add(member->index, {member->host, member->session->id(),
+                                        member->session->token(), member->session->ttl()});
+            state_.SetClock(member->index, member->host->ReadClock());
+          });
+        });
   }
   Pump([&] { return opening->unanswered == 0 || state_.is_interrupted(); });
   {

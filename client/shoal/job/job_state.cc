@@ -67,8 +67,9 @@ void JobState::Place(int number, const v1::Process& process) {
   Rank& rank = RankAt(number);
   rank_of_id_[process.id()] = number;
   if (rank.is_complete) {
-    // The stderr tail and the emptiness of the tree may still be news for the summary.
-    if (process.revision() > rank.process.revision()) rank.process = process;
+    // The stderr tail and the emptiness of the tree may still be news for the summary. The watch may
+    // tell what was before a failure that the answer to the start has told, which has no revision.
+    if (process.revision() > rank.process.revision() && HasEnded(process)) rank.process = process;
     return;
   }
   // What is told in brief adds nothing to what is known of the same time.

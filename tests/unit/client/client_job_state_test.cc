@@ -240,6 +240,16 @@ TEST_F(JobStateTest, AFailedStartIsAFailureOfItsRankOnly) {
   EXPECT_EQ(result.first_failure->process.start_failure().message(), "exec: No such file");
 }
 
+TEST_F(JobStateTest, WhatTheWatchTellsOfAnEarlierTimeDoesNotUndoAFailedStart) {
+  v1::SpawnBatchResponse answer = Spawned(0, 1);
+  answer.mutable_results(0)->mutable_error()->set_message("no input");
+  state().OnSpawned(0, answer);
+  v1::Process process = Running(0);
+  process.set_state(v1::STATE_STARTING);
+  state().OnProcess(0, process);
+  EXPECT_EQ(state().Summarize().processes[0].state(), v1::STATE_FAILED_TO_START);
+}
+
 TEST_F(JobStateTest, AFailedStartThatTheWatchSawToIsCountedOnce) {
   v1::Process process = Running(0);
   process.set_state(v1::STATE_FAILED_TO_START);

@@ -1,4 +1,3 @@
-#include "common/columns.h"
 #include "common/help_page.h"
 
 #include <gtest/gtest.h>
@@ -7,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_split.h"
+#include "common/columns.h"
 #include "common/man_page.h"
 
 namespace shoal {
