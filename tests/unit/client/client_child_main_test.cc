@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -22,7 +23,8 @@ absl::Status ThrowANumber() { throw 4; }
 absl::Status Terminate() { std::terminate(); }
 // noinline: to be seen in its stack.
 [[gnu::noinline]] absl::Status Crash() {
-  *reinterpret_cast<volatile int*>(16) = 1;
+  volatile uintptr_t address = 16;  // GCC knows no object there
+  *reinterpret_cast<volatile int*>(address) = 1;
   return absl::OkStatus();
 }
 [[gnu::noinline]] absl::Status Abort() { std::abort(); }
