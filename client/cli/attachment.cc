@@ -81,8 +81,8 @@ absl::Status Attachment::Begin() {
   }
   SHOAL_RETURN_IF_ERROR(input_.Hold(options_.steal));
   if (!has_terminal()) return absl::OkStatus();
-  SHOAL_RETURN_IF_ERROR(ShowBefore());
   SHOAL_RETURN_IF_ERROR(terminal_.Take());
+  SHOAL_RETURN_IF_ERROR(ShowBefore());
   input_.SetOnForeground([this] { terminal_.TakeAgain(); });
   terminal_.SetProcess(found_.host, found_.process);
   return absl::OkStatus();

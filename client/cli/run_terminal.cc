@@ -66,7 +66,7 @@ absl::Status RunTerminal::Take() {
 }
 
 void RunTerminal::OnStarted(std::shared_ptr<Host> host, const v1::Process& process) {
-  link_.SetProcess(host, process);
+  link_.SetStarted(host, process);
   if (typed_ == nullptr || host_ != nullptr) return;
   host_ = std::move(host);
   process_id_ = process.id();

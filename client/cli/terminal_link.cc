@@ -65,15 +65,26 @@ void TerminalLink::Leave() {
   raw_.reset();
 }
 
+void TerminalLink::Set(std::shared_ptr<Host> host, const v1::Process& process) {
+  MutexLock lock(&mu_);
+  host_ = std::move(host);
+  process_id_ = process.id();
+  began_ = ToTime(process.has_create_time(), process.create_time());
+  *newest_ = process.terminal().serial();
+}
+
 void TerminalLink::SetProcess(std::shared_ptr<Host> host, const v1::Process& process) {
-  {
-    MutexLock lock(&mu_);
-    host_ = std::move(host);
-    process_id_ = process.id();
-    began_ = ToTime(process.has_create_time(), process.create_time());
-    *newest_ = process.terminal().serial();
-  }
+  Set(std::move(host), process);
   TellSize();
+}
+
+void TerminalLink::SetStarted(std::shared_ptr<Host> host, const v1::Process& process) {
+  Set(std::move(host), process);
+  const std::optional<v1::TerminalSize> size = SizeOfTerminal(STDOUT_FILENO);
+  const v1::TerminalSize& begun = process.terminal();
+  const bool is_same =
+      size.has_value() && size->rows() == begun.rows() && size->columns() == begun.columns();
+  if (!is_same) TellSize();
 }
 
 void TerminalLink::TellSize() {

@@ -35,10 +35,15 @@ class TerminalLink {
   // Has the terminal of this process the size of ours from now on. Of several programs at one terminal the one that
   // came, or was resized, last decides; what one of them sends again later does not.
   void SetProcess(std::shared_ptr<Host> host, const v1::Process& process);
+  // The same for one that we have started, with the size of ours: nothing is told unless that has changed meanwhile,
+  // for what is told has a program paint its screen.
+  void SetStarted(std::shared_ptr<Host> host, const v1::Process& process);
   // Ours may have another.
   void TellSize();
 
  private:
+  void Set(std::shared_ptr<Host> host, const v1::Process& process);
+
   Mutex mu_;
   std::unique_ptr<RawTerminal> raw_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<Host> host_ ABSL_GUARDED_BY(mu_);  // null: no process yet

@@ -14,6 +14,7 @@ namespace shoal::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class Terminal : public SystemTest {
  protected:
@@ -70,6 +71,38 @@ TEST_F(Terminal, TheSizeFollowsOurs) {
   run->AwaitText("10 20");
   run->Type("\x1c");  // ctrl-\ ends it
   EXPECT_EQ(run->Wait(), 128 + SIGQUIT);
+}
+
+// Who comes to look has the program paint; who has just started it has no reason to.
+TEST_F(Terminal, AProgramThatIsStartedWithOurSizeIsNotToldOfIt) {
+  StartAgent("ant");
+  auto run = At({"run", "-t", "--", "sh", "-c",
+                 "trap 'echo painted' WINCH; echo up; read x; echo end of $x; read x"},
+                30, 90);
+  run->AwaitText("up\r\n");
+  run->Type("wait\r");
+  run->AwaitText("end of wait\r\n");
+  EXPECT_THAT(run->shown(), Not(HasSubstr("painted")));
+  run->Resize(31, 90);
+  run->AwaitText("painted\r\n");
+  run->Type("\r");
+  run->Type("\r");
+  run->Wait();
+}
+
+TEST_F(Terminal, WhatWasShownBeforeComesByteForByte) {
+  StartAgent("ant");
+  const CommandResult started = Shoal(
+      {"start", "-t", "--name", "raw", "--", "sh", "-c", "stty raw -echo; printf 'a\\nb'; read x"});
+  ASSERT_EQ(started.exit_code, 0) << started.err;
+  WaitUntil("it has shown something", [&] {
+    return Shoal({"logs", "raw"}).out.find('b') != std::string::npos;
+  });
+  auto attach = At({"attach", "raw"});
+  attach->AwaitText("b");
+  EXPECT_THAT(attach->shown(), HasSubstr("a\nb"));
+  attach->Type("\x10\x11");
+  EXPECT_EQ(attach->Wait(), 0);
 }
 
 TEST_F(Terminal, AttachTalksToAProcessAndLeavesItRunning) {
