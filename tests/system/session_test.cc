@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "common/ids.h"
 #include "tests/support/system/system_test.h"
 
 namespace shoal::testing {
@@ -192,6 +193,35 @@ TEST_F(Session, ARunToAnAgentThatIsAwaySaysSoAtOnceAndStartsNothing) {
   EXPECT_THAT(refused.err, IsOneReadableLine());
   EXPECT_THAT(refused.err, HasSubstr("cannot be reached"));
   ASSERT_TRUE(agent.Start());
+  EXPECT_THAT(agent.stub().List(), IsEmpty());
+}
+
+TEST_F(Session, ARunWhoseSessionAnotherTakesWatchesItsRanksToTheEnd) {
+  AgentProcess& agent = StartAgent("ant");
+  RunTool({"mkfifo", Scratch("fifo")});
+  auto run =
+      StartShoal({"run", "-n", "1", "--", ChildPath(), "gated", Scratch("fifo"), "3", "after\n"});
+  run->WaitForOutput("ready");
+  v1::TakeoverRequest request;
+  request.set_session_id(agent.stub().List()[0].session_id());
+  request.set_request_id(NewRequestId());
+  v1::TakeoverResponse taken;
+  CallContext take_over;
+  const grpc::Status status = agent.stub().sessions().Takeover(&take_over, request, &taken);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_TRUE(run->WaitForError("from now on this only watches"));
+  RunTool({"sh", "-c", ": > " + Scratch("fifo")});
+  const CommandResult result = run->Wait();
+  EXPECT_EQ(result.exit_code, 3) << result;
+  EXPECT_EQ(result.out, "ready\nafter\n");
+  // Its new client closes it, and no one else.
+  v1::CloseRequest close;
+  close.set_session_id(request.session_id());
+  close.set_token(taken.token());
+  close.set_forget(true);
+  v1::CloseResponse closed;
+  CallContext end;
+  EXPECT_TRUE(agent.stub().sessions().Close(&end, close, &closed).ok());
   EXPECT_THAT(agent.stub().List(), IsEmpty());
 }
 
