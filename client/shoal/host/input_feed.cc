@@ -1,6 +1,9 @@
 #include "shoal/host/input_feed.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
 #include <utility>
 
 namespace shoal {
@@ -11,6 +14,8 @@ constexpr int64_t kMostHeld = int64_t{4} << 20;
 // have the least.
 constexpr int64_t kMostAhead = int64_t{8} << 20;
 constexpr int64_t kLeastAhead = int64_t{64} << 10;
+// Calls to one host at once: the agent takes 512 of one identity, which may have other programs.
+constexpr size_t kMostCalls = 256;
 // Joined to what was put before.
 constexpr size_t kSmall = size_t{4} << 10;
 // One call that ends an input waits no longer, so that a connection that died unseen costs no more.
@@ -19,7 +24,10 @@ constexpr absl::Duration kCallTime = absl::Seconds(35);
 }  // namespace
 
 InputFeed::InputFeed(OnLeft on_left, std::string writer, absl::Duration patience)
-    : on_left_(std::move(on_left)), writer_(std::move(writer)), patience_(patience) {}
+    : on_left_(std::move(on_left)),
+      writer_(std::move(writer)),
+      patience_(patience),
+      turns_(kMostCalls) {}
 
 InputFeed::ReaderPtr InputFeed::AddReader(Reader reader) {
   auto added = std::make_shared<Reader>(std::move(reader));
@@ -33,7 +41,7 @@ void InputFeed::Add(int rank, std::shared_ptr<Host> host, std::string process_id
 }
 
 void InputFeed::AddEmpty(int rank, std::shared_ptr<Host> host, std::string process_id) {
-  EndAtOnce(AddReader({rank, std::move(host), std::move(process_id), 0, /*is_empty=*/true}));
+  Wake(AddReader({rank, std::move(host), std::move(process_id), 0, /*is_empty=*/true}));
 }
 
 bool InputFeed::Complete() {
@@ -91,6 +99,7 @@ bool InputFeed::IsUnreadLocked() const {
 bool InputFeed::AwaitPassed(absl::Duration timeout) {
   MutexLock lock(&mu_);
   const auto is_passed = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (is_stopped_) return true;
     for (const ReaderPtr& reader : readers_) {
       const bool has_all = !reader->is_empty && reader->kept == end_ && !(has_all_ && ends_);
       if (!reader->is_over && !has_all) return false;
@@ -114,11 +123,36 @@ void InputFeed::Stop() {
   {
     MutexLock lock(&mu_);
     is_stopped_ = true;
+    streams = std::move(ended_);
     for (const ReaderPtr& reader : readers_) streams.push_back(std::move(reader->stream));
   }
   for (const auto& stream : streams) {
     if (stream != nullptr) stream->Cancel();
   }
+}
+
+void InputFeed::PassTurns() {
+  std::vector<std::shared_ptr<Subscription>> ended, blocked;
+  std::set<const Host*> hosts;
+  {
+    MutexLock lock(&mu_);
+    are_turns_passed_ = true;
+    if (is_stopped_) return;
+    ended = std::exchange(ended_, {});
+    std::map<const Host*, size_t> wanted;
+    for (const ReaderPtr& reader : readers_) {
+      const Host* const host = reader->host.get();
+      if (hosts.insert(host).second) wanted[host] = turns_.waiting(host);
+      const bool is_blocked = reader->stream != nullptr && !reader->is_yielding &&
+                              std::exchange(reader->kept_before, reader->kept) == reader->kept;
+      if (!is_blocked || wanted[host] == 0) continue;
+      --wanted[host];
+      reader->is_yielding = true;
+      blocked.push_back(reader->stream);
+    }
+  }
+  for (const auto& stream : blocked) stream->Cancel();
+  for (const Host* host : hosts) BeginNext(host);
 }
 
 void InputFeed::WakeAll() {
@@ -134,15 +168,35 @@ void InputFeed::Wake(const ReaderPtr& reader) {
   std::shared_ptr<Subscription> stream;
   {
     MutexLock lock(&mu_);
-    if (reader->is_empty || reader->is_over || is_stopped_) return;
+    if (reader->is_over || is_stopped_) return;
     stream = reader->stream;
-    if (stream == nullptr && std::exchange(reader->is_begun, true)) return;
+    if (stream == nullptr) {
+      if (std::exchange(reader->is_begun, true)) return;
+      if (!turns_.Take(reader->host.get(), reader)) return;
+    }
   }
   if (stream != nullptr) return stream->Resume();
   Begin(reader);
 }
 
+// Those whose turn it is now.
+void InputFeed::BeginNext(const Host* host) {
+  while (true) {
+    ReaderPtr reader;
+    {
+      MutexLock lock(&mu_);
+      if (is_stopped_) return;
+      std::optional<ReaderPtr> next = turns_.Next(host);
+      if (!next.has_value()) return;
+      reader = *std::move(next);
+    }
+    Begin(reader);
+  }
+}
+
+// REQUIRES: it has its turn.
 void InputFeed::Begin(const ReaderPtr& reader) {
+  if (reader->is_empty) return SendEnd(reader);
   const std::shared_ptr<InputFeed> self = shared_from_this();
   InputObserver observer;
   observer.on_begin = [self, reader] {
@@ -159,10 +213,17 @@ void InputFeed::Begin(const ReaderPtr& reader) {
   observer.on_end = [self, reader](const absl::Status& status) {
     self->OnStreamEnd(reader, status);
   };
+  int round = 0;
+  {
+    MutexLock lock(&mu_);
+    round = reader->round;
+    reader->kept_before = -1;
+  }
   std::shared_ptr<Subscription> stream = reader->host->StreamInput(std::move(observer), patience_);
   {
     MutexLock lock(&mu_);
-    if (!is_stopped_) reader->stream = stream;
+    // It may be over already, and another one under way.
+    if (!is_stopped_ && reader->round == round) reader->stream = stream;
   }
   stream->Resume();  // for what was put meanwhile
 }
@@ -208,22 +269,54 @@ void InputFeed::Append(int64_t from, int64_t size, std::string* to) const {
 }
 
 void InputFeed::OnPosition(const ReaderPtr& reader, const v1::InputPosition& position) {
-  MutexLock lock(&mu_);
-  if (is_stopped_) return;
-  reader->kept = std::clamp(position.kept_offset() - reader->begin, reader->kept, reader->sent);
-  DropPassed();
-}
-
-void InputFeed::OnStreamEnd(const ReaderPtr& reader, const absl::Status& status) {
+  std::shared_ptr<Subscription> yielding;
   {
     MutexLock lock(&mu_);
     if (is_stopped_) return;
+    reader->kept = std::clamp(position.kept_offset() - reader->begin, reader->kept, reader->sent);
+    DropPassed();
+    const bool is_idle = !has_all_ && reader->kept == end_ && reader->stream != nullptr;
+    if (is_idle && !reader->is_yielding && turns_.waiting(reader->host.get()) > 0) {
+      reader->is_yielding = true;
+      yielding = reader->stream;
+    }
   }
-  Leave(reader, status);
+  if (yielding != nullptr) yielding->Cancel();
+}
+
+bool InputFeed::HasMore(const Reader& reader) const {
+  return reader.kept < end_ || (has_all_ && ends_);
+}
+
+// Whether a reader whose call has ended so has other calls before it.
+bool InputFeed::MayGoOn(const ReaderPtr& reader, const absl::Status& status) {
+  const bool is_refused = absl::IsResourceExhausted(status) && are_turns_passed_;
+  const bool has_yielded = std::exchange(reader->is_yielding, false) && absl::IsCancelled(status);
+  if (!is_refused && !has_yielded) return false;
+  const Host* const host = reader->host.get();
+  reader->is_begun = reader->is_empty || HasMore(*reader);
+  if (reader->is_begun) turns_.Wait(host, reader);
+  return true;
+}
+
+void InputFeed::OnStreamEnd(const ReaderPtr& reader, const absl::Status& status) {
+  bool may_go_on = false;
+  {
+    MutexLock lock(&mu_);
+    if (is_stopped_) return;
+    ++reader->round;
+    if (reader->stream != nullptr) ended_.push_back(std::move(reader->stream));
+    reader->stream = nullptr;
+    turns_.Pass(reader->host.get());
+    may_go_on = MayGoOn(reader, status);
+  }
+  if (!may_go_on) Leave(reader, status);
+  // One that was refused begins at PassTurns(), when there may be room.
+  if (!absl::IsResourceExhausted(status)) BeginNext(reader->host.get());
 }
 
 // One small call, and no stream, for the end of an input without bytes.
-void InputFeed::EndAtOnce(const ReaderPtr& reader) {
+void InputFeed::SendEnd(const ReaderPtr& reader) {
   {
     MutexLock lock(&mu_);
     if (reader->is_over || is_stopped_) return;
@@ -239,7 +332,7 @@ void InputFeed::EndAtOnce(const ReaderPtr& reader) {
       [self = shared_from_this(), reader](const absl::StatusOr<v1::WriteInputResponse>& answer) {
         const absl::Status& status = answer.status();
         if (absl::IsDeadlineExceeded(status) || absl::IsUnavailable(status)) {
-          return self->EndAtOnce(reader);
+          return self->SendEnd(reader);
         }
         self->OnStreamEnd(reader, status);
       });

@@ -2,6 +2,9 @@
 //
 //   Add, AddEmpty → Put (again and again) → Finish → AwaitPassed
 //
+// A host has so many calls of this at once and no more. While others wait for their turn, a reader that has all that was
+// put gives its own up; so does, at PassTurns(), one that takes nothing. Where an input is kept, it goes on.
+//
 // What the slowest has not got is held; AwaitRoom() is for the one that puts. A process that closes its input, or
 // ends, is left out from then on. Over a broken connection, and behind an agent that was killed, a stream goes on
 // where the input is kept.
@@ -27,6 +30,7 @@
 #include "absl/time/time.h"
 #include "common/mutex.h"
 #include "shoal/host.h"
+#include "shoal/host/input_turns.h"
 
 namespace shoal {
 
@@ -56,7 +60,11 @@ class InputFeed : public std::enable_shared_from_this<InputFeed> {
   bool AwaitRoom(absl::Duration timeout);
   // What is put goes nowhere.
   bool IsUnread() const;
-  // All that was put, and the end, is kept by the hosts of those that read; false: not within `timeout`.
+  // To be called again and again while something is on its way to several readers. What an agent has no room for is
+  // tried again by it; where nobody has called it, that is a reason to leave.
+  void PassTurns();
+  // All that was put, and the end, is kept by the hosts of those that read, or it was stopped; false: not within
+  // `timeout`.
   bool AwaitPassed(absl::Duration timeout);
   // How much of what was put every reader's host keeps.
   int64_t passed() const;
@@ -73,7 +81,10 @@ class InputFeed : public std::enable_shared_from_this<InputFeed> {
     int64_t kept = 0;       // by the host
     bool is_named = false;  // to the attempt under way
     bool is_end_sent = false;
-    bool is_begun = false;  // there is a stream, or soon
+    bool is_begun = false;     // there is a stream, or soon, or it waits for its turn
+    int round = 0;             // of its streams; another one is none of this
+    bool is_yielding = false;  // the stream is being ended for others
+    int64_t kept_before = -1;  // at the last PassTurns() of its stream
     bool is_over = false;
     std::shared_ptr<Subscription> stream = nullptr;
   };
@@ -84,11 +95,15 @@ class InputFeed : public std::enable_shared_from_this<InputFeed> {
   void WakeAll();
   void Wake(const ReaderPtr& reader);
   void Begin(const ReaderPtr& reader);
+  bool MayGoOn(const ReaderPtr& reader, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void BeginNext(const Host* host);
   Supply Next(Reader* reader, v1::StreamInputRequest* request);
   void Append(int64_t from, int64_t size, std::string* to) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnPosition(const ReaderPtr& reader, const v1::InputPosition& position);
   void OnStreamEnd(const ReaderPtr& reader, const absl::Status& status);
-  void EndAtOnce(const ReaderPtr& reader);
+  bool HasMore(const Reader& reader) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SendEnd(const ReaderPtr& reader);
   void DropPassed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Leave(const ReaderPtr& reader, const absl::Status& reason);
 
@@ -98,6 +113,10 @@ class InputFeed : public std::enable_shared_from_this<InputFeed> {
 
   mutable Mutex mu_;
   std::vector<ReaderPtr> readers_ ABSL_GUARDED_BY(mu_);
+  InputTurns<Host, ReaderPtr> turns_ ABSL_GUARDED_BY(mu_);
+  bool are_turns_passed_ ABSL_GUARDED_BY(mu_) = false;
+  // A stream that has ended is destroyed by PassTurns() or Stop(), never by its own callback.
+  std::vector<std::shared_ptr<Subscription>> ended_ ABSL_GUARDED_BY(mu_);
   std::deque<std::string> held_ ABSL_GUARDED_BY(mu_);  // from begin_ on
   int64_t begin_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t end_ ABSL_GUARDED_BY(mu_) = 0;

@@ -13,6 +13,8 @@ namespace {
 
 // That of the processes decides whether a host is given up.
 constexpr absl::Duration kPatience = absl::InfiniteDuration();
+// How long a rank that takes nothing keeps its turn while others wait.
+constexpr absl::Duration kTurn = absl::Milliseconds(500);
 
 bool HasClosed(const absl::Status& status) {
   const std::optional<v1::ErrorInfo> info = ErrorInfoOf(status);
@@ -35,7 +37,9 @@ JobInput::JobInput(std::shared_ptr<InputSource> source, OnLost on_lost, std::str
     : source_(std::move(source)),
       on_lost_(std::move(on_lost)),
       feed_(std::make_shared<InputFeed>(TellLost(source_, on_lost_),
-                                        writer.empty() ? NewId() : std::move(writer), kPatience)) {}
+                                        writer.empty() ? NewId() : std::move(writer), kPatience)) {
+  feed_->PassTurns();
+}
 
 void JobInput::Add(int rank, std::shared_ptr<Host> host, std::string process_id) {
   feed_->Add(rank, std::move(host), std::move(process_id), /*offset=*/0);
@@ -58,14 +62,16 @@ void JobInput::BeginReading() {
 
 void JobInput::ReadAll() {
   while (true) {
-    feed_->AwaitRoom(absl::InfiniteDuration());
+    while (!feed_->AwaitRoom(kTurn)) feed_->PassTurns();
     if (feed_->IsUnread()) return;
     absl::StatusOr<std::string> bytes = source_->Read(InputFeed::kPiece);
     if (feed_->IsUnread()) return;
     if (!bytes.ok()) on_lost_(-1, bytes.status());
-    if (!bytes.ok() || bytes->empty()) return feed_->Finish(/*ends=*/true);
+    if (!bytes.ok() || bytes->empty()) break;
     feed_->Put(*std::move(bytes));
   }
+  feed_->Finish(/*ends=*/true);
+  while (!feed_->AwaitPassed(kTurn)) feed_->PassTurns();
 }
 
 void JobInput::Stop() {

@@ -1,7 +1,10 @@
 // The input of a job: from one source to every rank, each at its own speed.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <deque>
+#include <set>
+#include <string>
 
 #include "shoal/job/job_input.h"
 #include "shoal/v1/error_detail.pb.h"
@@ -230,6 +233,72 @@ TEST_F(JobInputTest, ARankThatDoesNotGetItIsNamed) {
   EndAll();
   EXPECT_THAT(lost_input_, ElementsAre(std::pair(0, std::string("not yours"))));
   EXPECT_EQ(to_b, "hello");
+}
+
+// More ranks than calls that a host takes at once.
+class ManyRanksInputTest : public JobInputTest {
+ protected:
+  static constexpr int kRanks = 300;
+  static constexpr size_t kAtOnce = 256;
+
+  void SetUp() override {
+    spec_.counts = {kRanks, 0};
+    Start();
+    a_->spawn_batch.Await(1);
+    a_->spawn_batch.Answer(Spawned(0, kRanks));
+  }
+  static absl::StatusOr<v1::StreamInputResponse> Keep(const v1::StreamInputRequest& request) {
+    return KeptUpTo(request.offset() + static_cast<int64_t>(request.data().size()), request.end());
+  }
+  // Each was sent the end.
+  void AwaitEnds() {
+    std::set<std::string> told;
+    for (size_t nth = 1; told.size() < static_cast<size_t>(kRanks); ++nth) {
+      const v1::StreamInputRequest request = a_->stream_input.Await(nth);
+      EXPECT_TRUE(request.end());
+      told.insert(request.selector());
+    }
+  }
+  void EndAllOfThem() {
+    for (int rank = 0; rank < kRanks; ++rank) Exit(*a_, Exited(rank, 0));
+    EXPECT_TRUE(Finish().ok());
+    EXPECT_THAT(lost_input_, ::testing::IsEmpty());
+  }
+};
+
+TEST_F(ManyRanksInputTest, EachHasItsTurn) {
+  a_->stream_input.Hold();
+  source_->Give("", /*end=*/true);  // one message for each
+  a_->stream_input.Await(kAtOnce);
+  a_->Settle();
+  EXPECT_EQ(a_->stream_input.calls(), kAtOnce);
+  a_->stream_input.AnswerAll(Keep);
+  for (size_t i = 0; i < kAtOnce; ++i) a_->stream_input.Answer(KeptUpTo(0, /*ended=*/true));
+  AwaitEnds();
+  EndAllOfThem();
+}
+
+TEST_F(ManyRanksInputTest, ThoseThatTakeNothingMakeRoomForOthers) {
+  a_->stream_input.Hold();
+  source_->Give("", /*end=*/true);  // one message for each
+  a_->stream_input.Await(kRanks);
+  a_->stream_input.AnswerAll(Keep);
+  for (int i = 0; i < kRanks; ++i) a_->stream_input.Answer(KeptUpTo(0, /*ended=*/true));
+  AwaitEnds();
+  EndAllOfThem();
+}
+
+TEST_F(ManyRanksInputTest, WhatTheHostHasNoRoomForIsTriedAgain) {
+  std::atomic<int> refusals = 100;
+  a_->stream_input.AnswerAll([&refusals](const v1::StreamInputRequest& request) {
+    if (refusals.fetch_sub(1) > 0) {
+      return absl::StatusOr<v1::StreamInputResponse>(absl::ResourceExhaustedError("512 open"));
+    }
+    return Keep(request);
+  });
+  source_->Give("", /*end=*/true);  // one message for each
+  AwaitEnds();
+  EndAllOfThem();
 }
 
 }  // namespace
