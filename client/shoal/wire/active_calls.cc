@@ -1,6 +1,17 @@
 #include "shoal/wire/active_calls.h"
 
 namespace shoal {
+
+ActiveCalls::Starting::Starting(ActiveCalls* calls) : calls_(calls) {
+  MutexLock lock(&calls_->mu_);
+  ++calls_->starting_;
+}
+
+ActiveCalls::Starting::~Starting() {
+  MutexLock lock(&calls_->mu_);
+  --calls_->starting_;
+}
+
 void ActiveCalls::Add(Cancellable* call) {
   MutexLock lock(&mu_);
   calls_.insert(call);
@@ -28,8 +39,10 @@ void ActiveCalls::CancelAllAndWait() {
   MutexLock lock(&mu_);
   closing_ = true;
   for (Cancellable* call : calls_) call->CancelNow();
-  auto is_empty = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return calls_.empty(); };
-  mu_.Await(is_empty);
+  auto is_over = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return calls_.empty() && starting_ == 0;
+  };
+  mu_.Await(is_over);
 }
 
 }  // namespace shoal

@@ -4,7 +4,8 @@
 // host cancels its calls, waits for them here, and drops the channel itself.
 //
 // Thread-safety: thread-safe. No call of this class is made with the mutex of a call held.
-// Blocking:      CancelAllAndWait() waits for the last callback to return; the rest never blocks.
+// Blocking:      CancelAllAndWait() waits for the last callback, and the last Starting, to be over; the rest never
+//                blocks.
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_ACTIVE_CALLS_H_
 #define SHOAL_CLIENT_SHOAL_WIRE_ACTIVE_CALLS_H_
 
@@ -28,6 +29,19 @@ class Cancellable {
 
 class ActiveCalls {
  public:
+  // Around what starts a call that may be answered, and removed, before it returns: what it holds of the channel goes
+  // before the wait is over.
+  class Starting {
+   public:
+    explicit Starting(ActiveCalls* calls);
+    ~Starting();
+    Starting(const Starting&) = delete;
+    Starting& operator=(const Starting&) = delete;
+
+   private:
+    ActiveCalls* const calls_;
+  };
+
   // The call is under way until Remove(), which is the last thing that it does.
   void Add(Cancellable* call);
   void Remove(Cancellable* call);
@@ -43,6 +57,7 @@ class ActiveCalls {
  private:
   Mutex mu_;
   absl::flat_hash_set<Cancellable*> calls_ ABSL_GUARDED_BY(mu_);
+  int starting_ ABSL_GUARDED_BY(mu_) = 0;
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
 };
 

@@ -23,6 +23,7 @@ namespace shoal {
     RetriedCall<v1::Request, v1::Response>::Run(                                                  \
         this,                                                                                     \
         [this](auto* context, auto* message, auto* response, auto callback) {                     \
+          const ActiveCalls::Starting starting(&active_);                                         \
           stubs()->stub.async()->Method(context, message, response, std::move(callback));         \
         },                                                                                        \
         std::move(request), options, std::move(done));                                            \
