@@ -9,7 +9,9 @@
 
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -113,6 +115,15 @@ std::string AboutProcess(const v1::Process& process) {
                       CommandLine(process, kMostOfCommand));
 }
 
+// "sim" of its rank "sim.3", where the command takes the ranks of a job by it.
+std::optional<std::string> JobOf(const CLI::App& command, const v1::Process& process) {
+  static const auto* const kOfOne = new std::set<std::string>{"attach", "exec", "input"};
+  const std::string end = absl::StrCat(".", process.rank());
+  if (!process.has_rank() || kOfOne->count(command.get_name()) != 0) return std::nullopt;
+  if (!absl::EndsWith(process.name(), end)) return std::nullopt;
+  return process.name().substr(0, process.name().size() - end.size());
+}
+
 void TakeValues(const std::map<std::string, std::string>& values, Invocation* invocation) {
   for (const auto& [name, value] : values) {
     if (name == "hosts") invocation->hosts = value;
@@ -162,12 +173,17 @@ std::vector<Candidate> ProcessWords(Completion* completion, Invocation& invocati
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(selection);
   if (!fleet.ok()) return {};
   std::map<std::string, std::string> about;
+  std::map<std::string, int> jobs;  // ranks, by name
   for (const v1::Process& process : ListOn(*fleet, invocation)) {
     if (!IsWanted(*completion->command, process)) continue;
     if (!host.empty() && process.host() != host) continue;
     if (!absl::StartsWith(process.name(), completion->prefix)) continue;
-    about.emplace(process.name(), AboutProcess(process));
-    if (about.size() == kMostProcesses) break;
+    if (about.size() < kMostProcesses) about.emplace(process.name(), AboutProcess(process));
+    const std::optional<std::string> job = JobOf(*completion->command, process);
+    if (job.has_value() && absl::StartsWith(*job, completion->prefix)) ++jobs[*job];
+  }
+  for (const auto& [job, ranks] : jobs) {
+    if (ranks > 1) about.emplace(job, absl::StrCat("a job of ", ranks, " ranks"));
   }
   std::vector<Candidate> found;
   found.reserve(about.size());

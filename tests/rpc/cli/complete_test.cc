@@ -46,6 +46,20 @@ TEST_F(CompleteTest, OffersEndedOnesWhereTheyAreOfUse) {
   EXPECT_EQ(Complete("why wa"), "words\nwas\tant, exited(0), PID 48213: serve\n");
 }
 
+TEST_F(CompleteTest, OffersAJobByItsNameWhereItsRanksAreTakenByIt) {
+  for (int rank : {0, 1}) {
+    v1::Process process = Running(absl::StrCat("RANK", rank), absl::StrCat("sim.", rank));
+    process.set_rank(rank);
+    ant_.Put(process);
+  }
+  const std::string ranks =
+      "sim.0\tant, running, PID 48213: serve\n"
+      "sim.1\tant, running, PID 48213: serve\n";
+  EXPECT_EQ(Complete("stop s"), "words\nsim\ta job of 2 ranks\n" + ranks);
+  EXPECT_EQ(Complete("stop sim."), "words\n" + ranks);
+  EXPECT_EQ(Complete("exec s"), "words\n" + ranks);
+}
+
 TEST_F(CompleteTest, AsksTheHostsThatWereTyped) {
   EXPECT_EQ(Complete("-H " + beetle_.hosts() + " stop "),
             "words\ndb\tbeetle, running, PID 48213: serve\n");
