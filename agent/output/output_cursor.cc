@@ -20,12 +20,14 @@ OutputCursor::OutputCursor(int directory, const OutputUpdate& first, int stream,
       stream_(stream),
       wanted_(wanted),
       reader_(directory, first.id, stream, first.segment_bytes),
-      cuts_(directory, first.id, stream) {}
+      cuts_(directory, first.id, stream),
+      times_(directory, first.id, stream) {}
 
 bool OutputCursor::Take(const OutputUpdate& update, const OutputStart& start) {
   const record::StreamState& told = update.streams[static_cast<size_t>(stream_)];
   const bool grew = told.end > state_.end;
   state_ = told;
+  times_.SetStart(update.started);
   if (update.checked && std::exchange(asked_, false)) unfound_ = true;
   if (!wanted_) return false;
   if (!std::exchange(placed_, true)) Place(update, start);
@@ -63,12 +65,13 @@ void OutputCursor::Place(const OutputUpdate& update, const OutputStart& start) {
   }
 }
 
+absl::Time OutputCursor::NextTime() {
+  return times_.At(std::max(offset_, state_.begin), state_.end);
+}
+
 absl::StatusOr<std::optional<OutputFrame>> OutputCursor::Next(const OutputUpdate& update,
                                                               int64_t up_to) {
-  if (offset_ < state_.begin) {
-    return Gap(update, state_.begin,
-               update.drops_oldest ? OutputGap::Reason::kCap : OutputGap::Reason::kAcknowledged);
-  }
+  if (offset_ < state_.begin) return GapBefore(update);
   std::string data(static_cast<size_t>(std::min(up_to - offset_, kFrameBytes)), '\0');
   absl::StatusOr<size_t> got = reader_.Read(offset_, data.data(), data.size());
   if (absl::IsNotFound(got.status()) || (got.ok() && *got == 0)) return OnMissing(update);
@@ -89,6 +92,22 @@ absl::StatusOr<std::optional<OutputFrame>> OutputCursor::Next(const OutputUpdate
   return OutputFrame{update.id, stream_, offset_, std::move(data)};
 }
 
+absl::StatusOr<std::optional<OutputFrame>> OutputCursor::NextGap(const OutputUpdate& update,
+                                                                 int64_t up_to) {
+  if (offset_ < state_.begin) return GapBefore(update);
+  absl::StatusOr<int64_t> there = reader_.Measure(offset_);
+  if (absl::IsNotFound(there.status()) || (there.ok() && *there <= 0)) return OnMissing(update);
+  if (!there.ok()) return there.status();
+  unfound_ = false;
+  int64_t to = std::min(up_to, offset_ + *there);
+  const std::optional<StreamCuts::Cut> cut = cuts_.Behind(offset_);
+  if (cut.has_value() && cut->from <= offset_) {
+    return Gap(update, std::min(cut->to, state_.end), OutputGap::Reason::kMissing);
+  }
+  if (cut.has_value()) to = std::min(to, cut->from);
+  return OutputFrame{update.id, stream_, offset_, OutputSkip{to}};
+}
+
 // A segment that should be there is not: perhaps the loop knows by now that it was dropped.
 std::optional<OutputFrame> OutputCursor::OnMissing(const OutputUpdate& update) {
   if (!unfound_) {
@@ -97,6 +116,12 @@ std::optional<OutputFrame> OutputCursor::OnMissing(const OutputUpdate& update) {
   }
   const int64_t segment_end = (offset_ / update.segment_bytes + 1) * update.segment_bytes;
   return Gap(update, std::min(segment_end, state_.end), OutputGap::Reason::kMissing);
+}
+
+// What was dropped, or freed once it was read.
+OutputFrame OutputCursor::GapBefore(const OutputUpdate& update) const {
+  return Gap(update, state_.begin,
+             update.drops_oldest ? OutputGap::Reason::kCap : OutputGap::Reason::kAcknowledged);
 }
 
 OutputFrame OutputCursor::Gap(const OutputUpdate& update, int64_t to,
@@ -112,6 +137,7 @@ int64_t OutputCursor::EndOf(const OutputFrame& frame) {
   if (const auto* data = std::get_if<std::string>(&frame.content)) {
     return frame.offset + static_cast<int64_t>(data->size());
   }
+  if (const auto* skip = std::get_if<OutputSkip>(&frame.content)) return skip->to;
   const auto* gap = std::get_if<OutputGap>(&frame.content);
   return gap != nullptr ? gap->to : frame.offset;
 }

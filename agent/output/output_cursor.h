@@ -16,6 +16,7 @@
 #include "agent/output/output_query.h"
 #include "agent/output/segment_reader.h"
 #include "agent/output/stream_cuts.h"
+#include "agent/output/stream_times.h"
 #include "agent/record/record_layout.h"
 
 namespace shoal::agent {
@@ -35,16 +36,24 @@ class OutputCursor {
   bool HasBytes() const { return HasBytesBefore(state_.end); }
   // The end of a stream that is complete has not been passed on.
   bool OwesEnd() const { return wanted_ && !asked_ && !ended_; }
-  // Its segment is missing; the loop was asked what became of it.
-  bool awaits_answer() const { return asked_; }
   int64_t stream_end() const { return state_.end; }
+
+  // When the next byte was read from the process, or the first that is kept; InfinitePast: not known.
+  // REQUIRES: HasBytes().
+  absl::Time NextTime();
+  // REQUIRES: NextTime() was called since the last move. Up to where the next bytes are of that time.
+  int64_t EndOfTime() const { return times_.NextOffset(); }
+  // Up to where they are of `time` or before, or less.
+  int64_t EndOfThoseBy(absl::Time time) const { return times_.OffsetAfter(time); }
 
   // The next frame, not beyond `up_to`. nullopt: the segment is missing, and the loop is to be
   // asked. REQUIRES: HasBytesBefore(up_to).
   absl::StatusOr<std::optional<OutputFrame>> Next(const OutputUpdate& update, int64_t up_to);
+  // The same without reading: a gap, or an OutputSkip.
+  absl::StatusOr<std::optional<OutputFrame>> NextGap(const OutputUpdate& update, int64_t up_to);
   OutputFrame End(const OutputUpdate& update) const;
 
-  // A frame of Next that goes up to `offset`, or the one of End, was passed on.
+  // A frame of Next or NextGap that goes up to `offset`, or the one of End, was passed on.
   void MoveTo(int64_t offset);
   void SetEnded() { ended_ = true; }
 
@@ -54,6 +63,7 @@ class OutputCursor {
  private:
   void Place(const OutputUpdate& update, const OutputStart& start);
   std::optional<OutputFrame> OnMissing(const OutputUpdate& update);
+  OutputFrame GapBefore(const OutputUpdate& update) const;
   OutputFrame Gap(const OutputUpdate& update, int64_t to, OutputGap::Reason reason) const;
 
   // Constant after construction.
@@ -63,6 +73,7 @@ class OutputCursor {
 
   SegmentReader reader_;
   StreamCuts cuts_;
+  StreamTimes times_;
   bool placed_ = false;
   bool ended_ = false;
   bool asked_ = false;

@@ -35,9 +35,9 @@ std::shared_ptr<OutputFollower> OutputFollower::Create(const OutputSource* sourc
       if (std::shared_ptr<OutputFollower> asked = weak.lock()) asked->Answer(id);
     });
   };
-  follower->reader_ =
-      std::make_shared<OutputReader>(source->directory, follower->query_.wanted,
-                                     follower->query_.start, follower->sink_, std::move(ask));
+  follower->reader_ = std::make_shared<OutputReader>(source->directory, follower->query_.wanted,
+                                                     follower->query_.start, follower->query_.form,
+                                                     follower->sink_, std::move(ask));
   return follower;
 }
 

@@ -11,6 +11,8 @@
 #include <string>
 #include <variant>
 
+#include "absl/time/time.h"
+
 namespace shoal::agent {
 
 // The bytes from the frame's offset up to `to` are not there any more.
@@ -18,6 +20,11 @@ struct OutputGap {
   enum class Reason { kCap, kAcknowledged, kMissing };
   int64_t to = 0;
   Reason reason = Reason::kMissing;
+};
+
+// The bytes up to `to` are there, and are not asked for.
+struct OutputSkip {
+  int64_t to = 0;
 };
 
 // Nothing follows.
@@ -29,7 +36,8 @@ struct OutputFrame {
   std::string id;
   int stream = 0;
   int64_t offset = 0;
-  std::variant<std::string, OutputGap, OutputEnd> content;
+  std::variant<std::string, OutputGap, OutputEnd, OutputSkip> content;
+  absl::Time time = absl::InfinitePast();  // where it was asked for and is known
 };
 
 }  // namespace shoal::agent

@@ -31,11 +31,18 @@ struct OutputStart {
   absl::flat_hash_map<std::pair<std::string, int>, int64_t> resume;  // by id and stream
 };
 
+struct OutputForm {
+  bool by_time = false;  // over all streams and processes
+  bool times = false;    // frames have their time, and end with it
+  bool gaps_only = false;
+};
+
 struct OutputQuery {
   Permit permit;
   Selector selector = {};
   WantedStreams wanted{};
   OutputStart start = {};
+  OutputForm form = {};
   bool follow = false;
 };
 

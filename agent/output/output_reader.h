@@ -2,7 +2,8 @@
 //
 // The loop tells how far each stream has come (Tell, coalesced per process); the output thread
 // reads up to there and pushes frames of at most 32 KiB while the sink has room. Processes take
-// turns by frame; within one, the streams go in the order in which they were reported.
+// turns by frame; within one, the streams go in the order in which they were reported. By time, the
+// stream goes next whose next byte is the oldest that was told and is not pushed yet.
 //
 // Ownership:     shared by two real owners: its OutputFollower and the output thread's queue.
 // Thread-safety: Tell, TellFinal: any thread. DoSome: output thread only.
@@ -14,14 +15,18 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
 #include "agent/output/output_cursor.h"
 #include "agent/output/output_frame.h"
 #include "agent/output/output_query.h"
@@ -34,7 +39,7 @@ namespace shoal::agent {
 class OutputReader final : public OutputWork {
  public:
   // `ask(id)` makes the loop tell once more, with `checked` set; called on the output thread.
-  OutputReader(int directory, WantedStreams wanted, OutputStart start,
+  OutputReader(int directory, WantedStreams wanted, OutputStart start, OutputForm form,
                std::shared_ptr<OutputSink> sink, absl::AnyInvocable<void(const std::string&)> ask);
 
   void Tell(OutputUpdate update);
@@ -44,28 +49,34 @@ class OutputReader final : public OutputWork {
   bool DoSome() override;
 
  private:
+  // The least is first: by time and then in the order in which the processes were told, or who waits longest.
+  using Turn = std::pair<absl::Time, size_t>;
   struct Source {
+    size_t number = 0;
     OutputUpdate last;
     std::vector<OutputCursor> cursors;          // by stream
     std::deque<std::pair<int, int64_t>> order;  // (stream, reported up to)
-    bool in_turn = false;
+    std::optional<Turn> turn;                   // its key in turns_
   };
 
   void TakeMail();
   void Take(const OutputUpdate& update);
   void TakeStream(Source* source, int stream);
   void TakeTurn(Source* source);
-  bool AwaitsAnswer() const;
+  absl::Time OldestOf(Source* source);
   OutputCursor* ChooseCursor(Source* source, int64_t* up_to);
-  // False: the sink takes nothing now.
+  OutputCursor* ChooseOldest(Source* source, int64_t* up_to);
   bool PushSome();  // true: there is more to do
+  // False: the sink takes nothing now.
   bool PushOne(Source* source);
+  bool PushBytes(Source* source, OutputCursor* cursor, int64_t up_to);
   bool PushEnd(Source* source);
 
   // Constant after construction.
   const int directory_;
   const WantedStreams wanted_;
   const OutputStart start_;
+  const OutputForm form_;
   const std::shared_ptr<OutputSink> sink_;
   absl::AnyInvocable<void(const std::string&)> ask_;
 
@@ -76,7 +87,9 @@ class OutputReader final : public OutputWork {
 
   // Output thread only.
   absl::flat_hash_map<std::string, std::unique_ptr<Source>> sources_;
-  std::deque<Source*> turns_;  // sources with something to push
+  std::map<Turn, Source*> turns_;           // sources with something to push
+  size_t turn_count_ = 0;                   // of those that were given without a time
+  absl::flat_hash_set<std::string> asked_;  // ids whose answer is to come
   bool final_ = false;
 };
 

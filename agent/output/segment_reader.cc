@@ -1,6 +1,7 @@
 #include "agent/output/segment_reader.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,6 +42,16 @@ absl::StatusOr<size_t> SegmentReader::Read(int64_t offset, char* buffer, size_t 
   } while (got < 0 && errno == EINTR);
   if (got < 0) return ErrnoStatus(errno, absl::StrCat("read output of ", id_));
   return static_cast<size_t>(got);
+}
+
+absl::StatusOr<int64_t> SegmentReader::Measure(int64_t offset) {
+  const int64_t start = offset / segment_bytes_ * segment_bytes_;
+  SHOAL_RETURN_IF_ERROR(Open(start));
+  struct stat facts {};
+  if (fstat(segment_.get(), &facts) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("fstat output of ", id_));
+  }
+  return start + std::min<int64_t>(facts.st_size, segment_bytes_) - offset;
 }
 
 }  // namespace shoal::agent

@@ -26,6 +26,9 @@ class SegmentReader {
   // there yet.
   absl::StatusOr<size_t> Read(int64_t offset, char* buffer, size_t size);
 
+  // How many bytes Read would find from `offset` on in this segment; not positive: none.
+  absl::StatusOr<int64_t> Measure(int64_t offset);
+
   // Descriptors are few: gives the cached one back. The next Read opens it again.
   void Close() { segment_.Reset(); }
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/record/record_layout.h"
+#include "agent/output/index_rows.h"
 
 namespace shoal::agent {
 
@@ -29,15 +29,8 @@ class StreamCuts {
   std::optional<Cut> Behind(int64_t offset);
 
  private:
-  // The next rows that are there by now.
-  std::vector<record::IndexRow> ReadRows();
-
-  // Constant after construction.
-  const int directory_;
-  const std::string id_;
   const uint64_t stream_;
-
-  int64_t next_row_ = 0;
+  IndexRows rows_;
   std::optional<int64_t> begun_;  // whose end was not read yet
   std::vector<Cut> cuts_;
 };

@@ -91,6 +91,7 @@ v1::ReadOutputResponse ToProto(OutputFrame&& frame) {
   } else {
     response.mutable_end()->set_truncated(std::get<OutputEnd>(frame.content).truncated);
   }
+  if (frame.time != absl::InfinitePast()) SetTime(frame.time, response.mutable_time());
   return response;
 }
 
@@ -128,6 +129,11 @@ absl::StatusOr<OutputQuery> ToQuery(const v1::ReadOutputRequest& request, const 
     query.wanted[static_cast<size_t>(stream)] = true;
   }
   SHOAL_ASSIGN_OR_RETURN(query.start, ToStart(request));
+  query.form = {request.by_time(), request.times(), request.gaps_only()};
+  if (request.gaps_only() && (request.follow() || request.by_time() || request.times())) {
+    return absl::InvalidArgumentError(
+        "gaps_only: must not be set with follow, by_time or times: it is about what is kept now");
+  }
   query.follow = request.follow();
   return query;
 }

@@ -45,6 +45,9 @@ class FakeSink final : public OutputSink {
       const bool truncated = std::get<OutputEnd>(frame.content).truncated;
       words.push_back(absl::StrCat(place, truncated ? " truncated" : " end"));
     }
+    if (frame.time != absl::InfinitePast()) {
+      absl::StrAppend(&words.back(), " of ", absl::ToUnixNanos(frame.time));
+    }
     return true;
   }
   void Close() override { ending = closed = true; }
@@ -63,9 +66,9 @@ class FakeSink final : public OutputSink {
 
 class OutputReaderTest : public ::testing::Test {
  protected:
-  void Begin(WantedStreams wanted = kOutAndErr, OutputStart start = {}) {
+  void Begin(WantedStreams wanted = kOutAndErr, OutputStart start = {}, OutputForm form = {}) {
     reader_ =
-        std::make_shared<OutputReader>(directory_.get(), wanted, std::move(start), sink_,
+        std::make_shared<OutputReader>(directory_.get(), wanted, std::move(start), form, sink_,
                                        [this](const std::string& id) { asked_.push_back(id); });
   }
   void WriteIndex(const std::string& id, const std::vector<record::IndexRow>& rows) {
@@ -218,8 +221,8 @@ TEST_F(OutputReaderTest, ReadingBeginsWhereItWasLeftOff) {
 }
 
 TEST_F(OutputReaderTest, ADirectoryThatCannotBeReadEndsTheSink) {
-  reader_ = std::make_shared<OutputReader>(/*directory=*/-1, kOutAndErr, OutputStart{}, sink_,
-                                           [](const std::string&) {});
+  reader_ = std::make_shared<OutputReader>(/*directory=*/-1, kOutAndErr, OutputStart{},
+                                           OutputForm{}, sink_, [](const std::string&) {});
   reader_->Tell(UpdateOf(kRead, 3));
   Run();
   EXPECT_FALSE(sink_->failure.ok());
@@ -242,6 +245,128 @@ TEST_F(OutputReaderTest, ZerosThatWereWrittenAreOutput) {
   reader_->Tell(UpdateOf(kRead, 3));
   Run();
   EXPECT_THAT(sink_->words, ElementsAre(std::string("A0@0 a\0b", 8)));
+}
+
+TEST_F(OutputReaderTest, ByTimeTheOldestByteOfAllStreamsIsNext) {
+  Begin(kOutAndErr, {}, {.by_time = true});
+  Write(kRead, 0, "ab");
+  Write(kRead, 1, "xy");
+  Write(kOtherRead, 0, "QR");
+  WriteIndex(kRead, {{0, 0, 10}, {1, 0, 20}, {0, 1, 40}, {1, 1, 50}});
+  WriteIndex(kOtherRead, {{0, 0, 30}, {0, 1, 60}});
+  reader_->Tell(UpdateOf(kRead, 2, 2));
+  reader_->Tell(UpdateOf(kOtherRead, 2));
+  Run();
+  EXPECT_THAT(sink_->words,
+              ElementsAre("A0@0 a", "A1@0 x", "Q0@0 Q", "A0@1 b", "A1@1 y", "Q0@1 R"));
+}
+
+TEST_F(OutputReaderTest, ByTimeAFrameGoesAsFarAsNoOtherStreamIsOlder) {
+  Begin(kOutAndErr, {}, {.by_time = true});
+  Write(kRead, 0, "abc");
+  Write(kRead, 1, "x");
+  WriteIndex(kRead, {{0, 0, 10}, {0, 1, 20}, {1, 0, 25}, {0, 2, 30}});
+  reader_->Tell(UpdateOf(kRead, 3, 1));
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@0 ab", "A1@0 x", "A0@2 c"));
+}
+
+TEST_F(OutputReaderTest, BytesBeforeTheFirstTimeAreOfTheStart) {
+  Begin(kOutAndErr, {}, {.by_time = true, .times = true});
+  Write(kRead, 0, "ab");
+  Write(kRead, 1, "x");
+  WriteIndex(kRead, {{0, 1, 30}});
+  OutputUpdate update = UpdateOf(kRead, 2, 1);
+  update.started = absl::FromUnixNanos(5);
+  update.complete = true;
+  reader_->Tell(update);
+  Run();
+  EXPECT_THAT(sink_->words,
+              ElementsAre("A0@0 a of 5", "A1@0 x of 5", "A1@1 end", "A0@1 b of 30", "A0@2 end"));
+}
+
+TEST_F(OutputReaderTest, WithTimesEveryFrameHasOne) {
+  Begin(kOutAndErr, {}, {.times = true});
+  Write(kRead, 0, "abcd", kReaderSegment);
+  WriteIndex(kRead,
+             {{0, 7, 10}, {1, 0, 15}, {0, kReaderSegment + 1, 20}, {0, kReaderSegment + 3, 30}});
+  OutputUpdate update = UpdateOf(kRead, kReaderSegment + 4);
+  update.streams[record::kStdout].begin = kReaderSegment;
+  reader_->Tell(update);
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@0 gap to 1048576 for 1 of 10", "A0@1048576 a of 10",
+                                        "A0@1048577 bc of 20", "A0@1048579 d of 30"));
+}
+
+TEST_F(OutputReaderTest, TimesThatAreNotedLaterAreRead) {
+  Begin(kOutAndErr, {}, {.by_time = true, .times = true});
+  Write(kRead, 0, "abc");
+  WriteIndex(kRead, {{0, 0, 10}});
+  reader_->Tell(UpdateOf(kRead, 1));
+  Run();
+  WriteIndex(kRead, {{0, 0, 10}, {0, 2, 20}});
+  reader_->Tell(UpdateOf(kRead, 3));
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@0 a of 10", "A0@1 b of 10", "A0@2 c of 20"));
+}
+
+TEST_F(OutputReaderTest, ByTimeAnAnswerIsAwaitedThatMayBeOlder) {
+  Begin({true, false, false}, {}, {.by_time = true});
+  Write(kOtherRead, 0, "new");
+  WriteIndex(kRead, {{0, 0, 10}});
+  WriteIndex(kOtherRead, {{0, 0, 20}});
+  reader_->Tell(UpdateOf(kOtherRead, 3));
+  reader_->Tell(UpdateOf(kRead, 4));
+  Run();
+  EXPECT_THAT(asked_, ElementsAre(kRead));
+  EXPECT_THAT(sink_->words, IsEmpty());
+  OutputUpdate answer = UpdateOf(kRead, 4);
+  answer.checked = true;
+  reader_->Tell(answer);
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@0 gap to 4 for 2", "Q0@0 new"));
+}
+
+TEST_F(OutputReaderTest, ATimeIsFoundBehindManyOfTheOtherStream) {
+  Begin(kOutAndErr, {}, {.by_time = true, .times = true});
+  std::vector<record::IndexRow> rows;
+  for (int i = 0; i < 600; ++i) rows.push_back({1, i, i});
+  rows.push_back({0, 1, 600});
+  WriteIndex(kRead, rows);
+  Write(kRead, 0, "ab");
+  Write(kRead, 1, std::string(600, 'x'));
+  OutputStart start;
+  start.resume[{kRead, record::kStdout}] = 1;
+  start.resume[{kRead, record::kStderr}] = 598;
+  Begin(kOutAndErr, start, {.by_time = true, .times = true});
+  reader_->Tell(UpdateOf(kRead, 2, 600));
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A1@598 x of 598", "A1@599 x of 599", "A0@1 b of 600"));
+}
+
+TEST_F(OutputReaderTest, GapsAloneAreFoundWithoutTheBytes) {
+  Begin({true, false, false}, {}, {.gaps_only = true});
+  // A first segment that was dropped, one that is there with a cut in it, one that ends too early, one that is there.
+  Write(kRead, 0, std::string(kReaderSegment, 'a'), kReaderSegment);
+  Write(kRead, 0, "ab", 2 * kReaderSegment);
+  Write(kRead, 0, "tail", 3 * kReaderSegment);
+  WriteIndex(kRead, {{record::kCutFrom, kReaderSegment + 5, 10},
+                     {record::kCutTo, kReaderSegment + 9, 10}});
+  OutputUpdate update = UpdateOf(kRead, 3 * kReaderSegment + 4);
+  update.streams[record::kStdout].begin = kReaderSegment;
+  update.drops_oldest = true;
+  update.complete = true;
+  reader_->Tell(update);
+  Run();
+  EXPECT_THAT(asked_, ElementsAre(kRead));
+  update.checked = true;
+  reader_->Tell(update);
+  reader_->TellFinal();
+  Run();
+  EXPECT_THAT(sink_->words,
+              ElementsAre("A0@0 gap to 1048576 for 0", "A0@1048581 gap to 1048585 for 2",
+                          "A0@2097154 gap to 3145728 for 2", "A0@3145732 end"));
+  EXPECT_TRUE(sink_->closed);
 }
 
 }  // namespace
