@@ -31,7 +31,7 @@ void OutputReader::Tell(OutputUpdate update) {
   if (is_new) {
     mail_order_.push_back(update.id);
   } else if (update.gone) {
-    mail->second.complete = true;
+    mail->second.complete = mail->second.checked = true;
     return;
   } else {
     update.is_new |= mail->second.is_new;

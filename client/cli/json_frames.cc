@@ -15,29 +15,52 @@ JsonLine LineOf(absl::string_view kind, const Subject& subject, v1::StreamKind s
 
 }  // namespace
 
+void JsonFrames::Stamp(std::optional<google::protobuf::Timestamp> time) {
+  has_times_ = true;
+  time_ = std::move(time);
+}
+
+void JsonFrames::AddTime(const std::optional<google::protobuf::Timestamp>& time,
+                         JsonLine* line) const {
+  if (has_times_) line->Object("time", time.has_value() ? &*time : nullptr);
+}
+
+JsonLine JsonFrames::DataLine(const Subject& subject, v1::StreamKind stream, int64_t offset,
+                              const std::optional<google::protobuf::Timestamp>& time) const {
+  JsonLine line = LineOf("output", subject, stream, offset);
+  AddTime(time, &line);
+  return line;
+}
+
 void JsonFrames::Data(const Subject& subject, v1::StreamKind stream, int64_t offset,
                       absl::string_view data, std::string* out) {
   std::string bytes(data);
+  std::optional<google::protobuf::Timestamp> time = time_;
   auto begun = begun_.find({subject.id, stream});
   if (begun != begun_.end()) {
     bytes.insert(0, begun->second.bytes);
     offset = begun->second.offset;
+    time = begun->second.time;
     begun_.erase(begun);
   }
   const size_t unfinished = UnfinishedUtf8(bytes);
   const size_t whole = bytes.size() - unfinished;
   if (unfinished > 0) {
-    begun_[{subject.id, stream}] = {offset + static_cast<int64_t>(whole), bytes.substr(whole)};
+    const std::optional<google::protobuf::Timestamp>& rest = whole == 0 ? time : time_;
+    begun_[{subject.id, stream}] = {offset + static_cast<int64_t>(whole), bytes.substr(whole),
+                                    rest};
     bytes.resize(whole);
   }
   if (bytes.empty()) return;
-  absl::StrAppend(out, LineOf("output", subject, stream, offset).Text("data", bytes).ToString());
+  absl::StrAppend(out, DataLine(subject, stream, offset, time).Text("data", bytes).ToString());
 }
 
 void JsonFrames::Gap(const Subject& subject, v1::StreamKind stream, const v1::Gap& gap,
                      std::string* out) {
   Flush(subject, stream, out);
-  absl::StrAppend(out, LineOf("gap", subject, stream, gap.from()).Fields(gap).ToString());
+  JsonLine line = LineOf("gap", subject, stream, gap.from());
+  AddTime(time_, &line);
+  absl::StrAppend(out, line.Fields(gap).ToString());
 }
 
 void JsonFrames::End(const Subject& subject, v1::StreamKind stream, int64_t offset,
@@ -50,9 +73,9 @@ void JsonFrames::End(const Subject& subject, v1::StreamKind stream, int64_t offs
 void JsonFrames::Flush(const Subject& subject, v1::StreamKind stream, std::string* out) {
   auto begun = begun_.extract({subject.id, stream});
   if (begun.empty()) return;
-  absl::StrAppend(out, LineOf("output", subject, stream, begun.mapped().offset)
-                           .Text("data", begun.mapped().bytes)
-                           .ToString());
+  const Begun& rest = begun.mapped();
+  absl::StrAppend(
+      out, DataLine(subject, stream, rest.offset, rest.time).Text("data", rest.bytes).ToString());
 }
 
 }  // namespace shoal::cli

@@ -10,17 +10,21 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/string_view.h"
 #include "client/cli/json.h"
+#include "google/protobuf/timestamp.pb.h"
 #include "shoal/v1/process_service.pb.h"
 
 namespace shoal::cli {
 
 class JsonFrames {
  public:
+  // Bytes and gaps that come from now on have a `time`; null: it is not known.
+  void Stamp(std::optional<google::protobuf::Timestamp> time);
   // Each appends its lines to `out`.
   void Data(const Subject& subject, v1::StreamKind stream, int64_t offset, absl::string_view data,
             std::string* out);
@@ -34,7 +38,15 @@ class JsonFrames {
   struct Begun {
     int64_t offset = 0;
     std::string bytes;
+    std::optional<google::protobuf::Timestamp> time;
   };
+  // One of bytes, without them.
+  JsonLine DataLine(const Subject& subject, v1::StreamKind stream, int64_t offset,
+                    const std::optional<google::protobuf::Timestamp>& time) const;
+  void AddTime(const std::optional<google::protobuf::Timestamp>& time, JsonLine* line) const;
+
+  bool has_times_ = false;
+  std::optional<google::protobuf::Timestamp> time_;
   std::map<std::pair<std::string, v1::StreamKind>, Begun> begun_;  // by id
 };
 

@@ -1,5 +1,7 @@
 #include "client/cli/log_printer.h"
 
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/wording.h"
@@ -7,6 +9,12 @@
 #include "common/ids.h"
 
 namespace shoal::cli {
+namespace {
+
+constexpr char kNoTime[] = "-                        ";  // as wide as a time
+
+}  // namespace
+
 LogPrinter::LogPrinter(LogLook look, const Invocation& invocation)
     : look_(look),
       invocation_(invocation),
@@ -46,10 +54,25 @@ void LogPrinter::Print(const v1::ReadOutputResponse& frame) {
   // What two selectors are about comes by both.
   if (frame.has_end() ? !over_.insert(key).second : position <= had) return;
   positions_[key] = position;
+  if (look_.timestamps && !frame.has_end()) Stamp(known, frame);
   if (invocation_.json()) return PrintJson(known, frame);
   if (frame.has_data()) PrintData(known, frame);
   if (frame.has_gap()) PrintGap(known, frame);
   if (frame.has_end()) PrintEnd(known, frame);
+}
+
+void LogPrinter::Stamp(const Known& known, const v1::ReadOutputResponse& frame) {
+  const std::string& host = known.subject.host;
+  if (!frame.has_time() && timeless_.insert(host).second) {
+    invocation_.Note(absl::StrCat(host, ": its agent does not tell when this was printed."));
+  }
+  if (invocation_.json()) {
+    return frames_.Stamp(frame.has_time() ? std::make_optional(frame.time()) : std::nullopt);
+  }
+  tagger_.Stamp(known.number, frame.stream(),
+                frame.has_time() ? absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ ",
+                                                    ToTime(true, frame.time()), absl::UTCTimeZone())
+                                 : kNoTime);
 }
 
 void LogPrinter::PrintJson(const Known& known, const v1::ReadOutputResponse& frame) {
@@ -65,7 +88,11 @@ void LogPrinter::PrintJson(const Known& known, const v1::ReadOutputResponse& fra
 }
 
 void LogPrinter::PrintData(const Known& known, const v1::ReadOutputResponse& frame) {
-  if (!look_.tagged) return Write(frame.stream(), frame.data());
+  if (!IsByLine()) {
+    return look_.whole_lines
+               ? Write(frame.stream(), hold_.Take(frame.id(), frame.stream(), frame.data()))
+               : Write(frame.stream(), frame.data());
+  }
   std::string lines;
   tagger_.Append(known.number, frame.stream(), frame.data(), &lines);
   Write(frame.stream(), lines);
@@ -73,15 +100,18 @@ void LogPrinter::PrintData(const Known& known, const v1::ReadOutputResponse& fra
 
 void LogPrinter::PrintGap(const Known& known, const v1::ReadOutputResponse& frame) {
   const std::string gap = DescribeGap(frame.stream(), frame.gap());
-  if (!look_.tagged) return invocation_.Note(absl::StrCat(known.subject.name, ": ", gap, "."));
+  if (!IsByLine()) {
+    Write(frame.stream(), hold_.TakeRest(frame.id(), frame.stream()));
+    return invocation_.Note(absl::StrCat(known.subject.name, ": ", gap, "."));
+  }
   std::string lines;
   tagger_.Insert(known.number, frame.stream(), absl::StrCat("[", gap, "]"), &lines);
   Write(frame.stream(), lines);
 }
 
 void LogPrinter::PrintEnd(const Known& known, const v1::ReadOutputResponse& frame) {
-  std::string lines;
-  if (look_.tagged) tagger_.Flush(known.number, frame.stream(), &lines);
+  std::string lines = hold_.TakeRest(frame.id(), frame.stream());
+  tagger_.Flush(known.number, frame.stream(), &lines);
   Write(frame.stream(), lines);
   if (!frame.end().truncated()) return;
   invocation_.Note(absl::StrCat(known.subject.name, ": its shim was lost; what of ",
@@ -100,7 +130,7 @@ void LogPrinter::Tick() {
 void LogPrinter::Finish() {
   for (const auto& [id, known] : known_) {
     for (v1::StreamKind stream : {v1::STREAM_KIND_STDOUT, v1::STREAM_KIND_STDERR}) {
-      std::string lines;
+      std::string lines = hold_.TakeRest(id, stream);
       tagger_.Flush(known.number, stream, &lines);
       if (invocation_.json()) frames_.Flush(known.subject, stream, &lines);
       Write(invocation_.json() ? v1::STREAM_KIND_STDOUT : stream, lines);

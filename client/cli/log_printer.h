@@ -16,6 +16,7 @@
 
 #include "client/cli/invocation.h"
 #include "client/cli/json_frames.h"
+#include "client/cli/line_hold.h"
 #include "shoal/line_tagger.h"
 #include "shoal/v1/process_service.pb.h"
 
@@ -25,6 +26,8 @@ struct LogLook {
   bool tagged = false;         // each line behind the name of its process
   bool several_hosts = false;  // and that of its host
   bool raw = false;            // control characters as they come
+  bool timestamps = false;     // each line behind its time
+  bool whole_lines = false;    // what is not tagged waits for the end of its line
 };
 
 class LogPrinter {
@@ -53,6 +56,8 @@ class LogPrinter {
     Subject subject;
   };
 
+  bool IsByLine() const { return look_.tagged || look_.timestamps; }
+  void Stamp(const Known& known, const v1::ReadOutputResponse& frame);
   void PrintJson(const Known& known, const v1::ReadOutputResponse& frame);
   void PrintData(const Known& known, const v1::ReadOutputResponse& frame);
   void PrintGap(const Known& known, const v1::ReadOutputResponse& frame);
@@ -65,7 +70,9 @@ class LogPrinter {
   std::vector<std::string> tags_;           // by Known::number
   std::map<StreamKey, int64_t> positions_;  // where each stream is
   std::set<StreamKey> over_;                // streams that have ended
+  std::set<std::string> timeless_;          // hosts that were told not to tell times
   JsonFrames frames_;
+  LineHold hold_;
   LineTagger tagger_;
 };
 

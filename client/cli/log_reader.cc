@@ -10,8 +10,20 @@ namespace shoal::cli {
 namespace {
 
 constexpr size_t kQueueBytes = size_t{4} << 20;
+constexpr absl::Duration kLeastLead = absl::Milliseconds(2);
 constexpr absl::Duration kTick = absl::Milliseconds(500);
 constexpr absl::Duration kProcessNamePatience = absl::Seconds(5);
+
+// Lines of two streams may come between each other; alone, bytes pass as they are.
+bool HasTwoStreams(const Lookup& lookup) {
+  int streams = 0;
+  for (const Found& entry : lookup.found) {
+    for (const v1::StreamPosition& position : entry.process.output()) {
+      if (position.end_offset() > 0) ++streams;
+    }
+  }
+  return streams > 1;
+}
 
 }  // namespace
 
@@ -22,10 +34,10 @@ LogReader::LogReader(const LogsArguments& arguments, const Selection& selection,
       fleet_(fleet),
       invocation_(invocation),
       lookup_(std::move(lookup)),
-      printer_(
-          {lookup_.found.size() > 1 || IsOpen(),
-           (IsOpen() ? fleet.hosts().size() : ByHost(lookup_.found).size()) > 1, arguments.raw},
-          invocation) {
+      printer_({lookup_.found.size() > 1 || IsOpen(),
+                (IsOpen() ? fleet.hosts().size() : ByHost(lookup_.found).size()) > 1, arguments.raw,
+                arguments.timestamps, !arguments.follow && HasTwoStreams(lookup_)},
+               invocation) {
   if (IsOpen() && fleet.hosts().size() > 1) invocation.LearnNames(fleet);
   for (const Found& entry : lookup_.found) {
     printer_.Learn(HostName(HostOf(*entry.host)), entry.process);
@@ -83,17 +95,24 @@ void LogReader::Tell(const Piece& piece) {
   }
 }
 
-// What was printed when is told by the clock of its host, so a span counts back from now there. A
+// What was printed when is told by the clock of its host: a span counts back from now there, and clocks are compared. A
 // host that does not answer will not be read either.
 void LogReader::AskForTheTime() const {
-  fleet_.FanOut<v1::Host>(
-      [](Host& host, Done<v1::Host> done) { host.GetFacts({}, std::move(done)); });
+  std::vector<Host*> hosts;
+  for (size_t host = 0; host < fleet_.hosts().size(); ++host) {
+    if (failed_.count(host) == 0) hosts.push_back(fleet_.hosts()[host].host.get());
+  }
+  FanOut<v1::Host>(hosts.size(), [&hosts](size_t i, Done<v1::Host> done) {
+    hosts[i]->GetFacts({}, std::move(done));
+  });
 }
 
 v1::ReadOutputRequest LogReader::MakeRequest(size_t host, v1::Selector selector) const {
   v1::ReadOutputRequest request;
   *request.mutable_selector() = std::move(selector);
   request.set_follow(arguments_.follow);
+  request.set_by_time(true);
+  request.set_times(arguments_.timestamps || IsMerging());
   if (arguments_.only_stdout) request.add_streams(v1::STREAM_KIND_STDOUT);
   if (arguments_.only_stderr) request.add_streams(v1::STREAM_KIND_STDERR);
   if (arguments_.offset >= 0) {
@@ -136,38 +155,73 @@ void LogReader::Subscribe(const std::vector<Source>& sources, Queue* queue) {
     OutputObserver observer;
     observer.on_frame = [queue, i, host = sources[i].host](v1::ReadOutputResponse&& frame) {
       const size_t bytes = frame.ByteSizeLong();
-      return queue->Push(i, bytes, {host, std::move(frame), {}, false});
+      return queue->Push(i, bytes, {host, std::move(frame), {}, false, i});
     };
-    observer.on_connection = [queue, host = sources[i].host](const absl::Status& status) {
-      queue->Push({host, std::nullopt, status, false});
+    observer.on_connection = [queue, i, host = sources[i].host](const absl::Status& status) {
+      queue->Push({host, std::nullopt, status, false, i});
     };
-    observer.on_end = [queue, host = sources[i].host](const absl::Status& status) {
-      queue->End({host, std::nullopt, status, true});
+    observer.on_end = [queue, i, host = sources[i].host](const absl::Status& status) {
+      queue->End({host, std::nullopt, status, true, i});
     };
     subscriptions_.push_back(
         fleet_.hosts()[sources[i].host].host->ReadOutput(sources[i].request, std::move(observer)));
   }
 }
 
+// How far the clock of a host is ahead of that of the first, as far as that is proven: those that agree, in the
+// milliseconds in which agents tell them, are not touched.
+LogReader::Merge LogReader::MakeMerge(const std::vector<Source>& sources) const {
+  std::vector<absl::Duration> leads;
+  for (const Source& source : sources) {
+    const absl::Duration lead = fleet_.hosts()[source.host].host->AgentTime() -
+                                fleet_.hosts()[sources[0].host].host->AgentTime();
+    leads.push_back(absl::AbsDuration(lead) < kLeastLead ? absl::ZeroDuration() : lead);
+  }
+  return Merge(leads);
+}
+
+void LogReader::Put(Queue::Entry entry, Merge* merge) {
+  const Piece& piece = entry.item;
+  const size_t source = piece.source;
+  absl::Time time = absl::InfinitePast();
+  if (piece.frame.has_value()) {
+    time = ToTime(piece.frame->has_time(), piece.frame->time());
+  } else {
+    merge->SetAway(source, piece.is_end || !piece.status.ok());
+  }
+  merge->Put(source, time, std::move(entry));
+}
+
+void LogReader::TellEntry(const Queue::Entry& entry, Queue* queue) {
+  Tell(entry.item);
+  if (queue->Taken(entry)) subscriptions_[*entry.source]->Resume();
+}
+
 int LogReader::Run() {
-  if (!arguments_.since.empty()) AskForTheTime();
+  const bool is_merging = IsMerging();
+  if (!arguments_.since.empty() || is_merging) AskForTheTime();
   const std::vector<Source> sources = Sources();
   Queue queue(sources.size(), kQueueBytes);
+  Merge merge = MakeMerge(sources);
   Subscribe(sources, &queue);
   bool is_read = true;
   while (is_read) {
-    const std::optional<std::vector<Queue::Entry>> batch = queue.TakeFor(kTick);
-    if (BootTime::Now() - last_tick_ >= kTick) {
+    std::optional<std::vector<Queue::Entry>> batch = queue.TakeFor(kTick);
+    if (arguments_.follow && BootTime::Now() - last_tick_ >= kTick) {
       printer_.Tick();
       last_tick_ = BootTime::Now();
     }
     if (!batch.has_value()) continue;
     if (batch->empty()) break;
-    for (const Queue::Entry& entry : *batch) Tell(entry.item);
-    is_read = FlushOutput();
-    for (const Queue::Entry& entry : *batch) {
-      if (queue.Taken(entry)) subscriptions_[*entry.source]->Resume();
+    for (Queue::Entry& entry : *batch) {
+      if (is_merging) {
+        Put(std::move(entry), &merge);
+      } else {
+        TellEntry(entry, &queue);
+      }
     }
+    while (std::optional<Queue::Entry> entry = merge.Take()) TellEntry(*entry, &queue);
+    is_read = FlushOutput();
   }
   subscriptions_.clear();  // before the queue that they push into
   if (is_read) printer_.Finish();

@@ -1,5 +1,8 @@
-// Reads and prints what `shoal logs` is about; with -f it goes on with what comes, where a glob or labels were given also
-// of processes that start later, on every host.
+// Reads and prints what `shoal logs` is about, merged by time; with -f it goes on with what comes, where a glob or labels
+// were given also of processes that start later, on every host.
+//
+// Each host merges its processes. The hosts are merged here, by their clocks, but for what those are known to be wrong by
+// (Host::AgentTime); not with -f, where what comes is printed as it comes. A host whose connection is broken is not waited for.
 //
 // Ownership:     the command's.
 // Thread-safety: the main thread's, but for the callbacks of its streams.
@@ -16,6 +19,7 @@
 #include <vector>
 
 #include "client/cli/command.h"
+#include "client/cli/log_merge.h"
 #include "client/cli/log_printer.h"
 #include "client/cli/lookup.h"
 #include "common/boot_time.h"
@@ -31,6 +35,7 @@ struct LogsArguments {
   bool only_stdout = false;
   bool only_stderr = false;
   bool raw = false;
+  bool timestamps = false;
   int64_t offset = -1;  // behind the ":" of HOST/ID:offset
 };
 
@@ -48,20 +53,27 @@ class LogReader {
     std::optional<v1::ReadOutputResponse> frame;
     absl::Status status;
     bool is_end = false;
+    size_t source = 0;
   };
   using Queue = EventQueue<Piece>;
+  using Merge = LogMerge<Queue::Entry>;
   // One stream of frames, of one host.
   struct Source {
     size_t host = 0;
     v1::ReadOutputRequest request;
   };
 
+  // Of several hosts, by time.
+  bool IsMerging() const { return !arguments_.follow && ByHost(lookup_.found).size() > 1; }
   bool IsOpen() const { return arguments_.follow && selection_.IsOpen(); }
   void AskForTheTime() const;
   size_t HostOf(const Host& host) const;
   v1::ReadOutputRequest MakeRequest(size_t host, v1::Selector selector) const;
   std::vector<Source> Sources() const;
+  Merge MakeMerge(const std::vector<Source>& sources) const;
   void Subscribe(const std::vector<Source>& sources, Queue* queue);
+  void Put(Queue::Entry entry, Merge* merge);
+  void TellEntry(const Queue::Entry& entry, Queue* queue);
   void Tell(const Piece& piece);
   void TellFrame(size_t host, const v1::ReadOutputResponse& frame);
   void TellEnd(size_t host, const absl::Status& status);

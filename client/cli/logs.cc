@@ -47,6 +47,8 @@ void AddLogs(Parser& parser) {
       ->type_name("SPAN");
   auto* out = command->add_flag("--stdout", arguments->only_stdout, "Only stdout");
   command->add_flag("--stderr", arguments->only_stderr, "Only stderr")->excludes(out);
+  command->add_flag("-t,--timestamps", arguments->timestamps,
+                    "Each line behind its time, by the clock of its host, in UTC");
   command->add_flag("--raw", arguments->raw, kRawHelp);
   AddSelector(command, &arguments->selector);
   command->callback([&parser, arguments] {

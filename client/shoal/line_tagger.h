@@ -40,6 +40,10 @@ class LineTagger {
 
   LineTagger(LineTaggerOptions options, TagOf tag_of);
 
+  // Lines of this rank and stream that begin from now on have `text`, such as a time, before their tag; so has what is
+  // inserted.
+  void Stamp(int rank, v1::StreamKind stream, std::string text);
+
   // Appends to `out` the lines that `chunk` finishes.
   void Append(int rank, v1::StreamKind stream, absl::string_view chunk, std::string* out);
 
@@ -60,6 +64,8 @@ class LineTagger {
  private:
   struct Line {
     std::string tag;
+    std::string stamp;  // of the next line
+    std::string begun_stamp;
     std::string begun;       // bytes since the last newline
     bool continued = false;  // an earlier piece of this line was given out
     bool shows_controls = false;

@@ -273,6 +273,21 @@ void FakeAgent::Write(const std::string& id, v1::StreamKind stream, absl::string
   rep_->Touch(entry);
 }
 
+void FakeAgent::WriteAt(absl::Time time, const std::string& id, v1::StreamKind stream,
+                        absl::string_view bytes) {
+  {
+    MutexLock lock(&rep_->mu);
+    FakeProcess& entry = rep_->processes.at(id);
+    entry.times[stream - 1][static_cast<int64_t>(entry.output[stream - 1].size())] = time;
+  }
+  Write(id, stream, bytes);
+}
+
+void FakeAgent::SetReadsAsBefore() {
+  MutexLock lock(&rep_->mu);
+  rep_->reads_as_before = true;
+}
+
 void FakeAgent::Exit(const std::string& id, int code) {
   MutexLock lock(&rep_->mu);
   rep_->End(rep_->processes.at(id), code, 0, v1::CAUSE_EXITED);

@@ -83,6 +83,11 @@ class FakeAgent {
   void ExpireSession(const std::string& id);
   // More output of a process that waits.
   void Write(const std::string& id, v1::StreamKind stream, absl::string_view bytes);
+  // The same, read from the process at that time. What has no time before it is of the time zero.
+  void WriteAt(absl::Time time, const std::string& id, v1::StreamKind stream,
+               absl::string_view bytes);
+  // As one of 0.1: fields of ReadOutputRequest that have come since are passed over.
+  void SetReadsAsBefore();
   // As Write, but the bytes are dropped before a client reads them. Once for a stream.
   void WriteAndDrop(const std::string& id, v1::StreamKind stream, int64_t bytes,
                     v1::Gap::Reason reason = v1::Gap::REASON_CAP);

@@ -56,8 +56,9 @@ inline bool IsOver(const v1::Process& process) {
 
 struct FakeProcess {
   v1::Process process;
-  std::string output[3];  // stdout, stderr, result
-  v1::Gap gaps[3];        // empty: none
+  std::string output[3];                   // stdout, stderr, result
+  v1::Gap gaps[3];                         // empty: none
+  std::map<int64_t, absl::Time> times[3];  // of what was written from each offset on
   std::string input;
   int64_t input_room = -1;   // beyond `input`; -1: as much as comes
   int64_t input_limit = -1;  // it is closed behind so many bytes; -1: never
@@ -326,6 +327,7 @@ class FakeAgent::Rep final {
   v1::SignalRequest last_signal ABSL_GUARDED_BY(mu);
   v1::TerminateRequest last_terminate ABSL_GUARDED_BY(mu);
   v1::ReadOutputRequest last_read ABSL_GUARDED_BY(mu);
+  bool reads_as_before ABSL_GUARDED_BY(mu) = false;
   v1::OpenRequest last_open ABSL_GUARDED_BY(mu);
   v1::CloseRequest last_close ABSL_GUARDED_BY(mu);
   absl::Duration last_spawn_timeout ABSL_GUARDED_BY(mu);

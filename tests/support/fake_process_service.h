@@ -16,6 +16,7 @@
 #include "common/mutex.h"
 #include "shoal/v1/error_detail.pb.h"
 #include "tests/support/fake_agent_rep.h"
+#include "tests/support/fake_output_reader.h"
 
 namespace shoal::testing {
 
@@ -342,11 +343,7 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
       return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such process");
     }
     Plan plan = rep_->Break("ReadOutput");
-    std::map<std::pair<std::string, int>, int64_t> offsets;
-    std::set<std::pair<std::string, int>> ended;
-    for (const v1::OutputPosition& position : request->resume()) {
-      offsets[{position.id(), position.stream()}] = position.offset();
-    }
+    FakeOutputReader reader(*request, FrameBytes(), ReadsAsBefore());
     while (true) {
       std::vector<v1::ReadOutputResponse> frames;
       bool is_complete = true;
@@ -355,9 +352,10 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
         if (rep_->is_stopping || context->IsCancelled()) return Gone();
         is_complete = !IsFollowing(*request);
         for (FakeProcess* entry : rep_->Find(request->selector())) {
-          Collect(*entry, *request, &offsets, &ended, &frames);
+          reader.Collect(*entry);
           if (request->follow() && !IsOver(entry->process)) is_complete = false;
         }
+        frames = reader.Take();
         if (frames.empty() && is_complete) return grpc::Status::OK;
         if (frames.empty()) AwaitNews(rep_->revision);
       }
@@ -369,6 +367,15 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   }
 
  private:
+  size_t FrameBytes() {
+    MutexLock lock(&rep_->mu);
+    return rep_->frame_bytes;
+  }
+  bool ReadsAsBefore() {
+    MutexLock lock(&rep_->mu);
+    return rep_->reads_as_before;
+  }
+
   // Waits for room.
   grpc::Status KeepAll(grpc::ServerContext* context, const v1::WriteInputRequest& request,
                        v1::StreamInputResponse* response) {
@@ -441,49 +448,6 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
   // A session may still get processes.
   bool IsFollowing(const v1::ReadOutputRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu) {
     return request.follow() && rep_->sessions.count(request.selector().session_id()) != 0;
-  }
-
-  static bool IsWanted(const v1::ReadOutputRequest& request, v1::StreamKind kind) {
-    if (request.streams().empty()) return kind != v1::STREAM_KIND_RESULT;
-    return std::find(request.streams().begin(), request.streams().end(), kind) !=
-           request.streams().end();
-  }
-
-  void Collect(const FakeProcess& entry, const v1::ReadOutputRequest& request,
-               std::map<std::pair<std::string, int>, int64_t>* offsets,
-               std::set<std::pair<std::string, int>>* ended,
-               std::vector<v1::ReadOutputResponse>* frames)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(rep_->mu) {
-    for (int i = 0; i < 3; ++i) {
-      auto kind = static_cast<v1::StreamKind>(i + 1);
-      if (!IsWanted(request, kind)) continue;
-      int64_t& offset = (*offsets)[{entry.process.id(), kind}];
-      auto size = static_cast<int64_t>(entry.output[i].size());
-      const v1::Gap& gap = entry.gaps[i];
-      for (; offset < size;) {
-        v1::ReadOutputResponse frame;
-        frame.set_id(entry.process.id());
-        frame.set_stream(kind);
-        frame.set_offset(offset);
-        if (gap.from() <= offset && offset < gap.to()) {
-          *frame.mutable_gap() = gap;
-          offset = gap.to();
-        } else {
-          int64_t end = offset < gap.from() ? gap.from() : size;
-          size_t length = std::min(rep_->frame_bytes, static_cast<size_t>(end - offset));
-          frame.set_data(entry.output[i].substr(static_cast<size_t>(offset), length));
-          offset += static_cast<int64_t>(length);
-        }
-        frames->push_back(std::move(frame));
-      }
-      if (!IsOver(entry.process) || !ended->insert({entry.process.id(), kind}).second) continue;
-      v1::ReadOutputResponse end;
-      end.set_id(entry.process.id());
-      end.set_stream(kind);
-      end.set_offset(offset);
-      end.mutable_end()->set_truncated(entry.is_truncated);
-      frames->push_back(std::move(end));
-    }
   }
 
   Rep* const rep_;

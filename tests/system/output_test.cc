@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/boot_time.h"
 #include "common/unique_fd.h"
 #include "tests/support/system/system_test.h"
 
@@ -156,6 +158,75 @@ TEST_F(Output, AGrandchildThatHoldsStdoutDelaysNobodysWait) {
   ASSERT_EQ(start.exit_code, 0) << start;
   const CommandResult wait = Shoal({"wait", "holder"});
   EXPECT_EQ(wait.exit_code, 6) << wait;
+}
+
+class MergedLogs : public Output {
+ protected:
+  // What `shoal logs ARGUMENTS` shows where its stdout and stderr are one.
+  std::string Logs(const std::string& arguments) {
+    std::vector<std::string> words = {ShoalPath(), "logs"};
+    for (absl::string_view word : absl::StrSplit(arguments, ' ')) words.emplace_back(word);
+    CommandOptions options = UserOptions();
+    options.log_path = Scratch(absl::StrCat("shown", ++times_shown_));
+    RunningCommand(words, options).Wait();
+    return ReadFile(options.log_path);
+  }
+  void StartCat(AgentProcess& agent, const std::string& name) {
+    const std::vector<std::string> start = {"-H",     agent.target(), "start", "--stdin",
+                                            "--name", name,           "--",    "cat"};
+    ASSERT_EQ(Shoal(start).exit_code, 0);
+  }
+  // Has `cat` print it, and waits until it has, and so long that what comes next is of another time.
+  void Say(AgentProcess& agent, const std::string& name, const std::string& line) {
+    const BootTime begin = BootTime::Now();
+    v1::WriteInputRequest request;
+    request.set_selector(name);
+    request.set_offset(static_cast<int64_t>(said_[name].size()));
+    request.set_data(line);
+    said_[name] += line;
+    CallContext context;
+    v1::WriteInputResponse response;
+    ASSERT_TRUE(agent.stub().processes().WriteInput(&context, request, &response).ok());
+    while (agent.stub().Output(name, v1::STREAM_KIND_STDOUT) != said_[name] ||
+           BootTime::Now() - begin < absl::Milliseconds(30)) {
+    }
+  }
+
+  int times_shown_ = 0;
+  std::map<std::string, std::string> said_;  // by name
+};
+
+TEST_F(MergedLogs, StreamsOfAProcessComeInTheOrderOfWriting) {
+  StartAgent("ant");
+  constexpr char kTurns[] =
+      "for i in 0 1 2 3; do echo out $i; sleep 0.03; echo err $i >&2; sleep 0.03; done";
+  ASSERT_EQ(Shoal({"start", "--name", "talker", "--", "sh", "-c", kTurns}).exit_code, 0);
+  ASSERT_EQ(Shoal({"wait", "talker"}).exit_code, 0);
+  EXPECT_EQ(Logs("talker"), "out 0\nerr 0\nout 1\nerr 1\nout 2\nerr 2\nout 3\nerr 3\n");
+  std::string last;
+  for (absl::string_view line : absl::StrSplit(Logs("-t talker"), '\n', absl::SkipEmpty())) {
+    const std::string time(line.substr(0, line.find(' ')));
+    EXPECT_EQ(time.size(), sizeof("2026-03-01T12:00:02.007Z") - 1) << line;
+    EXPECT_LT(last, time);
+    last = time;
+  }
+}
+
+TEST_F(MergedLogs, ProcessesAndHostsComeInTheOrderOfWriting) {
+  AgentProcess& ant = StartAgent("ant");
+  AgentProcess& beetle = StartAgent("beetle");
+  StartCat(ant, "a");
+  StartCat(ant, "b");
+  StartCat(beetle, "c");
+  for (const char* line : {"1\n", "2\n", "3\n"}) {
+    Say(beetle, "c", line);
+    Say(ant, "a", line);
+    Say(ant, "b", line);
+  }
+  EXPECT_EQ(Logs("a b"), "a │ 1\nb │ 1\na │ 2\nb │ 2\na │ 3\nb │ 3\n");
+  EXPECT_EQ(Logs("a b c"),
+            "beetle/c │ 1\nant/a │ 1\nant/b │ 1\nbeetle/c │ 2\nant/a │ 2\nant/b │ 2\n"
+            "beetle/c │ 3\nant/a │ 3\nant/b │ 3\n");
 }
 
 }  // namespace

@@ -21,6 +21,10 @@ LineTagger::Line& LineTagger::Find(int rank, v1::StreamKind stream) {
   return line;
 }
 
+void LineTagger::Stamp(int rank, v1::StreamKind stream, std::string text) {
+  Find(rank, stream).stamp = std::move(text);
+}
+
 void LineTagger::Append(int rank, v1::StreamKind stream, absl::string_view chunk,
                         std::string* out) {
   if (!options_.tag) {
@@ -31,6 +35,7 @@ void LineTagger::Append(int rank, v1::StreamKind stream, absl::string_view chunk
   Line& line = Find(rank, stream);
   if (std::exchange(line.ended_in_return, false)) absl::ConsumePrefix(&chunk, "\n");
   while (!chunk.empty()) {
+    if (line.begun.empty() && !line.continued) line.begun_stamp = line.stamp;
     const size_t room = options_.max_line_bytes - line.begun.size();
     const size_t end = chunk.find_first_of("\r\n");
     if (end <= room) {  // npos is not
@@ -82,7 +87,7 @@ void LineTagger::Tick(v1::StreamKind stream, std::string* out) {
 void LineTagger::Insert(int rank, v1::StreamKind stream, absl::string_view text, std::string* out) {
   Line& line = Find(rank, stream);
   GiveOutBegun(line, out);
-  absl::StrAppend(out, line.tag, text, "\n");
+  absl::StrAppend(out, line.stamp, line.tag, text, "\n");
 }
 
 // Gives out what was begun and `piece` as one line.
@@ -90,9 +95,10 @@ void LineTagger::AppendPiece(Line& line, absl::string_view piece, absl::string_v
                              std::string* out) {
   absl::string_view mark = line.continued ? options_.continuation_mark : absl::string_view();
   if (line.shows_controls) {
-    absl::StrAppend(out, line.tag, mark, ShowControls(absl::StrCat(line.begun, piece)));
+    absl::StrAppend(out, line.begun_stamp, line.tag, mark,
+                    ShowControls(absl::StrCat(line.begun, piece)));
   } else {
-    absl::StrAppend(out, line.tag, mark, line.begun, piece);
+    absl::StrAppend(out, line.begun_stamp, line.tag, mark, line.begun, piece);
   }
   absl::StrAppend(out, end);
   line.begun.clear();

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "agent/record/cut_rows.h"
 #include "tests/rpc/agent/rpc_test.h"
 
 namespace shoal::agent {
@@ -280,6 +281,59 @@ TEST_F(OutputTest, ReadersThatStopReadingHoldNobodyUp) {
   for (auto& context : contexts) context->TryCancel();
   for (auto& reader : stalled) reader->Finish();
   AwaitCalls(0);
+}
+
+TEST_F(OutputTest, ByTimeProcessesAndStreamsAreMergedAndTellTheirTimes) {
+  const std::string web = SpawnNamed("web-1");
+  const std::string other = SpawnNamed("web-2");
+  agent_.Write(web, 0, "ad");
+  agent_.Write(web, 1, "c");
+  agent_.Write(other, 0, "b");
+  agent_.WriteIndex(web, {{0, 0, 1'000'000'001}, {1, 0, 3'000'000'000}, {0, 1, 4'000'000'000}});
+  agent_.WriteIndex(other, {{0, 0, 2'000'000'000}});
+  v1::ReadOutputRequest request = Of("web-*");
+  request.set_by_time(true);
+  request.set_times(true);
+  auto context = NewContext();
+  auto reader = processes_->ReadOutput(context.get(), request);
+  std::string text;
+  std::vector<int64_t> times;
+  v1::ReadOutputResponse frame;
+  while (reader->Read(&frame)) {
+    text += frame.data();
+    times.push_back(frame.time().seconds() * 1'000'000'000 + frame.time().nanos());
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(text, "abcd");
+  EXPECT_THAT(times,
+              ::testing::ElementsAre(1'000'000'001, 2'000'000'000, 3'000'000'000, 4'000'000'000));
+}
+
+TEST_F(OutputTest, GapsAloneAreToldWithoutBytes) {
+  const std::string id = SpawnNamed("web");
+  agent_.Write(id, 0, std::string("ab\0\0ef", 6));
+  agent_.WriteIndex(id, {{record::kCutFrom, 2, 10}, {record::kCutTo, 4, 10}});
+  agent_.OnLoop([&] { agent_.shims().End(id, 0); });
+  v1::ReadOutputRequest request = Of(id);
+  request.set_gaps_only(true);
+  const Result result = Read(request);
+  ASSERT_TRUE(result.status.ok()) << result.status.error_message();
+  ASSERT_EQ(result.gaps.size(), 1u);
+  EXPECT_EQ(result.gaps[0].gap().from(), 2);
+  EXPECT_EQ(result.gaps[0].gap().to(), 4);
+  EXPECT_EQ(result.gaps[0].gap().reason(), v1::Gap::REASON_MISSING);
+  EXPECT_EQ(result.text.at(v1::STREAM_KIND_STDOUT), "");
+  EXPECT_EQ(result.ends, 2);
+}
+
+TEST_F(OutputTest, GapsAloneAreNotFollowed) {
+  const std::string id = SpawnNamed("web");
+  v1::ReadOutputRequest request = Of(id);
+  request.set_gaps_only(true);
+  request.set_follow(true);
+  const Result result = Read(request);
+  EXPECT_EQ(result.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(result.status.error_message(), HasSubstr("gaps_only: must not be set with follow"));
 }
 
 }  // namespace

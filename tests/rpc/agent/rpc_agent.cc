@@ -143,6 +143,12 @@ void RpcAgent::Write(const std::string& id, int stream, const std::string& bytes
   });
 }
 
+void RpcAgent::WriteIndex(const std::string& id, const std::vector<record::IndexRow>& rows) {
+  std::ofstream file(directory_ + "/" + IndexName(id), std::ios::binary);
+  file.write(reinterpret_cast<const char*>(rows.data()),
+             static_cast<std::streamsize>(rows.size() * sizeof(record::IndexRow)));
+}
+
 std::unique_ptr<grpc::ClientContext> NewContext() {
   auto context = std::make_unique<grpc::ClientContext>();
   context->set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(60)));

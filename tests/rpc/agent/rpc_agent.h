@@ -68,6 +68,8 @@ class RpcAgent {
 
   // Writes to a process's stream as its shim would: the file, then the report.
   void Write(const std::string& id, int stream, const std::string& bytes);
+  // The time index of a process, as its shim would have written it.
+  void WriteIndex(const std::string& id, const std::vector<record::IndexRow>& rows);
 
  private:
   void RunLoop();

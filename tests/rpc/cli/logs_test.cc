@@ -1,8 +1,14 @@
 // logs: what processes have printed, and what is said besides.
+#include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <string>
 #include <thread>
 
+#include "client/cli/command_line.h"
+#include "common/unique_fd.h"
 #include "shoal/host_list.h"
 #include "tests/rpc/cli/agent_fixture.h"
 #include "tests/support/terminal_command.h"
@@ -10,8 +16,25 @@
 namespace shoal::testing {
 namespace {
 
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+absl::Time AtSecond(int second) {
+  return absl::FromCivil(absl::CivilSecond(2026, 3, 1, 12, 0, second), absl::UTCTimeZone()) +
+         absl::Milliseconds(7);
+}
+
 class LogsTest : public AgentCommandTest {
  protected:
+  // What it shows where stdout and stderr are one.
+  static std::string OnOneScreen(const std::string& line) {
+    ::testing::internal::CaptureStdout();
+    const UniqueFd before(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+    dup2(STDOUT_FILENO, STDERR_FILENO);
+    EXPECT_EQ(cli::RunCommandLine(Words(line)), 0);
+    dup2(before.get(), STDERR_FILENO);
+    return ::testing::internal::GetCapturedStdout();
+  }
   static std::string Broke() {
     return "shoal: ant: the connection broke (the connection was closed by the other side); trying "
            "again.\n";
@@ -206,6 +229,104 @@ TEST_F(LogsTest, InTaggedOutputAGapStandsAtItsPlace) {
   ant_.Put(Exited(kDb, "wdb", 0));
   EXPECT_EQ(Shoal("logs w*"),
             (Said{0, "web │ kept\nweb │ [7 bytes of stdout from byte 5 on were dropped]\n", ""}));
+}
+
+TEST_F(LogsTest, StreamsAndProcessesAreMergedByTime) {
+  ant_.Put(Running(kWeb, "web"));
+  ant_.Put(Running(kDb, "db"));
+  ant_.WriteAt(AtSecond(1), kWeb, v1::STREAM_KIND_STDOUT, "one\n");
+  ant_.WriteAt(AtSecond(2), kDb, v1::STREAM_KIND_STDOUT, "two\nth");
+  ant_.WriteAt(AtSecond(3), kWeb, v1::STREAM_KIND_STDERR, "x\n");
+  ant_.WriteAt(AtSecond(4), kWeb, v1::STREAM_KIND_STDOUT, "four\n");
+  ant_.WriteAt(AtSecond(5), kDb, v1::STREAM_KIND_STDOUT, "ree\n");
+  ant_.Exit(kWeb, 0);
+  ant_.Exit(kDb, 0);
+  EXPECT_EQ(OnOneScreen("logs web db"), "web │ one\ndb │ two\nweb │ x\nweb │ four\ndb │ three\n");
+  EXPECT_TRUE(ant_.last_read().by_time());
+  EXPECT_FALSE(ant_.last_read().times());
+}
+
+TEST_F(LogsTest, NoLineStandsInAnotherOne) {
+  ant_.Put(Running(kWeb, "web"));
+  ant_.WriteAt(AtSecond(1), kWeb, v1::STREAM_KIND_STDOUT, "one\nhalf");
+  ant_.WriteAt(AtSecond(2), kWeb, v1::STREAM_KIND_STDERR, "err\n");
+  ant_.WriteAt(AtSecond(3), kWeb, v1::STREAM_KIND_STDOUT, " done\nrest");
+  ant_.Exit(kWeb, 0);
+  EXPECT_EQ(OnOneScreen("logs web"), "one\nerr\nhalf done\nrest");
+}
+
+TEST_F(LogsTest, TimestampsStandBeforeEachLine) {
+  ant_.Put(Running(kWeb, "web"));
+  ant_.WriteAt(AtSecond(1), kWeb, v1::STREAM_KIND_STDOUT, "one\ntwo");
+  ant_.WriteAt(AtSecond(2), kWeb, v1::STREAM_KIND_STDERR, "err\n");
+  ant_.WriteAt(AtSecond(3), kWeb, v1::STREAM_KIND_STDOUT, "\nthree");
+  ant_.Exit(kWeb, 0);
+  EXPECT_EQ(Shoal("logs --timestamps web"), (Said{0,
+                                                  "2026-03-01T12:00:01.007Z one\n"
+                                                  "2026-03-01T12:00:01.007Z two\n"
+                                                  "2026-03-01T12:00:03.007Z three\n",
+                                                  "2026-03-01T12:00:02.007Z err\n"}));
+  EXPECT_TRUE(ant_.last_read().times());
+  ant_.Put(Exited(kDb, "wdb", 0), "");
+  EXPECT_EQ(Shoal("logs -ft --stderr w*").err, "2026-03-01T12:00:02.007Z web │ err\n");
+  EXPECT_TRUE(ant_.last_read().times());
+}
+
+TEST_F(LogsTest, AGapHasItsTimeToo) {
+  ant_.Put(Running(kWeb, "web"), "kept\n");
+  ant_.WriteAt(AtSecond(1), kWeb, v1::STREAM_KIND_STDOUT, "");
+  ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 7);
+  ant_.Exit(kWeb, 0);
+  EXPECT_EQ(Shoal("logs -t web"),
+            (Said{0,
+                  "1970-01-01T00:00:00.000Z kept\n"
+                  "2026-03-01T12:00:01.007Z [7 bytes of stdout from byte 5 on were dropped]\n",
+                  ""}));
+}
+
+TEST_F(LogsTest, InJsonTimestampsAreAMember) {
+  ant_.Put(Running(kWeb, "web"));
+  ant_.WriteAt(AtSecond(1), kWeb, v1::STREAM_KIND_STDOUT, "one\n");
+  EXPECT_THAT(Shoal("logs -o json --stdout -t web").out,
+              HasSubstr("\"offset\":0,\"time\":\"2026-03-01T12:00:01.007Z\",\"data\""));
+  EXPECT_THAT(Shoal("logs -o json --stdout web").out, Not(HasSubstr("\"time\"")));
+  ant_.SetReadsAsBefore();
+  EXPECT_THAT(Shoal("logs -o json --stdout -t web").out,
+              HasSubstr("\"offset\":0,\"time\":null,\"data\""));
+}
+
+TEST_F(LogsTest, AnAgentThatKnowsNoTimesIsReadAsItSends) {
+  ant_.SetReadsAsBefore();
+  ant_.Put(Running(kWeb, "web"));
+  ant_.WriteAt(AtSecond(1), kWeb, v1::STREAM_KIND_STDERR, "err\n");
+  ant_.WriteAt(AtSecond(2), kWeb, v1::STREAM_KIND_STDOUT, "one\n");
+  ant_.Exit(kWeb, 0);
+  EXPECT_EQ(OnOneScreen("logs web"), "one\nerr\n");
+  EXPECT_EQ(Shoal("logs -t --stdout web"),
+            (Said{0, "-                        one\n",
+                  "shoal: ant: its agent does not tell when this was printed.\n"}));
+}
+
+class LogsOfTwoTest : public TwoAgentsTest {};
+
+TEST_F(LogsOfTwoTest, HostsAreMergedByTheirClocks) {
+  // An hour ahead, and known to be from the answer to the first call.
+  beetle_.SetClock(absl::Hours(1));
+  v1::Process other = Running(kDb, "web");
+  other.set_host("beetle");
+  ant_.Put(Running(kWeb, "web"));
+  beetle_.Put(other);
+  for (int i = 0; i < 6; i += 2) {
+    ant_.WriteAt(AtSecond(i), kWeb, v1::STREAM_KIND_STDOUT, absl::StrCat(i, "\n"));
+    beetle_.WriteAt(AtSecond(i + 1) + absl::Hours(1), kDb, v1::STREAM_KIND_STDOUT,
+                    absl::StrCat(i + 1, "\n"));
+  }
+  ant_.Exit(kWeb, 0);
+  beetle_.Exit(kDb, 0);
+  EXPECT_EQ(Shoal("logs web"), (Said{0,
+                                     "ant/web │ 0\nbeetle/web │ 1\nant/web │ 2\nbeetle/web │ 3\n"
+                                     "ant/web │ 4\nbeetle/web │ 5\n",
+                                     ""}));
 }
 
 }  // namespace

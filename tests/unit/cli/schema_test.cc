@@ -139,6 +139,9 @@ Json MakeSchema() {
   const Json stream =
       definitions.TypeOf(*v1::ReadOutputResponse::descriptor()->FindFieldByName("stream"));
   const Json reason = definitions.TypeOf(*v1::Gap::descriptor()->FindFieldByName("reason"));
+  // With --timestamps.
+  const Json time =
+      definitions.TypeOf(*v1::ReadOutputResponse::descriptor()->FindFieldByName("time"));
   const auto frame = [&](const char* kind, const Json& more) {
     Json head = Head(kind, "string");
     head["stream"] = stream;
@@ -152,10 +155,14 @@ Json MakeSchema() {
   kinds["host"] = host;
   kinds["check"] = check;
   kinds["output"] =
-      Object(frame("output", {{"data", Plain("string")}, {"data_base64", Plain("string")}}),
-             {"data", "data_base64"});
-  kinds["gap"] = Object(
-      frame("gap", {{"from", Plain("integer")}, {"to", Plain("integer")}, {"reason", reason}}));
+      Object(frame("output",
+                   {{"time", time}, {"data", Plain("string")}, {"data_base64", Plain("string")}}),
+             {"time", "data", "data_base64"});
+  kinds["gap"] = Object(frame("gap", {{"time", time},
+                                      {"from", Plain("integer")},
+                                      {"to", Plain("integer")},
+                                      {"reason", reason}}),
+                        {"time"});
   kinds["end"] = Object(frame("end", {{"truncated", Plain("boolean")}}));
   kinds["deleted"] = Object(With(Head("deleted", "string"), {{"revision", Plain("integer")}}));
   kinds["synced"] = Object(

@@ -234,5 +234,22 @@ TEST(LineTagger, WhatIsInsertedStandsOnALineOfItsOwn) {
   EXPECT_EQ(out, "0|[gap]\n0|be~\n0|[gap]\n0|~hind\n");
 }
 
+TEST(LineTagger, AStampIsThatOfTheBeginningOfItsLine) {
+  LineTagger tagger = Tagger(8);
+  std::string out;
+  tagger.Stamp(0, kOut, "T1 ");
+  tagger.Append(0, kOut, "a\nb", &out);
+  tagger.Stamp(0, kOut, "T2 ");
+  tagger.Append(0, kOut, "c\nd\n0123456789", &out);
+  tagger.Stamp(0, kOut, "T3 ");
+  tagger.Append(0, kErr, "e\n", &out);
+  tagger.Insert(0, kOut, "[gap]", &out);
+  tagger.Append(0, kOut, "\nf", &out);
+  tagger.Flush(0, kOut, &out);
+  EXPECT_EQ(out,
+            "T1 0|a\nT1 0|bc\nT2 0|d\nT2 0|01234567~\n0!e\nT2 0|~89~\nT3 0|[gap]\n"
+            "T2 0|~\nT3 0|f\n");
+}
+
 }  // namespace
 }  // namespace shoal

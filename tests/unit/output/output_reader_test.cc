@@ -369,5 +369,21 @@ TEST_F(OutputReaderTest, GapsAloneAreFoundWithoutTheBytes) {
   EXPECT_TRUE(sink_->closed);
 }
 
+TEST_F(OutputReaderTest, ThatItIsGoneIsAnAnswerBehindNewsToo) {
+  Begin({true, false, false});
+  reader_->Tell(UpdateOf(kRead, 9));
+  Run();
+  EXPECT_THAT(asked_, ElementsAre(kRead));
+  reader_->Tell(UpdateOf(kRead, 12));
+  OutputUpdate gone;
+  gone.id = kRead;
+  gone.gone = true;
+  reader_->Tell(gone);
+  reader_->TellFinal();
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@0 gap to 12 for 2", "A0@12 end"));
+  EXPECT_TRUE(sink_->closed);
+}
+
 }  // namespace
 }  // namespace shoal::agent
