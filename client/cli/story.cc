@@ -1,6 +1,8 @@
 #include "client/cli/story.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -27,8 +29,8 @@ using shoal::v1::Process;
 // Tells one process; each method appends its sentences.
 class Teller {
  public:
-  Teller(const Process& process, absl::Time now, size_t width)
-      : process_(process), now_(now), width_(width) {}
+  Teller(const Process& process, absl::Time now, size_t width, const std::vector<StreamGap>& gaps)
+      : process_(process), now_(now), width_(width), gaps_(gaps) {}
 
   std::string Tell() {
     Beginning();
@@ -36,6 +38,7 @@ class Teller {
     End();
     Tree();
     Output();
+    Gaps();
     Flags();
     const std::string story = absl::StrJoin(sentences_, " ");
     const std::string shown = EscapeForMessage(story, story.size());
@@ -63,6 +66,8 @@ class Teller {
   void TellRequested(const std::string& at);
   void Tree();
   void Output();
+  std::string Dropped() const;
+  void Gaps();
   absl::string_view Rest() const;
   std::string EndOfStderr() const;
   void Flags();
@@ -71,6 +76,7 @@ class Teller {
   const Process& process_;
   const absl::Time now_;
   const size_t width_;
+  const std::vector<StreamGap>& gaps_;
   std::vector<std::string> sentences_;
 };
 
@@ -237,18 +243,52 @@ absl::string_view NameOf(shoal::v1::StreamKind stream) {
 void Teller::Output() {
   if (process_.state() == shoal::v1::STATE_FAILED_TO_START) return;
   std::vector<std::string> parts;
-  int64_t dropped = 0;
   for (const shoal::v1::StreamPosition& position : process_.output()) {
     parts.push_back(absl::StrCat(NameOf(position.stream()), FormatBytes(position.end_offset())));
+  }
+  if (!parts.empty()) Say(absl::StrJoin(parts, ", "), Dropped(), Rest(), ".");
+}
+
+// As far as the process itself says it; the gaps say more.
+std::string Teller::Dropped() const {
+  if (!gaps_.empty()) return "";
+  int64_t dropped = 0;
+  for (const shoal::v1::StreamPosition& position : process_.output()) {
     dropped += position.begin_offset();
   }
-  if (parts.empty()) return;
-  Say(absl::StrJoin(parts, ", "),
-      dropped == 0 ? ", nothing dropped"
-                   : absl::StrCat(", the first ", FormatBytes(dropped),
-                                  HasFlag(shoal::v1::FLAG_OUTPUT_DROPPED) ? " dropped"
-                                                                          : " read, and let go"),
-      Rest(), ".");
+  if (dropped == 0) return ", nothing dropped";
+  return absl::StrCat(", the first ", FormatBytes(dropped),
+                      HasFlag(shoal::v1::FLAG_OUTPUT_DROPPED) ? " dropped" : " read, and let go");
+}
+
+absl::string_view ReasonOf(const shoal::v1::Gap& gap) {
+  switch (gap.reason()) {
+    case shoal::v1::Gap::REASON_CAP:
+      return "the cap was reached, or the disk was full";
+    case shoal::v1::Gap::REASON_ACKNOWLEDGED:
+      return "they were read, and acknowledged";
+    case shoal::v1::Gap::REASON_MISSING:
+      return "another program has removed or cut their file";
+    default:
+      return "its agent gives a reason that this command does not know";
+  }
+}
+
+// One sentence for each stream and reason.
+void Teller::Gaps() {
+  constexpr size_t kMostRanges = 4;
+  std::map<std::pair<shoal::v1::StreamKind, absl::string_view>, std::vector<std::string>> ranges;
+  for (const StreamGap& one : gaps_) {
+    ranges[{one.stream, ReasonOf(one.gap)}].push_back(
+        absl::StrCat(one.gap.from(), " to ", one.gap.to()));
+  }
+  for (auto& [about, those] : ranges) {
+    const size_t more = those.size() - std::min(those.size(), kMostRanges);
+    those.resize(those.size() - more);
+    Say("Bytes ", absl::StrJoin(those, ", "),
+        more == 0 ? "" : absl::StrCat(" and ", Count(static_cast<int64_t>(more), "more range")),
+        " of its ", NameOfStream(about.first), " are not kept: ", about.second, ".");
+  }
 }
 
 // Of one that failed: often that is the reason.
@@ -297,8 +337,9 @@ void Teller::Flags() {
 
 }  // namespace
 
-std::string TellStory(const Process& process, absl::Time now, size_t width) {
-  return Teller(process, now, width).Tell();
+std::string TellStory(const Process& process, absl::Time now, size_t width,
+                      const std::vector<StreamGap>& gaps) {
+  return Teller(process, now, width, gaps).Tell();
 }
 
 }  // namespace shoal::cli

@@ -5,12 +5,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/cli/command.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
+#include "client/cli/output_gaps.h"
 #include "client/cli/raw_terminal.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/story.h"
@@ -28,9 +30,13 @@ int RunWhy(const SelectorArguments& arguments, Invocation& invocation) {
   if (!lookup.ok()) return invocation.Fail(lookup.status());
   const std::optional<v1::TerminalSize> terminal = SizeOfTerminal(STDOUT_FILENO);
   const size_t width = terminal.has_value() ? terminal->columns() : 0;
+  const auto gaps = FindGaps(lookup->found);
   bool first = true;
   for (const Found& entry : lookup->found) {
-    const std::string story = TellStory(entry.process, absl::Now(), invocation.json() ? 0 : width);
+    const auto lost = gaps.find(entry.process.id());
+    const std::string story =
+        TellStory(entry.process, absl::Now(), invocation.json() ? 0 : width,
+                  lost == gaps.end() ? std::vector<StreamGap>() : lost->second);
     if (invocation.json()) {
       Print(ProcessLine(entry.process, story));
     } else {
