@@ -33,9 +33,12 @@ inline std::string ShownByTerminal(std::vector<std::string> words) {
   dup2(screen.get(), STDOUT_FILENO);
   EXPECT_EQ(cli::RunCommandLine(std::move(words)), 0);
   dup2(before.get(), STDOUT_FILENO);
-  std::string shown(8192, '\0');
-  const ssize_t size = read(terminal.get(), shown.data(), shown.size());
-  shown.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  // One read may have only what the kernel had passed on by then; the next one makes it pass on the rest.
+  std::string shown;
+  char piece[8192];
+  for (ssize_t size; (size = read(terminal.get(), piece, sizeof(piece))) > 0;) {
+    shown.append(piece, static_cast<size_t>(size));
+  }
   return shown;
 }
 
