@@ -37,10 +37,9 @@ absl::Status CheckInputPlace(const ProcessEntry& process, const InputPlace& plac
   }
   const bool is_known = place.writer == input.writer && place.begin >= input.writer_at;
   if (place.begin < input.kept && place.begin < place.end && !is_known) {
-    return Conflict(process, absl::StrCat("the bytes from ", place.begin,
-                                          " on were written by another "
-                                          "writer; it is kept up to ",
-                                          input.kept));
+    return Conflict(process, absl::StrCat("another writer has written to it meanwhile: what was to "
+                                          "go to ",
+                                          place.begin, " is there already, up to ", input.kept));
   }
   if (place.end <= input.kept) return absl::OkStatus();
   if (input.ended) return Conflict(process, absl::StrCat("it has ended, at ", input.kept));

@@ -1,4 +1,6 @@
 // `shoal attach`: our terminal at a process that runs. See attachment.h.
+#include <unistd.h>
+
 #include <memory>
 #include <utility>
 #include <vector>
@@ -16,6 +18,7 @@ namespace {
 struct Arguments {
   SelectorArguments selector;
   std::string request_id;
+  bool are_keys_given = false;
   AttachmentOptions options;
 };
 
@@ -29,13 +32,18 @@ absl::StatusOr<Found> Find(const Arguments& arguments, Invocation& invocation) {
 int RunAttach(const Arguments& arguments, Invocation& invocation) {
   absl::StatusOr<DetachKeys> keys = DetachKeys::Parse(arguments.options.detach_keys);
   if (!keys.ok()) return invocation.Fail(keys.status());
+  AttachmentOptions options = arguments.options;
+  if (!arguments.are_keys_given && isatty(STDIN_FILENO) != 1) {
+    options.detach_keys.clear();  // bytes of a pipe or a file are none
+    keys = DetachKeys::Parse("");
+  }
   Interrupts interrupts(Interrupts::Take::kMessages);
   absl::StatusOr<Found> found = Find(arguments, invocation);
   if (!found.ok()) return invocation.Fail(found.status());
   // Lives until the program ends: a thread may still wait for a host that is away.
   static auto* const attachments = new std::vector<std::unique_ptr<Attachment>>;
-  attachments->push_back(std::make_unique<Attachment>(arguments.options, *std::move(keys),
-                                                      *std::move(found), invocation, interrupts));
+  attachments->push_back(std::make_unique<Attachment>(options, *std::move(keys), *std::move(found),
+                                                      invocation, interrupts));
   return attachments->back()->Run();
 }
 
@@ -48,11 +56,13 @@ void AddAttach(Parser& parser) {
                  "Talk to a process: what it prints comes here, what is typed goes to its input",
                  "  shoal start -t --name py -- python3\n"
                  "  shoal attach py                         ctrl-p ctrl-q leaves it running");
-  command
-      ->add_option("--detach-keys", arguments->options.detach_keys,
-                   "Keys that leave the process running, such as ctrl-p,ctrl-q; \"\" for none")
-      ->capture_default_str()
-      ->type_name("KEYS");
+  auto* keys =
+      command
+          ->add_option("--detach-keys", arguments->options.detach_keys,
+                       "Keys that leave the process running, such as ctrl-p,ctrl-q; \"\" for none. "
+                       "Not given, they count where stdin is a terminal")
+          ->capture_default_str()
+          ->type_name("KEYS");
   auto* steal = command->add_flag("--steal", arguments->options.steal,
                                   "Take its input from another writer that holds it");
   auto* read_only = command->add_flag("--read-only", arguments->options.read_only, "Only watch");
@@ -76,7 +86,8 @@ void AddAttach(Parser& parser) {
                  "When stdin ends its input ends, too; else it stays open")
       ->excludes("--read-only");
   AddSelector(command, &arguments->selector);
-  command->callback([&parser, arguments] {
+  command->callback([&parser, arguments, keys] {
+    arguments->are_keys_given = keys->count() > 0;
     parser.chosen = [&invocation = parser.invocation, arguments] {
       return RunAttach(*arguments, invocation);
     };

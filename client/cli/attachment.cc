@@ -12,6 +12,7 @@
 #include "client/cli/standard_output.h"
 #include "client/cli/stdin_source.h"
 #include "client/cli/units.h"
+#include "client/cli/waiting_input.h"
 #include "client/cli/wording.h"
 #include "common/notification.h"
 #include "common/status.h"
@@ -72,6 +73,7 @@ bool Attachment::watches() const {
 
 absl::Status Attachment::Begin() {
   SHOAL_RETURN_IF_ERROR(BeginSession());
+  MaybeTellNoInput();
   if (!writes() && !watches()) return absl::OkStatus();
   if (watches()) {
     SHOAL_RETURN_IF_ERROR(terminal_.Take(has_terminal() ? RawTerminal::Mode::kWatching
@@ -167,6 +169,17 @@ void Attachment::OnSignal(int number) {
   queue_.Push(std::move(news));
 }
 
+// At once where somebody may type, else when there is something that goes nowhere.
+void Attachment::MaybeTellNoInput() {
+  if (is_no_input_told_ || options_.read_only || found_.process.has_input()) return;
+  if (isatty(STDIN_FILENO) != 1 && !IsInputWaiting()) return;
+  is_no_input_told_ = true;
+  invocation_.Note(absl::StrCat(
+      found_.process.name(),
+      " has no input: it was started with its stdin at /dev/null; nothing is passed on",
+      watches() ? absl::StrCat(", and ", options_.detach_keys, " leaves it") : "", "."));
+}
+
 // Raw mode has no other way out than the keys.
 void Attachment::TellLostInput(const absl::Status& reason) {
   std::string way_out;
@@ -257,6 +270,7 @@ bool Attachment::EndThreads() {
 }
 
 int Attachment::Finish(bool is_all_written) {
+  MaybeTellNoInput();
   if (is_detached_ || OutputHasNoReader()) {
     std::optional<int64_t> input_at;
     if (is_all_written && writes()) input_at = input_.offset();

@@ -78,6 +78,7 @@ class Attachment {
   absl::Status Begin();
   absl::Status BeginSession();
   absl::Status ShowBefore();
+  void MaybeTellNoInput();
   void Subscribe();
   void OnSignal(int number);
   // False: nothing more is to be shown.
@@ -91,6 +92,7 @@ class Attachment {
   const AttachmentOptions options_;
   const Found found_;
   const bool is_input_given_;
+  bool is_no_input_told_ = false;
   Invocation& invocation_;
   Interrupts& interrupts_;
   TerminalLink terminal_;

@@ -74,12 +74,13 @@ CLI::Validator IsSpan(SpanBounds bounds) {
       "");
 }
 
-CLI::Validator IsCount() {
+CLI::Validator IsCount(int64_t least, int64_t most) {
   return CLI::Validator(
-      [](std::string& text) {
+      [least, most](std::string& text) {
         int64_t count = 0;
-        if (absl::SimpleAtoi(text, &count) && count >= 0) return std::string();
-        return absl::StrCat("\"", EscapeForMessage(text), "\" is no number from 0 on");
+        if (absl::SimpleAtoi(text, &count) && count >= least && count <= most) return std::string();
+        return absl::StrCat("\"", EscapeForMessage(text), "\" is no number from ", least,
+                            most == INT64_MAX ? " on" : absl::StrCat(" to ", most));
       },
       "");
 }

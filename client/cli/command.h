@@ -51,7 +51,7 @@ CLI::Validator IsNotEmpty();
 // A check for options that take a span of time.
 CLI::Validator IsSpan(SpanBounds bounds = SpanBounds::kAny);
 // A check for options that take a number of something, none included.
-CLI::Validator IsCount();
+CLI::Validator IsCount(int64_t least = 0, int64_t most = INT64_MAX);
 
 void AddRun(Parser& parser);
 void AddStart(Parser& parser);

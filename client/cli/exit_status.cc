@@ -47,6 +47,11 @@ int ExitStatusOf(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? kExitUsage : ExitCodeOf(status);
 }
 
+int NotStartedStatusOf(const absl::Status& status) {
+  const int exit_status = ExitStatusOf(status);
+  return exit_status == kExitFailure ? kExitNotStarted : exit_status;
+}
+
 std::string ToSentence(const absl::Status& status) {
   std::string text = EscapeForMessage(WithoutIndex(status.message()), kMaxMessageBytes);
   if (text.empty()) text = absl::StatusCodeToString(status.code());

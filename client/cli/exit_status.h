@@ -16,10 +16,13 @@ inline constexpr int kExitUsage = 2;
 inline constexpr int kExitUnreachable = 69;
 inline constexpr int kExitUnknown = 70;
 inline constexpr int kExitTryAgain = 75;
+inline constexpr int kExitNotStarted = 125;
 
 // What went wrong, as scripts are told: 2 for what the caller wrote, 69 for a host that cannot be
 // reached, 75 for what may work when tried again, 1 for everything else.
 int ExitStatusOf(const absl::Status& status);
+// The same where a process was to be started, and was not: a failure that is of no other kind is kExitNotStarted.
+int NotStartedStatusOf(const absl::Status& status);
 
 // An error that stands in an answer, about one of several things: UNAVAILABLE is what the agent cannot
 // do for now, and no host that is away.

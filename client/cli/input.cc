@@ -25,6 +25,8 @@ absl::Status Write(const InputArguments& arguments, const Selection& selection,
   if (IsInputGiven(STDIN_FILENO)) {
     StdinSource source(STDIN_FILENO);
     SHOAL_RETURN_IF_ERROR(input.WriteFrom(source));
+  } else {
+    SHOAL_RETURN_IF_ERROR(input.Position().status());  // whether it has an input
   }
   return arguments.eof ? input.Close() : absl::OkStatus();
 }

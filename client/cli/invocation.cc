@@ -336,13 +336,20 @@ std::string Invocation::HostOf(const absl::Status& status) {
 }
 
 int Invocation::Fail(const absl::Status& status, Subject subject) {
+  return Fail(status, ExitStatusOf(status), std::move(subject));
+}
+
+int Invocation::FailToStart(const absl::Status& status, Subject subject) {
+  return Fail(status, NotStartedStatusOf(status), std::move(subject));
+}
+
+int Invocation::Fail(const absl::Status& status, int exit_status, Subject subject) {
   std::string sentence = ToSentence(status);
   if (absl::StrContains(status.message(), "does not resolve")) {
     absl::StatusOr<const Config*> config = LoadConfigOnce();
     std::string known = config.ok() ? (*config)->KnownHosts() : "";
     if (!known.empty()) absl::StrAppend(&sentence, " ", known, ".");
   }
-  const int exit_status = ExitStatusOf(status);
   if (json()) {
     if (subject.host.empty()) subject.host = HostOf(status);
     Print(ErrorLine(subject, status, exit_status));

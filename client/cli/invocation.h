@@ -86,12 +86,15 @@ class Invocation {
   // The same for an error, with what the configuration has to say to it; for scripts also as a line of JSON about
   // `subject`, else about the host of WithHost(). Not silenced by -q. The exit status that goes with it.
   int Fail(const absl::Status& status, Subject subject = {});
+  // The same for a process that was to be started.
+  int FailToStart(const absl::Status& status, Subject subject = {});
   // The error of an answer of this host.
   static absl::Status WithHost(absl::Status status, absl::string_view host);
   // The host of WithHost(); empty: none was given.
   static std::string HostOf(const absl::Status& status);
 
  private:
+  int Fail(const absl::Status& status, int exit_status, Subject subject);
   absl::StatusOr<const Config*> LoadConfigOnce();
   absl::StatusOr<std::string> HostsFromStdin();
   absl::StatusOr<std::vector<HostAddress>> Addresses(absl::string_view hosts_text);

@@ -111,11 +111,11 @@ absl::StatusOr<std::string> WorkingDirectory(const std::string& wanted) {
 
 void AddJobOptions(CLI::App* command, JobOptions* options) {
   auto* count = command->add_option("-n", options->count, "So many processes, over all hosts")
-                    ->check(CLI::Range(1, kMaxRanks).description(""))
+                    ->check(IsCount(1, kMaxRanks))
                     ->type_name("N");
   auto* per_host =
       command->add_option("--per-host", options->per_host, "So many processes on each host")
-          ->check(CLI::Range(1, kMaxRanks).description(""))
+          ->check(IsCount(1, kMaxRanks))
           ->type_name("K");
   auto* per_core =
       command->add_flag("--per-core", options->per_core, "One process on each core of each host");
@@ -188,7 +188,7 @@ void AddHostBounds(CLI::App* command, Invocation& invocation) {
   command
       ->add_option("--min-hosts", invocation.min_hosts,
                    "The same, if so many answer; else start nothing")
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(IsCount(1, kMaxRanks))
       ->type_name("N");
 }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/escape.h"
@@ -36,9 +37,9 @@ absl::StatusOr<Found> FindOneProcess(const Selection& selection, absl::string_vi
   SHOAL_ASSIGN_OR_RETURN(const Lookup lookup, FindProcesses(fleet, selection, invocation));
   if (!lookup.failures.empty()) return lookup.failures.front();
   if (lookup.found.size() == 1) return lookup.found.front();
-  return absl::InvalidArgumentError(
-      absl::StrCat(selection.ToString(), " fits ", lookup.found.size(), " processes, ",
-                   TellSome(lookup.found), ": ", what, " goes to one"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      selection.ToString(), absl::StrContains(selection.ToString(), ", ") ? " fit " : " fits ",
+      lookup.found.size(), " processes, ", TellSome(lookup.found), ": ", what, " goes to one"));
 }
 
 absl::StatusOr<Found> FindByRequest(const std::string& request_id, Invocation& invocation) {

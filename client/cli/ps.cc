@@ -106,6 +106,7 @@ void PrintTable(const std::vector<Found>& found, const PsArguments& arguments, T
   if (arguments.table.labels) columns.insert(columns.end() - 1, "LABELS");
   if (arguments.table.no_trunc) look.width = 0;
   Table table(columns);
+  table.MayLeaveOut({"RSS", "CPU", "SINCE", "PID"});
   absl::Time now = absl::Now();
   const size_t id_length = arguments.table.no_trunc ? kIdLength : ShownIdLength(found);
   const bool is_cut_here = look.width == 0 && !arguments.table.no_trunc;
@@ -177,7 +178,8 @@ void AddPs(Parser& parser) {
   CLI::App* command =
       AddCommand(parser, "ps", "List processes: name, PID, host, state",
                  "  shoal -H node[1-3] ps\n  shoal ps -a 'web-*'\n  shoal ps --sort=-rss");
-  command->add_flag("-a,--all", arguments->all, "Ended ones, too");
+  command->add_flag("-a,--all", arguments->all,
+                    "Ended ones, too, which a SELECTOR lists in any case");
   AddQuiet(command, parser.invocation, "Print ids alone, and nothing on stderr but errors");
   AddTableOptions(command, &arguments->table, SortKeys());
   AddSelector(command, &arguments->selector);

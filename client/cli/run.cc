@@ -36,9 +36,9 @@ CLI::Validator IsSessionTtl() {
 
 int RunAttached(const RunArguments& arguments, const CLI::App& command, Invocation& invocation) {
   absl::StatusOr<std::vector<std::string>> words = CommandWords(command, invocation);
-  if (!words.ok()) return invocation.Fail(words.status());
+  if (!words.ok()) return invocation.FailToStart(words.status());
   absl::StatusOr<std::vector<ShipFile>> files = ParseShip(arguments.job.ship);
-  if (!files.ok()) return invocation.Fail(files.status());
+  if (!files.ok()) return invocation.FailToStart(files.status());
   (*words)[0] = ProgramThere((*words)[0], *files);
   // Lives until the program ends: closing every channel in order would only take time.
   static auto* const run = new std::unique_ptr<RunJob>;
@@ -46,7 +46,7 @@ int RunAttached(const RunArguments& arguments, const CLI::App& command, Invocati
   *run = std::make_unique<RunJob>(arguments, *std::move(words), *std::move(files), invocation,
                                   interrupts);
   absl::StatusOr<int> status = (*run)->Go();
-  return status.ok() ? *status : invocation.Fail(status.status());
+  return status.ok() ? *status : invocation.FailToStart(status.status());
 }
 
 void AddAttachedOptions(CLI::App* command, RunArguments* arguments) {

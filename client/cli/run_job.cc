@@ -282,12 +282,15 @@ absl::StatusOr<int> RunJob::Go() {
   };
   // Who types is not written over.
   if (stdin_ == nullptr || isatty(STDIN_FILENO) == 0) progress.emplace("starting");
-  RunSink sink(std::move(options));
   RunFacts facts;
   facts.halt = spec.halt;
   facts.program = words_[0];
   facts.may_ship = arguments_.beside.empty();
   for (const ShipFile& file : files_) facts.shipped.push_back(file.path);
+  options.explain = [&facts](const std::string& host, const v1::RequestError& error) {
+    return ExplainStartError(error, facts.program, host, facts.shipped, facts.may_ship);
+  };
+  RunSink sink(std::move(options));
   SHOAL_ASSIGN_OR_RETURN(job_, Job::Create(fleet, std::move(spec), &sink));
   if (terminal_ != nullptr) SHOAL_RETURN_IF_ERROR(terminal_->Take());
   interrupts_.Deliver([this](int number) { OnSignal(number); });

@@ -180,9 +180,12 @@ void RunSink::OnComplete(RankId rank, const v1::Process& process) {
 void RunSink::OnFailedToStart(RankId rank, const v1::RequestError& error) {
   if (!options_.json) return;
   const v1::StartFailure* failure = error.has_start_failure() ? &error.start_failure() : nullptr;
-  const absl::Status status = StatusOfAnswer(error.code(), error.message());
+  const absl::Status answer = StatusOfAnswer(error.code(), error.message());
+  StartError told = {error.message(), NotStartedStatusOf(answer)};
+  if (options_.explain != nullptr) told = options_.explain(HostName(rank.host), error);
   Write(v1::STREAM_KIND_STDOUT,
-        ErrorLine(SubjectOf(rank.rank), status, ExitStatusOf(status), failure));
+        ErrorLine(SubjectOf(rank.rank), StatusOfAnswer(error.code(), told.sentence),
+                  told.exit_status, failure));
 }
 
 void RunSink::OnHostLost(int host, const absl::Status& reason) {

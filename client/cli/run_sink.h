@@ -18,6 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "client/cli/gather.h"
 #include "client/cli/json_frames.h"
+#include "client/cli/start_error.h"
 #include "client/cli/tag_template.h"
 #include "common/boot_time.h"
 #include "shoal/job.h"
@@ -46,6 +47,8 @@ struct RunSinkOptions {
   // What the job is doing, for a terminal.
   std::function<void(const std::string&)> on_progress = [](const auto&) {};
   absl::Duration host_patience = absl::InfiniteDuration();  // of the job
+  // What a start that failed on that host is told as. Null: as the agent says it.
+  std::function<StartError(const std::string& host, const v1::RequestError&)> explain = nullptr;
 };
 
 class RunSink : public JobSink {

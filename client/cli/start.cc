@@ -94,17 +94,17 @@ struct Complaint {
   std::string host;
 };
 
-// One sentence where several would say the same one after the other; for scripts an object each.
+// One sentence, and one object, where several would say the same one after the other.
 void Complain(const std::vector<Complaint>& complaints, const Invocation& invocation) {
   for (size_t i = 0; i < complaints.size(); ++i) {
     const StartError& error = complaints[i].error;
     const v1::RequestError& answer = complaints[i].answer;
+    if (i > 0 && complaints[i - 1].error.sentence == error.sentence) continue;
     if (invocation.json()) {
       Print(ErrorLine({complaints[i].host, "", ""}, StatusOfAnswer(answer.code(), error.sentence),
                       error.exit_status,
                       answer.has_start_failure() ? &answer.start_failure() : nullptr));
     }
-    if (i > 0 && complaints[i - 1].error.sentence == error.sentence) continue;
     FlushOutput();
     WriteError(absl::StrCat("shoal: ", error.sentence, "\n"));
   }
@@ -127,11 +127,12 @@ int Report(const Fleet& fleet, const std::vector<Share>& shares,
   int status = 0;
   for (size_t i = 0; i < shares.size(); ++i) {
     if (!answers[i].ok()) {
-      status = invocation.Fail(answers[i].status(), {invocation.NameOf(*shares[i].host), "", ""});
+      status =
+          invocation.FailToStart(answers[i].status(), {invocation.NameOf(*shares[i].host), "", ""});
       continue;
     }
     if (answers[i]->results().empty()) {
-      status = invocation.Fail(absl::InternalError(absl::StrCat(
+      status = invocation.FailToStart(absl::InternalError(absl::StrCat(
           invocation.NameOf(*shares[i].host), ": the agent did not say what it started")));
     }
     for (v1::SpawnBatchResponse::Result& result : *answers[i]->mutable_results()) {
@@ -210,22 +211,22 @@ struct StartArguments {
 int RunStart(const StartArguments& arguments, const CLI::App& command, Invocation& invocation) {
   const JobOptions& options = arguments.job;
   absl::StatusOr<std::vector<std::string>> words = CommandWords(command, invocation);
-  if (!words.ok()) return invocation.Fail(words.status());
+  if (!words.ok()) return invocation.FailToStart(words.status());
   absl::StatusOr<std::vector<ShipFile>> files = ParseShip(options.ship);
-  if (!files.ok()) return invocation.Fail(files.status());
+  if (!files.ok()) return invocation.FailToStart(files.status());
   const std::string program = (*words)[0];
   (*words)[0] = ProgramThere(program, *files);
   Interrupts interrupts(Interrupts::Take::kEnds);
   absl::StatusOr<Fleet> fleet =
       invocation.ConnectForWork(options.has_counts() && options.NeedsFacts());
-  if (!fleet.ok()) return invocation.Fail(fleet.status());
+  if (!fleet.ok()) return invocation.FailToStart(fleet.status());
   absl::StatusOr<v1::ProcessSpec> spec = BuildSpec(options, *words, *fleet);
-  if (!spec.ok()) return invocation.Fail(spec.status());
+  if (!spec.ok()) return invocation.FailToStart(spec.status());
   spec->set_lifetime(v1::LIFETIME_DETACHED);
   if (arguments.has_stdin) spec->mutable_input()->mutable_stream();
   absl::StatusOr<std::vector<Share>> shares = MakeShares(options, *spec, *fleet, invocation);
-  if (!shares.ok()) return invocation.Fail(shares.status());
-  if (absl::Status sent = ShipTo(*files, &*shares); !sent.ok()) return invocation.Fail(sent);
+  if (!shares.ok()) return invocation.FailToStart(shares.status());
+  if (absl::Status sent = ShipTo(*files, &*shares); !sent.ok()) return invocation.FailToStart(sent);
   invocation.TellWaitingInput();
   const int status =
       StartAndReport(*fleet, *std::move(shares), (*words)[0], invocation, interrupts);

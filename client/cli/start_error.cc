@@ -40,8 +40,9 @@ StartError ExplainStartError(const v1::RequestError& error, absl::string_view pr
                              absl::string_view host, const std::vector<std::string>& shipped,
                              bool may_ship) {
   // A field by the name of its option.
-  const std::string told_by_agent =
-      absl::StrReplaceAll(error.message(), {{"; fork_wait would", "; --fork-wait would"}});
+  const std::string told_by_agent = absl::StrReplaceAll(
+      error.message(),
+      {{"; fork_wait would", "; --fork-wait would"}, {"fork_of: ", "fork:NAME: "}});
   absl::string_view message = told_by_agent;
   std::string shown = EscapeForMessage(program);
   const absl::Status status = StatusOfAnswer(error.code(), message);
@@ -53,12 +54,12 @@ StartError ExplainStartError(const v1::RequestError& error, absl::string_view pr
         !halves.second.empty()) {
       absl::Status held(status.code(), absl::StrCat("the ", halves.first, " is held on ", host,
                                                     " by process ", halves.second));
-      return {ToSentence(held), ExitStatusOf(status)};
+      return {ToSentence(held), NotStartedStatusOf(status)};
     }
     // What is wrong with the request, or a name that is taken: that sentence stands alone.
     absl::string_view where = absl::StrContains(message, host) ? "" : host;
     absl::Status told(status.code(), absl::StrCat(where, where.empty() ? "" : ": ", message));
-    return {ToSentence(told), ExitStatusOf(status)};
+    return {ToSentence(told), NotStartedStatusOf(status)};
   }
   v1::Process process;
   process.set_state(v1::STATE_FAILED_TO_START);

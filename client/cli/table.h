@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/columns.h"  // cells are padded and cut by it
@@ -18,7 +19,8 @@ struct TableLook {
 };
 
 // Lines are cut to fit: first what stands in the last column, then in the widest ones, with "…" at the end of a cell.
-// No column becomes narrower than kLeastColumn and its heading, so a table of many may still be wider than `width`.
+// A number behind a dot, which tells the rank, is not cut. No column becomes narrower than kLeastColumn and its heading:
+// where that is too wide, columns are left out as MayLeaveOut() says.
 inline constexpr size_t kLeastColumn = 12;
 
 class Table {
@@ -29,14 +31,19 @@ class Table {
   // agent says they are.
   void Add(std::vector<std::string> row);
   bool empty() const { return rows_.size() == 1; }
+  // By their headings; the first one goes first.
+  void MayLeaveOut(std::vector<std::string> headings) { may_leave_out_ = std::move(headings); }
 
   // One line per row without spaces at its end.
   std::string Render(const TableLook& look) const;
 
  private:
   std::vector<size_t> Widths(size_t most) const;
+  void LeaveOut(const std::string& heading);
+  std::string RenderAll(const TableLook& look) const;
 
   std::vector<std::vector<std::string>> rows_;  // the heading first
+  std::vector<std::string> may_leave_out_;
 };
 
 }  // namespace shoal::cli

@@ -181,9 +181,11 @@ int RunWatch(const SelectorArguments& arguments, Invocation& invocation) {
 
 void AddWatch(Parser& parser) {
   auto arguments = std::make_shared<SelectorArguments>();
-  CLI::App* command =
-      AddCommand(parser, "watch", "Follow PIDs and changes of state, one line each, until Ctrl-C",
-                 "  shoal watch\n  shoal -H node[1-3] watch -l job=render");
+  CLI::App* command = AddCommand(
+      parser, "watch",
+      "Follow PIDs and changes of state, one line each, of what is there and of what comes, until "
+      "Ctrl-C",
+      "  shoal watch\n  shoal -H node[1-3] watch -l job=render");
   AddSelector(command, arguments.get());
   command->callback([&parser, arguments] {
     parser.chosen = [&invocation = parser.invocation, arguments] {

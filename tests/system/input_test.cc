@@ -227,7 +227,7 @@ TEST_F(Input, TwoWritersDoNotOverwriteEachOther) {
   request.set_writer("two");
   const grpc::Status refused = agent.stub().processes().WriteInput(&second, request, &response);
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
-  EXPECT_THAT(refused.error_message(), HasSubstr("were written by another writer"));
+  EXPECT_THAT(refused.error_message(), HasSubstr("another writer has written to it meanwhile"));
   ShoalWith(" second", {"input", "w", "--eof"});
   agent.stub().Wait("w", v1::WaitRequest::UNTIL_EMPTY);
   EXPECT_EQ(agent.stub().Output("w", v1::STREAM_KIND_STDOUT), "first second");

@@ -182,7 +182,7 @@ TEST_F(AgentHereTest, ASocketThatMayBeAnotherUsersIsToldNothing) {
     EXPECT_THAT(said.err, HasSubstr("is not trusted, and nothing was sent: others may write into"))
         << line;
   }
-  EXPECT_EQ(RunCommand({"run", "--", "exit:0"}).status, 1);
+  EXPECT_EQ(RunCommand({"run", "--", "exit:0"}).status, 125);
   EXPECT_EQ(ant.Calls("Get") + ant.Calls("List") + ant.Calls("Open") + ant.Calls("GetHost"), 0);
   std::filesystem::permissions(home_ + "/shoal", std::filesystem::perms::owner_all);
 }

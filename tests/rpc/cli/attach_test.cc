@@ -90,9 +90,40 @@ TEST_F(AttachTest, WithEofTheEndOfStdinIsThatOfTheInput) {
   EXPECT_EQ(ant_.InputOf(kWeb), "hello\n");
 }
 
+TEST_F(AttachTest, WhatGoesNowhereIsSaidToDoSo) {
+  ant_.Put(Running("PLAINAAAAAAAAAAA", "plain"));
+  TakeText("lost\n");
+  std::thread exiter([this] {
+    ant_.AwaitCalls("ReadOutput", 1);
+    ant_.Exit("PLAINAAAAAAAAAAA", 0);
+  });
+  const Said said = Shoal("attach plain");
+  exiter.join();
+  EXPECT_EQ(said, (Said{0, "",
+                        "shoal: plain has no input: it was started with its stdin at /dev/null; "
+                        "nothing is passed on.\n"}));
+}
+
+TEST_F(AttachTest, BytesOfAPipeAreNoKeysUnlessTheyAreGiven) {
+  TakeText(
+      "ab\x10\x11"
+      "cd");
+  std::thread exiter([this] {
+    for (int64_t seen = 0; !ant_.HasInputEnded(kWeb);) seen = ant_.AwaitNews(seen);
+    ant_.AwaitCalls("WriteInput", 2);
+    ant_.Exit(kWeb, 0);
+  });
+  const Said said = Shoal("attach --eof web");
+  exiter.join();
+  EXPECT_EQ(said.status, 0);
+  EXPECT_EQ(ant_.InputOf(kWeb),
+            "ab\x10\x11"
+            "cd");
+}
+
 TEST_F(AttachTest, TheKeysLeaveItRunning) {
   TakeText("ab\x10\x11never");
-  const Said said = Shoal("attach web");
+  const Said said = Shoal("attach --detach-keys ctrl-p,ctrl-q web");
   EXPECT_EQ(said.status, 0);
   EXPECT_EQ(ant_.InputOf(kWeb), "ab");
   EXPECT_THAT(said.err,
@@ -108,7 +139,7 @@ TEST_F(AttachTest, TheKeysLeaveThoughTheHostDoesNotAnswer) {
     ant_.Hold("StreamInput");
     EXPECT_EQ(write(ends[1], "ab\x10\x11", 4), 4);
   });
-  const Said said = Shoal("attach web");
+  const Said said = Shoal("attach --detach-keys ctrl-p,ctrl-q web");
   typist.join();
   close(ends[1]);
   ant_.Release("StreamInput");
@@ -212,7 +243,7 @@ class AttachedSessionTest : public AttachTest {
       ant_.AwaitCalls(method, calls);
       EXPECT_EQ(write(ends[1], "\x10\x11", 2), 2);
     });
-    const Said said = Shoal(line);
+    const Said said = Shoal(absl::StrCat(line, " --detach-keys ctrl-p,ctrl-q"));
     typist.join();
     close(ends[1]);
     EXPECT_EQ(said.status, 0);
@@ -325,7 +356,7 @@ TEST_F(AttachTest, ItGoesToOneProcess) {
   ant_.Put(Running(kDb, "wed"));
   EXPECT_EQ(
       Shoal("attach web wed").err,
-      "shoal: web, wed fits 2 processes, ant/web (7KQ2MD) and ant/wed (BBBBBB): attach goes to "
+      "shoal: web, wed fit 2 processes, ant/web (7KQ2MD) and ant/wed (BBBBBB): attach goes to "
       "one.\n");
   for (int rank = 0; rank < 5; ++rank) {
     v1::Process process =

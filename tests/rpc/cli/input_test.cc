@@ -163,7 +163,7 @@ TEST_F(InputTest, InputSaysWhatDoesNotTakeIt) {
   EXPECT_THAT(closed.err, HasSubstr("it has closed its input"));
   Shoal("start --name pz -- wait");
   EXPECT_THAT(Shoal("input py pz").err,
-              MatchesRegex("shoal: py, pz fits 2 processes, ant/py \\(\\w{6}\\) and ant/pz "
+              MatchesRegex("shoal: py, pz fit 2 processes, ant/py \\(\\w{6}\\) and ant/pz "
                            "\\(\\w{6}\\): input goes to one.\n"));
 }
 

@@ -154,9 +154,9 @@ TEST_F(StartTest, WhatCannotBeMeantIsRefused) {
            {"start --per-host 2 --per-core -- wait",
             "--per-host excludes --per-core. See `shoal start --help`.\n"},
            {"start -n 0 -- wait",
-            "-n: Value 0 not in range 1 to 1048576. See `shoal start --help`.\n"},
+            "-n: \"0\" is no number from 1 to 1048576. See `shoal start --help`.\n"},
            {"start --per-host 0 -- wait",
-            "--per-host: Value 0 not in range 1 to 1048576. See `shoal start --help`.\n"},
+            "--per-host: \"0\" is no number from 1 to 1048576. See `shoal start --help`.\n"},
            {"start --ship a: -- wait", "--ship \"a:\" is not of the form FILE:NAME.\n"},
        }) {
     EXPECT_EQ(Shoal(row.line), (Said{2, "", std::string("shoal: ") + row.complaint})) << row.line;
@@ -172,7 +172,7 @@ TEST_F(StartTest, AWorkingDirectoryThatIsGoneIsAskedFor) {
   std::filesystem::remove(gone);
   Said said = Shoal("start -- wait");
   std::filesystem::current_path(here);
-  EXPECT_EQ(said, (Said{1, "",
+  EXPECT_EQ(said, (Said{125, "",
                         "shoal: cannot tell the working directory; --cwd may name one: No such "
                         "file or directory.\n"}));
 }
@@ -188,9 +188,9 @@ TEST_F(StartTest, WhatDoesNotStartIsAnErrorOfItsOwn) {
             (Said{127, "", "shoal: cannot start refuse:no on ant: no.\n"}))
       << "once, for all";
   EXPECT_EQ(Shoal("start -- silence"),
-            (Said{1, "", "shoal: ant: the agent did not say what it started.\n"}));
+            (Said{125, "", "shoal: ant: the agent did not say what it started.\n"}));
   ant_.FailNext("SpawnBatch", absl::PermissionDeniedError("not for you"));
-  EXPECT_EQ(Shoal("start -- wait"), (Said{1, "", "shoal: not for you.\n"}));
+  EXPECT_EQ(Shoal("start -- wait"), (Said{125, "", "shoal: not for you.\n"}));
 }
 
 TEST_F(StartTest, AFileIsSentAlong) {

@@ -157,7 +157,7 @@ TEST(StartError, ATakenNameKeepsItsSentence) {
       told.sentence,
       "the name \"web\" is held on ant by process 7KQ2MD (running, PID 48213). Stop it first, or "
       "choose another.");
-  EXPECT_EQ(told.exit_status, 1);
+  EXPECT_EQ(told.exit_status, 125);
 }
 
 }  // namespace

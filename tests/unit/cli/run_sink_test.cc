@@ -346,7 +346,7 @@ TEST(RunSink, InJsonFramesEndsAndRefusalsAreLines) {
                          ProcessLine(sim),
                          "{\"kind\":\"error\",\"host\":\"beetle\",\"id\":null,\"name\":null,"
                          "\"rank\":2,\"code\":\"FAILED_PRECONDITION\",\"message\":\"no.\","
-                         "\"exit_status\":1,\"start_failure\":null}\n"));
+                         "\"exit_status\":125,\"start_failure\":null}\n"));
 }
 
 TEST(RunSink, OutputThatNobodyReadsIsToldOnce) {

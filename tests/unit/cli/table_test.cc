@@ -64,6 +64,31 @@ TEST(Table, CutsTheWidestColumnsNext) {
   EXPECT_EQ(table.Render({.width = 10}), table.Render({.width = 40}));
 }
 
+TEST(Table, TheRankStaysWhereANameIsCut) {
+  Table table({"NAME", "PID"});
+  table.Add({"a-very-long-name-of-a-job.17", "1"});
+  table.Add({"a-very-long-name-of-a-job", "1"});
+  EXPECT_EQ(table.Render({.width = 17}),
+            "NAME          PID\n"
+            "a-very-l….17  1\n"
+            "a-very-long…  1\n");
+}
+
+TEST(Table, ColumnsThatMayBeAreLeftOutUntilItFits) {
+  Table table({"NAME", "CPU", "RSS", "COMMAND"});
+  table.MayLeaveOut({"RSS", "CPU"});
+  table.Add({"web", "0.1", "4 MiB", "serve"});
+  EXPECT_EQ(table.Render({.width = 30}),
+            "NAME  CPU  RSS    COMMAND\n"
+            "web   0.1  4 MiB  serve\n");
+  EXPECT_EQ(table.Render({.width = 20}),
+            "NAME  CPU  COMMAND\n"
+            "web   0.1  serve\n");
+  EXPECT_EQ(table.Render({.width = 13}),
+            "NAME  COMMAND\n"
+            "web   serve\n");
+}
+
 TEST(Table, WhatIsCutEndsWithACharacter) {
   EXPECT_EQ(CutToWidth("日本語", 6), "日本語");
   EXPECT_EQ(CutToWidth("日本語", 5), "日本…");

@@ -186,7 +186,7 @@ TEST_F(InputTest, BytesOfAnotherWriterAreNoRepeat) {
   auto refused = world_.WriteInput(other);
   EXPECT_EQ(refused->status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(refused->status.message()),
-              ::testing::HasSubstr("were written by another writer; it is kept up to 5"));
+              ::testing::HasSubstr("another writer has written to it meanwhile"));
   other.offset = 5;
   EXPECT_TRUE(world_.WriteInput(other)->status.ok());
   // The first one's are not the second one's to repeat, nor the other way round.
