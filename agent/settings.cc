@@ -12,10 +12,12 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "agent/settings_file.h"
 #include "agent/version.h"
+#include "common/escape.h"
 #include "common/help_page.h"
 #include "common/man_page.h"
 #include "common/span.h"
@@ -40,6 +42,7 @@ constexpr char kFooter[] =
 
 constexpr int kMostIdleShims = 64;
 constexpr int kMostSlots = 1 << 20;
+constexpr size_t kMostOfHostName = 253;  // as DNS has it
 
 void DropEmpty(std::vector<std::string>* words) {
   words->erase(std::remove(words->begin(), words->end(), ""), words->end());
@@ -134,12 +137,25 @@ void AddPathsAndAccess(CLI::App* app, Settings* settings) {
               "TCP connections are made anew after this", "24h", SpanBounds::kAboveZero);
 }
 
+// It stands before the slash of HOST/SELECTOR, and in lists of hosts.
+std::string CheckHostName(const std::string& name) {
+  const bool is_plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_';
+  });
+  if (is_plain && name.size() <= kMostOfHostName) return "";
+  return absl::StrCat("\"", EscapeForMessage(name),
+                      "\" is no name of a host: letters, digits, '.', "
+                      "'-' and '_', ",
+                      kMostOfHostName, " at most");
+}
+
 void AddHostAndSelf(CLI::App* app, Settings* settings) {
   app->add_option("--slots", settings->slots, "Room for how many processes; 0: the usable cores")
       ->check(CLI::Range(0, kMostSlots).description(""))
       ->type_name("N");
   AddLabels(app, &settings->labels);
   app->add_option("--host-name", settings->host_name, "Name of this host; by default its hostname")
+      ->check(CLI::Validator(CheckHostName, ""))
       ->type_name("NAME");
   app->add_option("--cgroup-base", settings->cgroup_base,
                   "cgroup v2 directory for the processes; by default one is looked for")

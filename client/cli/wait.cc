@@ -2,11 +2,11 @@
 #include <memory>
 #include <optional>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/bulk.h"
 #include "client/cli/command.h"
-#include "client/cli/exit_status.h"
 #include "client/cli/progress.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
@@ -46,9 +46,8 @@ int ReportEnds(const std::vector<BulkAnswer>& answers, Invocation& invocation) {
       },
       invocation);
   if (!living.empty()) {
-    invocation.Note(
-        absl::StrCat("the time is over, and still running: ", absl::StrJoin(living, ", "), "."));
-    return kExitTryAgain;
+    return invocation.Fail(absl::DeadlineExceededError(
+        absl::StrCat("the time is over, and still running: ", absl::StrJoin(living, ", "))));
   }
   return first_failed == nullptr ? 0 : ShellExitStatus(*first_failed);
 }

@@ -252,6 +252,16 @@ TEST_F(WaitTest, GivesUpWhenTheTimeIsOver) {
                   "shoal: the time is over, and still running: web, db.\n"}));
 }
 
+TEST_F(WaitTest, ThatTheTimeIsOverIsAnErrorForScriptsToo) {
+  ant_.Put(Running(kWeb, "web"));
+  const Said said = Shoal("-q -o json wait --timeout 0 web");
+  EXPECT_EQ(said.status, 75);
+  EXPECT_THAT(said.out,
+              ::testing::HasSubstr(
+                  "\"message\":\"the time is over, and still running: web.\",\"exit_status\":75"));
+  EXPECT_THAT(said.err, ::testing::HasSubstr("still running: web"));
+}
+
 TEST_F(WaitTest, NamesHostsWhereThereAreSeveralInTheOrderOfTheCommand) {
   FakeAgent beetle("beetle");
   setenv("SHOAL_HOSTS", absl::StrCat(ant_.hosts(), ",", beetle.hosts()).c_str(), 1);

@@ -17,6 +17,7 @@ namespace shoal::agent {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 class SettingsFileTest : public ::testing::Test {
  protected:
@@ -119,6 +120,15 @@ TEST_F(SettingsFileTest, JunkIsRefusedWithItsLine) {
                            "slots = 4\nlabel = \"a\" \"b\"\n", "slots = 4\n\xff = 1\n"}) {
     EXPECT_FALSE(With(text).has_value()) << text;
     EXPECT_THAT(said_, ::testing::StartsWith(absl::StrCat("shoald: ", path_, ":2: "))) << text;
+  }
+}
+
+TEST_F(SettingsFileTest, TheNameOfTheHostIsOneThatSelectorsAndListsCanHave) {
+  EXPECT_EQ(With("host-name = \"node-1.example_2\"\n")->host_name, "node-1.example_2");
+  for (const char* name : {"a/b", "a b", "a,b", "n[1]", "@n", "\xc3\xa4"}) {
+    EXPECT_FALSE(With("", {"--host-name", name}).has_value()) << name;
+    EXPECT_THAT(said_,
+                HasSubstr("is no name of a host: letters, digits, '.', '-' and '_', 253 at "));
   }
 }
 
