@@ -73,7 +73,7 @@ TEST_F(Terminal, TheSizeFollowsOurs) {
   EXPECT_EQ(run->Wait(), 128 + SIGQUIT);
 }
 
-// Who comes to look has the program paint; who has just started it has no reason to.
+// `attach` has the program paint its screen by telling it the size; `run -t`, which has started it with that size, does not.
 TEST_F(Terminal, AProgramThatIsStartedWithOurSizeIsNotToldOfIt) {
   StartAgent("ant");
   auto run = At({"run", "-t", "--", "sh", "-c",

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <set>
 #include <utility>
 
 namespace shoal {
@@ -133,16 +132,15 @@ void InputFeed::Stop() {
 
 void InputFeed::PassTurns() {
   std::vector<std::shared_ptr<Subscription>> ended, blocked;
-  std::set<const Host*> hosts;
+  std::map<const Host*, size_t> wanted;  // turns, by those who wait
   {
     MutexLock lock(&mu_);
     are_turns_passed_ = true;
     if (is_stopped_) return;
     ended = std::exchange(ended_, {});
-    std::map<const Host*, size_t> wanted;
     for (const ReaderPtr& reader : readers_) {
       const Host* const host = reader->host.get();
-      if (hosts.insert(host).second) wanted[host] = turns_.waiting(host);
+      wanted.try_emplace(host, turns_.waiting(host));
       const bool is_blocked = reader->stream != nullptr && !reader->is_yielding &&
                               std::exchange(reader->kept_before, reader->kept) == reader->kept;
       if (!is_blocked || wanted[host] == 0) continue;
@@ -152,7 +150,7 @@ void InputFeed::PassTurns() {
     }
   }
   for (const auto& stream : blocked) stream->Cancel();
-  for (const Host* host : hosts) BeginNext(host);
+  for (const auto& [host, waiting] : wanted) BeginNext(host);
 }
 
 void InputFeed::WakeAll() {

@@ -60,8 +60,8 @@ class InputFeed : public std::enable_shared_from_this<InputFeed> {
   bool AwaitRoom(absl::Duration timeout);
   // What is put goes nowhere.
   bool IsUnread() const;
-  // To be called again and again while something is on its way to several readers. What an agent has no room for is
-  // tried again by it; where nobody has called it, that is a reason to leave.
+  // To be called again and again while something is on its way to several readers. A reader that an agent had no room
+  // for is tried again by it; of a feed for which nobody has called it, the reader leaves with that error.
   void PassTurns();
   // All that was put, and the end, is kept by the hosts of those that read, or it was stopped; false: not within
   // `timeout`.

@@ -197,7 +197,7 @@ absl::Status JobRun::OpenSessions() {
   return absl::OkStatus();
 }
 
-// It came when the job no longer waited for it, and nobody else would end it.
+// A session that a host has opened when the job no longer waited for the host: nobody else would end it.
 void JobRun::CloseLate(absl::StatusOr<std::unique_ptr<Session>> late) {
   if (!late.ok()) return;
   Session* session = late->get();
