@@ -1,6 +1,7 @@
 #include "shoal/host/output_positions.h"
 
 #include <algorithm>
+#include <map>
 
 namespace shoal {
 

@@ -8,11 +8,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "shoal/v1/process_service.pb.h"
 
@@ -53,7 +53,7 @@ class OutputPositions {
   using Key = std::pair<std::string, v1::StreamKind>;
 
   const int64_t acknowledge_bytes_;
-  std::map<Key, Position> positions_;
+  absl::flat_hash_map<Key, Position> positions_;
 };
 
 }  // namespace shoal

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shoal/host/output_positions.h"
@@ -138,7 +139,7 @@ class JobState {
 
   std::vector<Rank> ranks_;
   std::vector<HostState> hosts_;
-  std::map<std::string, int> rank_of_id_;
+  absl::flat_hash_map<std::string, int> rank_of_id_;
   std::map<std::string, std::vector<v1::ReadOutputResponse>> unplaced_;
   OutputPositions positions_;
   std::vector<JobAction> actions_;
