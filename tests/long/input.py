@@ -144,6 +144,7 @@ def main():
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--kills", type=int, default=20)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended on the way out
     bin_dir = arguments.bin.resolve()
     with tempfile.TemporaryDirectory(prefix="shoal-long-") as name:
         directory = pathlib.Path(name)

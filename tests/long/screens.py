@@ -14,6 +14,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -163,6 +164,7 @@ def main():
     parser.add_argument("bin", type=pathlib.Path)
     parser.add_argument("--program", choices=sorted(PROGRAMS), action="append")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended on the way out
     if missing := [program for program in ("tmux", "vim", "less", "top") if shutil.which(program) is None]:
         parser.error(f"not installed: {', '.join(missing)}")
     bin_dir = arguments.bin.resolve()

@@ -13,6 +13,7 @@ import pathlib
 import pty
 import random
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import threading
 import time
 
 PIECE = 4096
+WINDOW = 1 << 20  # typed and not back yet, at most
 
 
 class Relay:
@@ -80,24 +82,36 @@ def read_until(screen, text, seconds=60):
     return shown.split(text, 1)[1]
 
 
-def talk(screen, relay, data, cuts):
-    """Types `data`, and cuts until it has come back: what came, and how often something was cut."""
-    source, sent, back, done, last = random.Random(2), 0, bytearray(), 0, time.monotonic()
+def talk(screen, notes, relay, least, cuts):
+    """Types random bytes, `least` of them and on until so many cuts were made, and compares what comes back: how much that was."""
+    source, typed, last = random.Random(2), bytearray(), time.monotonic()
+    sent = back = done = 0
     pause, moved = source.uniform(0, 0.05), time.monotonic()
-    while len(back) < len(data):
+    while typed or sent < least or done < cuts:
         if time.monotonic() - moved > 120:
-            raise SystemExit(f"nothing moves: {sent} bytes typed, {len(back)} came back, {done} cuts")
-        may_type = [screen] if sent < len(data) and sent - len(back) < 1 << 20 else []
+            raise SystemExit(f"nothing moves: {sent} bytes typed, {back} came back, {done} cuts")
+        may_type = [screen] if len(typed) < WINDOW and (sent < least or done < cuts) else []
         readable, writable, _ = select.select([screen], may_type, [], 0.01)
         if readable:
-            back += os.read(screen, 65536)
-            moved = time.monotonic()
+            try:
+                shown = os.read(screen, 65536)
+            except OSError as error:
+                raise SystemExit(f"attach has ended behind byte {back}, after {done} cuts: {notes.read_text()}") from error
+            if typed[:len(shown)] != shown:
+                raise SystemExit(f"DIFFERENT within {len(shown)} bytes behind byte {back}, after {done} cuts")
+            del typed[:len(shown)]
+            back, moved = back + len(shown), time.monotonic()
         if writable:
-            sent += os.write(screen, data[sent:sent + source.randint(1, PIECE)])
+            piece = source.randbytes(source.randint(1, PIECE))
+            piece = piece[:os.write(screen, piece)]
+            typed += piece
+            sent += len(piece)
         if done < cuts and time.monotonic() - last > pause:
             done += 1 if relay.cut() else 0
             last, pause = time.monotonic(), source.uniform(0, 0.05)
-    return bytes(back), done
+            if done % 100 == 0:
+                print(f"{done} cuts, {back >> 20} MiB there and back", file=sys.stderr, flush=True)
+    return back, done
 
 
 def main():
@@ -106,6 +120,7 @@ def main():
     parser.add_argument("--cuts", type=int, default=1000)
     parser.add_argument("--mib", type=int, default=16)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended on the way out
     bin_dir = arguments.bin.resolve()
     with tempfile.TemporaryDirectory(prefix="shoal-long-") as name:
         directory = pathlib.Path(name)
@@ -115,27 +130,29 @@ def main():
              directory / "agent.sock", "--ready-fd", str(tell)], stderr=(directory / "log").open("ab"), pass_fds=[tell])
         os.close(tell)
         os.read(ready, 1)
-        relay = Relay(directory / "relay.sock", directory / "agent.sock")
         env = {"PATH": os.environ["PATH"], "HOME": name, "XDG_RUNTIME_DIR": name, "TERM": "xterm"}
         straight = dict(env, SHOAL_HOSTS=f"unix:{directory}/agent.sock")
-        shoal = str(bin_dir / "shoal")
-        subprocess.run([shoal, "start", "-t", "--name", "echo", "--", "sh", "-c", "stty raw -echo; echo ready; exec cat"],
-                       env=straight, check=True, stdout=subprocess.DEVNULL)
-        pid, screen = pty.fork()
-        if pid == 0:
-            os.dup2(os.open(directory / "notes", os.O_WRONLY | os.O_CREAT, 0o600), 2)
-            os.execve(shoal, [shoal, "attach", "--detach-keys", "", "echo"],
-                      dict(env, SHOAL_HOSTS=f"unix:{directory}/relay.sock"))
-        read_until(screen, b"ready\n")
-        data = random.Random(1).randbytes(arguments.mib << 20)
-        back, cuts = talk(screen, relay, data, arguments.cuts)
-        equal = back == data
-        print(f"{len(back) >> 20} MiB there and back, {cuts} cuts: {'equal' if equal else 'DIFFERENT'}")
-        subprocess.run([shoal, "stop", "echo"], env=straight, check=True, stdout=subprocess.DEVNULL)
-        os.waitpid(pid, 0)
-        agent.terminate()
-        agent.wait()
-    return 0 if equal and cuts == arguments.cuts else 1
+        shoal, attach = str(bin_dir / "shoal"), 0
+        try:
+            relay = Relay(directory / "relay.sock", directory / "agent.sock")
+            subprocess.run([shoal, "start", "-t", "--name", "echo", "--", "sh", "-c", "stty raw -echo; echo ready; exec cat"],
+                           env=straight, check=True, stdout=subprocess.DEVNULL)
+            attach, screen = pty.fork()
+            if attach == 0:
+                os.dup2(os.open(directory / "notes", os.O_WRONLY | os.O_CREAT, 0o600), 2)
+                os.execve(shoal, [shoal, "attach", "--detach-keys", "", "echo"],
+                          dict(env, SHOAL_HOSTS=f"unix:{directory}/relay.sock"))
+            read_until(screen, b"ready\n")
+            back, cuts = talk(screen, directory / "notes", relay, arguments.mib << 20, arguments.cuts)
+            print(f"{back >> 20} MiB there and back, {cuts} cuts: equal")
+        finally:
+            if attach:
+                os.kill(attach, signal.SIGKILL)
+                os.waitpid(attach, 0)
+            subprocess.run([shoal, "stop", "--grace", "1s", "*"], env=straight, capture_output=True, check=False)
+            agent.terminate()
+            agent.wait()
+    return 0
 
 
 if __name__ == "__main__":

@@ -251,8 +251,10 @@ class FakeAgent::Rep::Processes final : public v1::ProcessService::Service {
       grpc::ServerReaderWriter<v1::StreamInputResponse, v1::StreamInputRequest>* stream) override {
     v1::StreamInputRequest piece;
     v1::WriteInputRequest request;
+    Plan plan = rep_->Break("StreamInput");
     while (stream->Read(&piece)) {
       SHOAL_FAKE_BEGIN("StreamInput", "");
+      if (plan.messages-- == 0) return ToWire(plan.status);
       if (!piece.selector().empty()) request.set_selector(piece.selector());
       request.set_offset(piece.offset());
       request.set_data(piece.data());

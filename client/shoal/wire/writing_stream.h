@@ -1,7 +1,8 @@
 // A stream that the client writes, and of which the agent tells how far it has come, over broken connections.
 //
 // One attempt:
-//   1. Begin           the first read; what there is to send is asked for      MaybeWrite
+//   1. Begin           the first read; what there is to send is asked for: a   MaybeWrite
+//                      Resume() before that is heeded by it
 //   2. OnWriteDone     gRPC has taken the message: the next one is asked for   MaybeWrite
 //   3. OnReadDone      the agent says how far it is
 //   4. `next` has no more: the agent ends the call when it has taken all       StartWritesDone
@@ -53,6 +54,10 @@ class WritingStream final : public ResumableStream<Request, Response> {
       this->AddHold();  // Resume() writes from outside a reaction
       Read();
       this->StartCall();
+      {
+        MutexLock lock(&mu_);
+        has_begun_ = true;
+      }
       MaybeWrite();
     }
 
@@ -109,7 +114,7 @@ class WritingStream final : public ResumableStream<Request, Response> {
       {
         MutexLock lock(&mu_);
         has_more_ = true;
-        if (is_busy_ || is_broken_ || is_over_) return;
+        if (!has_begun_ || is_busy_ || is_broken_ || is_over_) return;
         is_busy_ = true;
       }
       while (TakeMore()) {
@@ -151,6 +156,7 @@ class WritingStream final : public ResumableStream<Request, Response> {
     Request request_;               // of the one that is busy; gRPC's until OnWriteDone
     Response response_;
     Mutex mu_;
+    bool has_begun_ ABSL_GUARDED_BY(mu_) = false;  // before, gRPC has no call for this
     bool has_more_ ABSL_GUARDED_BY(mu_) = false;   // since `next` was asked last
     bool is_busy_ ABSL_GUARDED_BY(mu_) = false;    // `next` is asked, or a message is being written
     bool is_broken_ ABSL_GUARDED_BY(mu_) = false;  // nothing more is sent

@@ -1,14 +1,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/mutex.h"
 #include "common/notification.h"
 #include "shoal/host.h"
@@ -73,6 +76,48 @@ TEST_F(StreamTest, ABrokenReaderGoesOnAtItsOffsetByteForByte) {
   EXPECT_EQ(got[v1::STREAM_KIND_STDOUT], text);
   EXPECT_EQ(got[v1::STREAM_KIND_STDERR], "oops");
   EXPECT_EQ(broken, 25);
+}
+
+TEST_F(StreamTest, AWriterThatIsResumedWhileItIsTriedAgainSendsEachByteOnce) {
+  constexpr int kBreaks = 100;
+  v1::SpawnRequest spawn;
+  spawn.mutable_spec()->add_argv("wait");
+  spawn.mutable_spec()->mutable_input()->mutable_stream();
+  const auto spawned = host_->Spawn(std::move(spawn));
+  ASSERT_TRUE(spawned.ok()) << spawned.status();
+  agent_.BreakAfter("StreamInput", 1, kBreaks);
+
+  std::atomic<int64_t> sent = 0, kept = 0;
+  Notification over;
+  InputObserver observer;
+  observer.on_begin = [&] { sent = kept.load(); };
+  observer.next = [&](v1::StreamInputRequest* request) {
+    if (sent > 2 * kBreaks) return Supply::kNothing;
+    request->set_selector(spawned->process().id());
+    request->set_offset(sent);
+    request->set_data(std::string(1, static_cast<char>('a' + sent++ % 26)));
+    return Supply::kMessage;
+  };
+  observer.on_position = [&](const v1::InputPosition& position) { kept = position.kept_offset(); };
+  observer.on_end = [&](const absl::Status& status) {
+    EXPECT_TRUE(absl::IsCancelled(status)) << status;
+    over.Notify();
+  };
+  const std::shared_ptr<Subscription> writer =
+      host_->StreamInput(std::move(observer), absl::InfiniteDuration());
+  std::atomic<bool> is_done = false;
+  std::thread other([&] {
+    while (!is_done) writer->Resume();
+  });
+  const absl::Time end = absl::Now() + kStreamDeadline;
+  while (kept <= 2 * kBreaks && absl::Now() < end) absl::SleepFor(absl::Milliseconds(1));
+  is_done = true;
+  other.join();
+  std::string expected;
+  for (int i = 0; i <= 2 * kBreaks; ++i) expected += static_cast<char>('a' + i % 26);
+  EXPECT_EQ(agent_.InputOf(spawned->process().id()), expected);
+  writer->Cancel();
+  EXPECT_TRUE(over.WaitForNotificationWithTimeout(kStreamDeadline));
 }
 
 TEST_F(StreamTest, APausedReaderWaitsUntilItIsResumed) {
