@@ -28,6 +28,7 @@
 #include "common/cpu_count.h"
 #include "common/escape.h"
 #include "common/status.h"
+#include "shoal/error.h"
 
 namespace shoal::cli {
 namespace {
@@ -199,23 +200,36 @@ absl::StatusOr<Fleet> Invocation::ConnectForWork(bool ask_facts) {
     SHOAL_RETURN_IF_ERROR(EnsureHere(addresses[0].unix_path, /*may_start=*/true));
   }
   FleetOptions options;
-  const bool may_skip = skip_unreachable || min_hosts > 0;
-  options.ask_facts = ask_facts || may_skip;
-  options.require_all = !may_skip;
+  options.ask_facts = ask_facts || may_skip();
+  options.require_all = !may_skip();
   SHOAL_ASSIGN_OR_RETURN(Fleet fleet, Connect(std::move(addresses), std::move(options)));
-  SHOAL_RETURN_IF_ERROR(CheckEnough(fleet));
   skipped_ = fleet.unreachable();
+  SHOAL_RETURN_IF_ERROR(CheckEnough(fleet.hosts().size()));
   return fleet;
 }
 
-absl::Status Invocation::CheckEnough(const Fleet& fleet) const {
-  const int answered = static_cast<int>(fleet.hosts().size());
-  if (answered >= min_hosts) return absl::OkStatus();
-  std::vector<std::string> why;
-  for (const UnreachableHost& host : fleet.unreachable()) {
-    why.emplace_back(host.reason.message());
+bool Invocation::MayLeaveOut(const absl::Status& reason) const {
+  return may_skip() && (IsUnreachable(reason) || absl::IsDeadlineExceeded(reason));
+}
+
+absl::StatusOr<Fleet> Invocation::LeaveOut(const Fleet& fleet, std::vector<UnreachableHost> lost) {
+  std::vector<FleetHost> left;
+  for (const FleetHost& entry : fleet.hosts()) {
+    const bool is_lost = absl::c_any_of(
+        lost, [&](const UnreachableHost& host) { return host.address.name == entry.name(); });
+    if (!is_lost) left.push_back(entry);
   }
-  return absl::UnavailableError(absl::StrCat(Count(answered, "host"),
+  if (left.empty()) return lost.front().reason;
+  absl::c_move(lost, std::back_inserter(skipped_));
+  SHOAL_RETURN_IF_ERROR(CheckEnough(left.size()));
+  return Fleet::Of(std::move(left));
+}
+
+absl::Status Invocation::CheckEnough(size_t answered) const {
+  if (answered >= static_cast<size_t>(min_hosts)) return absl::OkStatus();
+  std::vector<std::string> why;
+  for (const UnreachableHost& host : skipped_) why.emplace_back(host.reason.message());
+  return absl::UnavailableError(absl::StrCat(Count(static_cast<int64_t>(answered), "host"),
                                              " answered, and --min-hosts asks for ", min_hosts,
                                              why.empty() ? "" : ": ", absl::StrJoin(why, "; ")));
 }

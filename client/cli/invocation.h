@@ -34,6 +34,7 @@ class Invocation {
   // run and start: hosts that cannot be reached are left out, if so many are left.
   bool skip_unreachable = false;
   int min_hosts = 0;  // 0: one
+  bool may_skip() const { return skip_unreachable || min_hosts > 0; }
   // run and start: what stood behind "--".
   std::vector<std::string> words_after_separator;
   bool has_separator = false;
@@ -50,6 +51,11 @@ class Invocation {
   // `ask_facts` as in FleetOptions; every host has to answer then, but for skip_unreachable. UNAVAILABLE: there is no
   // agent where $SHOAL_AGENT says; or too few have answered.
   absl::StatusOr<Fleet> ConnectForWork(bool ask_facts);
+  // Whether `reason` is that of a host that may be left out: it was not reached, or did not answer, and the user
+  // has allowed that.
+  bool MayLeaveOut(const absl::Status& reason) const;
+  // `fleet` without `lost`, which TellSkipped() tells. UNAVAILABLE: too few are left.
+  absl::StatusOr<Fleet> LeaveOut(const Fleet& fleet, std::vector<UnreachableHost> lost);
   // The hosts that were named, those in front of a "/" in `selection`, or this machine's agent.
   // Sends nothing to the others; of this machine only the user's own agent is started, which finds
   // again what an earlier one left running. UNAVAILABLE: that of this machine is not this user's to
@@ -102,12 +108,12 @@ class Invocation {
   absl::StatusOr<std::vector<HostAddress>> Named();
   absl::Status EnsureHere(const std::string& socket, bool may_start);
   absl::StatusOr<Fleet> Connect(std::vector<HostAddress> addresses, FleetOptions options);
-  absl::Status CheckEnough(const Fleet& fleet) const;
+  absl::Status CheckEnough(size_t answered) const;
 
   std::optional<Config> config_;
   std::map<const Host*, std::string> own_names_;
   std::map<std::string, int> called_so_;  // of how many hosts it is the name, if each has its own
-  std::vector<UnreachableHost> skipped_;
+  std::vector<UnreachableHost> skipped_;  // by skip_unreachable, not yet told
   std::set<const Host*> told_twice_;
   bool is_input_told_ = false;
 };

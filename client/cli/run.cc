@@ -2,6 +2,7 @@
 #include "client/cli/run.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -41,12 +42,26 @@ int RunAttached(const RunArguments& arguments, const CLI::App& command, Invocati
   if (!files.ok()) return invocation.FailToStart(files.status());
   (*words)[0] = ProgramThere((*words)[0], *files);
   // Lives until the program ends: closing every channel in order would only take time.
-  static auto* const run = new std::unique_ptr<RunJob>;
+  static auto* const runs = new std::vector<std::unique_ptr<RunJob>>;
+  runs->clear();
   Interrupts interrupts(Interrupts::Take::kMessages);
-  *run = std::make_unique<RunJob>(arguments, *std::move(words), *std::move(files), invocation,
-                                  interrupts);
-  absl::StatusOr<int> status = (*run)->Go();
-  return status.ok() ? *status : invocation.FailToStart(status.status());
+  std::optional<Fleet> left;  // without the hosts that an earlier round has lost
+  for (;;) {
+    runs->push_back(
+        std::make_unique<RunJob>(arguments, *words, *files, invocation, interrupts, left));
+    absl::StatusOr<int> status = runs->back()->Go();
+    if (status.ok()) return *status;
+    if (!runs->back()->lost().empty()) {
+      absl::StatusOr<Fleet> others =
+          invocation.LeaveOut(*runs->back()->fleet(), runs->back()->lost());
+      if (others.ok()) {
+        left = *std::move(others);
+        continue;
+      }
+      status = others.status();
+    }
+    return invocation.FailToStart(status.status());
+  }
 }
 
 void AddAttachedOptions(CLI::App* command, RunArguments* arguments) {

@@ -28,6 +28,8 @@ namespace shoal::cli {
 namespace {
 
 constexpr char kTtlOfManaged[] = "5s";
+// Of a host that may be left out, once it has answered; an agent that is upgraded is back sooner.
+constexpr absl::Duration kTimeToOpen = absl::Seconds(5);
 
 std::vector<std::string> HostNames(const Fleet& fleet, const Invocation& invocation) {
   std::vector<std::string> names;
@@ -180,8 +182,15 @@ absl::Status RunJob::Ship(const Fleet& fleet, const std::vector<int>& counts,
     if (counts[i] > 0) hosts.push_back(fleet.hosts()[i].host);
   }
   const Progress progress(DescribeShipping(files_, hosts.size()));
-  SHOAL_ASSIGN_OR_RETURN(std::vector<v1::ShippedFile> shipped, ShipAll(hosts, files_));
-  spec->mutable_files()->Assign(shipped.begin(), shipped.end());
+  const absl::StatusOr<std::vector<v1::ShippedFile>> shipped = ShipAll(hosts, files_);
+  if (invocation_.MayLeaveOut(shipped.status())) {
+    const std::string lost = Invocation::HostOf(shipped.status());
+    for (const std::shared_ptr<Host>& host : hosts) {
+      if (host->name() == lost) lost_.push_back({host->address(), shipped.status()});
+    }
+  }
+  SHOAL_RETURN_IF_ERROR(shipped.status());
+  spec->mutable_files()->Assign(shipped->begin(), shipped->end());
   return absl::OkStatus();
 }
 
@@ -211,6 +220,7 @@ absl::StatusOr<JobSpec> RunJob::MakeSpec(const Fleet& fleet, const std::vector<i
   if (arguments_.forget) spec.keep_for = absl::ZeroDuration();
   spec.session_name = SessionName(words_[0]);
   SHOAL_ASSIGN_OR_RETURN(spec.session_ttl, ParseSpan(session_ttl_));
+  if (invocation_.may_skip()) spec.open_timeout = kTimeToOpen;
   SHOAL_RETURN_IF_ERROR(SetInput(std::accumulate(counts.begin(), counts.end(), 0), &spec));
   return spec;
 }
@@ -233,6 +243,19 @@ absl::Status RunJob::OpenTerminal(int world) {
   return absl::OkStatus();
 }
 
+// Some error that is not that of a lost host would stop another round, too.
+void RunJob::TakeLost(const Fleet& fleet) {
+  const std::vector<JobRefusal> unopened = job_->Unopened();
+  const bool are_lost = std::all_of(
+      unopened.begin(), unopened.end(),
+      [this](const JobRefusal& entry) { return invocation_.MayLeaveOut(entry.reason); });
+  if (first_signal_ != 0 || !are_lost) return;
+  for (const JobRefusal& entry : unopened) {
+    const Host& host = *fleet.hosts()[static_cast<size_t>(entry.host)].host;
+    lost_.push_back({host.address(), entry.reason});
+  }
+}
+
 // The keys were typed, and the process goes on: as `attach` leaves it.
 int RunJob::FinishLeft(const JobResult& result, const RunSink& sink) {
   const v1::Process& process = result.processes.front();
@@ -253,7 +276,10 @@ absl::StatusOr<int> RunJob::Go() {
   // What was typed is checked before anything is started.
   SHOAL_RETURN_IF_ERROR(ParseHaltRule(arguments_.halt).status());
   SHOAL_RETURN_IF_ERROR(TagTemplate::Parse(arguments_.tag).status());
-  SHOAL_ASSIGN_OR_RETURN(const Fleet fleet, FindHosts());
+  if (!fleet_.has_value()) {
+    SHOAL_ASSIGN_OR_RETURN(fleet_, FindHosts());
+  }
+  const Fleet& fleet = *fleet_;
   SHOAL_ASSIGN_OR_RETURN(std::vector<int> counts, Place(job_options_, fleet, invocation_));
   SHOAL_RETURN_IF_ERROR(OpenTerminal(std::accumulate(counts.begin(), counts.end(), 0)));
   if (!arguments_.has_session_ttl && IsManaged() && HasNetwork(fleet)) session_ttl_ = kTtlOfManaged;
@@ -297,7 +323,8 @@ absl::StatusOr<int> RunJob::Go() {
   if (stdin_ == nullptr) invocation_.TellWaitingInput();
   absl::StatusOr<JobResult> ended = job_->Run();
   progress.reset();
-  interrupts_.Over();
+  if (!ended.ok()) TakeLost(fleet);
+  if (lost_.empty()) interrupts_.Over();
   if (terminal_ != nullptr) terminal_->link().GiveBack();
   if (absl::IsCancelled(ended.status()) && first_signal_ != 0) return EndedBy(first_signal_);
   SHOAL_ASSIGN_OR_RETURN(JobResult result, std::move(ended));

@@ -4,6 +4,7 @@
 //   2. the hosts are asked, the ranks placed                        FindHosts, Place
 //   3. what the hosts lack of --ship is sent to them                ShipAll
 //   4. the job runs; its output is written as it comes              Job::Run, RunSink
+//      a host that is lost before anything was started is left out, if the user allows that: again from 2
 //   5. what became of it goes to stderr, and into the exit status   ReportRun, RunExitStatus
 //
 // Ownership:     the caller's; lives until the program ends.
@@ -15,7 +16,9 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -39,16 +42,22 @@ namespace shoal::cli {
 class RunJob {
  public:
   RunJob(const RunArguments& arguments, std::vector<std::string> words, std::vector<ShipFile> files,
-         Invocation& invocation, Interrupts& interrupts)
+         Invocation& invocation, Interrupts& interrupts, std::optional<Fleet> fleet)
       : arguments_(arguments),
         job_options_(arguments.job),
         words_(std::move(words)),
         files_(std::move(files)),
         invocation_(invocation),
         interrupts_(interrupts),
-        session_ttl_(arguments.session_ttl) {}
+        session_ttl_(arguments.session_ttl),
+        fleet_(std::move(fleet)) {}
 
   absl::StatusOr<int> Go();
+  // After an error of Go(): hosts that were lost after they had answered, and that may be left out in
+  // another round; nothing was started. Empty: the error is not of that kind.
+  const std::vector<UnreachableHost>& lost() const { return lost_; }
+  // Where it runs; after Go().
+  const std::optional<Fleet>& fleet() const { return fleet_; }
 
  private:
   absl::StatusOr<Fleet> FindHosts();
@@ -62,6 +71,7 @@ class RunJob {
   std::vector<std::string> Names() const;
   absl::Status OpenTerminal(int world);
   absl::Status SetInput(int world, JobSpec* spec);
+  void TakeLost(const Fleet& fleet);
   int FinishLeft(const JobResult& result, const RunSink& sink);
 
   const RunArguments& arguments_;
@@ -71,6 +81,8 @@ class RunJob {
   Invocation& invocation_;
   Interrupts& interrupts_;
   std::string session_ttl_;
+  std::optional<Fleet> fleet_;  // none: FindHosts() is to find it
+  std::vector<UnreachableHost> lost_;
   Keeper keeper_;
   std::atomic<bool> has_keeper_ = false;
   mutable Mutex names_mu_;

@@ -8,6 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "client/cli/invocation.h"
 #include "client/cli/units.h"
 #include "common/crew.h"
 #include "common/escape.h"
@@ -53,7 +54,11 @@ class Work {
     while (std::optional<size_t> mine = Next()) {
       absl::StatusOr<std::vector<v1::ShippedFile>> shipped = Ship(hosts_[*mine].get(), files_);
       MutexLock lock(&mu_);
-      if (answer_.ok()) answer_ = std::move(shipped);
+      if (!answer_.ok()) continue;
+      answer_ = std::move(shipped);
+      if (!answer_.ok()) {
+        answer_ = Invocation::WithHost(answer_.status(), hosts_[*mine]->name());
+      }
     }
   }
 

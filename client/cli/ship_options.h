@@ -25,7 +25,7 @@ absl::StatusOr<std::vector<ShipFile>> ParseShip(const std::vector<std::string>& 
 std::string ProgramThere(const std::string& program, const std::vector<ShipFile>& files);
 
 // Sends to all at once what they lack; the files for the spec, which are the same for all. The
-// error of the first host that has one. Nothing is started before that, and uploads are gone on
+// error of the first host that has one, with Invocation::WithHost() as it was named. Nothing is started before that, and uploads are gone on
 // with: a signal may end this program meanwhile.
 absl::StatusOr<std::vector<v1::ShippedFile>> ShipAll(
     const std::vector<std::shared_ptr<Host>>& hosts, const std::vector<ShipFile>& files);

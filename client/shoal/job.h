@@ -57,6 +57,8 @@ struct JobSpec {
   JobInputSpec input;
   std::string session_name;
   absl::Duration session_ttl;  // zero: DefaultSessionTtl(), of each host
+  // How long a host has to open its session.
+  absl::Duration open_timeout = CallOptions().timeout;
   // False: output is neither read nor acknowledged.
   bool read_output = true;
   // How long state, exit and the end of stderr stay known on the hosts after the job, for `shoal why` and
@@ -153,6 +155,12 @@ struct HostLeft {
   bool is_detached = false;
 };
 
+// A host that has no part in the job.
+struct JobRefusal {
+  int host = 0;  // index into Fleet::hosts()
+  absl::Status reason;
+};
+
 // What became of Job::Suspend().
 struct JobSuspension {
   struct Doubtful {
@@ -208,6 +216,8 @@ class Job {
   // host, which the message names. Everything else is in the result. FAILED_PRECONDITION: this is a
   // fork of the program that has made the job.
   absl::StatusOr<JobResult> Run();
+  // After an error of Run(): the hosts on which no session could be opened. On the thread of Run().
+  std::vector<JobRefusal> Unopened() const;
 
   // Terminates every rank by `signal` (0: SIGTERM), with the spec's grace; called again, kills. Nothing more is started. A host that does
   // not answer within the grace and 5 s is given up: its ranks are LOST. Never blocks. Not for signal handlers.

@@ -47,6 +47,7 @@ absl::StatusOr<JobResult> Job::Run() {
   SHOAL_RETURN_IF_ERROR(internal::CheckNotForked());
   return run_->Run();
 }
+std::vector<JobRefusal> Job::Unopened() const { return run_->Unopened(); }
 void Job::Interrupt(int signal) { run_->Interrupt(signal); }
 void Job::Signal(int signal) { run_->hosts().Signal(signal); }
 JobSuspension Job::Suspend(absl::Duration timeout) { return run_->hosts().Suspend(timeout); }

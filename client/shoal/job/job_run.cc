@@ -162,6 +162,8 @@ absl::StatusOr<JobResult> JobRun::Run() {
 // Returns early at an interrupt: with nothing started, there is nothing to wait for.
 absl::Status JobRun::OpenSessions() {
   auto opening = std::make_shared<Opening>(active_.size());
+  CallOptions call;
+  call.timeout = spec_.open_timeout;
   for (Member* member : active_) {
     SessionOptions options;
     options.name = spec_.session_name;
@@ -170,7 +172,7 @@ absl::Status JobRun::OpenSessions() {
       queue->Push([this, member, reason] { OnSessionOver(*member, reason); });
     };
     Session::Open(
-        member->host, std::move(options), CallOptions(),
+        member->host, std::move(options), call,
         [this, queue = queue_, member, opening](absl::StatusOr<std::unique_ptr<Session>> session) {
           MutexLock lock(&opening->mu);
           if (opening->is_over) return CloseLate(std::move(session));
@@ -195,6 +197,14 @@ absl::Status JobRun::OpenSessions() {
     if (!member->status.ok()) return member->status;
   }
   return absl::OkStatus();
+}
+
+std::vector<JobRefusal> JobRun::Unopened() const {
+  std::vector<JobRefusal> refusals;
+  for (const Member* member : active_) {
+    if (!member->status.ok()) refusals.push_back({member->index, member->status});
+  }
+  return refusals;
 }
 
 // A session that a host has opened when the job no longer waited for the host: nobody else would end it.

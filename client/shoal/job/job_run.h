@@ -38,6 +38,7 @@ class JobRun {
   JobRun(const Fleet& fleet, JobSpec spec, JobSink* sink);
 
   absl::StatusOr<JobResult> Run();
+  std::vector<JobRefusal> Unopened() const;
   void Interrupt(int signal);
   void DropOutput();
   JobHosts& hosts() const { return *hosts_; }

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <thread>
 
 #include "tests/rpc/cli/agent_fixture.h"
@@ -175,6 +176,67 @@ TEST_F(RunTest, HostsThatAreAwayAreLeftOutAndNamedAtTheEnd) {
   EXPECT_THAT(too_few.err,
               StartsWith("shoal: 1 host answered, and --min-hosts asks for 2: host \"unix:"));
   EXPECT_EQ(Shoal("start --skip-unreachable -q -- wait").status, 0);
+}
+
+// They answer, and are gone before anything is started.
+TEST_F(RunTest, HostsThatAreLostBeforeTheStartAreLeftOutAsThoseThatAreAway) {
+  FakeAgent beetle("beetle");
+  setenv("SHOAL_HOSTS", absl::StrCat(beetle.hosts(), ",", ant_.hosts()).c_str(), 1);
+  const auto lose = [&] { beetle.FailNext("Open", absl::DeadlineExceededError("no answer")); };
+  lose();
+  EXPECT_EQ(Shoal("run --per-host 1 -- out:hi exit:0").status, 75);
+  lose();
+  EXPECT_EQ(Shoal("run --min-hosts 2 --per-host 1 -- out:hi exit:0"),
+            (Said{69, "", "shoal: 1 host answered, and --min-hosts asks for 2: no answer.\n"}));
+  EXPECT_EQ(ant_.Calls("SpawnBatch"), 0);
+  lose();
+  EXPECT_EQ(Shoal("run --skip-unreachable --per-host 1 -- out:hi exit:0"),
+            (Said{0, "hi", "shoal: left out: no answer.\n"}));
+  EXPECT_EQ(ant_.last_batch().ranks().world_size(), 1);
+  EXPECT_EQ(ant_.open_sessions(), 0);
+}
+
+TEST_F(RunTest, AHostThatDiesBeforeItsSessionIsOpenIsLeftOut) {
+  FakeAgent beetle("beetle");
+  setenv("SHOAL_HOSTS", absl::StrCat(beetle.hosts(), ",", ant_.hosts()).c_str(), 1);
+  beetle.Hold("Open");
+  beetle.FailNext("Open", absl::UnavailableError("Socket closed"), 1000);
+  std::thread killer([&] {
+    beetle.AwaitCalls("Open", 1);
+    beetle.Stop();
+  });
+  const Said said = Shoal("run --skip-unreachable --per-host 1 -- out:hi exit:0");
+  killer.join();
+  EXPECT_EQ(said.status, 0) << said;
+  EXPECT_EQ(said.out, "hi");
+  EXPECT_THAT(said.err, MatchesRegex("shoal: left out: host .*" + beetle.socket_path() +
+                                     ".* cannot be reached: .*\\.\n"));
+}
+
+TEST_F(RunTest, AHostThatIsLostWhileFilesAreSentToItIsLeftOut) {
+  FakeAgent beetle("beetle");
+  setenv("SHOAL_HOSTS", absl::StrCat(beetle.hosts(), ",", ant_.hosts()).c_str(), 1);
+  const std::string file = home_ + "/data";
+  std::ofstream(file) << std::string(1 << 20, 'x');  // more than goes along with the start
+  beetle.FailNext("FindMissing", absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(
+      Shoal(absl::StrCat("run --skip-unreachable --ship ", file, " --per-host 1 -- out:hi exit:0")),
+      (Said{0, "hi", "shoal: left out: no answer.\n"}));
+  EXPECT_EQ(beetle.Calls("Open"), 0);
+  EXPECT_EQ(ant_.last_batch().specs(0).files_size(), 1);
+}
+
+TEST_F(RunTest, WhenEveryHostIsLostBeforeTheStartThatIsTheError) {
+  ant_.FailNext("Open", absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(Shoal("run --skip-unreachable --per-host 1 -- out:hi exit:0"),
+            (Said{75, "", "shoal: no answer.\n"}));
+}
+
+// Another round would meet it again.
+TEST_F(RunTest, ARefusalBeforeTheStartIsNoHostThatIsLost) {
+  ant_.FailNext("Open", absl::PermissionDeniedError("not you"));
+  EXPECT_EQ(Shoal("run --skip-unreachable --per-host 1 -- exit:0"),
+            (Said{125, "", "shoal: not you.\n"}));
 }
 
 TEST_F(RunTest, QuietlyOnlyTheProcessesAreHeard) {
