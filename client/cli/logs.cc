@@ -20,8 +20,8 @@ int RunLogs(LogsArguments& arguments, Invocation& invocation) {
   if (!selection.ok()) return invocation.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
   if (!fleet.ok()) return invocation.Fail(fleet.status());
-  absl::StatusOr<Lookup> lookup = FindProcesses(
-      *fleet, *selection, invocation, {.must_match = !(arguments.follow && selection->IsOpen())});
+  absl::StatusOr<Lookup> lookup =
+      FindProcesses(*fleet, *selection, invocation, {.may_come = arguments.follow});
   if (!lookup.ok()) return invocation.Fail(lookup.status());
   Lookup found = *std::move(lookup);
   return LogReader(arguments, *selection, *fleet, std::move(found), invocation).Run();

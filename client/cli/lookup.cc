@@ -11,6 +11,8 @@
 #include "client/cli/wording.h"
 #include "common/escape.h"
 #include "common/ids.h"
+#include "common/spelling.h"
+#include "common/status.h"
 #include "shoal/fan_out.h"
 
 namespace shoal::cli {
@@ -33,7 +35,7 @@ bool IsMatched(absl::string_view term, const std::vector<Found>& found) {
 
 // OK if all that has to match did.
 absl::Status CheckMatched(const Fleet& fleet, const Selection& selection, Invocation& invocation,
-                          const std::vector<Found>& found) {
+                          const std::vector<Found>& found, bool may_come) {
   std::vector<std::string> unmatched;
   bool has_pid = false;
   for (const std::string& term : selection.ExactTerms()) {
@@ -47,7 +49,9 @@ absl::Status CheckMatched(const Fleet& fleet, const Selection& selection, Invoca
         "no process on ", HostsOf(fleet, invocation), " is called ",
         absl::StrJoin(unmatched, " or "), has_pid ? kNotByPid : "", "; `shoal ps -a` lists them"));
   }
-  if (!found.empty() || selection.empty()) return absl::OkStatus();
+  if (!found.empty() || selection.empty() || (may_come && selection.IsOpen())) {
+    return absl::OkStatus();
+  }
   return absl::NotFoundError(absl::StrCat("no process on ", HostsOf(fleet, invocation), " matches ",
                                           selection.ToString()));
 }
@@ -91,9 +95,28 @@ void Take(Question& question, Invocation& invocation,
 
 }  // namespace
 
+absl::Status CheckHosts(const Fleet& fleet, const Selection& selection, Invocation& invocation) {
+  const std::vector<std::string> asked = selection.hosts();
+  if (asked.empty()) return absl::OkStatus();
+  invocation.LearnNames(fleet);
+  std::vector<std::string> known;
+  for (const FleetHost& entry : fleet.hosts()) {
+    known.push_back(entry.name());
+    known.push_back(invocation.NameOf(*entry.host));
+  }
+  for (const std::string& host : asked) {
+    if (absl::c_linear_search(known, host)) continue;
+    const std::string meant = DidYouMean(host, known);
+    return absl::NotFoundError(absl::StrCat("there is no host \"", EscapeForMessage(host),
+                                            "\" among ", HostsOf(fleet, invocation),
+                                            meant.empty() ? "" : "; ", meant));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& selection,
                                      Invocation& invocation, LookupOptions options) {
-  if (!selection.hosts().empty()) invocation.LearnNames(fleet);
+  SHOAL_RETURN_IF_ERROR(CheckHosts(fleet, selection, invocation));
   std::vector<Question> questions;
   for (const FleetHost& entry : fleet.hosts()) {
     for (v1::Selector& selector : selection.ForHost(invocation.NameOf(*entry.host), entry.name())) {
@@ -119,11 +142,9 @@ absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& select
           Invocation::WithHost(question.answer.status(), invocation.NameOf(*question.host)));
     }
   }
-  if (options.must_match && lookup.failures.empty()) {
-    if (absl::Status status = CheckMatched(fleet, selection, invocation, lookup.found);
-        !status.ok()) {
-      return status;
-    }
+  if (lookup.failures.empty()) {
+    SHOAL_RETURN_IF_ERROR(
+        CheckMatched(fleet, selection, invocation, lookup.found, options.may_come));
   }
   return lookup;
 }

@@ -31,11 +31,15 @@ struct Lookup {
 
 struct LookupOptions {
   bool live_usage = false;
-  // Every term that is no glob has to match something.
-  bool must_match = true;
+  // What a glob or labels select may come later; a name or an id has to match something all the same.
+  bool may_come = false;
 };
 
-// NOT_FOUND, naming the terms, when something that must match does not, and every host was asked.
+// OK if each host that stands before a "/" is one of `fleet`. NOT_FOUND names it, and one that is called almost so.
+absl::Status CheckHosts(const Fleet& fleet, const Selection& selection, Invocation& invocation);
+
+// NOT_FOUND, naming the terms, when something that must match does not, and every host was asked; or as
+// CheckHosts().
 absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& selection,
                                      Invocation& invocation, LookupOptions options = {});
 

@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "client/cli/command.h"
 #include "client/cli/json.h"
+#include "client/cli/lookup.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/table.h"
 #include "client/cli/wording.h"
@@ -51,6 +52,9 @@ class Watcher {
   void Tell(const News& news);
   void TellProcess(size_t host, const v1::Process& process);
   void TellInJson(size_t host, const v1::WatchResponse& event);
+  std::vector<v1::Selector> SelectorsOf(size_t host) const {
+    return selection_.ForHost(NameOf(host), fleet_.hosts()[host].name());
+  }
   std::string NameOf(size_t host) const { return invocation_.NameOf(*fleet_.hosts()[host].host); }
 
   const Fleet& fleet_;
@@ -66,8 +70,7 @@ class Watcher {
 
 size_t Watcher::CountStreams() const {
   size_t count = 0;
-  for (const FleetHost& entry : fleet_.hosts())
-    count += selection_.ForHost(invocation_.NameOf(*entry.host)).size();
+  for (size_t host = 0; host < fleet_.hosts().size(); ++host) count += SelectorsOf(host).size();
   return count;
 }
 
@@ -153,7 +156,7 @@ void Watcher::Tell(const News& news) {
 
 int Watcher::Run() {
   for (size_t host = 0; host < fleet_.hosts().size(); ++host) {
-    for (v1::Selector& selector : selection_.ForHost(NameOf(host))) {
+    for (v1::Selector& selector : SelectorsOf(host)) {
       Subscribe(host, std::move(selector));
     }
   }
@@ -173,7 +176,14 @@ int RunWatch(const SelectorArguments& arguments, Invocation& invocation) {
   if (!selection.ok()) return invocation.Fail(selection.status());
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
   if (!fleet.ok()) return invocation.Fail(fleet.status());
-  if (!selection->hosts().empty() || fleet->hosts().size() > 1) invocation.LearnNames(*fleet);
+  if (!selection->ExactTerms().empty()) {
+    const absl::Status there =
+        FindProcesses(*fleet, *selection, invocation, {.may_come = true}).status();
+    if (!there.ok()) return invocation.Fail(there);
+  } else if (const absl::Status known = CheckHosts(*fleet, *selection, invocation); !known.ok()) {
+    return invocation.Fail(known);
+  }
+  if (fleet->hosts().size() > 1) invocation.LearnNames(*fleet);
   return Watcher(*fleet, *selection, invocation).Run();
 }
 
@@ -185,7 +195,8 @@ void AddWatch(Parser& parser) {
       parser, "watch",
       "Follow PIDs and changes of state, one line each, of what is there and of what comes, until "
       "Ctrl-C",
-      "  shoal watch\n  shoal -H node[1-3] watch -l job=render");
+      "  shoal watch\n  shoal watch 'web-*'                   those to come, too\n  shoal -H "
+      "node[1-3] watch -l job=render");
   AddSelector(command, arguments.get());
   command->callback([&parser, arguments] {
     parser.chosen = [&invocation = parser.invocation, arguments] {

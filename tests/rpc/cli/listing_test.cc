@@ -172,9 +172,9 @@ TEST_F(PsTest, AProcessMayBeCalledAsACommand) {
 
 TEST_F(PsTest, WhatIsNotThereIsNamedWithTheHosts) {
   ant_.Put(Running(kDb, "db"));
-  EXPECT_EQ(Shoal("ps web bee/x"),
+  EXPECT_EQ(Shoal("ps web ant/x"),
             (Said{1, "",
-                  "shoal: no process on ant is called \"web\" or \"bee/x\"; `shoal ps -a` lists "
+                  "shoal: no process on ant is called \"web\" or \"ant/x\"; `shoal ps -a` lists "
                   "them.\n"}));
   EXPECT_EQ(
       Shoal("signal TERM 4711"),
@@ -183,6 +183,24 @@ TEST_F(PsTest, WhatIsNotThereIsNamedWithTheHosts) {
             "id does); `shoal ps -a` lists them.\n"}));
   EXPECT_EQ(Shoal("ps -l job=x w*"),
             (Said{1, "", "shoal: no process on ant matches w*, -l job=x.\n"}));
+}
+
+TEST_F(PsTest, AHostBeforeASlashThatIsNoneOfOursIsNamed) {
+  FakeAgent beetle("beetle");
+  setenv("SHOAL_HOSTS", absl::StrCat(ant_.hosts(), ",", beetle.hosts()).c_str(), 1);
+  ant_.Put(Running(kDb, "db"));
+  for (const char* line :
+       {"ps db bee/db", "ps bee/*", "inspect bee/db", "why bee/db", "logs bee/db", "logs -f bee/*",
+        "watch bee/db", "watch bee/*", "input bee/db", "attach bee/db", "signal TERM bee/db",
+        "stop bee/db", "wait bee/db", "rm bee/*"}) {
+    EXPECT_EQ(Shoal(line), (Said{1, "", "shoal: there is no host \"bee\" among ant,beetle.\n"}))
+        << line;
+  }
+  EXPECT_EQ(Shoal("ps betle/db"),
+            (Said{1, "",
+                  "shoal: there is no host \"betle\" among ant,beetle; did you mean "
+                  "\"beetle\"?\n"}));
+  EXPECT_EQ(Shoal(absl::StrCat("ps ant/db ", ant_.hosts(), "/db")).status, 0);
 }
 
 class HostsTest : public TwoAgentsTest {};

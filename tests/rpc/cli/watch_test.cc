@@ -35,6 +35,25 @@ TEST_F(WatchTest, FirstShowsWhatLives) {
                   ""}));
 }
 
+TEST_F(WatchTest, AHostIsNamedByItselfOrAsItWasWritten) {
+  ant_.Put(Running(kWeb, "web"));
+  for (const std::string& host : {std::string("ant"), UnixAddress(ant_.socket_path()).name}) {
+    ant_.BreakAfter("Watch", 1, 1, absl::OkStatus());
+    EXPECT_EQ(Watch(absl::StrCat("watch ", host, "/web")),
+              (Said{0, "TIME  web               7KQ2MD  ant       48213    running\n", ""}));
+  }
+}
+
+TEST_F(WatchTest, ANameThatNoProcessHasIsAnErrorAndAGlobWaits) {
+  ant_.Put(Running(kWeb, "web"));
+  EXPECT_EQ(
+      Watch("watch wbe w*"),
+      (Said{1, "", "shoal: no process on ant is called \"wbe\"; `shoal ps -a` lists them.\n"}));
+  EXPECT_EQ(ant_.Calls("Watch"), 0);
+  ant_.BreakAfter("Watch", 0, 1, absl::OkStatus());
+  EXPECT_EQ(Watch("watch x*"), (Said{0, "", ""}));
+}
+
 TEST_F(WatchTest, ThenEachChangeOnce) {
   ant_.Put(Running(kWeb, "web"));
   ant_.BreakAfter("Watch", 4, 1, absl::OkStatus());
