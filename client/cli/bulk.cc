@@ -16,9 +16,18 @@
 namespace shoal::cli {
 
 absl::Status StatusOf(const v1::RequestError& error, const v1::Process& process) {
+  const std::string& message = error.message();
+  const std::string called =
+      absl::StrCat(process.name(), " (", process.id().substr(0, kShortIdLength));
+  const std::string place = absl::StrCat(" on ", process.host());
+  // "the tree of web (7KQ2MD, exited) is not empty yet"
+  const size_t named = message.find(absl::StrCat(called, ", "));
+  const size_t end = named == std::string::npos ? named : message.find(')', named + called.size());
+  if (end == std::string::npos) {
+    return StatusOfAnswer(error.code(), absl::StrCat(called, ")", place, ": ", message));
+  }
   return StatusOfAnswer(error.code(),
-                        absl::StrCat(process.name(), " (", process.id().substr(0, kShortIdLength),
-                                     ") on ", process.host(), ": ", error.message()));
+                        absl::StrCat(message.substr(0, end + 1), place, message.substr(end + 1)));
 }
 
 void SortAsFound(const std::vector<Found>& found, std::vector<BulkAnswer>* answers) {

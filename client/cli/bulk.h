@@ -42,7 +42,7 @@ std::string LabelOf(const v1::Process& process, bool names_host);
 int Report(const std::vector<BulkAnswer>& answers,
            const std::function<std::string(const BulkAnswer&)>& sentence, Invocation& invocation);
 
-// The status in a RequestError, told of the process.
+// The status in a RequestError, told of the process and its host. The agent's sentence may name the process itself.
 absl::Status StatusOf(const v1::RequestError& error, const v1::Process& process);
 
 // Calls each host for its share. Answers are in the order of the lookup; hosts that fail are

@@ -75,7 +75,8 @@ std::string NameOf(const RankId& rank, const RunFacts& facts) {
 
 std::string EndInTable(const v1::Process& process) {
   if (process.state() == v1::STATE_FAILED_TO_START) return "did not start";
-  return WasCutShort(process) ? DescribeEnd(process) : StateWord(process);
+  const bool is_told = process.exit().has_code() || process.exit().has_signal();
+  return is_told ? DescribeEnd(process) : StateWord(process);
 }
 
 // Those that may have failed before the first one.

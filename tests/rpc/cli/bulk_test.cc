@@ -192,6 +192,18 @@ TEST_F(SignalTest, RefusesWhatItCannotSend) {
   EXPECT_EQ(Shoal("signal TERM web"), (Said{1, "", "shoal: web (7KQ2MD) on ant: it has ended.\n"}));
 }
 
+// As agents do.
+TEST_F(SignalTest, AnAnswerThatNamesTheProcessIsNotToldBehindItsName) {
+  ant_.Put(Exited(kWeb, "web", 5));
+  ant_.Refuse(kWeb, 9, "web (7KQ2MD, exited): the process has ended");
+  EXPECT_EQ(Shoal("signal TERM web"),
+            (Said{1, "", "shoal: web (7KQ2MD, exited) on ant: the process has ended.\n"}));
+  ant_.Refuse(kWeb, 9, "the tree of web (7KQ2MD, exited) is not empty yet: 411 cp");
+  EXPECT_EQ(
+      Shoal("rm web"),
+      (Said{1, "", "shoal: the tree of web (7KQ2MD, exited) on ant is not empty yet: 411 cp.\n"}));
+}
+
 class WaitTest : public AgentCommandTest {};
 
 TEST_F(WaitTest, EndsAsTheFirstThatFailed) {

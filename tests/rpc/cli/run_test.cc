@@ -122,8 +122,8 @@ TEST_F(RunTest, TheFirstFailureEndsTheOthersUnlessHaltSaysOtherwise) {
   EXPECT_EQ(said.status, 3);
   EXPECT_THAT(said.err, HasSubstr("failed first: exit code 3, after "));
   EXPECT_THAT(said.err, HasSubstr("  │ bad\n"
-                                  "FAILED ON  END        RANKS\n"
-                                  "ant        exited(3)  0-1\n"
+                                  "FAILED ON  END          RANKS\n"
+                                  "ant        exit code 3  0-1\n"
                                   "2 of 2 ended, 2 failed, "));
   EXPECT_EQ(Shoal("run --halt now,fail=2,x -- exit:3").status, 2);
 }

@@ -80,10 +80,10 @@ TEST(RunReport, SeveralFailuresAreATableByHostAndEnd) {
   EXPECT_EQ(
       ReportRun(result, facts),
       "rank 5 on node2 failed first: exit code 0 at its time limit of 0.00 s, after 3 min 12 s\n"
-      "Or it was rank 1 on node1 (exited(3)): their clocks are not known well enough to tell.\n"
+      "Or it was rank 1 on node1 (exit code 3): their clocks are not known well enough to tell.\n"
       "FAILED ON  END                                      RANKS\n"
-      "node1      exited(3)                                0-1\n"
-      "node1      killed(SIGSEGV)                          2\n"
+      "node1      ended by SIGSEGV                         2\n"
+      "node1      exit code 3                              0-1\n"
       "node2      did not start                            3\n"
       "node2      exit code 0 at its time limit of 0.00 s  5\n"
       "6 of 6 ended, 5 failed, 0.00 s\n");
@@ -99,9 +99,10 @@ TEST(RunReport, AVeryLongTableIsCut) {
   }
   result.first_failure = FailureOf(0, 0);
   std::string report = ReportRun(result, Facts());
-  EXPECT_THAT(report,
-              HasSubstr("Or it was rank 1 on node2 (exited(1)), or rank 2 on node2 (exited(2)), or "
-                        "rank 3 on node2 (exited(3)), or others: their clocks"));
+  EXPECT_THAT(
+      report,
+      HasSubstr("Or it was rank 1 on node2 (exit code 1), or rank 2 on node2 (exit code 2), or "
+                "rank 3 on node2 (exit code 3), or others: their clocks"));
   EXPECT_THAT(report, HasSubstr("\nand 20 more lines\n"));
 }
 
