@@ -76,7 +76,8 @@ void AddAttachedOptions(CLI::App* command, RunArguments* arguments) {
   command
       ->add_option(
           "--session-ttl", arguments->session_ttl,
-          "The processes are ended when this command was not heard of for so long "
+          "The processes are ended when this command was not heard of for so long, and a host that "
+          "is not heard of for 60s is given up "
           "($SHOAL_SESSION_TTL; default: 15s, or 5s with other hosts from within a process "
           "of Shoal)")
       ->envname("SHOAL_SESSION_TTL")

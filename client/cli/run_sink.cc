@@ -222,9 +222,13 @@ void RunSink::TellPlaces(int host) {
     auto subject = subjects_.find(key.first);
     if (subject == subjects_.end() || HostOf(key.first) != static_cast<size_t>(host)) continue;
     if (++told > kMost) break;
+    const auto [place, is_new] = told_places_.emplace(key, offset);
+    if (!is_new && std::exchange(place->second, offset) == offset) continue;
     const std::string of_rank = is_single_ ? "" : absl::StrCat(" of rank ", key.first);
-    Say(absl::StrCat(NameOfStream(key.second), of_rank, " is read up to byte ", offset, " of ",
-                     HostName(host), "/", subject->second.id));
+    const bool is_stderr = key.second == v1::STREAM_KIND_STDERR;
+    Say(absl::StrCat(NameOfStream(key.second), of_rank, " is read up to byte ", offset,
+                     "; `shoal logs ", is_stderr ? "--stderr " : "", HostName(host), "/",
+                     subject->second.id, ":", offset, "` reads on."));
   }
 }
 

@@ -88,7 +88,7 @@ class RunSink : public JobSink {
   Subject SubjectOf(int rank) const;
   std::string DescribeProgress() const;
   void WriteGathered();
-  // The byte of HOST/ID from which the output of a host's processes can be read on.
+  // The byte of HOST/ID from which the output of a host's processes can be read on, where that was not told already.
   void TellPlaces(int host);
   const std::string& HostName(int host) const { return host_names_[static_cast<size_t>(host)]; }
 
@@ -101,9 +101,10 @@ class RunSink : public JobSink {
   LineTagger tagger_;
   JsonFrames frames_;
   std::optional<GatheredAnswers> gathered_;
-  std::map<int, Subject> subjects_;                            // of ranks that are not complete
-  std::map<std::pair<int, v1::StreamKind>, int64_t> offsets_;  // by rank and stream
-  int told_descendants_ = 0;                                   // of so many ranks
+  std::map<int, Subject> subjects_;                                // of ranks that are not complete
+  std::map<std::pair<int, v1::StreamKind>, int64_t> offsets_;      // by rank and stream
+  std::map<std::pair<int, v1::StreamKind>, int64_t> told_places_;  // as offsets_
+  int told_descendants_ = 0;                                       // of so many ranks
   std::set<int> full_hosts_;  // that output cannot be written there is told
   bool broken_ = false;       // stdout is; nothing is kept or written any more
   // For the progress.

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/json.h"
 #include "client/cli/standard_output.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace shoal::cli {
@@ -168,7 +169,8 @@ TEST(RunSink, ABrokenConnectionTellsWhereToGoOn) {
   sink.OnHostLost(1, absl::UnavailableError("gone"));
   EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "shoal: beetle: the connection broke (gone); trying again.\n"
-            "shoal: stderr of rank 2 is read up to byte 10 of beetle/BBBB\n");
+            "shoal: stderr of rank 2 is read up to byte 10; `shoal logs --stderr beetle/BBBB:10` "
+            "reads on.\n");
 }
 
 TEST(RunSink, ASingleProcessHasNoRankWhereItsPlaceIsTold) {
@@ -181,7 +183,7 @@ TEST(RunSink, ASingleProcessHasNoRankWhereItsPlaceIsTold) {
   sink.OnHostLost(0, absl::UnavailableError("gone"));
   EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "shoal: ant: the connection broke (gone); trying again.\n"
-            "shoal: stdout is read up to byte 6 of ant/AAAA\n");
+            "shoal: stdout is read up to byte 6; `shoal logs ant/AAAA:6` reads on.\n");
 }
 
 TEST(RunSink, AtMostEightPlacesAreTold) {
@@ -196,8 +198,10 @@ TEST(RunSink, AtMostEightPlacesAreTold) {
   sink.OnHostLost(0, absl::UnavailableError("gone"));
   const std::string told = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 9) << told;
-  EXPECT_NE(told.find("shoal: stdout of rank 7 is read up to byte 7 of ant/AAAA\n"),
-            std::string::npos);
+  EXPECT_NE(
+      told.find(
+          "shoal: stdout of rank 7 is read up to byte 7; `shoal logs ant/AAAA:7` reads on.\n"),
+      std::string::npos);
 }
 
 TEST(RunSink, AConnectionThatIsBackIsSaid) {
@@ -222,7 +226,27 @@ TEST(RunSink, AHostThatIsOverIsSaidWithItsReason) {
   sink.OnHostOver(0, absl::NotFoundError("its session is over: it expired"));
   EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "shoal: ant: its session is over: it expired.\n"
-            "shoal: stdout of rank 0 is read up to byte 3 of ant/AAAA\n");
+            "shoal: stdout of rank 0 is read up to byte 3; `shoal logs ant/AAAA:3` reads on.\n");
+}
+
+TEST(RunSink, APlaceIsToldAgainOnlyWhenMoreWasRead) {
+  ::testing::internal::CaptureStderr();
+  RunSink sink(Options());
+  sink.OnStarted({0, 0}, WithId("AAAA"));
+  sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 3, "");
+  sink.OnHostLost(0, absl::UnavailableError("gone"));
+  sink.OnHostOver(0, absl::UnavailableError("its output can no longer be read: gone"));
+  sink.OnHostOver(0, absl::UnavailableError("given up: gone"));
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "shoal: ant: the connection broke (gone); trying again.\n"
+            "shoal: stdout of rank 0 is read up to byte 3; `shoal logs ant/AAAA:3` reads on.\n"
+            "shoal: ant: its output can no longer be read: gone.\n"
+            "shoal: ant: given up: gone.\n");
+  ::testing::internal::CaptureStderr();
+  sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 5, "");
+  sink.OnHostLost(0, absl::UnavailableError("gone"));
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              ::testing::HasSubstr("is read up to byte 5; "));
 }
 
 TEST(RunSink, BytesThatAreGoneAreSaid) {
