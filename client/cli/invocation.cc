@@ -328,10 +328,10 @@ void Invocation::LearnNames(const std::vector<HostResult<v1::Host>>& answers) {
   }
 }
 
-void Invocation::TellWaitingInput() {
+void Invocation::TellWaitingInput(absl::string_view instead) {
   if (is_input_told_ || !IsInputWaiting()) return;
   is_input_told_ = true;
-  Note("what waits on stdin is given to no process; they read /dev/null.");
+  Note(absl::StrCat("what waits on stdin is given to no process; ", instead, "."));
 }
 
 void Invocation::Note(absl::string_view sentence) const {

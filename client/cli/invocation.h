@@ -83,9 +83,9 @@ class Invocation {
   // Says which hosts were left out by skip_unreachable, and why; nothing if none was.
   void TellSkipped();
 
-  // Says, once, that bytes on stdin are given to no process. Called before and after the work: the
+  // Says, once, that bytes on stdin are given to no process, and `instead`. Called before and after the work: the
   // one who sends them may be slower than we are.
-  void TellWaitingInput();
+  void TellWaitingInput(absl::string_view instead = "they read /dev/null");
 
   // A sentence about shoal itself, on stderr.
   void Note(absl::string_view sentence) const;

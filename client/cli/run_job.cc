@@ -256,6 +256,11 @@ void RunJob::TakeLost(const Fleet& fleet) {
   }
 }
 
+// Not to a user who has said with --stdin what is read instead.
+void RunJob::TellWaitingInput() {
+  if (stdin_ == nullptr && arguments_.stdin_choice.empty()) invocation_.TellWaitingInput();
+}
+
 // The keys were typed, and the process goes on: as `attach` leaves it.
 int RunJob::FinishLeft(const JobResult& result, const RunSink& sink) {
   const v1::Process& process = result.processes.front();
@@ -320,7 +325,7 @@ absl::StatusOr<int> RunJob::Go() {
   SHOAL_ASSIGN_OR_RETURN(job_, Job::Create(fleet, std::move(spec), &sink));
   if (terminal_ != nullptr) SHOAL_RETURN_IF_ERROR(terminal_->Take());
   interrupts_.Deliver([this](int number) { OnSignal(number); });
-  if (stdin_ == nullptr) invocation_.TellWaitingInput();
+  TellWaitingInput();
   absl::StatusOr<JobResult> ended = job_->Run();
   progress.reset();
   if (!ended.ok()) TakeLost(fleet);
@@ -329,7 +334,7 @@ absl::StatusOr<int> RunJob::Go() {
   if (absl::IsCancelled(ended.status()) && first_signal_ != 0) return EndedBy(first_signal_);
   SHOAL_ASSIGN_OR_RETURN(JobResult result, std::move(ended));
   sink.Finish();
-  if (stdin_ == nullptr) invocation_.TellWaitingInput();
+  TellWaitingInput();
   facts.end_signal = first_signal_;
   if (result.first_failure.has_value()) invocation_.LearnNames(fleet);
   invocation_.TellOneAgentTwice(fleet);

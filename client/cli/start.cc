@@ -227,11 +227,13 @@ int RunStart(const StartArguments& arguments, const CLI::App& command, Invocatio
   absl::StatusOr<std::vector<Share>> shares = MakeShares(options, *spec, *fleet, invocation);
   if (!shares.ok()) return invocation.FailToStart(shares.status());
   if (absl::Status sent = ShipTo(*files, &*shares); !sent.ok()) return invocation.FailToStart(sent);
-  invocation.TellWaitingInput();
+  const char* const instead =
+      arguments.has_stdin ? "`shoal input` gives it to one" : "they read /dev/null";
+  invocation.TellWaitingInput(instead);
   const int status =
       StartAndReport(*fleet, *std::move(shares), (*words)[0], invocation, interrupts);
   invocation.TellSkipped();
-  invocation.TellWaitingInput();
+  invocation.TellWaitingInput(instead);
   return status;
 }
 

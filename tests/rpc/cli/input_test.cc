@@ -54,9 +54,21 @@ TEST_F(InputTest, NoneLeavesOurStdinAlone) {
   TakeText("hello");
   Said said = Shoal("run --stdin none -n 1 -- exit:0");
   EXPECT_FALSE(ant_.last_batch().specs(0).has_input());
-  EXPECT_THAT(said.err, HasSubstr("is given to no process"));
+  EXPECT_EQ(said.err, "");
   char byte = 0;
   EXPECT_EQ(read(STDIN_FILENO, &byte, 1), 1);
+}
+
+// As they are where an agent has as many calls as it takes.
+TEST_F(InputTest, OneThatIsRefusedForNowIsWorthTryingAgain) {
+  v1::Process py = Running(kWeb, "py");
+  py.mutable_spec()->mutable_input()->mutable_stream();
+  ant_.Put(py);
+  for (const char* method : {"StreamInput", "WriteInput"}) {
+    TakeText("1");
+    ant_.FailNext(method, absl::ResourceExhaustedError("512 calls, limit 512"));
+    EXPECT_EQ(Shoal("input py"), (Said{75, "", "shoal: 512 calls, limit 512.\n"})) << method;
+  }
 }
 
 TEST_F(InputTest, AllRanksReadTheSame) {
