@@ -9,7 +9,10 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_split.h"
+#include "common/error_info.h"
+#include "shoal/v1/error_detail.pb.h"
 #include "tests/rpc/cli/agent_fixture.h"
 
 namespace shoal::testing {
@@ -69,6 +72,28 @@ TEST_F(InputTest, OneThatIsRefusedForNowIsWorthTryingAgain) {
     ant_.FailNext(method, absl::ResourceExhaustedError("512 calls, limit 512"));
     EXPECT_EQ(Shoal("input py"), (Said{75, "", "shoal: 512 calls, limit 512.\n"})) << method;
   }
+}
+
+// Two at the same time: one of them is late.
+TEST_F(InputTest, WhereAnotherWriterWasFasterAnotherTryMayWork) {
+  v1::Process py = Running(kWeb, "py");
+  py.mutable_spec()->mutable_input()->mutable_stream();
+  ant_.Put(py);
+  absl::Status conflict = absl::FailedPreconditionError("another writer has written to it");
+  v1::ErrorInfo info;
+  info.set_reason("INPUT_CONFLICT");
+  conflict.SetPayload(kErrorInfoUrl, absl::Cord(info.SerializeAsString()));
+  TakeText("1");
+  ant_.FailNext("StreamInput", conflict);
+  EXPECT_EQ(Shoal("input py"), (Said{75, "",
+                                     "shoal: another writer has written to it; nothing of what "
+                                     "came on stdin was written.\n"}));
+  EXPECT_EQ(ant_.InputOf(kWeb), "");
+  py.mutable_input()->set_ended(true);
+  ant_.Put(py);
+  TakeText("1");
+  ant_.FailNext("StreamInput", conflict);
+  EXPECT_EQ(Shoal("input py"), (Said{1, "", "shoal: another writer has written to it.\n"}));
 }
 
 TEST_F(InputTest, AllRanksReadTheSame) {
