@@ -20,6 +20,7 @@
 #include "common/escape.h"
 #include "common/help_page.h"
 #include "common/man_page.h"
+#include "common/parse_error.h"
 #include "common/span.h"
 #include "common/status.h"
 #include "common/toml_file.h"
@@ -275,7 +276,9 @@ std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code) {
     if (*exit_code == 0) {
       app.exit(error);
     } else {
-      std::cerr << "shoald: " << error.what() << "; see shoald --help\n";
+      const std::string left_over = TellWordsLeftOver(app);
+      std::cerr << "shoald: " << (left_over.empty() ? TellParseError(error.what()) : left_over)
+                << "; see shoald --help\n";
     }
     return std::nullopt;
   }

@@ -15,6 +15,7 @@
 #include "client/cli/typed_words.h"
 #include "common/escape.h"
 #include "common/help_page.h"
+#include "common/parse_error.h"
 #include "shoal/version.h"
 
 namespace shoal::cli {
@@ -181,7 +182,7 @@ int RunWords(std::vector<std::string> arguments) {
         error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError) ||
         error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError);
     const std::string unknown = is_unknown ? TellUnknown(app) : "";
-    return Complain(app, unknown.empty() ? error.what() : unknown, arguments);
+    return Complain(app, unknown.empty() ? TellParseError(error.what()) : unknown, arguments);
   }
   if (!chosen) {
     WriteError(app.help());

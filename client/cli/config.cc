@@ -127,7 +127,12 @@ absl::StatusOr<std::string> Config::Group(absl::string_view name) const {
   if (found != groups.end()) return found->second;
   std::vector<std::string> known;
   for (const auto& [group, members] : groups) known.push_back(absl::StrCat("@", group));
-  std::string hint = DidYouMean(absl::StrCat("@", name), known);
+  const std::string meant = DidYouMean(absl::StrCat("@", name), known);
+  if (!meant.empty()) {
+    return absl::NotFoundError(absl::StrCat("there is no group \"@", EscapeForMessage(name),
+                                            "\" in ", WithTilde(path), "; ", meant));
+  }
+  std::string hint;
   if (hint.empty() && groups.empty()) hint = "[groups] has none";
   if (hint.empty()) hint = absl::StrCat("known: ", Names(groups, "@"));
   return absl::NotFoundError(absl::StrCat("there is no group \"@", EscapeForMessage(name), "\"; ",

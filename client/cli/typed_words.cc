@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/escape.h"
 #include "common/signals.h"
 #include "common/spelling.h"
@@ -99,7 +100,12 @@ std::string TellUnknown(const CLI::App& app) {
                            DidYouMean(*other, CommandsOf(command)));
   }
   if (option != words.end()) return TellUnknownOption(command, *option);
-  if (other == words.end()) return "";
+  if (other == words.end()) {
+    const std::vector<std::string> commands = CommandsOf(command);
+    if (commands.empty()) return "";
+    return absl::StrCat(command.get_name(), " wants a command: ", absl::StrJoin(commands, ", "),
+                        ".");
+  }
   return absl::StrCat("\"", EscapeForMessage(*other), "\" means nothing to ", command.get_name(),
                       ".");
 }

@@ -98,7 +98,8 @@ TEST_F(AgentHereTest, WithoutAnAgentThatIsSaid) {
             "`shoal agent` is about this machine only; -H has no meaning here.\n"},
            {"-H x agent stop", 2,
             "`shoal agent` is about this machine only; -H has no meaning here.\n"},
-           {"agent", 2, "A subcommand is required. See `shoal agent --help`.\n"},
+           {"agent", 2,
+            "agent wants a command: start, restart, stop, status. See `shoal agent --help`.\n"},
        }) {
     EXPECT_EQ(Shoal(row.line), (Said{row.status, "", std::string("shoal: ") + row.said}))
         << row.line;

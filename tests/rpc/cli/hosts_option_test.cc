@@ -123,7 +123,7 @@ TEST_F(HostsOptionTest, NamesAndGroupsAreThoseOfTheConfiguration) {
   EXPECT_EQ(
       Shoal("-H @studo ps"),
       (Said{1, "",
-            "shoal: there is no group \"@studo\"; did you mean \"@studio\"? (~/shoal.toml).\n"}));
+            "shoal: there is no group \"@studo\" in ~/shoal.toml; did you mean \"@studio\"?\n"}));
 }
 
 TEST_F(HostsOptionTest, ANameThatDoesNotResolveIsToldWithThoseThatAreKnown) {

@@ -102,7 +102,9 @@ TEST_F(CommandLineTest, WhatCannotBeReadIsRefusedWithItsReason) {
            {"agent strat",
             "shoal: there is no command \"strat\"; did you mean \"start\"? See `shoal agent "
             "--help`.\n"},
-           {"agent", "shoal: A subcommand is required. See `shoal agent --help`.\n"},
+           {"agent",
+            "shoal: agent wants a command: start, restart, stop, status. See `shoal agent "
+            "--help`.\n"},
            {"ps --hotss ant",
             "shoal: there is no option --hotss for ps; did you mean \"--hosts\"? See `shoal ps "
             "--help`.\n"},
@@ -119,7 +121,8 @@ TEST_F(CommandLineTest, WhatCannotBeReadIsRefusedWithItsReason) {
             "shoal: --session-ttl: \"0\" is not between 1s and 24h. See `shoal run --help`.\n"},
            {"logs --tail -1 web",
             "shoal: --tail: \"-1\" is no number from 0 on. See `shoal logs --help`.\n"},
-           {"ps -o yaml", "shoal: --output: yaml not in {table,json}. See `shoal ps --help`.\n"},
+           {"ps -o yaml",
+            "shoal: --output: \"yaml\" is none of table, json. See `shoal ps --help`.\n"},
        }) {
     EXPECT_EQ(Shoal(row.line), (Said{2, "", row.complaint})) << row.line;
   }

@@ -82,7 +82,7 @@ TEST(Config, WhatIsNotKnownOrNotMeantIsRefusedWithItsLine) {
             "2: g is to be hosts in quotes: \"node[1-3],gpu1\", or a list of such"},
            {"[groups]\ng = \"node[3-1]\"\n", "2: @g: hosts \"node[3-1]\": the range 3-1 goes down"},
            {"[groups]\nstudio = \"a\"\nall = \"@studo\"\n",
-            "3: @all: there is no group \"@studo\"; did you mean \"@studio\"? (/c.toml)"}}) {
+            "3: @all: there is no group \"@studo\" in /c.toml; did you mean \"@studio\"?"}}) {
     EXPECT_EQ(Parsed(row.text).status(),
               absl::InvalidArgumentError(absl::StrCat("/c.toml:", row.why)));
   }
