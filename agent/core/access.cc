@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "agent/core/call_words.h"
 #include "agent/core/reason.h"
 #include "common/ids.h"
 
@@ -152,7 +153,7 @@ absl::string_view NameOf(Verb verb) {
 absl::StatusOr<Permit> Authorize(const Caller& caller, Verb verb, const Target& target) {
   if (caller.kind == CallerKind::kUnknown) {
     return absl::PermissionDeniedError(
-        absl::StrCat("a caller that is not known may not ", NameOf(verb)));
+        absl::StrCat("a caller that is not known may not ", WordsOfCall(NameOf(verb))));
   }
   if (target.session() != nullptr) {
     if (absl::Status may = CheckSession(caller, verb, target); !may.ok()) return may;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "agent/core/call_words.h"
 #include "agent/net/client_certificate.h"
 #include "agent/rpc/call_audit.h"
 #include "agent/rpc/status_to_grpc.h"
@@ -91,8 +92,8 @@ absl::Status Tls::Admit(size_t door, grpc::AuthContext* context, absl::string_vi
   const absl::string_view method = path.substr(path.rfind('/') + 1);
   const std::string identity = EscapeForMessage(holder->caller.name, 256);
   absl::Status refusal(holder->refusal.code(),
-                       absl::StrCat("identity ", identity, " may not ", EscapeForMessage(method),
-                                    ": ", holder->refusal.message()));
+                       absl::StrCat("identity ", identity, " may not ", WordsOfCall(path), ": ",
+                                    holder->refusal.message()));
   auditor_->Refused(holder->caller, method, refusal);
   return refusal;
 }

@@ -136,7 +136,7 @@ TEST_F(TcpDoorTest, AnIdentityHasSoManyConnections) {
   const grpc::Status refused = List(third);
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_THAT(refused.error_message(),
-              HasSubstr("identity spiffe://test/ops may not List: it has 2 conn"));
+              HasSubstr("identity spiffe://test/ops may not list processes: it has 2 conn"));
   EXPECT_TRUE(List(Channel("dev")).ok());
   EXPECT_TRUE(List(first).ok());
 }

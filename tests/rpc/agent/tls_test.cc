@@ -73,7 +73,7 @@ TEST_F(TlsTest, OnlyAllowedIdentitiesAreServed) {
       {"ops", kServed, ""},   // exact
       {"west", kServed, ""},  // below ops/*
       {"dns", kServed, ""},   // no URI: the DNS name
-      {"dev", kDenied, "identity spiffe://test/dev may not Spawn: no --allow-id"},
+      {"dev", kDenied, "identity spiffe://test/dev may not start processes: no --allow-id"},
       {"evil", kDenied, "no --allow-identity names it"},
       {"plain", kDenied, "its common name (CN) is no identity"},
       {"spiffe://test/ops", kDenied, "its common name (CN) is no identity"},
