@@ -184,12 +184,28 @@ void LogReader::Put(Queue::Entry entry, Merge* merge) {
   const Piece& piece = entry.item;
   const size_t source = piece.source;
   absl::Time time = absl::InfinitePast();
+  Past& past = pasts_[source];
+  past.last_sent = BootTime::Now();
   if (piece.frame.has_value()) {
     time = ToTime(piece.frame->has_time(), piece.frame->time());
+    past.is_over = past.is_over || time >= past.end;
   } else {
+    past.is_over = past.is_over || piece.is_end;
     merge->SetAway(source, piece.is_end || !piece.status.ok());
   }
   merge->Put(source, time, std::move(entry));
+}
+
+bool LogReader::IsInPast(Merge* merge) {
+  bool is_in_past = false;
+  for (size_t source = 0; source < pasts_.size(); ++source) {
+    Past& past = pasts_[source];
+    // What it has not sent by now it may not have.
+    past.is_over = past.is_over || BootTime::Now() - past.last_sent >= kTick;
+    if (past.is_over) merge->SetAway(source, true);
+    is_in_past = is_in_past || !past.is_over;
+  }
+  return is_in_past;
 }
 
 void LogReader::TellEntry(const Queue::Entry& entry, Queue* queue) {
@@ -198,11 +214,14 @@ void LogReader::TellEntry(const Queue::Entry& entry, Queue* queue) {
 }
 
 int LogReader::Run() {
-  const bool is_merging = IsMerging();
+  bool is_merging = IsMerging();
   if (!arguments_.since.empty() || is_merging) AskForTheTime();
   const std::vector<Source> sources = Sources();
   Queue queue(sources.size(), kQueueBytes);
   Merge merge = MakeMerge(sources);
+  for (const Source& source : sources) {
+    pasts_.push_back({.end = fleet_.hosts()[source.host].host->AgentTime()});
+  }
   Subscribe(sources, &queue);
   bool is_read = true;
   while (is_read) {
@@ -211,8 +230,8 @@ int LogReader::Run() {
       printer_.Tick();
       last_tick_ = BootTime::Now();
     }
-    if (!batch.has_value()) continue;
-    if (batch->empty()) break;
+    if (batch.has_value() && batch->empty()) break;
+    if (!batch.has_value()) batch.emplace();
     for (Queue::Entry& entry : *batch) {
       if (is_merging) {
         Put(std::move(entry), &merge);
@@ -220,6 +239,7 @@ int LogReader::Run() {
         TellEntry(entry, &queue);
       }
     }
+    if (arguments_.follow && is_merging) is_merging = IsInPast(&merge);
     while (std::optional<Queue::Entry> entry = merge.Take()) TellEntry(*entry, &queue);
     is_read = FlushOutput();
   }

@@ -2,7 +2,8 @@
 // were given also of processes that start later, on every host.
 //
 // Each host merges its processes. The hosts are merged here, by their clocks, but for what those are known to be wrong by
-// (Host::AgentTime); not with -f, where what comes is printed as it comes. A host whose connection is broken is not waited for.
+// (Host::AgentTime). With -f that goes for what was there before; what comes is printed as it comes, from when each host has
+// sent something newer than the command or has been silent for a while. A host whose connection is broken is not waited for.
 //
 // Ownership:     the command's.
 // Thread-safety: the main thread's, but for the callbacks of its streams.
@@ -63,8 +64,17 @@ class LogReader {
     v1::ReadOutputRequest request;
   };
 
+  // How far a source is with what was there before, with -f.
+  struct Past {
+    absl::Time end;  // by the clock of its host
+    BootTime last_sent = BootTime::Now();
+    bool is_over = false;
+  };
+
   // Of several hosts, by time.
-  bool IsMerging() const { return !arguments_.follow && ByHost(lookup_.found).size() > 1; }
+  bool IsMerging() const {
+    return (IsOpen() ? fleet_.hosts().size() : ByHost(lookup_.found).size()) > 1;
+  }
   bool IsOpen() const { return arguments_.follow && selection_.IsOpen(); }
   void AskForTheTime() const;
   size_t HostOf(const Host& host) const;
@@ -73,6 +83,8 @@ class LogReader {
   Merge MakeMerge(const std::vector<Source>& sources) const;
   void Subscribe(const std::vector<Source>& sources, Queue* queue);
   void Put(Queue::Entry entry, Merge* merge);
+  // False: all that was there before is in `merge`, which gives it out without waiting for more.
+  bool IsInPast(Merge* merge);
   void TellEntry(const Queue::Entry& entry, Queue* queue);
   void Tell(const Piece& piece);
   void TellFrame(size_t host, const v1::ReadOutputResponse& frame);
@@ -86,6 +98,7 @@ class LogReader {
   const Lookup lookup_;
   LogPrinter printer_;
   std::set<size_t> failed_;  // hosts that are not asked any more
+  std::vector<Past> pasts_;  // by source
   BootTime last_tick_ = BootTime::Now();
   int status_ = 0;
   std::vector<std::unique_ptr<Subscription>> subscriptions_;

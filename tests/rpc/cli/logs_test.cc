@@ -307,26 +307,60 @@ TEST_F(LogsTest, AnAgentThatKnowsNoTimesIsReadAsItSends) {
                   "shoal: ant: its agent does not tell when this was printed.\n"}));
 }
 
-class LogsOfTwoTest : public TwoAgentsTest {};
+class LogsOfTwoTest : public TwoAgentsTest {
+ protected:
+  // A web on each, whose lines come by turns; the second one's clock is an hour ahead.
+  void PutTwo() {
+    beetle_.SetClock(absl::Hours(1));
+    v1::Process other = Running(kDb, "web");
+    other.set_host("beetle");
+    ant_.Put(Running(kWeb, "web"));
+    beetle_.Put(other);
+    for (int i = 0; i < 6; i += 2) {
+      ant_.WriteAt(AtSecond(i), kWeb, v1::STREAM_KIND_STDOUT, absl::StrCat(i, "\n"));
+      beetle_.WriteAt(AtSecond(i + 1) + absl::Hours(1), kDb, v1::STREAM_KIND_STDOUT,
+                      absl::StrCat(i + 1, "\n"));
+    }
+  }
+
+  static constexpr char kMerged[] =
+      "ant/web │ 0\nbeetle/web │ 1\nant/web │ 2\nbeetle/web │ 3\n"
+      "ant/web │ 4\nbeetle/web │ 5\n";
+};
+
+TEST_F(LogsOfTwoTest, FollowedHostsAreMergedAsFarAsTheirPastGoes) {
+  PutTwo();
+  std::thread agents([this] {
+    ant_.AwaitCalls("ReadOutput", 1);
+    beetle_.AwaitCalls("ReadOutput", 1);
+    ant_.WriteAt(absl::Now(), kWeb, v1::STREAM_KIND_STDOUT, "late\n");
+    ant_.Exit(kWeb, 0);
+    beetle_.Exit(kDb, 0);
+  });
+  EXPECT_EQ(Shoal("logs -f web"), (Said{0, absl::StrCat(kMerged, "ant/web │ late\n"), ""}));
+  agents.join();
+}
+
+// Its past is what it has sent when it says nothing more for a while.
+TEST_F(LogsOfTwoTest, AFollowedHostThatSaysNothingDoesNotHoldUpTheOther) {
+  PutTwo();
+  std::thread reader([] {
+    EXPECT_EQ(Shoal("logs -f web"), (Said{0, absl::StrCat(kMerged, "ant/web │ late\n"), ""}));
+  });
+  ant_.AwaitCalls("ReadOutput", 1);
+  beetle_.AwaitCalls("ReadOutput", 1);
+  ant_.WriteAt(absl::Now(), kWeb, v1::STREAM_KIND_STDOUT, "late\n");
+  ant_.Exit(kWeb, 0);
+  ant_.AwaitReaders(0);
+  beetle_.Exit(kDb, 0);
+  reader.join();
+}
 
 TEST_F(LogsOfTwoTest, HostsAreMergedByTheirClocks) {
-  // An hour ahead, and known to be from the answer to the first call.
-  beetle_.SetClock(absl::Hours(1));
-  v1::Process other = Running(kDb, "web");
-  other.set_host("beetle");
-  ant_.Put(Running(kWeb, "web"));
-  beetle_.Put(other);
-  for (int i = 0; i < 6; i += 2) {
-    ant_.WriteAt(AtSecond(i), kWeb, v1::STREAM_KIND_STDOUT, absl::StrCat(i, "\n"));
-    beetle_.WriteAt(AtSecond(i + 1) + absl::Hours(1), kDb, v1::STREAM_KIND_STDOUT,
-                    absl::StrCat(i + 1, "\n"));
-  }
+  PutTwo();
   ant_.Exit(kWeb, 0);
   beetle_.Exit(kDb, 0);
-  EXPECT_EQ(Shoal("logs web"), (Said{0,
-                                     "ant/web │ 0\nbeetle/web │ 1\nant/web │ 2\nbeetle/web │ 3\n"
-                                     "ant/web │ 4\nbeetle/web │ 5\n",
-                                     ""}));
+  EXPECT_EQ(Shoal("logs web"), (Said{0, kMerged, ""}));
 }
 
 }  // namespace
