@@ -73,6 +73,8 @@ void PrintTable(const std::vector<HostRow>& rows, const TableOptions& options, T
   if (options.labels) columns.emplace_back("LABELS");
   if (options.no_trunc) look.width = 0;
   Table table(columns);
+  table.MayLeaveOut({"UPTIME", "LOAD"});
+  table.KeepWhole("MEMORY");
   for (const HostRow& row : rows) {
     if (!row.facts.ok()) {
       table.Add({row.name, "–", "–", "–", "–", Reason(row.facts.status(), row.name)});
@@ -130,9 +132,11 @@ int RunHosts(const TableOptions& options, Invocation& invocation) {
 }  // namespace
 
 void AddHosts(Parser& parser) {
-  CLI::App* command = AddCommand(
-      parser, "hosts", "Show hosts: slots, load, memory, agent; exit 69 if one is unreachable",
-      "  shoal -H node[1-3] hosts");
+  CLI::App* command = AddCommand(parser, "hosts",
+                                 "Show hosts: slots, load, memory, agent, and for how long the "
+                                 "machine is up; exit 69 if one is "
+                                 "unreachable",
+                                 "  shoal -H node[1-3] hosts");
   AddQuiet(command, parser.invocation, "Print names of hosts that answer, and no more");
   auto options = std::make_shared<TableOptions>();
   AddTableOptions(command, options.get(), SortKeys());

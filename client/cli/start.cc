@@ -91,20 +91,29 @@ void PrintTable(const std::vector<Found>& started, const TableLook& look) {
 struct Complaint {
   StartError error;
   v1::RequestError answer;
-  std::string host;
+  Subject subject;
 };
 
-// One sentence, and one object, where several would say the same one after the other.
+// The process of `request` that was not started: as it would have been called.
+Subject SubjectOf(const v1::SpawnBatchRequest& request, int index, const std::string& host) {
+  Subject subject{host, "", request.specs(0).name()};
+  if (!request.has_ranks()) return subject;
+  subject.rank = request.ranks().first_rank() + index;
+  if (!subject.name.empty()) absl::StrAppend(&subject.name, ".", *subject.rank);
+  return subject;
+}
+
+// An object for each, and one sentence where several would say the same one after the other.
 void Complain(const std::vector<Complaint>& complaints, const Invocation& invocation) {
   for (size_t i = 0; i < complaints.size(); ++i) {
     const StartError& error = complaints[i].error;
     const v1::RequestError& answer = complaints[i].answer;
-    if (i > 0 && complaints[i - 1].error.sentence == error.sentence) continue;
     if (invocation.json()) {
-      Print(ErrorLine({complaints[i].host, "", ""}, StatusOfAnswer(answer.code(), error.sentence),
+      Print(ErrorLine(complaints[i].subject, StatusOfAnswer(answer.code(), error.sentence),
                       error.exit_status,
                       answer.has_start_failure() ? &answer.start_failure() : nullptr));
     }
+    if (i > 0 && complaints[i - 1].error.sentence == error.sentence) continue;
     FlushOutput();
     WriteError(absl::StrCat("shoal: ", error.sentence, "\n"));
   }
@@ -127,15 +136,17 @@ int Report(const Fleet& fleet, const std::vector<Share>& shares,
   int status = 0;
   for (size_t i = 0; i < shares.size(); ++i) {
     if (!answers[i].ok()) {
-      status =
-          invocation.FailToStart(answers[i].status(), {invocation.NameOf(*shares[i].host), "", ""});
+      status = invocation.FailToStart(answers[i].status(), {invocation.NameOf(*shares[i].host), "",
+                                                            shares[i].request.specs(0).name()});
       continue;
     }
     if (answers[i]->results().empty()) {
       status = invocation.FailToStart(absl::InternalError(absl::StrCat(
           invocation.NameOf(*shares[i].host), ": the agent did not say what it started")));
     }
+    int index = -1;
     for (v1::SpawnBatchResponse::Result& result : *answers[i]->mutable_results()) {
+      ++index;
       if (result.has_process()) {
         invocation.LearnName(*shares[i].host, result.process().host());
         result.mutable_process()->set_host(invocation.NameOf(*shares[i].host));
@@ -149,7 +160,9 @@ int Report(const Fleet& fleet, const std::vector<Share>& shares,
       StartError error =
           ExplainStartError(result.error(), program, invocation.NameOf(*shares[i].host), shipped);
       status = error.exit_status;
-      complaints.push_back({std::move(error), result.error(), invocation.NameOf(*shares[i].host)});
+      complaints.push_back(
+          {std::move(error), result.error(),
+           SubjectOf(shares[i].request, index, invocation.NameOf(*shares[i].host))});
     }
   }
   if (invocation.json()) {

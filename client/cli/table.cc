@@ -50,8 +50,9 @@ std::vector<size_t> Table::Widths(size_t most) const {
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], DisplayWidth(row[i]));
   }
   size_t wide = LineWidth(widths);
-  const auto least = [this](size_t column) {
+  const auto least = [this, full = widths](size_t column) {
     const bool has_heading = column < rows_[0].size();
+    if (has_heading && rows_[0][column] == whole_) return full[column];
     return std::max(kLeastColumn, has_heading ? DisplayWidth(rows_[0][column]) : 0);
   };
   const auto narrow = [&](size_t column, size_t to) {
@@ -66,10 +67,15 @@ std::vector<size_t> Table::Widths(size_t most) const {
   narrow(widths.size() - 1, 0);
   while (wide > most) {
     // The widest one, down to the next.
-    const auto widest = std::max_element(widths.begin(), widths.end());
+    size_t widest = widths.size();
+    for (size_t i = 0; i < widths.size(); ++i) {
+      const bool is_wider = widest == widths.size() || widths[i] > widths[widest];
+      if (widths[i] > least(i) && is_wider) widest = i;
+    }
+    if (widest == widths.size()) break;
     size_t next = 0;
-    for (size_t width : widths) next = width < *widest ? std::max(next, width) : next;
-    if (!narrow(static_cast<size_t>(widest - widths.begin()), next)) break;
+    for (size_t width : widths) next = width < widths[widest] ? std::max(next, width) : next;
+    if (!narrow(widest, next)) break;
   }
   return widths;
 }

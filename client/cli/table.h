@@ -33,6 +33,8 @@ class Table {
   bool empty() const { return rows_.size() == 1; }
   // By their headings; the first one goes first.
   void MayLeaveOut(std::vector<std::string> headings) { may_leave_out_ = std::move(headings); }
+  // By its heading, a column whose cells say nothing when they are cut.
+  void KeepWhole(std::string heading) { whole_ = std::move(heading); }
 
   // One line per row without spaces at its end.
   std::string Render(const TableLook& look) const;
@@ -44,6 +46,7 @@ class Table {
 
   std::vector<std::vector<std::string>> rows_;  // the heading first
   std::vector<std::string> may_leave_out_;
+  std::string whole_;  // empty: every column may be cut
 };
 
 }  // namespace shoal::cli

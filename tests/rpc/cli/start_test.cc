@@ -61,6 +61,18 @@ TEST_F(StartTest, InJsonIsTheProcess) {
               StartsWith("{\"kind\":\"process\",\"host\":\"ant\",\"id\":\"IDIDID"));
 }
 
+TEST_F(StartTest, InJsonWhatWasNotStartedHasItsNameAndRank) {
+  EXPECT_THAT(Shoal("start -o json --name web -- refuse:held").out,
+              StartsWith("{\"kind\":\"error\",\"host\":\"ant\",\"id\":null,\"name\":\"web\","
+                         "\"rank\":null,"));
+  const Said ranks = Shoal("start -o json -n 2 --name sim -- refuse:held");
+  EXPECT_THAT(ranks.out, HasSubstr("\"name\":\"sim.1\",\"rank\":1,"));
+  EXPECT_EQ(ranks.err, "shoal: cannot start refuse:held on ant: held.\n");
+  EXPECT_THAT(ranks.out,
+              StartsWith("{\"kind\":\"error\",\"host\":\"ant\",\"id\":null,\"name\":\"sim.0\","
+                         "\"rank\":0,"));
+}
+
 TEST_F(StartTest, OptionsStandInTheSpec) {
   setenv("SHOAL_OF_THE_TEST", "1", 1);
   v1::ProcessSpec spec = SpecOf(

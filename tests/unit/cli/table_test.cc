@@ -89,6 +89,15 @@ TEST(Table, ColumnsThatMayBeAreLeftOutUntilItFits) {
             "web   serve\n");
 }
 
+TEST(Table, AColumnThatIsKeptWholeIsNotCut) {
+  Table table({"HOST", "MEMORY", "AGENT"});
+  table.KeepWhole("MEMORY");
+  table.Add({"a-host-with-a-long-name", "13.1 / 62.7 GiB", "0.2.0"});
+  EXPECT_EQ(table.Render({.width = 40}),
+            "HOST              MEMORY           AGENT\n"
+            "a-host-with-a-l…  13.1 / 62.7 GiB  0.2.0\n");
+}
+
 TEST(Table, WhatIsCutEndsWithACharacter) {
   EXPECT_EQ(CutToWidth("日本語", 6), "日本語");
   EXPECT_EQ(CutToWidth("日本語", 5), "日本…");
