@@ -268,6 +268,14 @@ std::string Invocation::NameOf(const Host& host) const {
   auto known = own_names_.find(&host);
   if (known == own_names_.end()) return host.name();
   // Clones and containers may all call themselves the same.
+  const bool are_told_apart =
+      absl::c_all_of(called_so_, [](const auto& called) { return called.second <= 1; });
+  return are_told_apart ? known->second : host.name();
+}
+
+std::string Invocation::OwnNameOf(const Host& host) const {
+  const auto known = own_names_.find(&host);
+  if (known == own_names_.end()) return host.name();
   const auto called = called_so_.find(known->second);
   return called != called_so_.end() && called->second > 1 ? host.name() : known->second;
 }

@@ -66,8 +66,11 @@ class Invocation {
   absl::StatusOr<HostOptions> OptionsForNetwork();
 
   // What a host is called in output: as it was written, if that was a name; of an address or a Unix
-  // socket the agent's own name, once it is known, unless another host is called so, too.
+  // socket the agent's own name, once it is known, unless two hosts are called alike: then all are called as
+  // they were written.
   std::string NameOf(const Host& host) const;
+  // What stands before a "/" for it besides: its own name, if no other host is called so; else as NameOf().
+  std::string OwnNameOf(const Host& host) const;
   // Says which hosts of `fleet` are two names of one agent, as far as the agents are known; each once.
   void TellOneAgentTwice(const Fleet& fleet);
   void TellOneAgentTwice(const Host& first, const Host& second);

@@ -26,10 +26,12 @@ std::string HostsOf(const Fleet& fleet, const Invocation& invocation) {
   return FoldNames(names);
 }
 
-bool IsMatched(absl::string_view term, const std::vector<Found>& found) {
+bool IsMatched(absl::string_view term, const std::vector<Found>& found,
+               const Invocation& invocation) {
   return absl::c_any_of(found, [&](const Found& entry) {
     return Selection::Matches(term, entry.process, entry.process.host()) ||
-           Selection::Matches(term, entry.process, entry.host->name());
+           Selection::Matches(term, entry.process, entry.host->name()) ||
+           Selection::Matches(term, entry.process, invocation.OwnNameOf(*entry.host));
   });
 }
 
@@ -39,7 +41,7 @@ absl::Status CheckMatched(const Fleet& fleet, const Selection& selection, Invoca
   std::vector<std::string> unmatched;
   bool has_pid = false;
   for (const std::string& term : selection.ExactTerms()) {
-    if (IsMatched(term, found)) continue;
+    if (IsMatched(term, found, invocation)) continue;
     unmatched.push_back(absl::StrCat("\"", EscapeForMessage(term), "\""));
     has_pid = has_pid || absl::c_all_of(term, absl::ascii_isdigit);
   }
@@ -102,7 +104,7 @@ absl::Status CheckHosts(const Fleet& fleet, const Selection& selection, Invocati
   std::vector<std::string> known;
   for (const FleetHost& entry : fleet.hosts()) {
     known.push_back(entry.name());
-    known.push_back(invocation.NameOf(*entry.host));
+    known.push_back(invocation.OwnNameOf(*entry.host));
   }
   for (const std::string& host : asked) {
     if (absl::c_linear_search(known, host)) continue;
@@ -119,7 +121,8 @@ absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& select
   SHOAL_RETURN_IF_ERROR(CheckHosts(fleet, selection, invocation));
   std::vector<Question> questions;
   for (const FleetHost& entry : fleet.hosts()) {
-    for (v1::Selector& selector : selection.ForHost(invocation.NameOf(*entry.host), entry.name())) {
+    for (v1::Selector& selector :
+         selection.ForHost(invocation.OwnNameOf(*entry.host), entry.name())) {
       questions.push_back({entry.host, std::move(selector), absl::UnknownError("no answer")});
     }
   }

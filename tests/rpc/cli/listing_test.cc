@@ -259,6 +259,16 @@ TEST_F(HostsTest, AreCalledAsTheyWereAskedForWhereTwoLookAlike) {
             (Said{0, absl::StrCat(ant_.hosts(), "\n", clone.hosts(), "\n"), ""}));
   setenv("SHOAL_HOSTS", absl::StrCat(ant_.hosts(), ",", beetle_.hosts()).c_str(), 1);
   EXPECT_EQ(Shoal("hosts -q --sort=-host"), (Said{0, "beetle\nant\n", ""}));
+  // The third one, too, so that one command calls hosts in one way; it may still be named by what it calls itself.
+  setenv("SHOAL_HOSTS",
+         absl::StrCat(ant_.hosts(), ",", clone.hosts(), ",", beetle_.hosts()).c_str(), 1);
+  EXPECT_EQ(
+      Shoal("hosts -q"),
+      (Said{0, absl::StrCat(ant_.hosts(), "\n", clone.hosts(), "\n", beetle_.hosts(), "\n"), ""}));
+  beetle_.Put(Exited(kWeb, "web", 3));
+  EXPECT_EQ(Shoal("wait beetle/web").out, "web  exit code 3 after 30 s\n");
+  EXPECT_EQ(Shoal("logs beetle/w*").status, 0);
+  EXPECT_THAT(Shoal("ps bettle/web").err, HasSubstr("; did you mean \"beetle\"?"));
 }
 
 TEST_F(HostsTest, InJsonHaveTheirErrors) {
