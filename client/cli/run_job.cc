@@ -277,6 +277,25 @@ int RunJob::FinishLeft(const JobResult& result, const RunSink& sink) {
   return 0;
 }
 
+// Has the sink tell this what it hears.
+void RunJob::Listen(const Fleet& fleet, RunSinkOptions* options) {
+  options->on_opened = [this](const std::vector<JobLease>& leases) { OnOpened(leases); };
+  options->on_broken_output = [this] { OnBrokenOutput(); };
+  if (terminal_ != nullptr) {
+    options->on_started = [this, &fleet](RankId rank, const v1::Process& process) {
+      terminal_->OnStarted(fleet.hosts()[static_cast<size_t>(rank.host)].host, process);
+    };
+    options->on_input_lost = [this] { terminal_->link().Leave(); };
+  }
+  options->learn_name = [this, &fleet](int host, const std::string& own_name) {
+    return LearnName(fleet, host, own_name);
+  };
+  {
+    MutexLock lock(&names_mu_);
+    host_names_ = options->host_names;
+  }
+}
+
 absl::StatusOr<int> RunJob::Go() {
   // What was typed is checked before anything is started.
   SHOAL_RETURN_IF_ERROR(ParseHaltRule(arguments_.halt).status());
@@ -291,21 +310,7 @@ absl::StatusOr<int> RunJob::Go() {
   SHOAL_ASSIGN_OR_RETURN(JobSpec spec, MakeSpec(fleet, counts));
   SHOAL_ASSIGN_OR_RETURN(RunSinkOptions options,
                          MakeSinkOptions(arguments_, fleet, counts, invocation_));
-  options.on_opened = [this](const std::vector<JobLease>& leases) { OnOpened(leases); };
-  options.on_broken_output = [this] { OnBrokenOutput(); };
-  if (terminal_ != nullptr) {
-    options.on_started = [this, &fleet](RankId rank, const v1::Process& process) {
-      terminal_->OnStarted(fleet.hosts()[static_cast<size_t>(rank.host)].host, process);
-    };
-    options.on_input_lost = [this] { terminal_->link().Leave(); };
-  }
-  options.learn_name = [this, &fleet](int host, const std::string& own_name) {
-    return LearnName(fleet, host, own_name);
-  };
-  {
-    MutexLock lock(&names_mu_);
-    host_names_ = options.host_names;
-  }
+  Listen(fleet, &options);
   std::optional<Progress> progress;
   options.host_patience = spec.host_patience;
   options.on_progress = [&progress](const std::string& text) {

@@ -71,6 +71,7 @@ class RunJob {
   std::vector<std::string> Names() const;
   absl::Status OpenTerminal(int world);
   absl::Status SetInput(int world, JobSpec* spec);
+  void Listen(const Fleet& fleet, RunSinkOptions* options);
   void TellWaitingInput();
   void TakeLost(const Fleet& fleet);
   int FinishLeft(const JobResult& result, const RunSink& sink);
