@@ -9,11 +9,6 @@
 #include "agent/output/output_search.h"
 
 namespace shoal::agent {
-namespace {
-
-constexpr int64_t kFrameBytes = 32 << 10;
-
-}  // namespace
 
 OutputCursor::OutputCursor(int directory, const OutputUpdate& first, int stream, bool wanted)
     : directory_(directory),
@@ -70,9 +65,9 @@ absl::Time OutputCursor::NextTime() {
 }
 
 absl::StatusOr<std::optional<OutputFrame>> OutputCursor::Next(const OutputUpdate& update,
-                                                              int64_t up_to) {
+                                                              int64_t up_to, int64_t most_bytes) {
   if (offset_ < state_.begin) return GapBefore(update);
-  std::string data(static_cast<size_t>(std::min(up_to - offset_, kFrameBytes)), '\0');
+  std::string data(static_cast<size_t>(std::min(up_to - offset_, most_bytes)), '\0');
   absl::StatusOr<size_t> got = reader_.Read(offset_, data.data(), data.size());
   if (absl::IsNotFound(got.status()) || (got.ok() && *got == 0)) return OnMissing(update);
   if (!got.ok()) return got.status();

@@ -46,9 +46,10 @@ class OutputCursor {
   // Up to where they are of `time` or before, or less.
   int64_t EndOfThoseBy(absl::Time time) const { return times_.OffsetAfter(time); }
 
-  // The next frame, not beyond `up_to`. nullopt: the segment is missing, and the loop is to be
+  // The next frame, not beyond `up_to`, of at most so many bytes. nullopt: the segment is missing, and the loop is to be
   // asked. REQUIRES: HasBytesBefore(up_to).
-  absl::StatusOr<std::optional<OutputFrame>> Next(const OutputUpdate& update, int64_t up_to);
+  absl::StatusOr<std::optional<OutputFrame>> Next(const OutputUpdate& update, int64_t up_to,
+                                                  int64_t most_bytes);
   // The same without reading: a gap, or an OutputSkip.
   absl::StatusOr<std::optional<OutputFrame>> NextGap(const OutputUpdate& update, int64_t up_to);
   OutputFrame End(const OutputUpdate& update) const;

@@ -35,9 +35,12 @@ std::shared_ptr<OutputFollower> OutputFollower::Create(const OutputSource* sourc
       if (std::shared_ptr<OutputFollower> asked = weak.lock()) asked->Answer(id);
     });
   };
-  follower->reader_ = std::make_shared<OutputReader>(source->directory, follower->query_.wanted,
-                                                     follower->query_.start, follower->query_.form,
-                                                     follower->sink_, std::move(ask));
+  OutputForm form = follower->query_.form;
+  follower->large_frames_ = source->thread->large_frames().Take();
+  if (follower->large_frames_ != nullptr) form.frame_bytes = kLargeFrameBytes;
+  follower->reader_ =
+      std::make_shared<OutputReader>(source->directory, follower->query_.wanted,
+                                     follower->query_.start, form, follower->sink_, std::move(ask));
   return follower;
 }
 

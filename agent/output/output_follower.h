@@ -32,6 +32,7 @@
 #include "agent/core/supervisor.h"
 #include "agent/loop/event_loop.h"
 #include "agent/loop/fair_queue.h"
+#include "agent/output/large_frames.h"
 #include "agent/output/output_query.h"
 #include "agent/output/output_reader.h"
 #include "agent/output/output_sink.h"
@@ -81,7 +82,8 @@ class OutputFollower final : public ProcessObserver,
   const OutputSource* const source_;
   const OutputQuery query_;
   const std::shared_ptr<OutputSink> sink_;
-  std::shared_ptr<OutputReader> reader_;  // made with a weak reference to this
+  std::unique_ptr<LargeFrames::Lease> large_frames_;  // null: it has none
+  std::shared_ptr<OutputReader> reader_;              // made with a weak reference to this
 
   // Loop thread only.
   bool told_final_ = false;

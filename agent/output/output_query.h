@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "agent/core/access.h"
 #include "agent/core/selector.h"
+#include "agent/output/large_frames.h"
 #include "agent/record/record_layout.h"
 
 namespace shoal::agent {
@@ -35,6 +36,7 @@ struct OutputForm {
   bool by_time = false;  // over all streams and processes
   bool times = false;    // frames have their time, and end with it
   bool gaps_only = false;
+  int64_t frame_bytes = kFrameBytes;  // at most
 };
 
 struct OutputQuery {

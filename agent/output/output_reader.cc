@@ -190,7 +190,8 @@ bool OutputReader::PushBytes(Source* source, OutputCursor* cursor, int64_t up_to
     up_to = std::min(up_to, cursor->EndOfTime());
   }
   absl::StatusOr<std::optional<OutputFrame>> frame =
-      form_.gaps_only ? cursor->NextGap(source->last, up_to) : cursor->Next(source->last, up_to);
+      form_.gaps_only ? cursor->NextGap(source->last, up_to)
+                      : cursor->Next(source->last, up_to, form_.frame_bytes);
   if (!frame.ok()) {
     sink_->Fail(frame.status());
     return false;

@@ -1,7 +1,7 @@
 // Reads the output of the processes of one reader and pushes it into its sink as frames.
 //
 // The loop tells how far each stream has come (Tell, coalesced per process); the output thread
-// reads up to there and pushes frames of at most 32 KiB while the sink has room. Processes take
+// reads up to there and pushes frames of at most 32 or 64 KiB while the sink has room. Processes take
 // turns by frame; within one, the streams go in the order in which they were reported. By time, the
 // stream goes next whose next byte is the oldest that was told and is not pushed yet.
 //

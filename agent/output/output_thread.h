@@ -16,6 +16,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
+#include "agent/output/large_frames.h"
 #include "common/mutex.h"
 
 namespace shoal::agent {
@@ -36,11 +37,15 @@ class OutputThread {
   // `work` has something to do. Coalesced while it waits for its turn.
   void Wake(const std::shared_ptr<OutputWork>& work);
 
+  LargeFrames& large_frames() { return large_frames_; }
+
  private:
   void Main();
   // The next in turn; null where there is none, and then the thread is about to wait.
   std::shared_ptr<OutputWork> Take();
   bool IsStopped();
+
+  LargeFrames large_frames_;
 
   sem_t woken_;  // posted with `mu_` free: the thread wants it first
 

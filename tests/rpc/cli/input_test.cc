@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/error_info.h"
 #include "shoal/v1/error_detail.pb.h"
@@ -94,6 +95,20 @@ TEST_F(InputTest, WhereAnotherWriterWasFasterAnotherTryMayWork) {
   TakeText("1");
   ant_.FailNext("StreamInput", conflict);
   EXPECT_EQ(Shoal("input py"), (Said{1, "", "shoal: another writer has written to it.\n"}));
+
+  py.set_id(kDb);
+  py.set_name("sql");
+  py.clear_input();
+  ant_.Put(py);
+  TakeText(std::string(300'000, 'x'));
+  ant_.BreakAfter("StreamInput", 1, 1, conflict);
+  const Said said = Shoal("input sql");
+  EXPECT_EQ(said.status, 1);
+  const std::string kept = absl::StrCat(ant_.InputOf(kDb).size());
+  EXPECT_NE(kept, "0");
+  EXPECT_EQ(said.err,
+            absl::StrCat("shoal: another writer has written to it; of what came on stdin ", kept,
+                         " bytes went there before.\n"));
 }
 
 TEST_F(InputTest, AllRanksReadTheSame) {

@@ -19,8 +19,10 @@
 namespace shoal::agent {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::NotNull;
 
 constexpr char kRead[] = "ABCDEFGHIJKLMNOP";
 constexpr char kOtherRead[] = "QRSTUVWXYZ234567";
@@ -218,6 +220,27 @@ TEST_F(OutputReaderTest, ReadingBeginsWhereItWasLeftOff) {
   reader_->Tell(later);
   Run();
   EXPECT_THAT(sink_->words, ElementsAre("A0@4 456", "Q0@0 new", "A1@4 ef"));
+}
+
+TEST_F(OutputReaderTest, FramesAreAsLargeAsTheFormSays) {
+  OutputForm form;
+  form.frame_bytes = 4;
+  Begin(kOutAndErr, {}, form);
+  Write(kRead, 0, "abcdefghij");
+  reader_->Tell(UpdateOf(kRead, 10));
+  Run();
+  EXPECT_THAT(sink_->words, ElementsAre("A0@0 abcd", "A0@4 efgh", "A0@8 ij"));
+}
+
+TEST(LargeFrames, AreForFewAtATime) {
+  LargeFrames frames;
+  std::vector<std::unique_ptr<LargeFrames::Lease>> taken;
+  for (int i = 0; i < LargeFrames::kMost; ++i) taken.push_back(frames.Take());
+  EXPECT_THAT(taken, Each(NotNull()));
+  EXPECT_EQ(frames.Take(), nullptr);
+  EXPECT_EQ(frames.Take(), nullptr);
+  taken.pop_back();
+  EXPECT_NE(frames.Take(), nullptr);
 }
 
 TEST_F(OutputReaderTest, ADirectoryThatCannotBeReadEndsTheSink) {
