@@ -35,6 +35,8 @@ std::vector<Certificate> ParseCertificates(absl::string_view pem) {
   return certificates;
 }
 
+void FreeCryptoOfThread() { OPENSSL_thread_stop(); }
+
 absl::Time ValidFrom(const x509_st& certificate) {
   return TimeOf(X509_get0_notBefore(&certificate));
 }

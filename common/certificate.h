@@ -26,6 +26,10 @@ using Certificate = std::unique_ptr<x509_st, CertificateFree>;
 // In their order, up to the first block that is no certificate.
 std::vector<Certificate> ParseCertificates(absl::string_view pem);
 
+// What libcrypto keeps for this thread. A thread that nobody waits for calls it while the program cannot end: once
+// libcrypto is taken down, its own end frees nothing.
+void FreeCryptoOfThread();
+
 absl::Time ValidFrom(const x509_st& certificate);
 absl::Time ValidUntil(const x509_st& certificate);
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/certificate.h"
 #include "shoal/wire/channel.h"
 #include "shoal/wire/tls_trouble.h"
 
@@ -134,6 +135,7 @@ void Connection::Start() {
       if (asker->connection == nullptr) return;
       move = asker->connection->Finish(std::move(found), identity->Renew());
       move.unused.clear();
+      FreeCryptoOfThread();  // at the end of the thread, which may be later, nobody might
     }
     // May wait for a callback of the user that ends the Host.
     for (const std::shared_ptr<Mover>& mover : move.movers) mover->MoveTo(move.channel);
