@@ -25,7 +25,7 @@ void CertificateFree::operator()(x509_st* certificate) const { X509_free(certifi
 
 std::vector<Certificate> ParseCertificates(absl::string_view pem) {
   std::vector<Certificate> certificates;
-  if (pem.empty()) return certificates;  // who has none need not wait for libcrypto to get ready
+  if (pem.empty()) return certificates;  // a caller without any does not make libcrypto ready
   std::unique_ptr<BIO, decltype(&BIO_free)> source(
       BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
   while (X509* one = PEM_read_bio_X509(source.get(), nullptr, nullptr, nullptr)) {

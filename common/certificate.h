@@ -26,8 +26,8 @@ using Certificate = std::unique_ptr<x509_st, CertificateFree>;
 // In their order, up to the first block that is no certificate.
 std::vector<Certificate> ParseCertificates(absl::string_view pem);
 
-// What libcrypto keeps for this thread. A thread that nobody waits for calls it while the program cannot end: once
-// libcrypto is taken down, its own end frees nothing.
+// Frees what libcrypto keeps for the calling thread. A detached thread calls this while the program still waits for
+// it: once libcrypto is taken down, the end of the thread frees nothing.
 void FreeCryptoOfThread();
 
 absl::Time ValidFrom(const x509_st& certificate);

@@ -83,6 +83,17 @@ std::string TellParseError(absl::string_view sentence) {
   return std::string(sentence);
 }
 
+std::string DidYouMeanOption(const CLI::App& app, absl::string_view option) {
+  if (!absl::StartsWith(option, "--")) return "";
+  std::vector<std::string> known;
+  for (const CLI::Option* one : app.get_options()) {
+    for (const std::string& long_name : one->get_lnames()) {
+      known.push_back(absl::StrCat("--", long_name));
+    }
+  }
+  return DidYouMean(option, known);
+}
+
 std::string TellWordsLeftOver(const CLI::App& app) {
   const std::vector<std::string> words = app.remaining();
   if (words.empty()) return "";
@@ -90,13 +101,7 @@ std::string TellWordsLeftOver(const CLI::App& app) {
   if (!absl::StartsWith(name, "-")) {
     return absl::StrCat(Quoted(words.front()), " means nothing here: there are options alone");
   }
-  std::vector<std::string> known;
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& long_name : option->get_lnames()) {
-      known.push_back(absl::StrCat("--", long_name));
-    }
-  }
-  const std::string meant = DidYouMean(name, known);
+  const std::string meant = DidYouMeanOption(app, name);
   return absl::StrCat("there is no option ", EscapeForMessage(name), meant.empty() ? "" : "; ",
                       meant);
 }

@@ -15,6 +15,9 @@ namespace shoal {
 // "--sort: its value, KEY, is missing" for what CLI11 says in `sentence`, without a full stop.
 std::string TellParseError(absl::string_view sentence);
 
+// 'did you mean "--slots"?' for an option that `app` does not have; empty: none of its options is near.
+std::string DidYouMeanOption(const CLI::App& app, absl::string_view option);
+
 // "there is no option --slot; did you mean "--slots"?" or "x" of a program without commands, for words that
 // `app` has left over; empty: it has none.
 std::string TellWordsLeftOver(const CLI::App& app);

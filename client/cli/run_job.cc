@@ -256,7 +256,7 @@ void RunJob::TakeLost(const Fleet& fleet) {
   }
 }
 
-// Not to a user who has said with --stdin what is read instead.
+// A user who has said with --stdin what the processes read knows already.
 void RunJob::TellWaitingInput() {
   if (stdin_ == nullptr && arguments_.stdin_choice.empty()) invocation_.TellWaitingInput();
 }

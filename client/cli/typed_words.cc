@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/escape.h"
+#include "common/parse_error.h"
 #include "common/signals.h"
 #include "common/spelling.h"
 
@@ -78,16 +79,9 @@ std::string PathOf(const CLI::App& app) {
 
 std::string TellUnknownOption(const CLI::App& command, absl::string_view word) {
   const absl::string_view name = word.substr(0, word.find('='));
-  std::vector<std::string> known;
-  for (const CLI::Option* option : command.get_options()) {
-    for (const std::string& long_name : option->get_lnames()) {
-      known.push_back(absl::StrCat("--", long_name));
-    }
-  }
-  const std::string meant = absl::StartsWith(name, "--") ? DidYouMean(name, known) : "";
   return TellUnknownWord(
       absl::StrCat("there is no option ", EscapeForMessage(name), " for ", command.get_name()),
-      meant);
+      DidYouMeanOption(command, name));
 }
 
 std::string TellUnknown(const CLI::App& app) {

@@ -60,8 +60,8 @@ class InputFeed : public std::enable_shared_from_this<InputFeed> {
   bool AwaitRoom(absl::Duration timeout);
   // What is put goes nowhere.
   bool IsUnread() const;
-  // To be called again and again while something is on its way to several readers. A reader that an agent had no room
-  // for is tried again by it; of a feed for which nobody has called it, the reader leaves with that error.
+  // The caller calls this again and again while something is on its way to several readers. It tries a reader again
+  // that an agent had no room for; where no caller has called it, such a reader leaves the feed with that error.
   void PassTurns();
   // All that was put, and the end, is kept by the hosts of those that read, or it was stopped; false: not within
   // `timeout`.

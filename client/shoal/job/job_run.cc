@@ -207,7 +207,7 @@ std::vector<JobRefusal> JobRun::Unopened() const {
   return refusals;
 }
 
-// A session that a host has opened when the job no longer waited for the host: nobody else would end it.
+// The job no longer waited for the host: no caller has the session, and the agent would keep it until its lease lapses.
 void JobRun::CloseLate(absl::StatusOr<std::unique_ptr<Session>> late) {
   if (!late.ok()) return;
   Session* session = late->get();

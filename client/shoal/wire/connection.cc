@@ -135,7 +135,7 @@ void Connection::Start() {
       if (asker->connection == nullptr) return;
       move = asker->connection->Finish(std::move(found), identity->Renew());
       move.unused.clear();
-      FreeCryptoOfThread();  // at the end of the thread, which may be later, nobody might
+      FreeCryptoOfThread();  // this thread may end while the program takes libcrypto down
     }
     // May wait for a callback of the user that ends the Host.
     for (const std::shared_ptr<Mover>& mover : move.movers) mover->MoveTo(move.channel);
