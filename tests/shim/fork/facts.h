@@ -66,7 +66,7 @@ class Facts {
       char target[4096];
       const ssize_t size = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target));
       if (size < 0 || atoi(entry->d_name) == dirfd(directory)) continue;
-      Add("fd", entry->d_name + (" " + std::string(target, static_cast<size_t>(size))));
+      Add("fd", std::string(entry->d_name) + " " + std::string(target, static_cast<size_t>(size)));
     }
     closedir(directory);
   }
