@@ -124,7 +124,7 @@ TEST_F(ForkSocketTest, AForkCarriesItsDescriptorsInOrder) {
   start.desired.nofile_soft = 512;
   start.desired.flags = record::kMergeStderr | record::kResultStream | record::kForbidChildren;
   StartPacket packet = Descriptors(fork_protocol::kSentWithCgroup - 1);
-  auto payload = MakePayload(start);
+  auto payload = MakePayload(PayloadOf(start), start.id);
   ASSERT_TRUE(payload.ok());
   packet.descriptors.insert(packet.descriptors.begin(), payload->get());
   packet.owned.push_back(*std::move(payload));

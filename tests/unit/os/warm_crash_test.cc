@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "tests/unit/os/warm_shims_fixture.h"
 
 namespace shoal::agent {
@@ -126,7 +126,7 @@ TEST_F(WarmShimsTest, KilledOrStoppedAtEachStepAShimCostsItsOwnProcessOnly) {
   const std::vector<std::string> steps = {"agent-read", "first-half", "forked",       "executed",
                                           "started",    "reaped",     "exit-written", "empty",
                                           "final",      "over",       "freed",        "idle"};
-  for (const std::string_view action : {"kill", "stop"}) {
+  for (const absl::string_view action : {"kill", "stop"}) {
     for (const std::string& step : steps) {
       SCOPED_TRACE(absl::StrCat(step, "=", action));
       // The descendant has each shim write more than once between the start and the end.
