@@ -20,7 +20,7 @@ namespace shoal::agent {
 // One packet and what goes with it.
 struct StartPacket {
   std::string text;
-  std::vector<int> descriptors{};  // fork_protocol::Sent or record::OrderDescriptors tell the order
+  std::vector<int> descriptors{};  // fork_protocol::Sent or record/orders.h tells the order
   std::vector<UniqueFd> owned{};   // those of them that are closed once sent
 };
 

@@ -48,22 +48,21 @@ std::string PayloadOf(const ShimStart& start) {
   return payload;
 }
 
-absl::StatusOr<UniqueFd> MakePayload(const ShimStart& start) {
-  const std::string payload = PayloadOf(start);
+absl::StatusOr<UniqueFd> MakePayload(absl::string_view payload, absl::string_view id) {
   UniqueFd file(memfd_create("shoal-start", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!file) return ErrnoStatus(errno, absl::StrCat("memfd_create for the start of ", start.id));
+  if (!file) return ErrnoStatus(errno, absl::StrCat("memfd_create for the start of ", id));
   size_t written = 0;
   while (written < payload.size()) {
     const ssize_t count = pwrite(file.get(), payload.data() + written, payload.size() - written,
                                  static_cast<off_t>(written));
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return ErrnoStatus(errno, absl::StrCat("write what ", start.id, " is to be"));
+    if (count <= 0) return ErrnoStatus(errno, absl::StrCat("write what ", id, " is to be"));
     written += static_cast<size_t>(count);
   }
   if (fcntl(file.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
-    return ErrnoStatus(errno, absl::StrCat("seal what ", start.id, " is to be"));
+    return ErrnoStatus(errno, absl::StrCat("seal what ", id, " is to be"));
   }
-  return MoveUp(std::move(file), absl::StrCat("what ", start.id, " is to be"));
+  return MoveUp(std::move(file), absl::StrCat("what ", id, " is to be"));
 }
 
 }  // namespace shoal::agent

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "agent/core/ports/shim_slots.h"
 #include "common/unique_fd.h"
 
@@ -18,8 +19,8 @@ namespace shoal::agent {
 // The fields in order of use, each ended by a NUL byte. `start.desired.nofile_soft` is the limit.
 std::string PayloadOf(const ShimStart& start);
 
-// The payload in a sealed memfd, to be read from its start, at kLowestOwnFd or above.
-absl::StatusOr<UniqueFd> MakePayload(const ShimStart& start);
+// `payload`, of the process `id`, in a sealed memfd, to be read from its start, at kLowestOwnFd or above.
+absl::StatusOr<UniqueFd> MakePayload(absl::string_view payload, absl::string_view id);
 
 }  // namespace shoal::agent
 

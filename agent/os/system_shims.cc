@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
@@ -35,7 +36,9 @@ SystemShims::SystemShims(EventLoop* loop, SystemShimsOptions options)
 SystemShims::~SystemShims() {
   if (fifo_ != nullptr) loop_->Unwatch(fifo_->fd());
   for (const auto& [slot, timer] : awaited_ends_) loop_->Cancel(timer);
+  if (removal_ != 0) loop_->Cancel(removal_);
   if (cgroups_ == nullptr) return;
+  for (const std::string& id : over_) RemoveCgroup(id);
   for (const std::string& id : unremoved_) cgroups_->Remove(CgroupOf(id)).IgnoreError();
   // A cgroup that is empty may be that of a process about to be cloned into it; so all or nothing.
   const bool is_over =
@@ -130,7 +133,7 @@ absl::StatusOr<int> SystemShims::StartIn(RecordFile::TakenSlot taken, const Shim
     watch_->AddForked(slot);
     return slot;
   }
-  SHOAL_ASSIGN_OR_RETURN(const UniqueFd payload, MakePayload(start));
+  SHOAL_ASSIGN_OR_RETURN(const UniqueFd payload, MakePayload(PayloadOf(start), start.id));
   SHOAL_ASSIGN_OR_RETURN(
       const pid_t pid,
       spawner_->Spawn(taken.slot, start,
@@ -166,7 +169,7 @@ absl::Status SystemShims::AskForFork(RecordFile::TakenSlot taken, const ShimStar
   const size_t words = ProgramWords(limited.argv);
   limited.argv.erase(limited.argv.begin(),
                      limited.argv.begin() + static_cast<ptrdiff_t>(words) - 1);
-  SHOAL_ASSIGN_OR_RETURN(UniqueFd payload, MakePayload(limited));
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd payload, MakePayload(PayloadOf(limited), start.id));
   StartPacket packet;
   packet.descriptors = {payload.get(), spawner_->binary(), taken.fd.get(), fifo_->fd(),
                         options_.output_directory};
@@ -198,6 +201,7 @@ void SystemShims::OnForked(const AskedFork& asked) {
 }
 
 absl::StatusOr<UniqueFd> SystemShims::MakeCgroup(const ShimStart& start) {
+  std::erase(over_, start.id);  // nothing of it ran, and it is started again
   if (!start.beside.empty()) {
     if (cgroups_ == nullptr) return absl::FailedPreconditionError("no writable cgroup v2");
     beside_[start.id] = start.beside;
@@ -275,13 +279,7 @@ std::vector<std::pair<int, std::string>> SystemShims::Recover() {
 }
 
 void SystemShims::Free(int slot, const std::string& id) {
-  // As many as come, and one more: each of thousands is not tried again at each end.
-  for (size_t tries = std::min(kRetriesPerFree, unremoved_.size()); tries > 0; --tries) {
-    const std::string busy = std::move(unremoved_.front());
-    unremoved_.pop_front();
-    RemoveCgroup(busy);
-  }
-  RemoveCgroup(id);
+  RemoveCgroupSoon(id);
   const auto use = uses_.find(slot);
   const bool ours = use != uses_.end() && (use->second.id == id || use->second.id.empty());
   if (!ours || use->second.freed) return;
@@ -298,6 +296,26 @@ void SystemShims::Free(int slot, const std::string& id) {
   warm_->Forget(slot);
   if (!watch_->IsAlive(slot)) return OnShimGone(slot);
   if (warm_->is_on()) AwaitEnd(slot);
+}
+
+// After this turn: whoever waits for the end of the process is answered before.
+void SystemShims::RemoveCgroupSoon(const std::string& id) {
+  if (cgroups_ == nullptr) return;
+  over_.push_back(id);
+  if (removal_ == 0) removal_ = loop_->After(absl::ZeroDuration(), [this] { RemoveCgroups(); });
+}
+
+void SystemShims::RemoveCgroups() {
+  removal_ = 0;
+  for (const std::string& id : std::exchange(over_, {})) {
+    // As many as come, and one more: each of thousands is not tried again at each end.
+    for (size_t tries = std::min(kRetriesPerFree, unremoved_.size()); tries > 0; --tries) {
+      const std::string busy = std::move(unremoved_.front());
+      unremoved_.pop_front();
+      RemoveCgroup(busy);
+    }
+    RemoveCgroup(id);
+  }
 }
 
 void SystemShims::RemoveCgroup(const std::string& id) {

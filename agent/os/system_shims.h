@@ -35,6 +35,7 @@
 #include "agent/os/shim_spawner.h"
 #include "agent/os/shim_watch.h"
 #include "agent/os/start_explanation.h"
+#include "agent/os/start_packet.h"
 #include "agent/os/warm_shims.h"
 
 namespace shoal::agent {
@@ -126,6 +127,7 @@ class SystemShims final : public ShimSlots,
   // By an idle shim; nullopt: there is none that can be told.
   std::optional<int> StartWarm(const ShimStart& start);
   absl::Status Give(int slot, const ShimStart& start);
+  absl::StatusOr<StartPacket> PacketOf(const ShimStart& start) const;
   bool SpawnIdle();
   void OnUntaken(int slot);
   // The shim has nothing more to do, and ends by itself; if it has not within a second, it is ended.
@@ -143,6 +145,8 @@ class SystemShims final : public ShimSlots,
   void OnReports();
   void HandleReport(int slot);
   void OnShimGone(int slot);
+  void RemoveCgroupSoon(const std::string& id);
+  void RemoveCgroups();
   void RemoveCgroup(const std::string& id);
   void EndUnshimmed(const std::string& id);
 
@@ -169,6 +173,8 @@ class SystemShims final : public ShimSlots,
   absl::flat_hash_set<std::string>
       cold_;  // ids whose idle shim has not taken them: no other one gets them
   absl::flat_hash_map<int, EventLoop::TimerId> awaited_ends_;
+  std::vector<std::string> over_;      // ids whose cgroup goes after this turn
+  EventLoop::TimerId removal_ = 0;     // 0: not armed
   std::deque<std::string> unremoved_;  // ids whose cgroup was still busy
   // By id, of processes that run beside others: the ids of those.
   absl::flat_hash_map<std::string, std::string> beside_;

@@ -53,6 +53,21 @@ std::optional<int> SystemShims::StartWarm(const ShimStart& start) {
   return std::nullopt;
 }
 
+absl::StatusOr<StartPacket> SystemShims::PacketOf(const ShimStart& start) const {
+  StartPacket packet;
+  packet.text = absl::StrCat(record::kStartOrder, start.id, " ", ShownName(start));
+  packet.text.resize(record::kMaxOrderBytes);
+  const std::string payload = PayloadOf(start);
+  if (payload.size() <= record::kMaxPayloadBytes) {
+    packet.text += payload;
+    return packet;
+  }
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd file, MakePayload(payload, start.id));
+  packet.descriptors = {file.get()};
+  packet.owned.push_back(std::move(file));
+  return packet;
+}
+
 // 1. The slot is the shim's, and locked. 2. The half is written: from here on it is known that the
 // process is the shim's. 3. The packet is sent.
 absl::Status SystemShims::Give(int slot, const ShimStart& start) {
@@ -61,14 +76,10 @@ absl::Status SystemShims::Give(int slot, const ShimStart& start) {
   const bool has_cgroup = cgroup ? true : false;
   record::AgentHalf desired = DesiredOf(start, has_cgroup);
   desired.flags |= record::kStay;
-  SHOAL_ASSIGN_OR_RETURN(UniqueFd payload, MakePayload(start));
+  SHOAL_ASSIGN_OR_RETURN(StartPacket packet, PacketOf(start));
+  if (has_cgroup) packet.descriptors.push_back(cgroup.get());
   SHOAL_RETURN_IF_ERROR(records_->Write(slot, desired));
   SHOAL_FAILPOINT("warm:told");
-  StartPacket packet;
-  packet.text = absl::StrCat(record::kStartOrder, start.id, " ", ShownName(start));
-  packet.text.resize(std::min(packet.text.size(), record::kMaxOrderBytes));
-  packet.descriptors = {payload.get()};
-  if (has_cgroup) packet.descriptors.push_back(cgroup.get());
   SHOAL_RETURN_IF_ERROR(warm_->Give(slot, start.id, packet));
   SHOAL_FAILPOINT("warm:given");
   uses_[slot] = Use{start.id};

@@ -71,7 +71,7 @@ enum AgentFlags : uint32_t {
   // The process was deleted: once its tree is empty, what is not in the files is dropped. A shim that
   // does not know the flag waits until it can be written.
   kDropRest = 1u << 7,
-  // 1u << 8 is kStay of orders.h.
+  // 1u << 13 is kStay of orders.h; 1u << 8 was.
   kInputEnded = 1u << 9,   // nothing comes behind input_end
   kWatchInput = 1u << 10,  // a caller waits for input to be taken: the shim looks every 50 ms
   kTerminal =

@@ -22,6 +22,10 @@ constexpr int64_t kMaxReserve = int64_t{64} << 20;
 constexpr int kRowsPerPauseLog2 = 18;
 constexpr int64_t kMostOfTerminal = 1 << 20;  // more than the kernel holds of one
 
+// What was read of the terminal, of which a process has one at most, and is still to be written. Not a member: the
+// pages of a shim that its processes do not touch are not copied at each clone.
+char holding[4096];
+
 }  // namespace
 
 TimeIndex::~TimeIndex() {
@@ -129,13 +133,13 @@ ssize_t Collector::Transfer(int64_t at, size_t room) {
     return splice(pipe_, nullptr, file_, &to, room, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   }
   if (held_ == 0) {
-    const ssize_t got = read(pipe_, holding_, sizeof(holding_));
+    const ssize_t got = read(pipe_, holding, sizeof(holding));
     if (got < 0 && errno == EIO) return 0;  // no program has it open any more
     if (got <= 0) return got;
     held_ = static_cast<size_t>(got);
     held_from_ = 0;
   }
-  const ssize_t written = pwrite(file_, holding_ + held_from_, room < held_ ? room : held_, at);
+  const ssize_t written = pwrite(file_, holding + held_from_, room < held_ ? room : held_, at);
   if (written > 0) {
     held_from_ += static_cast<size_t>(written);
     held_ -= static_cast<size_t>(written);

@@ -127,9 +127,8 @@ class Collector {
   int64_t rest_ = -1;  // bytes that are left after TakeRest(); -1 before
   bool dropped_ = false;
   bool is_terminal_ = false;
-  size_t held_from_ = 0;  // bytes of `holding_` that were read and not written
+  size_t held_from_ = 0;  // bytes that were read of a terminal and not written
   size_t held_ = 0;
-  char holding_[4096];
 };
 
 }  // namespace shoal::shim

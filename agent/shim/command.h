@@ -1,6 +1,6 @@
 // What the shim executes: arguments, environment and working directory of its process.
 //
-// Ownership:     owns the memory that holds them, until Drop().
+// Ownership:     owns the memory that holds them, until Drop(). The room is one, for one command at a time.
 // Thread-safety: single-threaded process only.
 // Blocking:      reads memory.
 // Errors:        error(), for the start to report.
@@ -24,6 +24,9 @@ class Command {
 
   // Reads the payload at `fd`, and closes it.
   void ReadPayload(int fd);
+  // Where the payload lies that comes with an order; its first `size` bytes are one.
+  static char* PayloadRoom();
+  void TakePayload(size_t size);
   // As an agent of 0.1 tells it, behind the slot number in the shim's own command line. The
   // environment is the shim's.
   void TakeWords(char** words, bool has_cwd);
@@ -40,6 +43,7 @@ class Command {
 
  private:
   int Read(int fd);
+  int Parse(size_t size);
   char** Collect(const char* key, char** at);
 
   int error_ = EINVAL;
@@ -49,7 +53,7 @@ class Command {
   const char* input_ = nullptr;
   char* bytes_ = nullptr;   // the payload, and behind it the pointers into it
   size_t size_ = 0;         // of the payload
-  size_t mapped_size_ = 0;  // 0: nothing is mapped
+  size_t mapped_size_ = 0;  // 0: it is not mapped, but in the room
 };
 
 }  // namespace shoal::shim

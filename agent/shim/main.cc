@@ -103,8 +103,12 @@ bool ServeNext(Self* self, const Order& order, Title* title, Served* served) {
   if (memcmp(slot.agent().prefix.id, order.id(), record::kIdBytes) != 0) return false;
   title->Show(order.id(), record::kIdBytes, order.name());
   Command command;
-  command.ReadPayload(order.fds[record::kOrderPayload]);
-  *served = Serve(self, &slot, &command, 0, order.fds[record::kOrderCgroup]);
+  if (order.payload_size != 0) {
+    command.TakePayload(order.payload_size);
+  } else {
+    command.ReadPayload(order.payload_fd);
+  }
+  *served = Serve(self, &slot, &command, 0, order.cgroup_fd);
   return served->stays;
 }
 
@@ -127,7 +131,7 @@ void Reset(const Self& self, const Served& last, Title* title) {
 void ServeOrders(Self* self, Served last, Title* title) {
   for (;;) {
     Reach("over");
-    const Order order = AwaitOrder();
+    const Order order = AwaitOrder(Command::PayloadRoom());
     if (order.kind == Order::kFreed) Reset(*self, last, title);
     if (order.kind == Order::kStart && !ServeNext(self, order, title, &last)) return;
     if (order.kind == Order::kClosed) break;

@@ -6,13 +6,15 @@
 
 namespace shoal::shim {
 
-Order AwaitOrder() {
+Order AwaitOrder(char* payload_room) {
   Order order;
-  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(order.fds))];
-  struct iovec data = {order.text, sizeof(order.text) - 1};
+  int fds[record::kMaxOrderDescriptors] = {-1, -1};
+  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(fds))];
+  struct iovec data[] = {{order.text, sizeof(order.text) - 1},
+                         {payload_room, record::kMaxPayloadBytes}};
   struct msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
+  message.msg_iov = data;
+  message.msg_iovlen = 2;
   message.msg_control = control;
   message.msg_controllen = sizeof(control);
   ssize_t size;
@@ -21,11 +23,19 @@ Order AwaitOrder() {
   } while (size < 0 && errno == EINTR);
   if (size <= 0) return order;
   if (const struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr) {
-    memcpy(order.fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+    memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
   }
   const bool is_start = order.text + size >= order.name() &&
                         strncmp(order.text, record::kStartOrder, strlen(record::kStartOrder)) == 0;
   order.kind = is_start ? Order::kStart : Order::kFreed;
+  const auto bytes = static_cast<size_t>(size);
+  const int* fd = fds;
+  if (bytes > record::kMaxOrderBytes) {
+    order.payload_size = bytes - record::kMaxOrderBytes;
+  } else {
+    order.payload_fd = *fd++;
+  }
+  order.cgroup_fd = *fd;
   return order;
 }
 

@@ -22,12 +22,14 @@ struct Order {
   const char* name() const { return id() + record::kIdBytes + 1; }
 
   Kind kind = kClosed;
-  int fds[record::kOrderWithCgroup] = {-1, -1};  // by OrderDescriptors; -1: there is none
+  size_t payload_size = 0;  // in the room that AwaitOrder() was given; 0: the payload is a file
+  int payload_fd = -1;
+  int cgroup_fd = -1;
   char text[record::kMaxOrderBytes + 1] = {};
 };
 
-// The next one. What was sent before the agent ended comes before kClosed.
-Order AwaitOrder();
+// The next one. What was sent before the agent ended comes before kClosed. `payload_room`: kMaxPayloadBytes.
+Order AwaitOrder(char* payload_room);
 
 // The words behind the slot number in this program's command line.
 class Title {

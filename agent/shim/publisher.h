@@ -27,11 +27,19 @@ class Publisher {
     record_->shim().flags |= flags;
     changed_ = true;
   }
-  // Only output positions changed: written 1 ms after the last report, or with the next change.
-  void Moved() { moved_ = true; }
+  // Only output positions changed: written 1 ms after the last report, or with the next change. What comes first
+  // behind a few bytes of input is an answer to them: it is written at once.
+  void Moved() {
+    moved_ = true;
+    if (awaits_answer_) changed_ = true;
+    awaits_answer_ = false;
+  }
   // Only the input was: written 1 ms later, or with the next report. At once it would hold up by that much what a
   // program answers to a keystroke.
-  void Fed(int64_t now) { fed_at_ = Earlier(fed_at_, now); }
+  void Fed(int64_t now, int64_t bytes) {
+    fed_at_ = Earlier(fed_at_, now);
+    awaits_answer_ = bytes <= kMostOfQuestion;
+  }
   bool has_changed() const { return changed_; }
   bool Has(uint32_t flags) const { return (record_->shim().flags & flags) != 0; }
 
@@ -59,10 +67,14 @@ class Publisher {
   }
 
  private:
+  // A line. Of a long input not each step is reported.
+  static constexpr int64_t kMostOfQuestion = 4096;
+
   RecordSlot* const record_;
   Tree* const tree_;
   bool changed_ = false;
   bool moved_ = false;
+  bool awaits_answer_ = false;
   int64_t published_at_ = 0;
   int64_t fed_at_ = kNever;  // since when input was fed that was not reported
 };

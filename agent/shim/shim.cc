@@ -350,11 +350,12 @@ void Shim::ReadDesired() {
 }
 
 void Shim::FeedInput() {
+  const int64_t before = half_.input_fed;
   switch (input_.Step(watched_[kInput].revents, wish_, now_)) {
     case Feeder::News::kNone:
       break;
     case Feeder::News::kMoved:
-      publisher_.Fed(now_);
+      publisher_.Fed(now_, half_.input_fed - before);
       break;
     case Feeder::News::kChanged:
       publisher_.Changed();

@@ -12,9 +12,12 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "agent/os/start_payload.h"
+#include "agent/record/orders.h"
 #include "tests/unit/os/warm_shims_fixture.h"
 
 namespace shoal::agent {
@@ -172,6 +175,24 @@ TEST_F(WarmShimsTest, TheHundredthProcessFindsWhatTheFirstFound) {
     ASSERT_TRUE(WaitFor(slot, id, record::kFinal)) << i;
     ASSERT_EQ(ShimOf(slot, id), i == 1 ? ShimOf(slot, id) : shim) << i;
     Free(slot, id);
+  }
+}
+
+// What fits into the packet travels in it, what is longer as a file beside it: each byte of both arrives.
+TEST_F(WarmShimsTest, ACommandOfAnyLengthArrivesWhole) {
+  const std::string file = scratch_ / "words";
+  for (const size_t size : {record::kMaxPayloadBytes - 1, record::kMaxPayloadBytes,
+                            record::kMaxPayloadBytes + 1, 4 * record::kMaxPayloadBytes}) {
+    SCOPED_TRACE(size);
+    ShimStart start = Plan({});
+    start.argv = {"/bin/sh", "-c", absl::StrCat("printf %s \"$*\" > ", file), "sh"};
+    while (PayloadOf(start).size() + 100 < size) start.argv.push_back("a");
+    const size_t rest = size - PayloadOf(start).size() - sizeof("arg=");
+    start.argv.push_back(std::string(rest, 'b'));
+    ASSERT_EQ(PayloadOf(start).size(), size);
+    ASSERT_TRUE(AwaitIdle(kAtRest));
+    RunThrough(start);
+    EXPECT_EQ(ReadFile(file), absl::StrJoin(start.argv.begin() + 4, start.argv.end(), " "));
   }
 }
 
