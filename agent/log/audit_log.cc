@@ -64,21 +64,22 @@ void AuditLog::WriteThen(AuditEntry entry, Written written) {
 void AuditLog::WriteLine(AuditEntry entry, Written written) {
   const absl::Time now = absl::Now();
   std::string line = ToLine(entry, now, now, 1);
-  bool has_room = false;
-  bool was_empty = false;
+  Written refused;  // is told so without the mutex
+  bool is_first = false;
   {
     MutexLock lock(&mu_);
-    has_room = HasRoomFor(line);
-    was_empty = queue_.empty();
-    if (has_room) {
+    if (HasRoomFor(line)) {
+      is_first = queue_.empty();
       Push(std::move(line), std::move(written));
-    } else if (!written) {
+    } else if (written) {
+      refused = std::move(written);
+    } else {
       ++lost_[entry.method];
     }
   }
-  if (has_room && was_empty) Wake();
-  if (!has_room && written) {
-    written(
+  if (is_first) Wake();
+  if (refused) {
+    refused(
         absl::UnavailableError(absl::StrCat("the queue of the audit log ", name(), " is full")));
   }
 }
@@ -141,7 +142,7 @@ absl::Status AuditLog::StatusLocked() const {
 
 absl::Status AuditLog::status() const {
   MutexLock lock(&mu_);
-  const absl::Status status = StatusLocked();
+  absl::Status status = StatusLocked();
   if (status.ok()) return status;
   return absl::UnavailableError(
       absl::StrCat("the audit log ", name(), " cannot be written: ", status.message()));

@@ -260,7 +260,8 @@ RecordFile::Halves RecordFile::Read(int slot) const {
 bool RecordFile::IsLocked(int slot) const { return IsLockedByAnother(fd_.get(), LockOf(slot)); }
 
 bool RecordFile::IsUnused() const {
-  return free_.size() == static_cast<size_t>(slot_count_ - first_ + 1) &&
+  const int slots = slot_count_ - first_ + 1;
+  return free_.size() == static_cast<size_t>(slots) &&
          !IsLockedByAnother(fd_.get(), LockFrom(first_));
 }
 

@@ -73,7 +73,7 @@ void SetCaller(const Caller& caller, std::string process, AuditEntry* entry) {
 // as gRPC does: "ipv4:10.0.0.7:51234", "ipv6:%5B::1%5D:51234".
 std::string AddressOf(const Caller& caller) {
   if (caller.tcp_connection == 0 && !absl::StartsWith(caller.connection, "ipv")) return "";
-  const std::string plain =
+  std::string plain =
       absl::StrReplaceAll(caller.connection, {{"%5B", "["}, {"%5D", "]"}, {"%25", "%"}});
   absl::string_view address = plain;
   if (!absl::ConsumePrefix(&address, "ipv4:") && !absl::ConsumePrefix(&address, "ipv6:")) {

@@ -258,7 +258,7 @@ void SetBriefProcess(const ProcessEntry& entry, absl::string_view host, v1::Proc
   proto->set_state(ToProto(entry.state));
   if (entry.start_time) SetTime(*entry.start_time, proto->mutable_start_time());
   if (entry.exit_time) SetTime(*entry.exit_time, proto->mutable_exit_time());
-  if (entry.exit) SetOutcome(*entry.exit, /*detail=*/"", proto->mutable_exit());
+  if (entry.exit) SetOutcome(*entry.exit, /*unknown_detail=*/"", proto->mutable_exit());
   if (entry.start_failure) {
     proto->mutable_start_failure()->set_stage(entry.start_failure->stage);
     proto->mutable_start_failure()->set_error_number(entry.start_failure->error_number);

@@ -255,7 +255,7 @@ absl::Status TcpDoor::ReadRevocations() {
                          RevocationLists::Read(options_.crl_directory, files_->ca()));
   for (const std::string& line : lists.complaints()) spdlog::warn("{}", line);
   revocations_state_ = lists.state();
-  const absl::Status trouble = lists.trouble();
+  absl::Status trouble = lists.trouble();
   // What is in a file that cannot be read now may have been read before.
   if (!trouble.ok()) lists.Add(revocations_);
   revocations_ = lists;

@@ -123,6 +123,8 @@ def make_root(directory):
     root = directory / "root"
     run("mount", "-t", "overlay", "overlay", "-o",
         f"lowerdir=/,upperdir={directory}/changed,workdir={directory}/work", root)
+    for left in ("var/lib/shoal", "etc/shoal"):  # of an agent of this machine
+        shutil.rmtree(root / left, ignore_errors=True)
     run("mount", "-t", "proc", "proc", root / "proc")
     for name in ("dev", "sys", "run", "tmp"):
         run("mount", "-t", "tmpfs", name, root / name)
