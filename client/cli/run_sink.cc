@@ -192,7 +192,6 @@ void RunSink::OnHostLost(int host, const absl::Status& reason) {
   lost_since_[host] = BootTime::Now();
   Say(absl::StrCat(HostName(host), ": the connection broke (", BareReason(reason),
                    "); trying again."));
-  TellPlaces(host);
 }
 
 void RunSink::OnHostRegained(int host) {
@@ -239,6 +238,9 @@ void RunSink::OnTick() {
   if (options_.tagged) tagger_.Tick(v1::STREAM_KIND_STDERR, &err);
   Write(v1::STREAM_KIND_STDOUT, out);
   Write(v1::STREAM_KIND_STDERR, err);
+  for (const auto& [host, since] : lost_since_) {
+    if (BootTime::Now() - since >= options_.places_after) TellPlaces(host);
+  }
   options_.on_progress(DescribeProgress());
 }
 

@@ -47,6 +47,8 @@ struct RunSinkOptions {
   // What the job is doing, for a terminal.
   std::function<void(const std::string&)> on_progress = [](const auto&) {};
   absl::Duration host_patience = absl::InfiniteDuration();  // of the job
+  // Up to where the output of a lost host was read is said when it is given up, or away for so long.
+  absl::Duration places_after = absl::Seconds(5);
   // What a start that failed on that host is told as. Null: as the agent says it.
   std::function<StartError(const std::string& host, const v1::RequestError&)> explain = nullptr;
 };

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""1 GiB through stdin and stdout of `cat` on an agent that is killed again and again: input.py BIN [--mib N]
+"""1 GiB through stdin and stdout of a process on an agent that is killed again and again: input.py BIN [--mib N] [--kills N]
 
-Random bytes go in by the library's client (`shoal run -n 1 -- cat`) and come out; their digests must be equal. Meanwhile the
-agent is killed and restarted --kills times, and with --client-kills the writer, `shoal input`, is killed and another one goes
-on where the input is kept. Memory of the agent and of the shim is read as it goes.
+Random bytes go in by the library's client (`shoal run -n 1`) and come out; their digests must be equal. Meanwhile the agent is
+killed and restarted --kills times, and the connection, which goes through a relay, is cut as often in between. Once the
+process is `cat`, once one that pauses. Then `shoal input` is killed twice on the way, and another one goes on where the input
+is kept. Memory of agent and client, and the size of the ring, are read as it goes, and must stay below their bounds.
 
 BIN is the directory with shoald, shoal and shoal-shim. Prints what was seen; the exit status is 0 if every byte was right.
 """
@@ -21,42 +22,21 @@ import tempfile
 import threading
 import time
 
+from hosts import Agent, Relay, resident_kib
+
 PIECE = 1 << 20
-
-
-class Agent:
-    """shoald in a directory of its own, started anew after each kill."""
-
-    def __init__(self, bin_dir, directory):
-        self._program, self._directory = bin_dir / "shoald", directory
-        self.socket = directory / "agent.sock"
-        self._process, self.peak_kib = None, 0
-
-    def start(self):
-        ready, tell = os.pipe()
-        self._process = subprocess.Popen(
-            [self._program, "--state-dir", self._directory / "state", "--run-dir", self._directory / "run", "--socket",
-             self.socket, "--ready-fd", str(tell)], stderr=(self._directory / "log").open("ab"), pass_fds=[tell])
-        os.close(tell)
-        os.read(ready, 1)
-        os.close(ready)
-
-    def note_memory(self):
-        try:
-            text = pathlib.Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
-        except OSError:
-            return
-        for line in text.splitlines():
-            if line.startswith("VmRSS:"):
-                self.peak_kib = max(self.peak_kib, int(line.split()[1]))
-
-    def kill(self):
-        self._process.kill()
-        self._process.wait()
-
-    def stop(self):
-        self._process.terminate()
-        self._process.wait()
+MOST_RESIDENT_KIB = 64 << 10  # of agent and of client
+MOST_RING = 4 << 20  # the window
+# Stands still for 0.3 s at each 32 MiB.
+PAUSING = """import os, time
+total = 0
+while piece := os.read(0, 1 << 20):
+    at = 0
+    while at < len(piece):
+        at += os.write(1, piece[at:])
+    if total >> 25 != (total := total + len(piece)) >> 25:
+        time.sleep(0.3)
+"""
 
 
 def random_pieces(total):
@@ -65,14 +45,36 @@ def random_pieces(total):
         yield source.randbytes(PIECE)
 
 
-def through_cat(shoal, env, agent, mib, kills):
-    """Bytes in by our pipe, out by another; the agent is killed at random meanwhile."""
-    run = subprocess.Popen([shoal, "run", "-n", "1", "--", "cat"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+class Bounds:
+    """The largest memory of agent and client, and ring, that were seen."""
+
+    def __init__(self, agent, rings, client_pid):
+        self._agent, self._rings, self._client_pid = agent, rings, client_pid
+        self.client_kib = self.ring = 0
+
+    def look(self):
+        self._agent.note_memory()
+        self.client_kib = max(self.client_kib, resident_kib(self._client_pid))
+        for ring in self._rings.glob("*.in"):
+            try:
+                self.ring = max(self.ring, ring.stat().st_size)
+            except FileNotFoundError:
+                pass
+
+    def are_kept(self):
+        return max(self.client_kib, self._agent.peak_kib) <= MOST_RESIDENT_KIB and 0 < self.ring <= MOST_RING
+
+
+def through(shoal, env, agent, relay, rings, command, arguments):
+    """Bytes in by our pipe, out by another; the agent is killed, and the connection cut, at random meanwhile."""
+    run = subprocess.Popen([shoal, "run", "-n", "1", "--", *command], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     sent, got = hashlib.sha256(), hashlib.sha256()
     flows, done = threading.Event(), threading.Event()
+    bounds = Bounds(agent, rings, run.pid)
+    seen = {"kills": 0, "cuts": 0}
 
     def write():
-        for piece in random_pieces(mib << 20):
+        for piece in random_pieces(arguments.mib << 20):
             sent.update(piece)
             run.stdin.write(piece)
         run.stdin.close()
@@ -80,14 +82,18 @@ def through_cat(shoal, env, agent, mib, kills):
     def disturb():
         source = random.Random(1)
         flows.wait()  # before that `run` has no process that it could wait for
-        for _ in range(kills):
-            if done.wait(source.uniform(0.2, 1.0)):
+        for number in range(2 * arguments.kills):
+            if done.wait(source.uniform(0.1, 0.5)):
                 return
-            agent.note_memory()
+            bounds.look()
+            if number % 2:
+                seen["cuts"] += 1 if relay.cut() else 0
+                continue
             agent.kill()
             agent.start()
+            seen["kills"] += 1
 
-    writer, killer = threading.Thread(target=write), threading.Thread(target=disturb)
+    writer, killer = threading.Thread(target=write, daemon=True), threading.Thread(target=disturb, daemon=True)
     writer.start()
     killer.start()
     size = 0
@@ -95,14 +101,16 @@ def through_cat(shoal, env, agent, mib, kills):
         got.update(piece)
         flows.set()
         size += len(piece)
-        agent.note_memory()
+        bounds.look()
     writer.join()
     flows.set()
     done.set()
     killer.join()
     status = run.wait()
-    print(f"run: exit {status}, {size >> 20} MiB out, digests {'equal' if sent.digest() == got.digest() else 'DIFFER'}")
-    return status == 0 and sent.digest() == got.digest()
+    print(f"{command[0]}: exit {status}, {size >> 20} MiB out, digests {'equal' if sent.digest() == got.digest() else 'DIFFER'}, "
+          f"{seen['kills']} kills, {seen['cuts']} cuts; agent {agent.peak_kib >> 10} MiB, client {bounds.client_kib >> 10} MiB, "
+          f"ring {bounds.ring >> 10} KiB at most{'' if bounds.are_kept() else ': TOO MUCH'}", flush=True)
+    return status == 0 and sent.digest() == got.digest() and bounds.are_kept()
 
 
 def by_replaced_writers(shoal, env, agent, directory, mib, writers):
@@ -150,11 +158,12 @@ def main():
         directory = pathlib.Path(name)
         agent = Agent(bin_dir, directory)
         agent.start()
-        env = {"PATH": os.environ["PATH"], "HOME": name, "XDG_RUNTIME_DIR": name, "SHOAL_HOSTS": f"unix:{agent.socket}"}
-        shoal = str(bin_dir / "shoal")
-        good = through_cat(shoal, env, agent, arguments.mib, arguments.kills)
+        relay = Relay(directory / "relay.sock", agent.socket)
+        env = {"PATH": os.environ["PATH"], "HOME": name, "XDG_RUNTIME_DIR": name, "SHOAL_HOSTS": f"unix:{directory}/relay.sock"}
+        shoal, rings = str(bin_dir / "shoal"), directory / "state" / "output"
+        good = all([through(shoal, env, agent, relay, rings, command, arguments)
+                    for command in (["cat"], [sys.executable, "-c", PAUSING])])
         good = by_replaced_writers(shoal, env, agent, directory, min(arguments.mib, 256), 3) and good
-        print(f"agent: at most {agent.peak_kib / 1024:.0f} MiB resident")
         subprocess.run([shoal, "stop", "*"], env=env, check=False, stdout=subprocess.DEVNULL)
         agent.stop()
     return 0 if good else 1

@@ -14,62 +14,15 @@ import pty
 import random
 import select
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+
+from hosts import Agent, Relay
 
 PIECE = 4096
 WINDOW = 1 << 20  # typed and not back yet, at most
-
-
-class Relay:
-    """A Unix socket in front of the agent's; what passes through it is cut at once by cut()."""
-
-    def __init__(self, path, target):
-        self._target, self._pairs, self._lock = str(target), [], threading.Lock()
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        os.chmod(path, 0o600)
-        self._listener.listen(16)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            near, _ = self._listener.accept()
-            far = socket.socket(socket.AF_UNIX)
-            far.connect(self._target)
-            with self._lock:
-                self._pairs.append((near, far))
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
-
-    @staticmethod
-    def _copy(source, sink):
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def cut(self):
-        """How many connections there were."""
-        with self._lock:
-            pairs, self._pairs = self._pairs, []
-        for near, far in pairs:
-            for end in (near, far):
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-        return len(pairs)
 
 
 def read_until(screen, text, seconds=60):
@@ -124,17 +77,13 @@ def main():
     bin_dir = arguments.bin.resolve()
     with tempfile.TemporaryDirectory(prefix="shoal-long-") as name:
         directory = pathlib.Path(name)
-        ready, tell = os.pipe()
-        agent = subprocess.Popen(
-            [bin_dir / "shoald", "--state-dir", directory / "state", "--run-dir", directory / "run", "--socket",
-             directory / "agent.sock", "--ready-fd", str(tell)], stderr=(directory / "log").open("ab"), pass_fds=[tell])
-        os.close(tell)
-        os.read(ready, 1)
+        agent = Agent(bin_dir, directory)
+        agent.start()
         env = {"PATH": os.environ["PATH"], "HOME": name, "XDG_RUNTIME_DIR": name, "TERM": "xterm"}
-        straight = dict(env, SHOAL_HOSTS=f"unix:{directory}/agent.sock")
+        straight = dict(env, SHOAL_HOSTS=f"unix:{agent.socket}")
         shoal, attach = str(bin_dir / "shoal"), 0
         try:
-            relay = Relay(directory / "relay.sock", directory / "agent.sock")
+            relay = Relay(directory / "relay.sock", agent.socket)
             subprocess.run([shoal, "start", "-t", "--name", "echo", "--", "sh", "-c", "stty raw -echo; echo ready; exec cat"],
                            env=straight, check=True, stdout=subprocess.DEVNULL)
             attach, screen = pty.fork()
@@ -150,8 +99,7 @@ def main():
                 os.kill(attach, signal.SIGKILL)
                 os.waitpid(attach, 0)
             subprocess.run([shoal, "stop", "--grace", "1s", "*"], env=straight, capture_output=True, check=False)
-            agent.terminate()
-            agent.wait()
+            agent.stop()
     return 0
 
 

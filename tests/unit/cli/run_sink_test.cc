@@ -159,16 +159,22 @@ TEST(RunSink, OutputThatCannotBeWrittenIsToldOnceForEachHost) {
             "dropped.\n");
 }
 
-TEST(RunSink, ABrokenConnectionTellsWhereToGoOn) {
+TEST(RunSink, AConnectionThatStaysBrokenTellsWhereToGoOn) {
   ::testing::internal::CaptureStderr();
-  RunSink sink(Options());
+  RunSinkOptions options = Options();
+  options.places_after = absl::ZeroDuration();
+  RunSink sink(std::move(options));
   sink.OnStarted({0, 0}, WithId("AAAA"));
   sink.OnStarted({2, 1}, WithId("BBBB"));
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDERR, 0, "");
   sink.OnOutput({2, 1}, v1::STREAM_KIND_STDERR, 10, "");
   sink.OnHostLost(1, absl::UnavailableError("gone"));
   EXPECT_EQ(::testing::internal::GetCapturedStderr(),
-            "shoal: beetle: the connection broke (gone); trying again.\n"
+            "shoal: beetle: the connection broke (gone); trying again.\n");
+  ::testing::internal::CaptureStderr();
+  sink.OnTick();
+  sink.OnTick();
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "shoal: stderr of rank 2 is read up to byte 10; `shoal logs --stderr beetle/BBBB:10` "
             "reads on.\n");
 }
@@ -180,9 +186,9 @@ TEST(RunSink, ASingleProcessHasNoRankWhereItsPlaceIsTold) {
   RunSink sink(std::move(options));
   sink.OnStarted({0, 0}, WithId("AAAA"));
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 6, "");
-  sink.OnHostLost(0, absl::UnavailableError("gone"));
+  sink.OnHostOver(0, absl::UnavailableError("given up: gone"));
   EXPECT_EQ(::testing::internal::GetCapturedStderr(),
-            "shoal: ant: the connection broke (gone); trying again.\n"
+            "shoal: ant: given up: gone.\n"
             "shoal: stdout is read up to byte 6; `shoal logs ant/AAAA:6` reads on.\n");
 }
 
@@ -195,7 +201,7 @@ TEST(RunSink, AtMostEightPlacesAreTold) {
     sink.OnStarted({rank, 0}, WithId("AAAA"));
     sink.OnOutput({rank, 0}, v1::STREAM_KIND_STDOUT, rank, "");
   }
-  sink.OnHostLost(0, absl::UnavailableError("gone"));
+  sink.OnHostOver(0, absl::UnavailableError("given up: gone"));
   const std::string told = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(told.begin(), told.end(), '\n'), 9) << told;
   EXPECT_NE(
@@ -235,16 +241,18 @@ TEST(RunSink, APlaceIsToldAgainOnlyWhenMoreWasRead) {
   sink.OnStarted({0, 0}, WithId("AAAA"));
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 3, "");
   sink.OnHostLost(0, absl::UnavailableError("gone"));
+  sink.OnHostRegained(0);
   sink.OnHostOver(0, absl::UnavailableError("its output can no longer be read: gone"));
   sink.OnHostOver(0, absl::UnavailableError("given up: gone"));
   EXPECT_EQ(::testing::internal::GetCapturedStderr(),
             "shoal: ant: the connection broke (gone); trying again.\n"
-            "shoal: stdout of rank 0 is read up to byte 3; `shoal logs ant/AAAA:3` reads on.\n"
+            "shoal: ant: connected again.\n"
             "shoal: ant: its output can no longer be read: gone.\n"
+            "shoal: stdout of rank 0 is read up to byte 3; `shoal logs ant/AAAA:3` reads on.\n"
             "shoal: ant: given up: gone.\n");
   ::testing::internal::CaptureStderr();
   sink.OnOutput({0, 0}, v1::STREAM_KIND_STDOUT, 5, "");
-  sink.OnHostLost(0, absl::UnavailableError("gone"));
+  sink.OnHostOver(0, absl::UnavailableError("gone"));
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
               ::testing::HasSubstr("is read up to byte 5; "));
 }
