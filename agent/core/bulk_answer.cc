@@ -34,9 +34,8 @@ void AnswerRepeat(Core* core, const LoggedCall& call, OutcomesCallback done) {
   core->ledger.Then([core, call, done = std::move(done)](const absl::Status& committed) mutable {
     if (!committed.ok()) return done(committed);
     // The outcome of a call of this turn may be in the next transaction.
-    core->ledger.ThenAlways([core, call, done = std::move(done)]() mutable {
-      done(OutcomesOfRepeat(*core, call));
-    });
+    core->ledger.ThenAlways(
+        [core, call, done = std::move(done)]() mutable { done(OutcomesOfRepeat(*core, call)); });
   });
 }
 
