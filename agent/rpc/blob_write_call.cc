@@ -37,6 +37,7 @@ grpc::ServerReadReactor<v1::WriteRequest>* BlobWriteCall::Begin(
     call->audit_ = std::make_unique<CallAudit>(edge->auditor, *permit,
                                                CallOf<v1::WriteResponse>::Name(), CallFacts());
   }
+  call->idle_limit_ = IdleLimit::Begin(edge, call);
   edge->calls->Add(call);
   if (permit.ok()) {
     absl::StatusOr<std::shared_ptr<CallQuota::Lease>> lease =
@@ -59,6 +60,7 @@ void BlobWriteCall::OnReadDone(bool ok) {
 
 void BlobWriteCall::Take() {
   if (IsFinished()) return;
+  idle_limit_->Note(/*is_waiting=*/false);
   chunk_.Clear();
   chunk_.Swap(&request_);
   if (absl::Status begun = begun_ ? absl::OkStatus() : BeginUpload(); !begun.ok()) {
@@ -205,6 +207,7 @@ void BlobWriteCall::OnDone() {
   // The thread that has called Finish is out of it, and so of gRPC's context of the call.
   { const MutexLock finish(&mu_); }
   edge_->calls->Remove(this);
+  idle_limit_->Stop();
   edge_->blob_thread->Run([self = std::exchange(self_, nullptr)] { self->upload_.reset(); });
 }
 

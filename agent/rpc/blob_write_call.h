@@ -6,7 +6,8 @@
 //                  turns with other work; then the next read is started, and this chunk is written
 //                  while that comes in. No more than one is ahead of the disk, so that a slow disk
 //                  slows the client down.
-//  4. FinishOnce   the blob is whole, the client has sent too little or what is wrong, or is gone.
+//  4. FinishOnce   the blob is whole, the client has sent too little or what is wrong, nothing for a
+//                  while (IdleLimit), or is gone.
 //  5. OnDone       gRPC is through with it: the upload is left, on the thread of disk work.
 //
 // Ownership:     shared by two real owners: gRPC, until OnDone (the reference the call has to
@@ -33,6 +34,7 @@
 #include "agent/os/blob_upload.h"
 #include "agent/rpc/call_audit.h"
 #include "agent/rpc/edge.h"
+#include "agent/rpc/idle_limit.h"
 #include "agent/rpc/open_calls.h"
 #include "common/mutex.h"
 #include "shoal/v1/blob_service.pb.h"
@@ -79,6 +81,7 @@ class BlobWriteCall final : public grpc::ServerReadReactor<v1::WriteRequest>,
   std::shared_ptr<BlobWriteCall> self_;
   std::shared_ptr<CallQuota::Lease> lease_;  // set in Begin
   std::unique_ptr<CallAudit> audit_;         // constant after Begin; null: the caller may not
+  std::shared_ptr<IdleLimit> idle_limit_;    // constant after Begin
 
   v1::WriteRequest request_;
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/time/time.h"
 #include "agent/core/ports/clock.h"
 #include "agent/core/ports/process_trees.h"
 #include "agent/core/slices.h"
@@ -56,6 +57,8 @@ struct Edge {
   std::string agent_id;
   std::string boot_id;
   SpecLimits limits;
+  // A call on which a client sends ends when it has sent nothing for so long.
+  absl::Duration idle_call_limit = absl::Minutes(15);
 };
 
 }  // namespace shoal::agent

@@ -23,6 +23,7 @@ StreamInputCall::Reactor* StreamInputCall::Begin(const Edge* edge,
     call->audit_ = std::make_unique<CallAudit>(
         edge->auditor, *permit, CallOf<v1::StreamInputResponse>::Name(), CallFacts());
   }
+  call->idle_limit_ = IdleLimit::Begin(edge, call);
   edge->calls->Add(call);
   absl::Status may = permit.status();
   if (may.ok()) {
@@ -47,6 +48,7 @@ void StreamInputCall::OnReadDone(bool ok) {
     return MaybeFinish();
   }
   ++under_way_;
+  idle_limit_->Note(/*is_waiting=*/true);
   edge_->Post(*permit_, [self = self_, piece = std::move(request_)]() mutable {
     self->Take(std::move(piece));
   });
@@ -78,6 +80,7 @@ void StreamInputCall::OnKept(const absl::StatusOr<InputAnswer>& answer) {
   MutexLock lock(&mu_);
   if (finished_) return;
   --under_way_;
+  idle_limit_->Note(/*is_waiting=*/under_way_ > 0);
   SetInput(*answer->process, news_.emplace().mutable_position());
   MaybeTell();
   MaybeRead();
@@ -139,6 +142,7 @@ void StreamInputCall::OnDone() {
   // The thread that has called Finish is out of it, and so of gRPC's context of the call.
   { const MutexLock finish(&mu_); }
   edge_->calls->Remove(this);
+  idle_limit_->Stop();
   edge_->loop->Post([self = std::exchange(self_, nullptr)] {
     self->edge_->supervisor->CancelInput(self->ticket_.get());
   });

@@ -4,7 +4,8 @@
 //  2. OnReadDone   a piece is here: it goes to the loop (Take), and the next read is started unless
 //                  two pieces are on their way already: no more are held for a client.
 //  3. OnKept       the piece is kept: the client is told how far (Tell), and the next read is started.
-//  4. FinishOnce   the client has sent its last and all is kept; a piece was refused; or it is gone.
+//  4. FinishOnce   the client has sent its last and all is kept; a piece was refused; nothing was sent
+//                  for a while (IdleLimit); or it is gone.
 //  5. OnDone       gRPC is through with it.
 //
 // Ownership:     shared by two real owners: gRPC, until OnDone (the reference the call has to
@@ -26,6 +27,7 @@
 #include "absl/status/statusor.h"
 #include "agent/rpc/call_audit.h"
 #include "agent/rpc/edge.h"
+#include "agent/rpc/idle_limit.h"
 #include "agent/rpc/open_calls.h"
 #include "common/mutex.h"
 #include "shoal/v1/process_service.pb.h"
@@ -67,6 +69,7 @@ class StreamInputCall final
   std::shared_ptr<StreamInputCall> self_;
   std::shared_ptr<CallQuota::Lease> lease_;  // set in Begin
   std::unique_ptr<CallAudit> audit_;         // constant after Begin; null: the caller may not
+  std::shared_ptr<IdleLimit> idle_limit_;    // constant after Begin
 
   // Loop thread only.
   std::optional<v1::StreamInputRequest> first_;  // without its data

@@ -142,6 +142,19 @@ TEST_F(BlobServiceTest, ABrokenWriteIsGoneOnWithWhereItStopped) {
   EXPECT_EQ(read, bytes);
 }
 
+TEST_F(BlobServiceTest, AWriteOnWhichNothingIsSentForTheLimitEndsAndKeepsWhatCame) {
+  agent_.SetIdleCallLimit(absl::Milliseconds(100));
+  const std::string bytes = Bytes(1'000'000);
+  std::unique_ptr<Upload> upload = Start();
+  ASSERT_TRUE(upload->writer->Write(First(Sha256Of(bytes), bytes.size(), 0, "")));
+  v1::WriteRequest request;
+  request.set_data(bytes.substr(0, 700'000));
+  ASSERT_TRUE(upload->writer->Write(request));
+  EXPECT_EQ(upload->writer->Finish().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(Received(bytes), 700'000);
+  EXPECT_TRUE(Write(bytes, 700'000).ok());
+}
+
 TEST_F(BlobServiceTest, AStreamThatEndsTooEarlySaysWhereAndKeepsWhatCame) {
   const std::string bytes = Bytes(1'000'000);
   const grpc::Status status = Write(bytes, 0, 600'000);

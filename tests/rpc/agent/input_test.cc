@@ -1,5 +1,7 @@
 // WriteInput and StreamInput: checks, back-pressure, what is told, and what a broken stream leaves.
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/ids.h"
 #include "tests/rpc/agent/rpc_test.h"
 
@@ -237,6 +239,34 @@ TEST_F(InputTest, AStreamOnWhichNothingIsSentEndsByItsDeadlineAndWhatItHadStays)
   v1::WriteInputResponse response;
   ASSERT_TRUE(Write(Bytes(5, " all"), &response).ok());
   EXPECT_EQ(response.position().kept_offset(), 9);
+}
+
+TEST_F(InputTest, AStreamOnWhichNothingIsSentForTheLimitEndsAndWhatItHadStays) {
+  agent_.SetIdleCallLimit(absl::Milliseconds(100));
+  const std::string id = Start();
+  auto context = NewContext();
+  auto stream = processes_->StreamInput(context.get());
+  v1::StreamInputRequest piece;
+  piece.set_selector("web");
+  piece.set_data(std::string(kWindow, 'x'));
+  ASSERT_TRUE(stream->Write(piece));
+  // Longer than the limit it waits for room, which is not its fault.
+  piece.set_offset(kWindow);
+  piece.set_data("hello");
+  ASSERT_TRUE(stream->Write(piece));
+  v1::StreamInputResponse told;
+  ASSERT_TRUE(stream->Read(&told));
+  absl::SleepFor(absl::Milliseconds(300));
+  Feed(id);
+  ASSERT_TRUE(stream->Read(&told));
+  EXPECT_EQ(told.position().kept_offset(), kWindow + 5);
+  EXPECT_FALSE(stream->Read(&told));
+  const grpc::Status ended = stream->Finish();
+  EXPECT_EQ(ended.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(ended.error_message(), "nothing was sent for 100ms; what was received stays");
+  v1::WriteInputResponse response;
+  ASSERT_TRUE(Write(Bytes(kWindow + 5, " all"), &response).ok());
+  EXPECT_EQ(response.position().kept_offset(), kWindow + 9);
 }
 
 TEST_F(InputTest, AStreamIsOfOneProcessAndOneWriter) {

@@ -61,6 +61,10 @@ class RpcAgent {
   Supervisor& supervisor() { return *supervisor_; }
   Server& server() { return *server_; }
   const Edge& edge() const { return edge_; }
+  // Of calls that begin from now on.
+  void SetIdleCallLimit(absl::Duration limit) {
+    OnLoop([this, limit] { edge_.idle_call_limit = limit; });
+  }
   OpenCalls& calls() { return calls_; }
   FakeAuditSink& audit_sink() { return *audit_sink_; }
   // Every line of the audit so far.
