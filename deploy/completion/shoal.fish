@@ -11,9 +11,9 @@ function __shoal_complete
     set -l value (string replace -r -- '^--[^=]*=' '' "$current")
     switch "$reply[1]"
         case files
-            string replace -r '^' "$option" (__fish_complete_path "$value")
+            string replace -r -- '^' "$option" (__fish_complete_path "$value")
         case directories
-            string replace -r '^' "$option" (__fish_complete_directories "$value" '')
+            string replace -r -- '^' "$option" (__fish_complete_directories "$value" '')
         case 'command*'
             set -l first (math (string replace 'command ' '' "$reply[1]") + 1)
             complete -C (string join ' ' -- (string escape -- $words[$first..-1]) "$current")

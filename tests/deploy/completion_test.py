@@ -36,6 +36,9 @@ ROWS = [
     ("agent stat\t-o js\t", ["agent", "status", "-o", "json"]),
     ("signal --scope tr\tUSR\b\b\bHU\tweb", ["signal", "--scope", "tree", "HUP", "web"]),
     ("run --ship fi\t-- cat", ["run", "--ship", "file-to-ship", "--", "cat"]),
+    ("run --ship=fi\t-n 1 -- cat", ["run", "--ship=file-to-ship", "-n", "1", "--", "cat"]),
+    ("run --cwd=a-dir\t\b -- cat", ["run", "--cwd=a-directory", "--", "cat"]),
+    ("start -t readl\tfile-to-sh\t", ["start", "-t", "readlink", "file-to-ship"]),
     ("start -- readl\tfile-to-sh\t", ["start", "--", "readlink", "file-to-ship"]),
 ]
 
@@ -86,6 +89,7 @@ class Completion(unittest.TestCase):
         recorder.write_text(RECORDER % SHOAL)
         recorder.chmod(0o755)
         (self.temp / "file-to-ship").write_text("")
+        (self.temp / "a-directory").mkdir()
         config = self.temp / "config.toml"
         config.write_text('[hosts]\nnode1 = "10.0.0.1"\ngpu1 = "10.0.0.2"\n[groups]\nstudio = "node1,gpu1"\n')
         self.environment = {"PATH": f"{self.temp}/bin:/usr/bin:/bin", "HOME": str(self.temp), "TERM": "dumb",

@@ -105,6 +105,16 @@ TEST_F(CompletionTest, LeavesTheCommandOfTheUserToTheShell) {
   EXPECT_EQ(Kind("exec web ca"), "command 2");
 }
 
+TEST_F(CompletionTest, AFlagTakesNoWordForItsValue) {
+  for (const char* flags : {"-t", "--terminal", "--skip-unreachable", "-q --env-all", "--raw"}) {
+    EXPECT_EQ(Kind(absl::StrCat("run ", flags, " ho")).substr(0, 7), "command") << flags;
+  }
+  EXPECT_EQ(Kind("run --no-tag -- env"), "command 3");
+  EXPECT_EQ(Kind("exec -t web ca"), "command 3");
+  EXPECT_THAT(Offered("-q ho"), ElementsAre("hosts"));
+  EXPECT_THAT(Offered("agent stop --all --ou"), ElementsAre("--output"));
+}
+
 TEST_F(CompletionTest, OffersHostsAndGroupsOfTheConfiguration) {
   WriteConfig(
       "[hosts]\nnode1 = \"10.0.0.1\"\ngpu1 = \"\"\n[groups]\nstudio = \"node[1-2]\"\nspare = "
