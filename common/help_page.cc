@@ -44,8 +44,10 @@ size_t HelpWidth() {
   return kUsualWidth;
 }
 
+bool TakesValue(const CLI::Option& option) { return option.get_items_expected_max() != 0; }
+
 std::string Placeholder(const CLI::Option& option) {
-  if (option.get_type_size() == 0) return "";
+  if (!TakesValue(option)) return "";
   std::string name = option.get_type_name();
   if (const size_t choices = name.find(":{"); choices != std::string::npos) {
     absl::string_view words = absl::string_view(name).substr(choices + 2);
@@ -60,7 +62,7 @@ std::string Placeholder(const CLI::Option& option) {
 
 std::string OptionText(const CLI::Option& option) {
   std::string text = option.get_description();
-  if (option.get_type_size() != 0 && !option.get_default_str().empty()) {
+  if (TakesValue(option) && !option.get_default_str().empty()) {
     absl::StrAppend(&text, " (default: ", option.get_default_str(), ")");
   }
   return text;

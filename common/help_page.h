@@ -22,6 +22,8 @@ namespace shoal {
 // without one.
 size_t HelpWidth();
 
+// Whether a value follows it; false of a flag, whose type has a size, too, since it may be given as --flag=true.
+bool TakesValue(const CLI::Option& option);
 // What stands for the value: "SPAN", "table|json"; empty for a flag.
 std::string Placeholder(const CLI::Option& option);
 // Its text, with the default behind it.

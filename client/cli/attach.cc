@@ -76,6 +76,7 @@ void AddAttach(Parser& parser) {
   command
       ->add_option("--request-id", arguments->request_id,
                    "The process that you have started by this request_id")
+      ->check(IsNotEmpty("give the UUID of a start"))
       ->type_name("UUID");
   command->add_option("--tail", arguments->options.tail, "Lines of earlier output to begin with")
       ->capture_default_str()

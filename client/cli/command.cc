@@ -15,7 +15,7 @@ CLI::App* AddCommand(Parser& parser, const std::string& name, const std::string&
       ->add_option("-H,--hosts", parser.invocation.hosts,
                    "Hosts: node[01-16],gpu1:7420,unix:PATH, @group, or - for stdin "
                    "(default: $SHOAL_HOSTS, else this machine)")
-      ->check(IsNotEmpty())
+      ->check(IsNotEmpty(kWantedHosts))
       ->type_name("HOSTS");
   command
       ->add_option("-o,--output", parser.invocation.format,
@@ -57,10 +57,10 @@ absl::StatusOr<Selection> RequireSelection(const SelectorArguments& arguments, c
   return selection;
 }
 
-CLI::Validator IsNotEmpty() {
+CLI::Validator IsNotEmpty(const std::string& wanted) {
   return CLI::Validator(
-      [](std::string& text) {
-        return text.empty() ? std::string("the value is empty") : std::string();
+      [wanted](std::string& text) {
+        return text.empty() ? absl::StrCat("the value is empty; ", wanted) : std::string();
       },
       "");
 }

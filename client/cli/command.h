@@ -46,8 +46,13 @@ void AddSelector(CLI::App* command, SelectorArguments* arguments);
 // INVALID_ARGUMENT, saying what to give, when nothing was selected; `verb` completes the sentence.
 absl::StatusOr<Selection> RequireSelection(const SelectorArguments& arguments, const char* verb);
 
-// A check for options of which an empty value would mean the default: an unset variable of a script.
-CLI::Validator IsNotEmpty();
+// A check for options of which an empty value would mean the default: an unset variable of a script. The error has
+// `wanted` behind it: "name a file".
+CLI::Validator IsNotEmpty(const std::string& wanted);
+inline constexpr char kWantedHosts[] =
+    "name hosts, such as node[1-16],gpu1:7420, @group or unix:PATH";
+inline constexpr char kWantedName[] = "give a name, or leave it out";
+inline constexpr char kWantedDirectory[] = "name a directory, or leave it out";
 // A check for options that take a span of time.
 CLI::Validator IsSpan(SpanBounds bounds = SpanBounds::kAny);
 // A check for options that take a number of something, none included.

@@ -73,7 +73,7 @@ void Declare(Parser& parser, const std::string& word) {
   // Of every subcommand that is declared from here on, too.
   app.formatter(std::make_shared<HelpFormatter>(HelpWidth()));
   app.add_option("-H,--hosts", parser.invocation.hosts, "Hosts, as for every command")
-      ->check(IsNotEmpty())
+      ->check(IsNotEmpty(kWantedHosts))
       ->type_name("HOSTS");
   app.add_option("-o,--output", parser.invocation.format,
                  "table, or json: one object per line, with the field names of the protos")
@@ -83,15 +83,15 @@ void Declare(Parser& parser, const std::string& word) {
   AddQuiet(&app, parser.invocation, "Say nothing on stderr but errors");
   app.add_option("--tls-cert", parser.invocation.tls.cert_file,
                  "Certificate for TCP ($SHOAL_TLS_CERT, [tls] cert)")
-      ->check(IsNotEmpty())
+      ->check(IsNotEmpty("name a file"))
       ->type_name("FILE");
   app.add_option("--tls-key", parser.invocation.tls.key_file,
                  "Its private key ($SHOAL_TLS_KEY, [tls] key)")
-      ->check(IsNotEmpty())
+      ->check(IsNotEmpty("name a file"))
       ->type_name("FILE");
   app.add_option("--tls-ca", parser.invocation.tls.ca_file,
                  "Who signs the agents ($SHOAL_TLS_CA, [tls] ca)")
-      ->check(IsNotEmpty())
+      ->check(IsNotEmpty("name a file"))
       ->type_name("FILE");
   // Behind a command no word is one: it may be a program or a process.
   app.require_subcommand(0, 1);
@@ -112,16 +112,6 @@ size_t FindSeparator(const std::vector<std::string>& arguments) {
   if (command == arguments.size() || !TakesCommand(arguments[command])) return arguments.size();
   const auto begin = arguments.begin() + static_cast<ptrdiff_t>(command) + 1;
   return static_cast<size_t>(std::find(begin, arguments.end(), "--") - arguments.begin());
-}
-
-// "--hosts=" with nothing behind it, for which the parser would take the next word; "" if there is none.
-// From the first word behind `run`, `start` or `exec` on they may be those of a program.
-std::string OptionWithoutValue(const std::vector<std::string>& arguments, bool has_separator) {
-  for (const std::string& word : arguments) {
-    if (!has_separator && TakesCommand(word)) return "";
-    if (absl::StartsWith(word, "--") && absl::EndsWith(word, "=")) return word;
-  }
-  return "";
 }
 
 // Whether JSON is asked for by words that could not be parsed.
@@ -162,9 +152,7 @@ int RunWords(std::vector<std::string> arguments) {
         arguments.begin() + static_cast<ptrdiff_t>(separator) + 1, arguments.end());
     arguments.resize(separator);
   }
-  if (std::string word = OptionWithoutValue(arguments, invocation.has_separator); !word.empty()) {
-    return Complain(app, absl::StrCat(word, ": the value is empty"), arguments);
-  }
+  arguments = WithEmptyValues(app, std::move(arguments));
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     app.parse(reversed);

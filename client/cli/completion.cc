@@ -14,9 +14,6 @@ namespace {
 
 using Kind = Completion::Kind;
 
-// The type of a flag has a size, too, since it may be given as --flag=true.
-bool TakesValue(const CLI::Option& option) { return option.get_items_expected_max() != 0; }
-
 std::string LongName(const CLI::Option& option) {
   return option.get_lnames().empty() ? "" : option.get_lnames()[0];
 }

@@ -18,9 +18,10 @@ void AddExec(Parser& parser) {
       "  shoal exec -t web -- bash                          a shell where web runs");
   command->add_option("process", arguments->beside, "The process, by a SELECTOR that fits one")
       ->required()
-      ->check(IsNotEmpty())
+      ->check(IsNotEmpty("name the process"))
       ->type_name("SELECTOR");
   command->add_option("--name", arguments->job.name, "Name; it is called NAME.0")
+      ->check(IsNotEmpty(kWantedName))
       ->type_name("NAME");
   command
       ->add_option("--env", arguments->job.env,
@@ -30,6 +31,7 @@ void AddExec(Parser& parser) {
       ->type_name("KEY[=VALUE]");
   command
       ->add_option("--cwd", arguments->job.cwd, "Working directory (default: that of the process)")
+      ->check(IsNotEmpty(kWantedDirectory))
       ->type_name("DIR");
   command
       ->add_option("--timeout", arguments->job.timeout,
@@ -44,6 +46,7 @@ void AddExec(Parser& parser) {
   command
       ->add_option("--stdin", arguments->stdin_choice,
                    "all (default) or none; or @FILE, of the host")
+      ->check(IsNotEmpty("try all, none or @FILE"))
       ->type_name("WHO");
   command->add_flag("-t,--terminal", arguments->job.terminal,
                     "Give it a terminal, of the size of this one");

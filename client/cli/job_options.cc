@@ -122,6 +122,7 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
   count->excludes(per_host)->excludes(per_core);
   per_host->excludes(per_core);
   command->add_option("--name", options->name, "Name; ranks are NAME.0, NAME.1, …")
+      ->check(IsNotEmpty(kWantedName))
       ->type_name("NAME");
   command
       ->add_option("--env", options->env,
@@ -132,11 +133,13 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
                     "Send the whole environment of this command (default: only to this user's own "
                     "agent; TERM, LANG and LC_* to others)");
   command->add_option("--cwd", options->cwd, "Working directory (default: this one)")
+      ->check(IsNotEmpty(kWantedDirectory))
       ->type_name("DIR");
   command
       ->add_option("--ship", options->ship,
                    "Send this file along, to stand beside the process, its working directory; "
                    "FILE:NAME gives it another name there; may be repeated")
+      ->check(IsNotEmpty("name a file"))
       ->allow_extra_args(false)
       ->type_name("FILE");
   command
@@ -166,6 +169,7 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
           "--start-method", options->start_method,
           "spawn (default), forkserver: from a warm template of the program, or fork:NAME: "
           "from that running process")
+      ->check(IsNotEmpty("try spawn, forkserver or fork:NAME"))
       ->type_name("METHOD");
   command
       ->add_option(

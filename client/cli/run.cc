@@ -110,6 +110,7 @@ void AddRun(Parser& parser) {
       ->add_option("--stdin", arguments->stdin_choice,
                    "Who reads stdin: all, none, the number of a rank; or @FILE, of the hosts "
                    "(default: a single process; of several none)")
+      ->check(IsNotEmpty("try all, none, the number of a rank or @FILE"))
       ->type_name("WHO");
   command->add_flag(
       "--detach-on-hangup", arguments->detach_on_hangup,

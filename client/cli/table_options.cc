@@ -15,6 +15,7 @@ void AddTableOptions(CLI::App* command, TableOptions* options,
   command->add_flag("--labels", options->labels, "A column with the labels");
   const std::string known = absl::StrJoin(keys, ", ");
   const auto check = [keys, known](std::string& text) {
+    if (text.empty()) return absl::StrCat("the value is empty; known are ", known);
     for (const SortKey& key : ParseSortKeys(text)) {
       if (absl::c_linear_search(keys, key.name)) continue;
       return absl::StrCat("there is no \"", EscapeForMessage(key.name), "\"; known are ", known);

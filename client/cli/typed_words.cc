@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/escape.h"
+#include "common/help_page.h"
 #include "common/parse_error.h"
 #include "common/signals.h"
 #include "common/spelling.h"
@@ -30,6 +31,21 @@ std::vector<std::string> CommandsOf(const CLI::App& app) {
     if (!command->get_group().empty()) names.push_back(command->get_name());
   }
   return names;
+}
+
+// nullptr if `command` has none of that name.
+const CLI::App* Subcommand(const CLI::App& command, absl::string_view name) {
+  for (const CLI::App* sub : command.get_subcommands(nullptr)) {
+    if (sub->get_name() == name) return sub;
+  }
+  return nullptr;
+}
+
+size_t CountArguments(const CLI::App& command) {
+  const auto options = command.get_options();
+  return static_cast<size_t>(
+      std::count_if(options.begin(), options.end(),
+                    [](const CLI::Option* option) { return option->get_positional(); }));
 }
 
 // "there is no option --x for run; did you mean "--y"?"
@@ -57,6 +73,10 @@ std::vector<std::string> AsMeant(std::vector<std::string> words) {
   const auto command = words.begin() + static_cast<ptrdiff_t>(at);
   if (*command == "help") {
     words.erase(command);
+    // What has no page of its own is on that of shoal.
+    if (at < words.size() && (words[at] == "help" || words[at] == "version")) {
+      words.erase(words.begin() + static_cast<ptrdiff_t>(at));
+    }
     words.emplace_back("--help");
   } else if (*command == "version") {
     *command = "--version";
@@ -64,6 +84,35 @@ std::vector<std::string> AsMeant(std::vector<std::string> words) {
     std::string& signal = words[at + 1];
     const bool is_short = IsOption(signal) && signal[1] != '-';
     if (is_short && ParseSignal(signal.substr(1)).ok()) signal.erase(0, 1);
+  }
+  return words;
+}
+
+std::vector<std::string> WithEmptyValues(const CLI::App& app, std::vector<std::string> words) {
+  const CLI::App* command = &app;
+  size_t arguments = 0;  // that the command has been given
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (IsOption(word)) {
+      const size_t equals = absl::StartsWith(word, "--") ? word.find('=') : std::string::npos;
+      const CLI::Option* option = command->get_option_no_throw(word.substr(0, equals));
+      if (option == nullptr || !TakesValue(*option)) continue;
+      if (equals == word.size() - 1) {
+        words[i].pop_back();
+        words.insert(words.begin() + static_cast<ptrdiff_t>(i) + 1, "");
+      }
+      // The next word is its value.
+      if (equals == std::string::npos || words[i].size() == equals) ++i;
+      continue;
+    }
+    const CLI::App* sub = Subcommand(*command, word);
+    if (sub != nullptr) {
+      command = sub;
+    } else if (command->get_prefix_command() && arguments == CountArguments(*command)) {
+      break;
+    } else {
+      ++arguments;
+    }
   }
   return words;
 }

@@ -17,8 +17,12 @@ namespace shoal::cli {
 // Where the command stands; words.size() without one.
 size_t FindCommand(const std::vector<std::string>& words);
 
-// "help VERB" becomes "VERB --help", "version" "--version", and "signal -9" "signal 9".
+// "help VERB" becomes "VERB --help", "help help" "--help", "version" "--version", and "signal -9" "signal 9".
 std::vector<std::string> AsMeant(std::vector<std::string> words);
+
+// "--tag=" becomes "--tag" and "", since the parser would take the next word for its value. The words of the program
+// behind `run`, `start` and `exec` stay as they are.
+std::vector<std::string> WithEmptyValues(const CLI::App& app, std::vector<std::string> words);
 
 // "shoal agent stop", by what was parsed.
 std::string PathOf(const CLI::App& app);

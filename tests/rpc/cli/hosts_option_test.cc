@@ -64,20 +64,29 @@ TEST_F(HostsOptionTest, ADashReadsThemFromStdin) {
 TEST_F(HostsOptionTest, AnEmptyListIsNotTheDefault) {
   setenv("SHOAL_HOSTS", ant_.hosts().c_str(), 1);
   EXPECT_EQ(RunCommand({"-H", "", "stop", "*"}),
-            (Said{2, "", "shoal: --hosts: the value is empty. See `shoal stop --help`.\n"}));
+            (Said{2, "",
+                  "shoal: --hosts: the value is empty; name hosts, such as node[1-16],gpu1:7420, "
+                  "@group or unix:PATH. See `shoal stop --help`.\n"}));
   EXPECT_EQ(RunCommand({"stop", "*", "-H", ""}),
-            (Said{2, "", "shoal: --hosts: the value is empty. See `shoal stop --help`.\n"}));
+            (Said{2, "",
+                  "shoal: --hosts: the value is empty; name hosts, such as node[1-16],gpu1:7420, "
+                  "@group or unix:PATH. See `shoal stop --help`.\n"}));
   EXPECT_EQ(RunCommand({"--hosts=", "stop", "*"}),
-            (Said{2, "", "shoal: --hosts=: the value is empty. See `shoal --help`.\n"}));
+            (Said{2, "",
+                  "shoal: --hosts: the value is empty; name hosts, such as node[1-16],gpu1:7420, "
+                  "@group or unix:PATH. See `shoal stop --help`.\n"}));
   EXPECT_EQ(RunCommand({"stop", "--hosts=", "web"}),
-            (Said{2, "", "shoal: --hosts=: the value is empty. See `shoal --help`.\n"}));
+            (Said{2, "",
+                  "shoal: --hosts: the value is empty; name hosts, such as node[1-16],gpu1:7420, "
+                  "@group or unix:PATH. See `shoal stop --help`.\n"}));
   EXPECT_EQ(RunCommand({"run", "--hosts=", "-n", "1", "--", "exit:0"}).status, 2);
   EXPECT_EQ(RunCommand({"run", "-n", "1", "--", "exit:0", "--hosts="}).status, 0);
   EXPECT_EQ(RunCommand({"run", "-n", "1", "exit:0", "--hosts="}).status, 0);
   EXPECT_EQ(RunCommand({"-H", " ", "stop", "*"}),
             (Said{2, "", "shoal: hosts: the list is empty.\n"}));
   EXPECT_EQ(RunCommand({"--tls-cert", "", "ps"}),
-            (Said{2, "", "shoal: --tls-cert: the value is empty. See `shoal ps --help`.\n"}));
+            (Said{2, "",
+                  "shoal: --tls-cert: the value is empty; name a file. See `shoal ps --help`.\n"}));
   EXPECT_EQ(ant_.Calls("Terminate"), 0);
 }
 

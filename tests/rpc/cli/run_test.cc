@@ -257,6 +257,7 @@ TEST_F(RunTest, LinesOfSeveralStayWholeWithoutATagToo) {
   std::vector<std::string> words = Words("run -n 2 --tag X -- out:a exit:0");
   words[4].clear();
   EXPECT_EQ(RunCommand(words).out, "a\na\n");
+  EXPECT_EQ(Shoal("run -n 2 --tag= -- out:a exit:0").out, "a\na\n");
   EXPECT_EQ(Shoal("run -n 2 --no-tag -- out:a exit:0").out, "a\na\n");
   EXPECT_EQ(Shoal("run -n 1 --no-tag -- out:a exit:0").out, "a");
   EXPECT_EQ(Shoal("run -n 2 --tag {rank -- out:a exit:0"),

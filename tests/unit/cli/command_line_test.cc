@@ -76,6 +76,8 @@ TEST_F(CommandLineTest, TheHabitsOfOtherToolsAreTakenAsTheyAreMeant) {
   EXPECT_EQ(Shoal("help"), Shoal("--help"));
   EXPECT_EQ(Shoal("help stop"), Shoal("stop --help"));
   EXPECT_EQ(Shoal("help agent stop"), Shoal("agent stop --help"));
+  EXPECT_EQ(Shoal("help help"), Shoal("--help"));
+  EXPECT_EQ(Shoal("help version"), Shoal("--help"));
   using Typed = std::vector<std::string>;
   EXPECT_EQ(AsMeant({"signal", "-9", "web"}), (Typed{"signal", "9", "web"}));
   EXPECT_EQ(AsMeant({"-H", "ant", "signal", "-HUP", "web"}),
@@ -121,11 +123,43 @@ TEST_F(CommandLineTest, WhatCannotBeReadIsRefusedWithItsReason) {
             "shoal: --session-ttl: \"0\" is not between 1s and 24h. See `shoal run --help`.\n"},
            {"logs --tail -1 web",
             "shoal: --tail: \"-1\" is no number from 0 on. See `shoal logs --help`.\n"},
+           {"ps --sort=",
+            "shoal: --sort: the value is empty; known are name, id, host, pid, state, since, "
+            "command, cpu, rss. See "
+            "`shoal ps --help`.\n"},
+           {"run --name= hostname",
+            "shoal: --name: the value is empty; give a name, or leave it out. See `shoal run "
+            "--help`.\n"},
+           {"run -n 1 --cwd= -- pwd",
+            "shoal: --cwd: the value is empty; name a directory, or leave it out. See `shoal run "
+            "--help`.\n"},
+           {"run --start-method= -- pwd",
+            "shoal: --start-method: the value is empty; try spawn, forkserver or fork:NAME. See "
+            "`shoal run --help`.\n"},
+           {"run --stdin= -- pwd",
+            "shoal: --stdin: the value is empty; try all, none, the number of a rank or @FILE. See "
+            "`shoal run "
+            "--help`.\n"},
+           {"run --ship= -- pwd",
+            "shoal: --ship: the value is empty; name a file. See `shoal run --help`.\n"},
+           {"exec --stdin= web -- pwd",
+            "shoal: --stdin: the value is empty; try all, none or @FILE. See `shoal exec "
+            "--help`.\n"},
+           {"attach --request-id=",
+            "shoal: --request-id: the value is empty; give the UUID of a start. See `shoal attach "
+            "--help`.\n"},
+           {"--tls-ca= ps",
+            "shoal: --tls-ca: the value is empty; name a file. See `shoal ps --help`.\n"},
+           {"ps --nosuch=", "shoal: there is no option --nosuch for ps. See `shoal ps --help`.\n"},
            {"ps -o yaml",
             "shoal: --output: \"yaml\" is none of table, json. See `shoal ps --help`.\n"},
        }) {
     EXPECT_EQ(Shoal(row.line), (Said{2, "", row.complaint})) << row.line;
   }
+  EXPECT_EQ(
+      RunCommand({"exec", "", "--", "pwd"}),
+      (Said{2, "",
+            "shoal: process: the value is empty; name the process. See `shoal exec --help`.\n"}));
 }
 
 }  // namespace
