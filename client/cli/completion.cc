@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -56,7 +57,10 @@ class Reader {
 
   Completion Read() {
     while (at_ + 1 < words_.size() && !is_in_command_) Step();
-    if (is_in_command_) {
+    if (is_help_) {
+      completion_.prefix = words_.back();
+      completion_.candidates = CommandsOf(command(), words_.back());
+    } else if (is_in_command_) {
       completion_.kind = Kind::kCommand;
     } else {
       ReadLast(words_.empty() ? "" : words_.back());
@@ -82,6 +86,8 @@ class Reader {
       TakeOption(word);
     } else if (const CLI::App* sub = Subcommand(word); sub != nullptr) {
       completion_.command = sub;
+    } else if (IsHelp(word)) {
+      is_help_ = true;
     } else if (command().get_prefix_command() && NextArgument() == nullptr) {
       BeginCommandAt(at_ - 1);
     } else {
@@ -116,6 +122,11 @@ class Reader {
     return nullptr;
   }
 
+  // `shoal help`, which has another command behind it.
+  bool IsHelp(absl::string_view word) const {
+    return word == "help" && !is_help_ && command().get_parent() == nullptr;
+  }
+
   // The argument without a name that comes next; nullptr if all have been given.
   const CLI::Option* NextArgument() const {
     size_t number = 0;
@@ -142,6 +153,9 @@ class Reader {
       completion_.candidates = OptionsOf(command(), word);
     } else if (arguments_ == 0 && !command().get_subcommands({}).empty()) {
       completion_.candidates = CommandsOf(command(), word);
+      if (command().get_parent() == nullptr && absl::StartsWith("help", word)) {
+        completion_.candidates.push_back({"help", "Show the help of a command"});
+      }
     } else if (const CLI::Option* argument = NextArgument(); argument != nullptr) {
       ReadValue(*argument);
     } else if (command().get_prefix_command()) {
@@ -165,14 +179,17 @@ class Reader {
     } else if (value == "DIR") {
       completion_.kind = Kind::kDirectories;
     } else if (absl::StrContains(value, '|')) {
+      MoveListToKept();
       for (absl::string_view choice : absl::StrSplit(value, '|')) {
-        completion_.candidates.push_back({std::string(choice), ""});
+        // "RANK" stands for something.
+        const bool is_word = std::none_of(choice.begin(), choice.end(), absl::ascii_isupper);
+        if (is_word) completion_.candidates.push_back({std::string(choice), ""});
       }
       completion_.candidates = WithPrefix(std::move(completion_.candidates), completion_.prefix);
     }
   }
 
-  // Of a list of hosts the last one is gone on with.
+  // Of a list, such as that of hosts, the last one is gone on with.
   void MoveListToKept() {
     const size_t comma = completion_.prefix.rfind(',');
     if (comma == std::string::npos) return;
@@ -186,6 +203,7 @@ class Reader {
   size_t arguments_ = 0;  // that have been given to the command
   bool is_behind_dashes_ = false;
   bool is_in_command_ = false;
+  bool is_help_ = false;
   const CLI::Option* awaits_value_ = nullptr;
 };
 

@@ -47,7 +47,7 @@ void AddExec(Parser& parser) {
       ->add_option("--stdin", arguments->stdin_choice,
                    "all (default) or none; or @FILE, of the host")
       ->check(IsNotEmpty("try all, none or @FILE"))
-      ->type_name("WHO");
+      ->type_name("all|none|@FILE");
   command->add_flag("-t,--terminal", arguments->job.terminal,
                     "Give it a terminal, of the size of this one");
   AddAttachedOptions(command, arguments.get());

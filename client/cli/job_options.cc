@@ -170,7 +170,7 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
           "spawn (default), forkserver: from a warm template of the program, or fork:NAME: "
           "from that running process")
       ->check(IsNotEmpty("try spawn, forkserver or fork:NAME"))
-      ->type_name("METHOD");
+      ->type_name("spawn|forkserver|fork:NAME");
   command
       ->add_option(
           "--fork-wait", options->fork_wait,

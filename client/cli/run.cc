@@ -111,7 +111,7 @@ void AddRun(Parser& parser) {
                    "Who reads stdin: all, none, the number of a rank; or @FILE, of the hosts "
                    "(default: a single process; of several none)")
       ->check(IsNotEmpty("try all, none, the number of a rank or @FILE"))
-      ->type_name("WHO");
+      ->type_name("all|none|RANK|@FILE");
   command->add_flag(
       "--detach-on-hangup", arguments->detach_on_hangup,
       "When the terminal is lost the processes go on, detached, instead of being ended");

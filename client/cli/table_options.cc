@@ -24,11 +24,10 @@ void AddTableOptions(CLI::App* command, TableOptions* options,
   };
   command
       ->add_option("--sort", options->sort,
-                   absl::StrCat("Sort by ", known,
-                                "; by several with commas, largest first with a - before it: "
-                                "--sort=-",
+                   absl::StrCat("Sort by this, or by several with commas; largest first with a - "
+                                "before it: --sort=-",
                                 keys.back()))
-      ->check(CLI::Validator(check, ""))
+      ->check(CLI::Validator(check, absl::StrCat("{", absl::StrJoin(keys, ","), "}")))
       ->type_name("KEY");
 }
 

@@ -86,6 +86,10 @@ TEST_F(CompletionTest, OffersValues) {
   EXPECT_THAT(Offered("signal --scope p"), ElementsAre("process"));
   EXPECT_THAT(Offered("signal HU"), ElementsAre("HUP"));
   EXPECT_THAT(Offered("stop --signal TER"), ElementsAre("TERM"));
+  EXPECT_THAT(Offered("ps --sort r"), ElementsAre("rss"));
+  EXPECT_THAT(Offered("hosts --sort=load,f"), ElementsAre("--sort=load,free"));
+  EXPECT_THAT(Offered("run --start-method f"), ElementsAre("forkserver"));
+  EXPECT_THAT(Offered("run --stdin "), ElementsAre("all", "none"));
   EXPECT_THAT(Offered("run --tag "), IsEmpty());
   EXPECT_THAT(Offered("hosts "), IsEmpty());
   EXPECT_EQ(Kind("run --ship "), "files");
@@ -103,6 +107,15 @@ TEST_F(CompletionTest, LeavesTheCommandOfTheUserToTheShell) {
   EXPECT_EQ(Kind("-H node1 run -- --ship"), "command 4");
   EXPECT_EQ(Kind("exec web -- ca"), "command 3");
   EXPECT_EQ(Kind("exec web ca"), "command 2");
+}
+
+TEST_F(CompletionTest, OffersTheCommandsThatHelpIsOf) {
+  EXPECT_THAT(Lines("he"), ElementsAre("words", "help\tShow the help of a command"));
+  EXPECT_THAT(Offered("help sta"), ElementsAre("start"));
+  EXPECT_THAT(Offered("help agent sto"), ElementsAre("stop"));
+  for (const char* typed : {"help he", "help run ", "help run --per", "agent he"}) {
+    EXPECT_THAT(Offered(typed), IsEmpty()) << typed;
+  }
 }
 
 TEST_F(CompletionTest, AFlagTakesNoWordForItsValue) {
