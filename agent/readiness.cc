@@ -9,7 +9,11 @@
 
 namespace shoal::agent {
 
-Readiness::Readiness(int ready_fd) : ready_fd_(ready_fd) {
+Readiness::Readiness(int ready_fd) {
+  if (ready_fd < 0) return;
+  // Its number is one of ours from here on; stdin, stdout and stderr stay what they are.
+  if (ready_fd <= STDERR_FILENO) ready_fd = fcntl(ready_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  ready_fd_ = UniqueFd(ready_fd);
   if (ready_fd_) fcntl(ready_fd_.get(), F_SETFD, FD_CLOEXEC);
 }
 

@@ -1,5 +1,6 @@
 #include "agent/settings.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -44,6 +45,21 @@ constexpr char kFooter[] =
 constexpr int kMostIdleShims = 64;
 constexpr int kMostSlots = 1 << 20;
 constexpr size_t kMostOfHostName = 253;  // as DNS has it
+
+// A number that nothing has open would be that of what the agent itself opens next: its database has been.
+std::string CheckReadyFd(const std::string& text) {
+  int fd = -1;
+  if (!absl::SimpleAtoi(text, &fd) || fd < -1) {
+    return absl::StrCat("\"", EscapeForMessage(text), "\" is no number from -1 on");
+  }
+  if (fd == -1) return "";
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return absl::StrCat("descriptor ", fd, " is not open");
+  if ((flags & O_ACCMODE) == O_RDONLY) {
+    return absl::StrCat("descriptor ", fd, " is not open for writing");
+  }
+  return "";
+}
 
 void DropEmpty(std::vector<std::string>* words) {
   words->erase(std::remove(words->begin(), words->end(), ""), words->end());
@@ -182,6 +198,7 @@ void AddHostAndSelf(CLI::App* app, Settings* settings) {
               "End after this long without process, session and client; 0s: never", "0s");
   app->add_option("--ready-fd", settings->ready_fd,
                   "Descriptor that gets 'ready unix:PATH' or 'error: …'")
+      ->check(CLI::Validator(CheckReadyFd, ""))
       ->type_name("N");
   app->add_option("--log-level", settings->log_level, "What is logged on stderr")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))

@@ -50,6 +50,23 @@ TEST_F(LastMetre, AnAgentWithoutDescriptorsServes) {
   EXPECT_EQ(agent.Wait().exit_code, 0);
 }
 
+TEST_F(LastMetre, AnAgentThatIsReadyOnStderrLogsThereStill) {
+  const std::string place = Scratch("told");
+  RunningCommand agent({"/bin/sh", "-c",
+                        "mkdir -m 700 \"$1\"; exec \"$0\" --state-dir \"$1/state\" --socket "
+                        "\"$1/s\" --ready-fd 2",
+                        ShoaldPath(), place},
+                       UserOptions());
+  ASSERT_TRUE(WaitUntil("the agent serves", [&] {
+    return Shoal({"-H", absl::StrCat("unix:", place, "/s"), "hosts"}).exit_code == 0;
+  }));
+  agent.Signal(SIGTERM);
+  const CommandResult ended = agent.Wait();
+  EXPECT_EQ(ended.exit_code, 0);
+  EXPECT_THAT(ended.err, HasSubstr(absl::StrCat("ready unix:", place, "/s\n")));
+  EXPECT_THAT(ended.err, HasSubstr("stopping: signal 15"));
+}
+
 TEST_F(LastMetre, ATimeLimitThatIsHandledIsNoSuccess) {
   StartAgent("ant");
   const std::vector<std::string> handling = {

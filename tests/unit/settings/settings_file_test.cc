@@ -1,4 +1,5 @@
 // The configuration of shoald: what it may say, and that what it may not is told with its line.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -27,10 +28,15 @@ class SettingsFileTest : public ::testing::Test {
   ~SettingsFileTest() override { unlink(path_.c_str()); }
 
   // The settings with a file of this text, and what was said instead of them.
-  std::optional<Settings> With(const std::string& text, std::vector<std::string> flags = {}) {
+  std::optional<Settings> With(const std::string& text,
+                               const std::vector<std::string>& flags = {}) {
     std::ofstream(path_) << text;
-    std::vector<std::string> words = {"shoald", "--config", path_, "--run-dir", "/tmp/run"};
+    std::vector<std::string> words = {"--config", path_, "--run-dir", "/tmp/run"};
     words.insert(words.end(), flags.begin(), flags.end());
+    return Given(std::move(words));
+  }
+  std::optional<Settings> Given(std::vector<std::string> words) {
+    words.insert(words.begin(), "shoald");
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
     ::testing::internal::CaptureStderr();
@@ -38,7 +44,7 @@ class SettingsFileTest : public ::testing::Test {
     std::optional<Settings> settings =
         ParseSettings(static_cast<int>(argv.size()), argv.data(), &exit_code);
     said_ = ::testing::internal::GetCapturedStderr();
-    EXPECT_EQ(exit_code, settings.has_value() ? 0 : 2) << text;
+    EXPECT_EQ(exit_code, settings.has_value() ? 0 : 2) << said_;
     return settings;
   }
   void ExpectRefused(const std::string& text, const std::string& why) {
@@ -90,7 +96,7 @@ TEST_F(SettingsFileTest, WhatItMayNotSayIsRefusedWithItsLine) {
       {"[slots]\n", "1: there are no sections here, and no [slots]: settings stand above all"},
       {"slots = \"many\"\n", "1: slots: Value many not in range 0 to 1048576"},
       {"slots = -1\n", "1: slots: Value -1 not in range 0 to 1048576"},
-      {"ready-fd = \"x\"\n", "1: ready-fd is to be a number"},
+      {"ready-fd = \"x\"\n", "1: ready-fd: \"x\" is no number from -1 on"},
       {"blob-cap = \"-1\"\n", "1: blob-cap: \"-1\" is no size; try 8GiB"},
       {"dead-man = \"inf\"\n", "1: dead-man: \"inf\" has no end; give a span such as 30s or 2d"},
       {"max-connection-age = \"0s\"\n",
@@ -130,6 +136,22 @@ TEST_F(SettingsFileTest, TheNameOfTheHostIsOneThatSelectorsAndListsCanHave) {
     EXPECT_THAT(said_,
                 HasSubstr("is no name of a host: letters, digits, '.', '-' and '_', 253 at "));
   }
+}
+
+TEST_F(SettingsFileTest, TheDescriptorThatIsToldOfReadinessIsOneThatCanBeWrittenTo) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const auto refusal = [this](int fd) {
+    EXPECT_FALSE(Given({"--ready-fd", absl::StrCat(fd)}).has_value());
+    return said_;
+  };
+  EXPECT_EQ(Given({"--ready-fd", absl::StrCat(ends[1])})->ready_fd, ends[1]);
+  EXPECT_EQ(refusal(ends[0]), absl::StrCat("shoald: --ready-fd: descriptor ", ends[0],
+                                           " is not open for writing; see shoald --help\n"));
+  close(ends[0]);
+  close(ends[1]);
+  EXPECT_EQ(refusal(ends[1]), absl::StrCat("shoald: --ready-fd: descriptor ", ends[1],
+                                           " is not open; see shoald --help\n"));
 }
 
 TEST_F(SettingsFileTest, AFileThatIsNotThereIsAnError) {
