@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "agent/settings_file.h"
@@ -45,6 +46,24 @@ constexpr char kFooter[] =
 constexpr int kMostIdleShims = 64;
 constexpr int kMostSlots = 1 << 20;
 constexpr size_t kMostOfHostName = 253;  // as DNS has it
+
+// A check for what an unset variable of a script must not turn into the default, or into an agent that serves.
+CLI::Validator IsGiven(const std::string& wanted) {
+  return CLI::Validator(
+      [wanted](std::string& text) {
+        return text.empty() ? absl::StrCat("the value is empty; ", wanted) : std::string();
+      },
+      "");
+}
+
+bool IsSize(std::string text, int64_t* bytes) {
+  try {
+    const bool is_size = CLI::AsSizeValue(/*kb_is_1000=*/false)(text).empty();
+    return is_size && absl::SimpleAtoi(text, bytes);
+  } catch (const CLI::ValidationError&) {  // of a unit
+    return false;
+  }
+}
 
 // A number that nothing has open would be that of what the agent itself opens next: its database has been.
 std::string CheckReadyFd(const std::string& text) {
@@ -84,11 +103,10 @@ void AddSize(CLI::App* app, const std::string& flag, int64_t* target, const std:
              const std::string& usual) {
   app->add_option_function<std::string>(
          flag,
-         [flag, target](std::string text) {
-           const std::string given = text;
-           const bool is_size = CLI::AsSizeValue(/*kb_is_1000=*/false)(text).empty();
-           if (given.empty() || given[0] == '-' || !is_size || !absl::SimpleAtoi(text, target)) {
-             throw CLI::ValidationError(flag, absl::StrCat("\"", given, "\" is no size; try 8GiB"));
+         [flag, target](const std::string& text) {
+           if (text.empty() || text[0] == '-' || !IsSize(text, target)) {
+             throw CLI::ValidationError(
+                 flag, absl::StrCat("\"", EscapeForMessage(text), "\" is no size; try 8GiB"));
            }
          },
          help)
@@ -116,9 +134,11 @@ void AddLabels(CLI::App* app, std::map<std::string, std::string>* labels) {
 void AddPathsAndAccess(CLI::App* app, Settings* settings) {
   app->add_option("--state-dir", settings->state_dir,
                   "Database and output; one agent per directory")
+      ->check(IsGiven("name a directory"))
       ->type_name("DIR");
   app->add_option("--run-dir", settings->run_dir,
                   "Records and locks, on tmpfs; with --socket, by default its directory")
+      ->check(IsGiven("name a directory"))
       ->type_name("DIR");
   app->add_option("--socket", settings->socket, "Unix socket; by default shoald.sock in --run-dir")
       ->type_name("PATH");
@@ -220,6 +240,7 @@ void AddTerminate(CLI::App* app, Settings* settings) {
       app->add_option("--terminate", settings->terminate,
                       "Do not serve: end this process, or all, of --run-dir without an agent, and "
                       "without a thread or a database; exit 0 if all are over")
+          ->check(IsGiven("give the id of a process, or all"))
           ->type_name("ID|all")
           ->configurable(false);
   app->add_option_function<std::string>(
@@ -280,6 +301,7 @@ std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code) {
   app.set_version_flag("--version", std::string("shoald ") + kVersion);
   std::string config;
   app.add_option("--config", config, "TOML file with these flags, without dashes, as keys")
+      ->check(IsGiven("name a file"))
       ->type_name("FILE")
       ->configurable(false);
   AddPathsAndAccess(&app, &settings);
@@ -294,8 +316,9 @@ std::optional<Settings> ParseSettings(int argc, char** argv, int* exit_code) {
       app.exit(error);
     } else {
       const std::string left_over = TellWordsLeftOver(app);
-      std::cerr << "shoald: " << (left_over.empty() ? TellParseError(error.what()) : left_over)
-                << "; see shoald --help\n";
+      const std::string told = left_over.empty() ? TellParseError(error.what()) : left_over;
+      const bool is_question = absl::EndsWith(told, "?");
+      std::cerr << "shoald: " << told << (is_question ? " See" : "; see") << " shoald --help\n";
     }
     return std::nullopt;
   }

@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "common/escape.h"
+#include "common/parse_error.h"
 #include "common/status.h"
 
 namespace shoal::agent {
@@ -57,7 +58,8 @@ absl::Status Apply(const TomlFile& file, const TomlSetting& setting, CLI::App* a
   } catch (const CLI::ConversionError&) {
     return file.Refuse(setting.line, absl::StrCat(setting.key, " is to be a number"));
   } catch (const CLI::ParseError& error) {
-    absl::string_view why = error.what();
+    const std::string told = TellParseError(error.what());
+    absl::string_view why = told;
     absl::ConsumePrefix(&why, absl::StrCat("--", setting.key, ": "));
     return file.Refuse(setting.line,
                        absl::StrCat(setting.key, ": ", EscapeForMessage(why, kMaxReasonBytes)));

@@ -41,8 +41,12 @@ absl::Status MakePrivateDirectory(const std::string& path, absl::string_view wha
                                                       facts.st_uid, ", not to uid ", geteuid()));
   }
   if ((facts.st_mode & kOthers) != 0) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "%s %s has mode %04o, open to others; chmod 700 it", what, path, facts.st_mode & 07777));
+    // Of what the whole system uses, /tmp or /var/lib, the mode must not be changed.
+    const char* const way = (facts.st_mode & S_ISVTX) != 0
+                                ? "name one below it"
+                                : "name one of its own, or chmod 700 this one";
+    return absl::FailedPreconditionError(absl::StrFormat("%s %s has mode %04o, open to others; %s",
+                                                         what, path, facts.st_mode & 07777, way));
   }
   return absl::OkStatus();
 }

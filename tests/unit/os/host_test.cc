@@ -142,6 +142,22 @@ TEST(PrivateDirectory, OpenOneOrAFileOrALinkIsRefused) {
                                 "has mode 0755"));
 }
 
+// Nobody is to be told to close /tmp to all others.
+TEST(PrivateDirectory, TheWayOutLeavesWhatTheSystemUsesAsItIs) {
+  ScratchDirectory scratch;
+  const std::string path = scratch / "shared";
+  std::filesystem::create_directory(path);
+  chmod(path.c_str(), 01777);
+  EXPECT_EQ(
+      MakePrivateDirectory(path, "run directory").message(),
+      absl::StrCat("run directory ", path, " has mode 1777, open to others; name one below it"));
+  chmod(path.c_str(), 0755);
+  EXPECT_EQ(MakePrivateDirectory(path, "run directory").message(),
+            absl::StrCat("run directory ", path,
+                         " has mode 0755, open to others; name one of its own, or chmod 700 this "
+                         "one"));
+}
+
 class StartExplanationTest : public ::testing::Test {
  protected:
   std::string Explain(const std::string& program, int error_number) {

@@ -94,10 +94,16 @@ TEST_F(SettingsFileTest, WhatItMayNotSayIsRefusedWithItsLine) {
       {"[tls]\ncert = \"a\"\n",
        "1: there are no sections here, and no [tls]: settings stand above all"},
       {"[slots]\n", "1: there are no sections here, and no [slots]: settings stand above all"},
-      {"slots = \"many\"\n", "1: slots: Value many not in range 0 to 1048576"},
-      {"slots = -1\n", "1: slots: Value -1 not in range 0 to 1048576"},
+      {"slots = \"many\"\n", "1: slots: \"many\" is no number from 0 to 1048576"},
+      {"slots = -1\n", "1: slots: \"-1\" is no number from 0 to 1048576"},
+      {"log-level = \"loud\"\n",
+       "1: log-level: \"loud\" is none of trace, debug, info, warn, error"},
       {"ready-fd = \"x\"\n", "1: ready-fd: \"x\" is no number from -1 on"},
+      {"ready-fd = -2\n", "1: ready-fd: \"-2\" is no number from -1 on"},
       {"blob-cap = \"-1\"\n", "1: blob-cap: \"-1\" is no size; try 8GiB"},
+      {"blob-cap = \"3 bushels\"\n", "1: blob-cap: \"3 bushels\" is no size; try 8GiB"},
+      {"blob-cap = \"\"\n", "1: blob-cap: \"\" is no size; try 8GiB"},
+      {"state-dir = \"\"\n", "1: state-dir: the value is empty; name a directory"},
       {"dead-man = \"inf\"\n", "1: dead-man: \"inf\" has no end; give a span such as 30s or 2d"},
       {"max-connection-age = \"0s\"\n",
        "1: max-connection-age: \"0s\" is no span above zero; leave it out for none"},
@@ -138,6 +144,19 @@ TEST_F(SettingsFileTest, TheNameOfTheHostIsOneThatSelectorsAndListsCanHave) {
   }
 }
 
+// As `shoald --terminate "$ID"` has it where ID is not set: it would serve.
+TEST_F(SettingsFileTest, AnEmptyFlagIsNotTheDefault) {
+  const std::vector<std::pair<std::string, std::string>> rows = {
+      {"--terminate", "give the id of a process, or all"},
+      {"--config", "name a file"},
+      {"--state-dir", "name a directory"}};
+  for (const auto& [flag, wanted] : rows) {
+    EXPECT_FALSE(Given({flag, ""}).has_value()) << flag;
+    EXPECT_EQ(said_, absl::StrCat("shoald: ", flag, ": the value is empty; ", wanted,
+                                  "; see shoald --help\n"));
+  }
+}
+
 TEST_F(SettingsFileTest, TheDescriptorThatIsToldOfReadinessIsOneThatCanBeWrittenTo) {
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
@@ -152,6 +171,12 @@ TEST_F(SettingsFileTest, TheDescriptorThatIsToldOfReadinessIsOneThatCanBeWritten
   close(ends[1]);
   EXPECT_EQ(refusal(ends[1]), absl::StrCat("shoald: --ready-fd: descriptor ", ends[1],
                                            " is not open; see shoald --help\n"));
+}
+
+TEST_F(SettingsFileTest, AnOptionThatWasMeantIsAQuestion) {
+  EXPECT_FALSE(Given({"--slot", "4"}).has_value());
+  EXPECT_EQ(said_,
+            "shoald: there is no option --slot; did you mean \"--slots\"? See shoald --help\n");
 }
 
 TEST_F(SettingsFileTest, AFileThatIsNotThereIsAnError) {
