@@ -280,6 +280,14 @@ std::string Invocation::OwnNameOf(const Host& host) const {
   return called != called_so_.end() && called->second > 1 ? host.name() : known->second;
 }
 
+std::vector<std::string> Invocation::NamesOf(const Host& host) const {
+  std::vector<std::string> names = {OwnNameOf(host), host.name()};
+  // The name of a single one is that of this machine.
+  const HostAddress& address = host.address();
+  if (address.is_unix()) names.push_back(absl::StrCat("unix:", address.unix_path));
+  return names;
+}
+
 void Invocation::TellOneAgentTwice(const Fleet& fleet) {
   std::map<std::string, const Host*> host_of_agent;
   for (const FleetHost& entry : fleet.hosts()) {

@@ -71,6 +71,8 @@ class Invocation {
   std::string NameOf(const Host& host) const;
   // What stands before a "/" for it besides: its own name, if no other host is called so; else as NameOf().
   std::string OwnNameOf(const Host& host) const;
+  // All that may stand before a "/" for it: that, as it was written, and the address of its Unix socket.
+  std::vector<std::string> NamesOf(const Host& host) const;
   // Says which hosts of `fleet` are two names of one agent, as far as the agents are known; each once.
   void TellOneAgentTwice(const Fleet& fleet);
   void TellOneAgentTwice(const Host& first, const Host& second);

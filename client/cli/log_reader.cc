@@ -142,8 +142,8 @@ std::vector<LogReader::Source> LogReader::Sources() const {
     return sources;
   }
   for (size_t host = 0; host < fleet_.hosts().size(); ++host) {
-    for (v1::Selector& selector : selection_.ForHost(
-             invocation_.OwnNameOf(*fleet_.hosts()[host].host), fleet_.hosts()[host].name())) {
+    for (v1::Selector& selector :
+         selection_.ForHost(invocation_.NamesOf(*fleet_.hosts()[host].host))) {
       add(host, std::move(selector));
     }
   }

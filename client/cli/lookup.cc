@@ -1,6 +1,7 @@
 #include "client/cli/lookup.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
@@ -30,8 +31,9 @@ bool IsMatched(absl::string_view term, const std::vector<Found>& found,
                const Invocation& invocation) {
   return absl::c_any_of(found, [&](const Found& entry) {
     return Selection::Matches(term, entry.process, entry.process.host()) ||
-           Selection::Matches(term, entry.process, entry.host->name()) ||
-           Selection::Matches(term, entry.process, invocation.OwnNameOf(*entry.host));
+           absl::c_any_of(invocation.NamesOf(*entry.host), [&](const std::string& name) {
+             return Selection::Matches(term, entry.process, name);
+           });
   });
 }
 
@@ -103,8 +105,7 @@ absl::Status CheckHosts(const Fleet& fleet, const Selection& selection, Invocati
   invocation.LearnNames(fleet);
   std::vector<std::string> known;
   for (const FleetHost& entry : fleet.hosts()) {
-    known.push_back(entry.name());
-    known.push_back(invocation.OwnNameOf(*entry.host));
+    absl::c_move(invocation.NamesOf(*entry.host), std::back_inserter(known));
   }
   for (const std::string& host : asked) {
     if (absl::c_linear_search(known, host)) continue;
@@ -121,8 +122,7 @@ absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& select
   SHOAL_RETURN_IF_ERROR(CheckHosts(fleet, selection, invocation));
   std::vector<Question> questions;
   for (const FleetHost& entry : fleet.hosts()) {
-    for (v1::Selector& selector :
-         selection.ForHost(invocation.OwnNameOf(*entry.host), entry.name())) {
+    for (v1::Selector& selector : selection.ForHost(invocation.NamesOf(*entry.host))) {
       questions.push_back({entry.host, std::move(selector), absl::UnknownError("no answer")});
     }
   }

@@ -106,8 +106,7 @@ bool Selection::has_free_terms() const {
          absl::c_any_of(terms_, [](const Term& term) { return term.host.empty(); });
 }
 
-std::vector<shoal::v1::Selector> Selection::ForHost(absl::string_view host,
-                                                    absl::string_view also_called) const {
+std::vector<shoal::v1::Selector> Selection::ForHost(const std::vector<std::string>& names) const {
   std::vector<shoal::v1::Selector> selectors;
   shoal::v1::Selector selector;
   selector.mutable_labels()->insert(labels_.begin(), labels_.end());
@@ -116,7 +115,7 @@ std::vector<shoal::v1::Selector> Selection::ForHost(absl::string_view host,
     selectors.push_back(selector);
   }
   for (const Term& term : terms_) {
-    if (!term.host.empty() && term.host != host && term.host != also_called) continue;
+    if (!term.host.empty() && !absl::c_linear_search(names, term.host)) continue;
     selectors.push_back(selector);
     selectors.back().add_terms(term.text);
   }

@@ -49,11 +49,10 @@ class Selection {
   // True if some term may be about any host.
   bool has_free_terms() const;
 
-  // What to ask the host called `host`, and as the user wrote it `also_called`: one selector for
+  // What to ask the host that has these names before a "/" (Invocation::NamesOf): one selector for
   // each term that is about it, since an agent refuses a selector of which one term matches
   // nothing. An empty selection is `all`.
-  std::vector<shoal::v1::Selector> ForHost(absl::string_view host,
-                                           absl::string_view also_called = "") const;
+  std::vector<shoal::v1::Selector> ForHost(const std::vector<std::string>& names) const;
 
   // Processes to come may match, too: labels and globs.
   bool IsOpen() const;

@@ -53,8 +53,7 @@ class Watcher {
   void TellProcess(size_t host, const v1::Process& process);
   void TellInJson(size_t host, const v1::WatchResponse& event);
   std::vector<v1::Selector> SelectorsOf(size_t host) const {
-    return selection_.ForHost(invocation_.OwnNameOf(*fleet_.hosts()[host].host),
-                              fleet_.hosts()[host].name());
+    return selection_.ForHost(invocation_.NamesOf(*fleet_.hosts()[host].host));
   }
   std::string NameOf(size_t host) const { return invocation_.NameOf(*fleet_.hosts()[host].host); }
 

@@ -90,6 +90,17 @@ TEST_F(HostsOptionTest, AnEmptyListIsNotTheDefault) {
   EXPECT_EQ(ant_.Calls("Terminate"), 0);
 }
 
+TEST_F(HostsOptionTest, ASingleHostIsNamedByItsSocketToo) {
+  setenv("SHOAL_HOSTS", ant_.hosts().c_str(), 1);
+  ant_.Put(Exited(kDb, "db", 3));
+  const std::string by_socket = absl::StrCat(ant_.hosts(), "/db");
+  EXPECT_EQ(Shoal(absl::StrCat("ps -q ", by_socket)), (Said{0, absl::StrCat(kDb, "\n"), ""}));
+  EXPECT_EQ(Shoal(absl::StrCat("wait ", by_socket)).out, "db  exit code 3 after 30 s\n");
+  EXPECT_EQ(Shoal(absl::StrCat("logs ", by_socket)).status, 0);
+  EXPECT_THAT(Shoal(absl::StrCat("ps ", ant_.hosts(), "x/db")).err,
+              HasSubstr("; did you mean \"unix:"));
+}
+
 TEST_F(HostsOptionTest, OneThatIsNamedTwiceCountsOnceAndThatIsSaid) {
   const std::string twice = absl::StrCat(ant_.hosts(), ",", ant_.hosts());
   Said said = Shoal(absl::StrCat("-H ", twice, " run --per-host 1 -- exit:0"));

@@ -13,14 +13,14 @@ Selection Of(const std::vector<std::string>& terms, const std::vector<std::strin
 }
 
 TEST(Selection, NothingNamedIsEverything) {
-  std::vector<v1::Selector> selectors = Of({}).ForHost("ant");
+  std::vector<v1::Selector> selectors = Of({}).ForHost({"ant"});
   ASSERT_EQ(selectors.size(), 1u);
   EXPECT_TRUE(selectors[0].all());
   EXPECT_TRUE(Of({}).empty());
 }
 
 TEST(Selection, EachTermIsAskedForItself) {
-  std::vector<v1::Selector> selectors = Of({"web", "db"}, {"job=x"}).ForHost("ant");
+  std::vector<v1::Selector> selectors = Of({"web", "db"}, {"job=x"}).ForHost({"ant"});
   ASSERT_EQ(selectors.size(), 2u);
   EXPECT_EQ(selectors[0].terms(0), "web");
   EXPECT_EQ(selectors[1].terms(0), "db");
@@ -29,9 +29,9 @@ TEST(Selection, EachTermIsAskedForItself) {
 
 TEST(Selection, ATermWithAHostIsAboutThatHostOnly) {
   Selection selection = Of({"node1/web", "node2/db"});
-  ASSERT_EQ(selection.ForHost("node2").size(), 1u);
-  EXPECT_EQ(selection.ForHost("node2")[0].terms(0), "db");
-  EXPECT_TRUE(selection.ForHost("node3").empty());
+  ASSERT_EQ(selection.ForHost({"node2"}).size(), 1u);
+  EXPECT_EQ(selection.ForHost({"node2"})[0].terms(0), "db");
+  EXPECT_TRUE(selection.ForHost({"node3"}).empty());
   EXPECT_EQ(selection.hosts(), (std::vector<std::string>{"node1", "node2"}));
   EXPECT_FALSE(selection.has_free_terms());
 }
@@ -39,7 +39,7 @@ TEST(Selection, ATermWithAHostIsAboutThatHostOnly) {
 TEST(Selection, AHostMayBeASocketPath) {
   Selection selection = Of({"unix:/run/a.sock/web"});
   EXPECT_EQ(selection.hosts(), (std::vector<std::string>{"unix:/run/a.sock"}));
-  EXPECT_EQ(selection.ForHost("unix:/run/a.sock")[0].terms(0), "web");
+  EXPECT_EQ(selection.ForHost({"unix:/run/a.sock"})[0].terms(0), "web");
 }
 
 TEST(Selection, OnlyWhatIsNoGlobHasToMatch) {
