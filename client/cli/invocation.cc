@@ -212,6 +212,16 @@ bool Invocation::MayLeaveOut(const absl::Status& reason) const {
   return may_skip() && (IsUnreachable(reason) || absl::IsDeadlineExceeded(reason));
 }
 
+std::vector<UnreachableHost> Invocation::LostTo(
+    const absl::Status& reason, const std::vector<std::shared_ptr<Host>>& among) const {
+  std::vector<UnreachableHost> lost;
+  if (!MayLeaveOut(reason)) return lost;
+  for (const std::shared_ptr<Host>& host : among) {
+    if (host->name() == HostOf(reason)) lost.push_back({host->address(), reason});
+  }
+  return lost;
+}
+
 absl::StatusOr<Fleet> Invocation::LeaveOut(const Fleet& fleet, std::vector<UnreachableHost> lost) {
   std::vector<FleetHost> left;
   for (const FleetHost& entry : fleet.hosts()) {

@@ -54,6 +54,9 @@ class Invocation {
   // Whether `reason` is that of a host that may be left out: it was not reached, or did not answer, and the user
   // has allowed that.
   bool MayLeaveOut(const absl::Status& reason) const;
+  // The hosts of `among` that `reason` is about, as HostOf() has it, if it may be left out.
+  std::vector<UnreachableHost> LostTo(const absl::Status& reason,
+                                      const std::vector<std::shared_ptr<Host>>& among) const;
   // `fleet` without `lost`, which TellSkipped() tells. UNAVAILABLE: too few are left.
   absl::StatusOr<Fleet> LeaveOut(const Fleet& fleet, std::vector<UnreachableHost> lost);
   // The hosts that were named, those in front of a "/" in `selection`, or this machine's agent.

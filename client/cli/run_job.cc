@@ -183,12 +183,7 @@ absl::Status RunJob::Ship(const Fleet& fleet, const std::vector<int>& counts,
   }
   const Progress progress(DescribeShipping(files_, hosts.size()));
   const absl::StatusOr<std::vector<v1::ShippedFile>> shipped = ShipAll(hosts, files_);
-  if (invocation_.MayLeaveOut(shipped.status())) {
-    const std::string lost = Invocation::HostOf(shipped.status());
-    for (const std::shared_ptr<Host>& host : hosts) {
-      if (host->name() == lost) lost_.push_back({host->address(), shipped.status()});
-    }
-  }
+  lost_ = invocation_.LostTo(shipped.status(), hosts);
   SHOAL_RETURN_IF_ERROR(shipped.status());
   spec->mutable_files()->Assign(shipped->begin(), shipped->end());
   return absl::OkStatus();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/bulk.h"
@@ -25,6 +26,7 @@
 #include "client/cli/wording.h"
 #include "common/ids.h"
 #include "common/signals.h"
+#include "common/status.h"
 #include "shoal/job.h"
 #include "shoal/job/job_name.h"
 #include "shoal/placement.h"
@@ -32,14 +34,17 @@
 namespace shoal::cli {
 namespace {
 
-// Sends the files to the hosts of `shares`, and adds them to what is started there.
-absl::Status ShipTo(const std::vector<ShipFile>& files, std::vector<Share>* shares) {
+// Sends the files to the hosts of `shares`, and adds them to what is started there. On failure `lost` has the
+// hosts that may be left out.
+absl::Status ShipTo(const std::vector<ShipFile>& files, std::vector<Share>* shares,
+                    const Invocation& invocation, std::vector<UnreachableHost>* lost) {
   if (files.empty()) return absl::OkStatus();
   std::vector<std::shared_ptr<Host>> hosts;
   for (const Share& share : *shares) hosts.push_back(share.host);
   const Progress progress(DescribeShipping(files, hosts.size()));
   absl::StatusOr<std::vector<v1::ShippedFile>> shipped = ShipAll(hosts, files);
-  if (!shipped.ok()) return shipped.status();
+  *lost = invocation.LostTo(shipped.status(), hosts);
+  SHOAL_RETURN_IF_ERROR(shipped.status());
   for (Share& share : *shares) {
     share.request.mutable_specs(0)->mutable_files()->Assign(shipped->begin(), shipped->end());
   }
@@ -119,6 +124,24 @@ void Complain(const std::vector<Complaint>& complaints, const Invocation& invoca
   }
 }
 
+// Why `host` did not say what it started of `spec`. An answer that was lost on its way may be that of a process which
+// runs; of a host that has never answered nothing of the kind is known.
+absl::Status WithDoubt(const absl::Status& status, const Host& host, const std::string& host_name,
+                       const v1::ProcessSpec& spec) {
+  const bool had_answered = !host.identity().agent_id.empty();
+  const bool is_lost = absl::IsUnavailable(status) && had_answered;
+  if (!is_lost && !absl::IsDeadlineExceeded(status)) return status;
+  const std::string which =
+      spec.name().empty() ? "" : absl::StrCat(" ", host_name, "/", spec.name());
+  absl::Status doubt(status.code(),
+                     absl::StrCat(status.message(), "; it may run there all the same: `shoal ps -a",
+                                  which, "` tells, once the host answers"));
+  status.ForEachPayload([&doubt](absl::string_view url, const absl::Cord& payload) {
+    doubt.SetPayload(url, payload);
+  });
+  return doubt;
+}
+
 // Prints what was started, complains about what was not; the exit status.
 int Report(const Fleet& fleet, const std::vector<Share>& shares,
            std::vector<absl::StatusOr<v1::SpawnBatchResponse>> answers, const std::string& program,
@@ -136,8 +159,10 @@ int Report(const Fleet& fleet, const std::vector<Share>& shares,
   int status = 0;
   for (size_t i = 0; i < shares.size(); ++i) {
     if (!answers[i].ok()) {
-      status = invocation.FailToStart(answers[i].status(), {invocation.NameOf(*shares[i].host), "",
-                                                            shares[i].request.specs(0).name()});
+      const std::string host = invocation.NameOf(*shares[i].host);
+      const v1::ProcessSpec& spec = shares[i].request.specs(0);
+      status = invocation.FailToStart(WithDoubt(answers[i].status(), *shares[i].host, host, spec),
+                                      {host, "", spec.name()});
       continue;
     }
     if (answers[i]->results().empty()) {
@@ -221,6 +246,26 @@ struct StartArguments {
   bool has_stdin = false;
 };
 
+// What is to be started on the hosts of `fleet`, which have the files then; without those that are lost meanwhile,
+// if they may be left out. Nothing has been started yet, so the others get their ranks anew.
+absl::StatusOr<std::vector<Share>> PrepareShares(const StartArguments& arguments,
+                                                 const std::vector<std::string>& words,
+                                                 const std::vector<ShipFile>& files,
+                                                 Invocation& invocation, Fleet* fleet) {
+  for (;;) {
+    SHOAL_ASSIGN_OR_RETURN(v1::ProcessSpec spec, BuildSpec(arguments.job, words, *fleet));
+    spec.set_lifetime(v1::LIFETIME_DETACHED);
+    if (arguments.has_stdin) spec.mutable_input()->mutable_stream();
+    SHOAL_ASSIGN_OR_RETURN(std::vector<Share> shares,
+                           MakeShares(arguments.job, spec, *fleet, invocation));
+    std::vector<UnreachableHost> lost;
+    const absl::Status sent = ShipTo(files, &shares, invocation, &lost);
+    if (sent.ok()) return shares;
+    if (lost.empty()) return sent;
+    SHOAL_ASSIGN_OR_RETURN(*fleet, invocation.LeaveOut(*fleet, std::move(lost)));
+  }
+}
+
 int RunStart(const StartArguments& arguments, const CLI::App& command, Invocation& invocation) {
   const JobOptions& options = arguments.job;
   absl::StatusOr<std::vector<std::string>> words = CommandWords(command, invocation);
@@ -233,13 +278,9 @@ int RunStart(const StartArguments& arguments, const CLI::App& command, Invocatio
   absl::StatusOr<Fleet> fleet =
       invocation.ConnectForWork(options.has_counts() && options.NeedsFacts());
   if (!fleet.ok()) return invocation.FailToStart(fleet.status());
-  absl::StatusOr<v1::ProcessSpec> spec = BuildSpec(options, *words, *fleet);
-  if (!spec.ok()) return invocation.FailToStart(spec.status());
-  spec->set_lifetime(v1::LIFETIME_DETACHED);
-  if (arguments.has_stdin) spec->mutable_input()->mutable_stream();
-  absl::StatusOr<std::vector<Share>> shares = MakeShares(options, *spec, *fleet, invocation);
+  absl::StatusOr<std::vector<Share>> shares =
+      PrepareShares(arguments, *words, *files, invocation, &*fleet);
   if (!shares.ok()) return invocation.FailToStart(shares.status());
-  if (absl::Status sent = ShipTo(*files, &*shares); !sent.ok()) return invocation.FailToStart(sent);
   const char* const instead =
       arguments.has_stdin ? "`shoal input` gives it to one" : "they read /dev/null";
   invocation.TellWaitingInput(instead);

@@ -226,6 +226,36 @@ TEST_F(RunTest, AHostThatIsLostWhileFilesAreSentToItIsLeftOut) {
   EXPECT_EQ(ant_.last_batch().specs(0).files_size(), 1);
 }
 
+TEST_F(RunTest, AStartLeavesItOutAsWell) {
+  FakeAgent beetle("beetle");
+  setenv("SHOAL_HOSTS", absl::StrCat(beetle.hosts(), ",", ant_.hosts()).c_str(), 1);
+  const std::string file = home_ + "/data";
+  std::ofstream(file) << std::string(1 << 20, 'x');
+  const std::string start = absl::StrCat(" -q --per-host 1 --ship ", file, " -- wait");
+  const auto lose = [&] {
+    beetle.FailNext("FindMissing", absl::DeadlineExceededError("no answer"));
+  };
+  lose();
+  EXPECT_EQ(Shoal("start" + start).status, 75);
+  EXPECT_EQ(ant_.Calls("SpawnBatch"), 0);
+  lose();
+  EXPECT_EQ(Shoal("start --min-hosts 2" + start).status, 69);
+  EXPECT_EQ(ant_.Calls("SpawnBatch"), 0);
+  lose();
+  EXPECT_EQ(Shoal("start --skip-unreachable" + start).status, 0);
+  EXPECT_FALSE(ant_.last_batch().has_ranks());
+  EXPECT_EQ(ant_.last_batch().specs(0).files_size(), 1);
+}
+
+// What it has been sent may have been carried out.
+TEST_F(RunTest, OfAStartThatWasNotAnsweredTheDoubtIsSaid) {
+  ant_.FailNext("SpawnBatch", absl::DeadlineExceededError("no answer"));
+  EXPECT_EQ(Shoal("start --name web -- wait"),
+            (Said{75, "",
+                  "shoal: no answer; it may run there all the same: `shoal ps -a ant/web` tells, "
+                  "once the host answers.\n"}));
+}
+
 TEST_F(RunTest, WhenEveryHostIsLostBeforeTheStartThatIsTheError) {
   ant_.FailNext("Open", absl::DeadlineExceededError("no answer"));
   EXPECT_EQ(Shoal("run --skip-unreachable --per-host 1 -- out:hi exit:0"),
