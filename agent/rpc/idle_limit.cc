@@ -41,10 +41,10 @@ void IdleLimit::OnDue() {
   if (left > absl::ZeroDuration()) return Arm(left);
   const std::shared_ptr<OpenCall> call = call_.lock();
   if (call == nullptr) return;
-  call->End(grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED,
-                         absl::StrCat("nothing was sent for ",
-                                      absl::FormatDuration(edge_->idle_call_limit),
-                                      "; what was received stays")));
+  call->End(grpc::Status(
+      grpc::StatusCode::DEADLINE_EXCEEDED,
+      absl::StrCat("nothing was sent for ", absl::FormatDuration(edge_->idle_call_limit),
+                   "; what was received stays")));
 }
 
 }  // namespace shoal::agent

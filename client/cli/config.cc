@@ -84,7 +84,7 @@ absl::Status CheckAddress(const TomlFile& file, const TomlSetting& setting,
 absl::Status CheckGroup(const TomlFile& file, const TomlSetting& setting, const Config& config) {
   if (setting.section != "groups") return absl::OkStatus();
   const auto group_of = [&config](absl::string_view name) { return config.Group(name); };
-  const absl::Status members = ParseHostList(config.groups.at(setting.key), group_of).status();
+  absl::Status members = ParseHostList(config.groups.at(setting.key), group_of).status();
   if (members.ok()) return members;
   return file.Refuse(setting.line,
                      absl::StrCat("@", EscapeForMessage(setting.key), ": ", members.message()));

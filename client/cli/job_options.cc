@@ -107,9 +107,7 @@ absl::StatusOr<std::string> WorkingDirectory(const std::string& wanted) {
   return wanted.empty() ? here.string() : (here / wanted).lexically_normal().string();
 }
 
-}  // namespace
-
-void AddJobOptions(CLI::App* command, JobOptions* options) {
+void AddCounts(CLI::App* command, JobOptions* options) {
   auto* count = command->add_option("-n", options->count, "So many processes, over all hosts")
                     ->check(IsCount(1, kMaxRanks))
                     ->type_name("N");
@@ -121,6 +119,10 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
       command->add_flag("--per-core", options->per_core, "One process on each core of each host");
   count->excludes(per_host)->excludes(per_core);
   per_host->excludes(per_core);
+}
+
+// What each process is, has and may.
+void AddSpecOptions(CLI::App* command, JobOptions* options) {
   command->add_option("--name", options->name, "Name; ranks are NAME.0, NAME.1, …")
       ->check(IsNotEmpty(kWantedName))
       ->type_name("NAME");
@@ -147,6 +149,9 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
                    "Label, to select by with -l; several with commas; may be repeated")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
+}
+
+void AddEndsAndStart(CLI::App* command, JobOptions* options) {
   command
       ->add_option("--timeout", options->timeout,
                    "End each process after this span; its exit status is then 124")
@@ -183,6 +188,14 @@ void AddJobOptions(CLI::App* command, JobOptions* options) {
   command->add_flag("--merge-stderr", options->merge_stderr,
                     "stderr into stdout, as 2>&1 has it: their order is exact, and they are told "
                     "apart no more");
+}
+
+}  // namespace
+
+void AddJobOptions(CLI::App* command, JobOptions* options) {
+  AddCounts(command, options);
+  AddSpecOptions(command, options);
+  AddEndsAndStart(command, options);
   command->prefix_command();
 }
 
@@ -312,6 +325,7 @@ std::vector<std::string> MergeEnvironment(const std::vector<std::string>& enviro
   }
   for (const std::string& entry : extra) merged[KeyOf(entry)] = entry;
   std::vector<std::string> result;
+  result.reserve(merged.size());
   for (const auto& [key, entry] : merged) result.emplace_back(entry);
   return result;
 }

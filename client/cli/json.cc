@@ -106,6 +106,7 @@ void SetField(const Message& message, const FieldDescriptor& field, Json* object
     (*object)[field.name()] = MapOf(message, field);
   } else if (field.is_repeated() && is_bytes) {
     std::vector<std::string> all;
+    all.reserve(static_cast<size_t>(reflection.FieldSize(message, &field)));
     for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
       all.push_back(reflection.GetRepeatedStringReference(message, &field, i, &scratch));
     }
