@@ -20,7 +20,7 @@
 namespace shoal::agent {
 namespace {
 
-constexpr int kMaxPageSize = 1000;
+constexpr int kMostProcesses = 1000;
 constexpr size_t kMaxMembers = 8;
 // Of a tree, so that one of thousands does not hold up the loop.
 constexpr size_t kMaxSummed = 512;
@@ -57,13 +57,13 @@ void SetLiveUsage(const Edge& edge, const ProcessEntry& entry, v1::Process* prot
 }
 
 // A page while it is filled, in slices.
-class Page {
+class ProcessPage {
  public:
   using Call = std::shared_ptr<UnaryCall<v1::ListResponse>>;
 
   // `ids`: what was selected, in their order; absent: all processes are held against the selector.
-  Page(const Edge* edge, Permit permit, ListQuery query,
-       std::optional<std::vector<std::string>> ids, Call call)
+  ProcessPage(const Edge* edge, Permit permit, ListQuery query,
+              std::optional<std::vector<std::string>> ids, Call call)
       : edge_(edge),
         permit_(std::move(permit)),
         query_(std::move(query)),
@@ -129,11 +129,11 @@ class Page {
 };
 
 void FillPage(const Edge* edge, const Permit& permit, ListQuery query,
-              std::optional<std::vector<std::string>> ids, const Page::Call& call) {
+              std::optional<std::vector<std::string>> ids, const ProcessPage::Call& call) {
   // What was selected fits the terms; a process must fit the rest when it is told.
   query.selector.all = query.selector.all || !query.selector.terms.empty();
   query.selector.terms.clear();
-  auto page = std::make_unique<Page>(edge, permit, std::move(query), std::move(ids), call);
+  auto page = std::make_unique<ProcessPage>(edge, permit, std::move(query), std::move(ids), call);
   edge->slices->Run(permit.caller(), [page = std::move(page)] { return page->AddNext(); });
 }
 
@@ -178,7 +178,7 @@ absl::StatusOr<ListQuery> ToQuery(const v1::ListRequest& request) {
   ListQuery query;
   SHOAL_RETURN_IF_ERROR(CheckPage(request));
   query.page_size =
-      request.page_size() == 0 ? kMaxPageSize : std::min(request.page_size(), kMaxPageSize);
+      request.page_size() == 0 ? kMostProcesses : std::min(request.page_size(), kMostProcesses);
   query.after_id = request.page_token();
   query.live_usage = request.live_usage();
   query.selector.all = !request.has_selector();

@@ -10,19 +10,19 @@ namespace shoal::agent {
 namespace {
 
 // A client that lists thousands again and again takes no more of a turn than one that has few.
-constexpr int kMaxPageSize = 1000;
+constexpr int kMostSessions = 1000;
 constexpr size_t kMaxSessionBytes = 1024;  // name and owner, of 256 bytes each, and the rest
-constexpr size_t kFraming = 8;
+constexpr size_t kSessionFraming = 8;
 
 // A page while it is filled, in slices.
-class Page {
+class SessionPage {
  public:
   using Call = std::shared_ptr<UnaryCall<v1::SessionServiceListResponse>>;
 
-  Page(const Edge* edge, Permit permit, std::string after_id, int page_size, Call call)
+  SessionPage(const Edge* edge, Permit permit, std::string after_id, int page_size, Call call)
       : edge_(edge),
         permit_(std::move(permit)),
-        page_size_(page_size == 0 ? kMaxPageSize : std::min(page_size, kMaxPageSize)),
+        page_size_(page_size == 0 ? kMostSessions : std::min(page_size, kMostSessions)),
         call_(std::move(call)),
         last_id_(std::move(after_id)) {}
 
@@ -44,7 +44,7 @@ class Page {
     }
     v1::Session* const told = page_.add_sessions();
     SetSession(*next, edge_->supervisor->LiveProcessesOf(next->id), edge_->clock->BootTime(), told);
-    bytes_ += told->ByteSizeLong() + kFraming;
+    bytes_ += told->ByteSizeLong() + kSessionFraming;
     last_id_ = next->id;
     return true;
   }
@@ -63,7 +63,7 @@ class Page {
 
 void AnswerSessions(const Edge* edge, const Permit& permit, std::string after_id, int page_size,
                     const std::shared_ptr<UnaryCall<v1::SessionServiceListResponse>>& call) {
-  auto page = std::make_unique<Page>(edge, permit, std::move(after_id), page_size, call);
+  auto page = std::make_unique<SessionPage>(edge, permit, std::move(after_id), page_size, call);
   edge->slices->Run(permit.caller(), [page = std::move(page)] { return page->AddNext(); });
 }
 

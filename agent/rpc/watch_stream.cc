@@ -10,7 +10,7 @@
 namespace shoal::agent {
 namespace {
 
-constexpr size_t kQueueBytes = 64 << 10;
+constexpr size_t kWatchQueueBytes = 64 << 10;
 constexpr absl::Duration kHeartbeat = absl::Seconds(15);
 
 absl::StatusOr<Selector> SelectorOf(const v1::WatchRequest& request) {
@@ -27,7 +27,7 @@ absl::StatusOr<Selector> SelectorOf(const v1::WatchRequest& request) {
 
 grpc::ServerWriteReactor<v1::WatchResponse>* WatchStream::Begin(
     const Edge* edge, const absl::StatusOr<Permit>& permit, const v1::WatchRequest& request) {
-  std::shared_ptr<Stream> stream = Stream::Begin(edge, permit, request, kQueueBytes);
+  std::shared_ptr<Stream> stream = Stream::Begin(edge, permit, request, kWatchQueueBytes);
   absl::StatusOr<Selector> selector = permit.ok() ? SelectorOf(request) : permit.status();
   if (!selector.ok()) {
     stream->End(ToGrpc(selector.status()));

@@ -25,10 +25,10 @@ Order AwaitOrder(char* payload_room) {
   if (const struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr) {
     memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
   }
-  const bool is_start = order.text + size >= order.name() &&
+  const auto bytes = static_cast<size_t>(size);
+  const bool is_start = bytes >= record::kMaxOrderBytes &&
                         strncmp(order.text, record::kStartOrder, strlen(record::kStartOrder)) == 0;
   order.kind = is_start ? Order::kStart : Order::kFreed;
-  const auto bytes = static_cast<size_t>(size);
   const int* fd = fds;
   if (bytes > record::kMaxOrderBytes) {
     order.payload_size = bytes - record::kMaxOrderBytes;
