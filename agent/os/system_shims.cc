@@ -298,7 +298,7 @@ void SystemShims::Free(int slot, const std::string& id) {
   if (warm_->is_on()) AwaitEnd(slot);
 }
 
-// After this turn: whoever waits for the end of the process is answered before.
+// After this turn, so that the agent answers those who wait for the end of the process first.
 void SystemShims::RemoveCgroupSoon(const std::string& id) {
   if (cgroups_ == nullptr) return;
   over_.push_back(id);

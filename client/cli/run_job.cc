@@ -251,7 +251,7 @@ void RunJob::TakeLost(const Fleet& fleet) {
   }
 }
 
-// A user who has said with --stdin what the processes read knows already.
+// With --stdin the user of `run` has said what its processes read, and is told nothing of it.
 void RunJob::TellWaitingInput() {
   if (stdin_ == nullptr && arguments_.stdin_choice.empty()) invocation_.TellWaitingInput();
 }

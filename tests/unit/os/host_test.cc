@@ -142,7 +142,7 @@ TEST(PrivateDirectory, OpenOneOrAFileOrALinkIsRefused) {
                                 "has mode 0755"));
 }
 
-// Nobody is to be told to close /tmp to all others.
+// The agent must not have its user close /tmp, or another directory of the whole system, to all others.
 TEST(PrivateDirectory, TheWayOutLeavesWhatTheSystemUsesAsItIs) {
   ScratchDirectory scratch;
   const std::string path = scratch / "shared";
