@@ -13,6 +13,7 @@
 #include "common/crew.h"
 #include "common/escape.h"
 #include "common/mutex.h"
+#include "common/shipped_paths.h"
 #include "common/status.h"
 
 namespace shoal::cli {
@@ -86,8 +87,10 @@ class Work {
 
 absl::StatusOr<std::vector<ShipFile>> ParseShip(const std::vector<std::string>& words) {
   std::vector<ShipFile> files;
+  ShippedPaths paths;
   for (const std::string& word : words) {
     SHOAL_ASSIGN_OR_RETURN(ShipFile file, ParseOne(word));
+    SHOAL_RETURN_IF_ERROR(paths.Add("--ship: the name there", file.path, file.library));
     files.push_back(std::move(file));
   }
   return files;

@@ -76,6 +76,25 @@ TEST_F(ShipOptionsTest, WhatIsWrongIsNamed) {
   }
 }
 
+TEST_F(ShipOptionsTest, ANameThatNoAgentWouldTakeIsRefusedHere) {
+  const auto refused = [this](const std::vector<std::string>& words) {
+    std::vector<std::string> whole;
+    for (const std::string& word : words) whole.push_back(directory_ + "/" + word);
+    return std::string(ParseShip(whole).status().message());
+  };
+  EXPECT_EQ(refused({"sim:/bin/sim"}),
+            "--ship: the name there '/bin/sim' is absolute: it must be relative to the files");
+  EXPECT_EQ(
+      refused({"sim:../sim"}),
+      "--ship: the name there '../sim' has an empty part, '.' or '..': it must stay below the "
+      "files");
+  EXPECT_EQ(refused({"sim", "mesh.h5:sim"}),
+            "--ship: the name there 'sim' stands twice, or is a file and a directory");
+  EXPECT_EQ(refused({"libx.so.3:a;b/libx.so.3"}),
+            "--ship: the name there 'a;b/libx.so.3' of a library must not contain ':' or ';' "
+            "(ld.so(8))");
+}
+
 TEST_F(ShipOptionsTest, AProgramThatIsSentAlongIsRunWhereItCameTo) {
   const std::vector<ShipFile> files = {Parse("sim"), Parse("mesh.h5:mesh")};
   EXPECT_EQ(ProgramThere(directory_ + "/sim", files), "./sim");
