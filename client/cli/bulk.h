@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/cli/exit_status.h"
 #include "client/cli/invocation.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
@@ -58,8 +59,9 @@ std::vector<BulkAnswer> CallForEach(
   std::vector<BulkAnswer> answers;
   for (size_t i = 0; i < shares.size(); ++i) {
     if (!responses[i].ok()) {
-      *status =
-          invocation.Fail(responses[i].status(), {invocation.NameOf(*shares[i].host), "", ""});
+      const absl::Status failure =
+          WithDoubt(responses[i].status(), "it may have been done there all the same");
+      *status = invocation.Fail(failure, {invocation.NameOf(*shares[i].host), "", ""});
       continue;
     }
     for (v1::ProcessResult& result : *responses[i]->mutable_results()) {

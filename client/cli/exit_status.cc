@@ -52,6 +52,15 @@ int NotStartedStatusOf(const absl::Status& status) {
   return exit_status == kExitFailure ? kExitNotStarted : exit_status;
 }
 
+absl::Status WithDoubt(const absl::Status& status, absl::string_view doubt) {
+  if (!MayBeDone(status)) return status;
+  absl::Status told(status.code(), absl::StrCat(status.message(), "; ", doubt));
+  status.ForEachPayload([&told](absl::string_view url, const absl::Cord& payload) {
+    told.SetPayload(url, payload);
+  });
+  return told;
+}
+
 std::string ToSentence(const absl::Status& status) {
   std::string text = EscapeForMessage(WithoutIndex(status.message()), kMaxMessageBytes);
   if (text.empty()) text = absl::StatusCodeToString(status.code());

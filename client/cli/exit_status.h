@@ -28,6 +28,9 @@ int NotStartedStatusOf(const absl::Status& status);
 // do for now, and no host that is away.
 absl::Status StatusOfAnswer(int code, absl::string_view message);
 
+// "; " and `doubt` behind the status of a call that may have been carried out all the same; others as they are.
+absl::Status WithDoubt(const absl::Status& status, absl::string_view doubt);
+
 // The message of `status` as one line for a person, a full stop at its end and a hint where one
 // helps.
 std::string ToSentence(const absl::Status& status);

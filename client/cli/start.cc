@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
-#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/bulk.h"
@@ -124,22 +123,11 @@ void Complain(const std::vector<Complaint>& complaints, const Invocation& invoca
   }
 }
 
-// Why `host` did not say what it started of `spec`. An answer that was lost on its way may be that of a process which
-// runs; of a host that has never answered nothing of the kind is known.
-absl::Status WithDoubt(const absl::Status& status, const Host& host, const std::string& host_name,
-                       const v1::ProcessSpec& spec) {
-  const bool had_answered = !host.identity().agent_id.empty();
-  const bool is_lost = absl::IsUnavailable(status) && had_answered;
-  if (!is_lost && !absl::IsDeadlineExceeded(status)) return status;
-  const std::string which =
-      spec.name().empty() ? "" : absl::StrCat(" ", host_name, "/", spec.name());
-  absl::Status doubt(status.code(),
-                     absl::StrCat(status.message(), "; it may run there all the same: `shoal ps -a",
-                                  which, "` tells, once the host answers"));
-  status.ForEachPayload([&doubt](absl::string_view url, const absl::Cord& payload) {
-    doubt.SetPayload(url, payload);
-  });
-  return doubt;
+// Of an answer that may have been lost on its way.
+std::string DoubtOf(const std::string& host, const v1::ProcessSpec& spec) {
+  const std::string which = spec.name().empty() ? "" : absl::StrCat(" ", host, "/", spec.name());
+  return absl::StrCat("it may run there all the same: `shoal ps -a", which,
+                      "` tells, once the host answers");
 }
 
 // Prints what was started, complains about what was not; the exit status.
@@ -161,7 +149,7 @@ int Report(const Fleet& fleet, const std::vector<Share>& shares,
     if (!answers[i].ok()) {
       const std::string host = invocation.NameOf(*shares[i].host);
       const v1::ProcessSpec& spec = shares[i].request.specs(0);
-      status = invocation.FailToStart(WithDoubt(answers[i].status(), *shares[i].host, host, spec),
+      status = invocation.FailToStart(WithDoubt(answers[i].status(), DoubtOf(host, spec)),
                                       {host, "", spec.name()});
       continue;
     }

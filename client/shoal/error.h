@@ -19,6 +19,9 @@ std::optional<v1::ErrorInfo> ErrorInfoOf(const absl::Status& status);
 // connection broke.
 bool IsUnreachable(const absl::Status& status);
 
+// A call that failed, and of which an attempt may have reached the agent: what was asked for may be done all the same.
+bool MayBeDone(const absl::Status& status);
+
 // The exit code for scripts: 0 if it is OK, 69 when a host cannot be reached, 75 when it is worth
 // trying again, else 1.
 int ExitCodeOf(const absl::Status& status);
@@ -27,6 +30,12 @@ int ExitCodeOf(const absl::Status& status);
 //   if (!fleet.ok()) return shoal::Fail(fleet.status());
 int Fail(const absl::Status& status);
 
+namespace internal {
+
+// Has MayBeDone(*status) be true. REQUIRES: it is an error.
+void MarkAsMaybeDone(absl::Status* status);
+
+}  // namespace internal
 }  // namespace shoal
 
 #endif  // SHOAL_CLIENT_SHOAL_ERROR_H_

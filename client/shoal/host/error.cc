@@ -15,12 +15,15 @@ constexpr int kExitFailure = 1;
 constexpr int kExitUnreachable = 69;
 constexpr int kExitTryAgain = 75;
 constexpr size_t kMaxErrorTextBytes = 2048;
+constexpr char kMaybeDoneUrl[] = "shoal/maybe-done";
 
 }  // namespace
 
 bool IsUnreachable(const absl::Status& status) {
   return absl::IsUnavailable(status) && !ErrorInfoOf(status).has_value();
 }
+
+bool MayBeDone(const absl::Status& status) { return status.GetPayload(kMaybeDoneUrl).has_value(); }
 
 int ExitCodeOf(const absl::Status& status) {
   switch (status.code()) {
@@ -50,6 +53,10 @@ int Fail(const absl::Status& status) {
   bool has_end = absl::EndsWith(text, ".") || absl::EndsWith(text, "?");
   std::fprintf(stderr, "shoal: %s%s\n", text.c_str(), has_end ? "" : ".");
   return ExitCodeOf(status);
+}
+
+void internal::MarkAsMaybeDone(absl::Status* status) {
+  status->SetPayload(kMaybeDoneUrl, absl::Cord());
 }
 
 }  // namespace shoal

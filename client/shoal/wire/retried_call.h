@@ -26,6 +26,7 @@
 #include "common/mutex.h"
 #include "common/tsan.h"
 #include "shoal/call.h"
+#include "shoal/error.h"
 #include "shoal/link/callback_scope.h"
 #include "shoal/link/owner.h"
 #include "shoal/v1/metadata.h"
@@ -96,6 +97,7 @@ class RetriedCall final : public Attempts {
     TakeOver(this);
     const grpc::Status status = EndOf(told);
     link_->NoteAnswer(status);
+    may_have_arrived_ = may_have_arrived_ || MayHaveArrived(status);
     {
       MutexLock lock(&mu_);
       if (context_ != nullptr) NoteAgentTime();
@@ -145,7 +147,11 @@ class RetriedCall final : public Attempts {
       if (status.ok()) {
         std::move(done_)(std::move(response_));
       } else {
-        std::move(done_)(NameSkew(link_->address(), link_->clock().Lead(), link_->Tell(status)));
+        absl::Status told = NameSkew(link_->address(), link_->clock().Lead(), link_->Tell(status));
+        // Any other answer is that to the first attempt, too: it has the same request_id.
+        const bool is_unknown = IsBroken(status) || MayHaveArrived(status);
+        if (may_have_arrived_ && is_unknown) internal::MarkAsMaybeDone(&told);
+        std::move(done_)(std::move(told));
       }
       done_ = nullptr;
     }
@@ -164,6 +170,7 @@ class RetriedCall final : public Attempts {
   // Of the attempt under way, of which there is one at a time.
   Response response_;
   grpc::Status last_failure_;
+  bool may_have_arrived_ = false;          // this one, or an earlier one
   std::optional<BootTime> refused_since_;  // by the agent, whatever came in between
   Done<Response> done_;
 

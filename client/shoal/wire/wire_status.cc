@@ -109,6 +109,11 @@ bool IsConnectFailure(const grpc::Status& status) {
          absl::StartsWith(status.error_message(), kNameTrouble);
 }
 
+bool MayHaveArrived(const grpc::Status& status) {
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) return true;
+  return IsBroken(status) && !IsConnectFailure(status);
+}
+
 absl::Status FromWire(const HostAddress& address, const grpc::Status& status,
                       absl::string_view trouble, const std::string& reason) {
   if (status.ok()) return absl::OkStatus();

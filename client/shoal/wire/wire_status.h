@@ -30,6 +30,9 @@ absl::Status NameSkew(const HostAddress& address, absl::Duration lead, absl::Sta
 // UNAVAILABLE.
 bool IsConnectFailure(const grpc::Status& status);
 
+// An attempt that has ended so may have reached the agent, whose answer is not known.
+bool MayHaveArrived(const grpc::Status& status);
+
 // The other side is gone, or going: UNAVAILABLE, or CANCELLED by a server that was shut down hard.
 // For a call that was not cancelled here.
 bool IsBroken(const grpc::Status& status);

@@ -182,6 +182,17 @@ TEST_F(SignalTest, GoesToTheProcessItsGroupOrItsTree) {
   }
 }
 
+TEST_F(SignalTest, OfAnOrderThatWasNotAnsweredTheDoubtIsSaid) {
+  ant_.Put(Running(kWeb, "web"));
+  for (const auto& [line, method] :
+       {std::pair("signal TERM web", "Signal"), std::pair("stop web", "Terminate"),
+        std::pair("rm web", "Delete")}) {
+    ant_.FailNext(method, absl::DeadlineExceededError("no answer"));
+    EXPECT_EQ(Shoal(line),
+              (Said{75, "", "shoal: no answer; it may have been done there all the same.\n"}));
+  }
+}
+
 TEST_F(SignalTest, RefusesWhatItCannotSend) {
   EXPECT_EQ(Shoal("signal FOO web"),
             (Said{2, "", "shoal: \"FOO\" is not a signal; try TERM, SIGKILL or 1…64.\n"}));

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/error_info.h"
 #include "common/notification.h"
+#include "shoal/error.h"
 #include "shoal/fleet.h"
 #include "shoal/host.h"
 #include "shoal/v1/error_detail.pb.h"
@@ -66,6 +67,38 @@ TEST(HostCalls, WithoutRetryTheFirstAnswerCounts) {
   CallOptions options;
   options.retry = false;
   EXPECT_TRUE(absl::IsUnavailable(host->Spawn(SpawnOf({"wait"}), options).status()));
+}
+
+// Whatever becomes of the attempts after it.
+TEST(HostCalls, ALostAnswerLeavesADoubt) {
+  FakeAgent agent("a");
+  auto host = HostOf(agent);
+  ASSERT_TRUE(host->GetFacts().ok());
+  CallOptions options;
+  options.patience = absl::Milliseconds(300);
+  agent.LoseAnswer("Spawn", 1'000);
+  const absl::Status lost = host->Spawn(SpawnOf({"wait"}), options).status();
+  EXPECT_TRUE(absl::IsUnavailable(lost));
+  EXPECT_TRUE(MayBeDone(lost));
+
+  FakeAgent other("b");
+  host = HostOf(other);
+  ASSERT_TRUE(host->GetFacts().ok());
+  other.Stop();
+  const absl::Status gone = host->Spawn(SpawnOf({"wait"}), options).status();
+  EXPECT_TRUE(absl::IsUnavailable(gone));
+  EXPECT_FALSE(MayBeDone(gone)) << "it was not there";
+}
+
+TEST(HostCalls, WhatWasAnsweredInTheEndIsInNoDoubt) {
+  FakeAgent agent("a");
+  auto host = HostOf(agent);
+  ASSERT_TRUE(host->GetFacts().ok());
+  agent.FailNext("Spawn", absl::UnavailableError("Socket closed"));
+  agent.FailNext("Spawn", absl::AlreadyExistsError("held"));
+  const absl::Status refused = host->Spawn(SpawnOf({"wait"})).status();
+  EXPECT_TRUE(absl::IsAlreadyExists(refused)) << refused;
+  EXPECT_FALSE(MayBeDone(refused));
 }
 
 TEST(HostCalls, AHostThatNeverAnsweredFailsAtTheFirstRefusal) {

@@ -2,6 +2,7 @@
 
 #include "client/cli/start_error.h"
 #include "gtest/gtest.h"
+#include "shoal/error.h"
 
 namespace shoal::cli {
 namespace {
@@ -25,6 +26,15 @@ TEST(ExitStatus, WhatAnAgentAnswersIsNoHostThatIsAway) {
   error.set_code(14);
   error.set_message("the disk is read-only");
   EXPECT_EQ(ExplainStartError(error, "sim", "ant").exit_status, 75);
+}
+
+TEST(WithDoubt, IsSaidOfWhatMayHaveBeenDoneOnly) {
+  const absl::Status lost = absl::UnavailableError("gone");
+  EXPECT_EQ(WithDoubt(lost, "it may run"), lost);
+  absl::Status doubtful = lost;
+  internal::MarkAsMaybeDone(&doubtful);
+  EXPECT_EQ(WithDoubt(doubtful, "it may run").message(), "gone; it may run");
+  EXPECT_TRUE(MayBeDone(WithDoubt(doubtful, "it may run")));
 }
 
 TEST(ToSentence, IsOneLineWithAnEnd) {
