@@ -25,17 +25,19 @@ absl::Status RefuseHosts(const Invocation& invocation) {
       "`shoal agent` is about this machine only; -H has no meaning here");
 }
 
-absl::StatusOr<Fleet> ConnectHere() { return Fleet::Connect({LocalAddress()}, {}); }
+absl::StatusOr<Fleet> ConnectHere(const HostAddress& here) { return Fleet::Connect({here}, {}); }
 
 int RunStart(const std::vector<std::string>& flags, Invocation& invocation) {
   if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
-  const std::string socket = LocalAddress().unix_path;
+  const absl::StatusOr<HostAddress> here = LocalAddress();
+  if (!here.ok()) return invocation.Fail(here.status());
+  const std::string& socket = here->unix_path;
   const absl::StatusOr<bool> is_answering = IsAnswering(socket);
   if (!is_answering.ok()) return invocation.Fail(is_answering.status());
   if (socket != DefaultSocketPath() && !*is_answering) return invocation.Fail(AgentIsAway(socket));
   absl::StatusOr<bool> started = EnsureAgent(socket, flags);
   if (!started.ok()) return invocation.Fail(started.status());
-  absl::StatusOr<Fleet> fleet = ConnectHere();
+  absl::StatusOr<Fleet> fleet = ConnectHere(*here);
   if (!fleet.ok()) return invocation.Fail(fleet.status());
   const v1::Host& facts = fleet->hosts()[0].facts;
   if (invocation.json()) {
@@ -51,14 +53,16 @@ int RunStart(const std::vector<std::string>& flags, Invocation& invocation) {
 
 int RunStatus(Invocation& invocation) {
   if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
-  const std::string socket = LocalAddress().unix_path;
+  const absl::StatusOr<HostAddress> here = LocalAddress();
+  if (!here.ok()) return invocation.Fail(here.status());
+  const std::string& socket = here->unix_path;
   const absl::StatusOr<bool> is_answering = IsAnswering(socket);
   if (!is_answering.ok()) return invocation.Fail(is_answering.status());
   if (!*is_answering) {
     return invocation.Fail(
         absl::UnavailableError(absl::StrCat("no agent answers on unix:", socket)));
   }
-  absl::StatusOr<Fleet> fleet = ConnectHere();
+  absl::StatusOr<Fleet> fleet = ConnectHere(*here);
   if (!fleet.ok()) return invocation.Fail(fleet.status());
   const v1::Host& facts = fleet->hosts()[0].facts;
   if (invocation.json()) {
@@ -110,7 +114,9 @@ std::string FateOfTemplates(const v1::Host& facts) {
 
 int RunStop(bool all, Invocation& invocation) {
   if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
-  const std::string socket = LocalAddress().unix_path;
+  const absl::StatusOr<HostAddress> here = LocalAddress();
+  if (!here.ok()) return invocation.Fail(here.status());
+  const std::string& socket = here->unix_path;
   const absl::StatusOr<bool> is_answering = IsAnswering(socket);
   if (!is_answering.ok()) return invocation.Fail(is_answering.status());
   if (!*is_answering) {
@@ -123,7 +129,7 @@ int RunStop(bool all, Invocation& invocation) {
     absl::StatusOr<bool> started = EnsureAgent(socket);
     if (!started.ok()) return invocation.Fail(started.status());
   }
-  absl::StatusOr<Fleet> fleet = ConnectHere();
+  absl::StatusOr<Fleet> fleet = ConnectHere(*here);
   if (!fleet.ok()) return invocation.Fail(fleet.status());
   if (all && !StopAll(*fleet, invocation)) {
     invocation.Note("the agent was left running, since not all processes have ended.");
@@ -135,6 +141,7 @@ int RunStop(bool all, Invocation& invocation) {
   if (!agent.ok()) return invocation.Fail(agent.status());
   if (absl::Status ended = EndAgent(*agent, kEndPatience); !ended.ok())
     return invocation.Fail(ended);
+  if (invocation.json()) Print(HostLine(facts.name(), facts));  // as it was at last
   bool left = !all && facts.live_processes() > 0;
   invocation.Note(
       absl::StrCat("the agent (PID ", agent->pid, ") has ended",

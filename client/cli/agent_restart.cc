@@ -46,10 +46,10 @@ absl::StatusOr<std::vector<std::string>> End(const std::string& socket) {
   return *kept;
 }
 
-absl::StatusOr<v1::Host> Restart(const std::string& socket, const std::vector<std::string>& flags) {
-  SHOAL_ASSIGN_OR_RETURN(const std::vector<std::string> kept, End(socket));
-  SHOAL_RETURN_IF_ERROR(EnsureAgent(socket, flags.empty() ? kept : flags).status());
-  SHOAL_ASSIGN_OR_RETURN(const Fleet fleet, Fleet::Connect({LocalAddress()}, {}));
+absl::StatusOr<v1::Host> Restart(const HostAddress& here, const std::vector<std::string>& flags) {
+  SHOAL_ASSIGN_OR_RETURN(const std::vector<std::string> kept, End(here.unix_path));
+  SHOAL_RETURN_IF_ERROR(EnsureAgent(here.unix_path, flags.empty() ? kept : flags).status());
+  SHOAL_ASSIGN_OR_RETURN(const Fleet fleet, Fleet::Connect({here}, {}));
   return fleet.hosts()[0].facts;
 }
 
@@ -63,14 +63,16 @@ std::string TellRestarted(absl::string_view socket, const v1::Host& facts) {
 }
 
 int RestartAgent(const std::vector<std::string>& flags, Invocation& invocation) {
-  const std::string socket = LocalAddress().unix_path;
+  const absl::StatusOr<HostAddress> here = LocalAddress();
+  if (!here.ok()) return invocation.Fail(here.status());
+  const std::string& socket = here->unix_path;
   const absl::StatusOr<bool> is_answering = IsAnswering(socket);
   if (!is_answering.ok()) return invocation.Fail(is_answering.status());
   if (!*is_answering) {
     invocation.Note("no agent is running on this machine; `shoal agent start` starts one.");
     return kExitUnreachable;
   }
-  const absl::StatusOr<v1::Host> facts = Restart(socket, flags);
+  const absl::StatusOr<v1::Host> facts = Restart(*here, flags);
   if (!facts.ok()) return invocation.Fail(facts.status());
   if (invocation.json()) {
     Print(HostLine(facts->name(), *facts));

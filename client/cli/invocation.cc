@@ -73,7 +73,9 @@ TableLook Invocation::look() const {
 
 bool Invocation::NobodyIsHere() const {
   if (!NamedHosts(hosts).empty()) return false;
-  const absl::StatusOr<bool> is_answering = IsAnswering(LocalAddress().unix_path);
+  const absl::StatusOr<HostAddress> here = LocalAddress();
+  if (!here.ok()) return false;
+  const absl::StatusOr<bool> is_answering = IsAnswering(here->unix_path);
   return is_answering.ok() && !*is_answering;
 }
 
@@ -196,7 +198,8 @@ absl::Status Invocation::EnsureHere(const std::string& socket, bool may_start) {
 absl::StatusOr<Fleet> Invocation::ConnectForWork(bool ask_facts) {
   SHOAL_ASSIGN_OR_RETURN(std::vector<HostAddress> addresses, Named());
   if (addresses.empty()) {
-    addresses.push_back(LocalAddress());
+    SHOAL_ASSIGN_OR_RETURN(HostAddress here, LocalAddress());
+    addresses.push_back(std::move(here));
     SHOAL_RETURN_IF_ERROR(EnsureHere(addresses[0].unix_path, /*may_start=*/true));
   }
   FleetOptions options;
@@ -257,7 +260,7 @@ void Invocation::TellSkipped() {
 absl::StatusOr<Fleet> Invocation::ConnectExisting(const Selection& selection) {
   SHOAL_ASSIGN_OR_RETURN(std::vector<HostAddress> addresses, Named());
   if (addresses.empty()) {
-    const HostAddress here = LocalAddress();
+    SHOAL_ASSIGN_OR_RETURN(const HostAddress here, LocalAddress());
     std::vector<std::string> elsewhere = selection.hosts();
     elsewhere.erase(std::remove(elsewhere.begin(), elsewhere.end(), here.name), elsewhere.end());
     if (!elsewhere.empty()) {

@@ -62,12 +62,12 @@ std::string DefaultSocketPath();
 HostAddress UnixAddress(absl::string_view socket_path);
 
 // HOSTS from $SHOAL_HOSTS; without that, the agent that started this process ($SHOAL_AGENT), or
-// "unix:" + DefaultSocketPath().
-std::string DefaultHosts();
+// "unix:" + DefaultSocketPath(). Errors as of LocalAddress().
+absl::StatusOr<std::string> DefaultHosts();
 
-// The agent of this machine: the one that started this process ($SHOAL_AGENT, "unix:PATH"), or, if
-// none did, that of this user.
-HostAddress LocalAddress();
+// The agent of this machine: the one that started this process ($SHOAL_AGENT, "unix:/PATH"), or, if
+// none did, that of this user. INVALID_ARGUMENT: $SHOAL_AGENT is of another form.
+absl::StatusOr<HostAddress> LocalAddress();
 
 }  // namespace shoal
 

@@ -32,9 +32,13 @@ absl::Status Unreachable(const std::vector<UnreachableHost>& hosts) {
 }  // namespace
 
 absl::StatusOr<Fleet> Fleet::Connect(absl::string_view hosts, FleetOptions options) {
-  std::string text = hosts.empty() ? DefaultHosts() : std::string(hosts);
-  if (text == absl::StrCat("unix:", LocalAddress().unix_path)) {
-    SHOAL_RETURN_IF_ERROR(CheckSocketDirectory(LocalAddress().unix_path));
+  std::string text(hosts);
+  if (text.empty()) {
+    SHOAL_ASSIGN_OR_RETURN(text, DefaultHosts());
+  }
+  const absl::StatusOr<HostAddress> here = LocalAddress();
+  if (here.ok() && text == absl::StrCat("unix:", here->unix_path)) {
+    SHOAL_RETURN_IF_ERROR(CheckSocketDirectory(here->unix_path));
   }
   absl::StatusOr<std::vector<HostAddress>> addresses = ParseHostList(text, options.groups);
   if (!addresses.ok()) return addresses.status();

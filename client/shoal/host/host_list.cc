@@ -324,16 +324,22 @@ HostAddress UnixAddress(absl::string_view socket_path) {
   return address;
 }
 
-std::string DefaultHosts() {
+absl::StatusOr<std::string> DefaultHosts() {
   const char* hosts = std::getenv("SHOAL_HOSTS");
   if (hosts != nullptr && hosts[0] != '\0') return hosts;
-  return absl::StrCat("unix:", LocalAddress().unix_path);
+  SHOAL_ASSIGN_OR_RETURN(const HostAddress here, LocalAddress());
+  return absl::StrCat("unix:", here.unix_path);
 }
 
-HostAddress LocalAddress() {
+absl::StatusOr<HostAddress> LocalAddress() {
   const char* agent = std::getenv("SHOAL_AGENT");
-  absl::string_view path = agent == nullptr ? "" : agent;
-  if (!absl::ConsumePrefix(&path, "unix:") || path.empty()) return UnixAddress(DefaultSocketPath());
+  if (agent == nullptr || agent[0] == '\0') return UnixAddress(DefaultSocketPath());
+  absl::string_view path = agent;
+  if (!absl::ConsumePrefix(&path, "unix:") || !absl::StartsWith(path, "/")) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "SHOAL_AGENT \"", EscapeForMessage(agent),
+        "\" is not of the form unix:/PATH; hosts behind a network are named by -H or SHOAL_HOSTS"));
+  }
   HostAddress address = UnixAddress(path);
   // An agent may be called otherwise than its machine.
   if (const char* name = std::getenv("SHOAL_HOST"); name != nullptr && name[0] != '\0') {

@@ -43,7 +43,7 @@ void Program::EndAtExit() {
 absl::StatusOr<std::shared_ptr<Host>> Program::LocalHost() {
   MutexLock lock(&mu_);
   if (local_host_ == nullptr) {
-    const HostAddress here = LocalAddress();
+    SHOAL_ASSIGN_OR_RETURN(const HostAddress here, LocalAddress());
     SHOAL_RETURN_IF_ERROR(CheckSocketDirectory(here.unix_path));
     SHOAL_ASSIGN_OR_RETURN(local_host_, Host::Create(here));
   }

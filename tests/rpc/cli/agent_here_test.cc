@@ -320,6 +320,13 @@ TEST_F(AgentStopTest, SaysThatItHasEndedAndWhatRunsOn) {
             (Said{0, "", absl::StrCat(HasEnded(), "; no process is left.\n")}));
 }
 
+TEST_F(AgentStopTest, InJsonTheHostIsToldAsItWasAtLast) {
+  const Said said = Shoal("agent stop -o json");
+  EXPECT_EQ(said.status, 0);
+  EXPECT_EQ(said.out.find("{\"kind\":\"host\",\"host\":\"ant\""), 0u) << said;
+  EXPECT_EQ(said.err, absl::StrCat(HasEnded(), "; no process is left.\n"));
+}
+
 TEST_F(AgentStopTest, OneThatNoCommandHasStartedIsNotRestarted) {
   EXPECT_EQ(
       Shoal("agent restart"),

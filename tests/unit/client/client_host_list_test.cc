@@ -158,20 +158,33 @@ TEST(HostList, GroupsAreReadThroughTheLookup) {
 
 TEST(HostList, TheDefaultIsTheEnvironmentThenThisMachine) {
   setenv("SHOAL_HOSTS", "n[1-2]", 1);
-  EXPECT_EQ(DefaultHosts(), "n[1-2]");
+  EXPECT_EQ(*DefaultHosts(), "n[1-2]");
   unsetenv("SHOAL_HOSTS");
-  EXPECT_TRUE(absl::StartsWith(DefaultHosts(), "unix:/"));
+  EXPECT_TRUE(absl::StartsWith(*DefaultHosts(), "unix:/"));
 }
 
 TEST(HostList, AProcessOfAnAgentSpeaksToThatAgent) {
   setenv("SHOAL_AGENT", "unix:/run/own.sock", 1);
   setenv("SHOAL_HOST", "node2", 1);
-  EXPECT_EQ(DefaultHosts(), "unix:/run/own.sock");
-  EXPECT_EQ(LocalAddress().unix_path, "/run/own.sock");
-  EXPECT_EQ(LocalAddress().name, "node2");
+  EXPECT_EQ(*DefaultHosts(), "unix:/run/own.sock");
+  EXPECT_EQ(LocalAddress()->unix_path, "/run/own.sock");
+  EXPECT_EQ(LocalAddress()->name, "node2");
   unsetenv("SHOAL_AGENT");
   unsetenv("SHOAL_HOST");
-  EXPECT_EQ(LocalAddress().unix_path, DefaultSocketPath());
+  EXPECT_EQ(LocalAddress()->unix_path, DefaultSocketPath());
+}
+
+TEST(HostList, AnAgentThatIsNamedOtherwiseIsNotTakenForTheUsersOwn) {
+  for (const char* named : {"foo", "node1:7420", "unix:", "unix:run/own.sock"}) {
+    setenv("SHOAL_AGENT", named, 1);
+    EXPECT_EQ(LocalAddress().status(),
+              absl::InvalidArgumentError(absl::StrCat(
+                  "SHOAL_AGENT \"", named,
+                  "\" is not of the form unix:/PATH; hosts behind a network are named by -H or "
+                  "SHOAL_HOSTS")));
+    EXPECT_EQ(DefaultHosts().status(), LocalAddress().status());
+  }
+  unsetenv("SHOAL_AGENT");
 }
 
 }  // namespace

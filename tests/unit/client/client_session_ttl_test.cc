@@ -44,9 +44,9 @@ TEST(SessionTtl, IsAShortOneOnOtherHostsInsideAProcessOfShoal) {
 
 TEST(SessionTtl, IsAnHourWhereItIsAskedForByTheEnvironment) {
   setenv("SHOAL_DEBUG", "1", 1);
-  EXPECT_EQ(DefaultSessionTtl(LocalAddress()), absl::Hours(1));
+  EXPECT_EQ(DefaultSessionTtl(*LocalAddress()), absl::Hours(1));
   setenv("SHOAL_DEBUG", "0", 1);
-  EXPECT_EQ(DefaultSessionTtl(LocalAddress()), absl::Seconds(15));
+  EXPECT_EQ(DefaultSessionTtl(*LocalAddress()), absl::Seconds(15));
   unsetenv("SHOAL_DEBUG");
 }
 
@@ -54,7 +54,7 @@ TEST(SessionTtl, IsAnHourUnderADebugger) {
   const pid_t child = fork();
   if (child == 0) {
     const bool is_traced = ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0;
-    _exit(is_traced && DefaultSessionTtl(LocalAddress()) == absl::Hours(1) ? 0 : 1);
+    _exit(is_traced && DefaultSessionTtl(*LocalAddress()) == absl::Hours(1) ? 0 : 1);
   }
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
