@@ -1,5 +1,6 @@
 #include "client/cli/log_reader.h"
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/wording.h"
@@ -12,6 +13,10 @@ namespace {
 constexpr size_t kQueueBytes = size_t{4} << 20;
 constexpr absl::Duration kLeastLead = absl::Milliseconds(2);
 constexpr absl::Duration kTick = absl::Milliseconds(500);
+// What a host has not sent by then of what was there before is taken not to be there: at first it may be slow to
+// answer, or have nothing of the span that was asked for.
+constexpr absl::Duration kFirstFramePatience = absl::Seconds(3);
+constexpr absl::Duration kNextFramePatience = absl::Milliseconds(500);
 constexpr absl::Duration kProcessNamePatience = absl::Seconds(5);
 
 // Lines of two streams may come between each other; alone, bytes pass as they are.
@@ -181,13 +186,23 @@ LogReader::Merge LogReader::MakeMerge(const std::vector<Source>& sources) const 
   return Merge(leads);
 }
 
+bool LogReader::HasOutput(size_t host) const {
+  return absl::c_any_of(lookup_.found, [&](const Found& entry) {
+    return HostOf(*entry.host) == host &&
+           absl::c_any_of(entry.process.output(), [](const v1::StreamPosition& position) {
+             return position.end_offset() > 0;
+           });
+  });
+}
+
 void LogReader::Put(Queue::Entry entry, Merge* merge) {
   const Piece& piece = entry.item;
   const size_t source = piece.source;
   absl::Time time = absl::InfinitePast();
   Past& past = pasts_[source];
-  past.last_sent = BootTime::Now();
+  past.silent_since = BootTime::Now();
   if (piece.frame.has_value()) {
+    past.has_sent = true;
     time = ToTime(piece.frame->has_time(), piece.frame->time());
     past.is_over = past.is_over || time >= past.end;
   } else {
@@ -201,8 +216,8 @@ bool LogReader::IsInPast(Merge* merge) {
   bool is_in_past = false;
   for (size_t source = 0; source < pasts_.size(); ++source) {
     Past& past = pasts_[source];
-    // What it has not sent by now it may not have.
-    past.is_over = past.is_over || BootTime::Now() - past.last_sent >= kTick;
+    const absl::Duration patience = past.has_sent ? kNextFramePatience : kFirstFramePatience;
+    past.is_over = past.is_over || BootTime::Now() - past.silent_since >= patience;
     if (past.is_over) merge->SetAway(source, true);
     is_in_past = is_in_past || !past.is_over;
   }
@@ -221,7 +236,8 @@ int LogReader::Run() {
   Queue queue(sources.size(), kQueueBytes);
   Merge merge = MakeMerge(sources);
   for (const Source& source : sources) {
-    pasts_.push_back({.end = fleet_.hosts()[source.host].host->AgentTime()});
+    pasts_.push_back(
+        {.end = fleet_.hosts()[source.host].host->AgentTime(), .is_over = !HasOutput(source.host)});
   }
   Subscribe(sources, &queue);
   bool is_read = true;

@@ -67,8 +67,9 @@ class LogReader {
   // How far a source is with what was there before, with -f.
   struct Past {
     absl::Time end;  // by the clock of its host
-    BootTime last_sent = BootTime::Now();
     bool is_over = false;
+    BootTime silent_since = BootTime::Now();
+    bool has_sent = false;
   };
 
   // Of several hosts, by time.
@@ -82,6 +83,8 @@ class LogReader {
   std::vector<Source> Sources() const;
   Merge MakeMerge(const std::vector<Source>& sources) const;
   void Subscribe(const std::vector<Source>& sources, Queue* queue);
+  // Whether something had been printed there when the processes were looked up.
+  bool HasOutput(size_t host) const;
   void Put(Queue::Entry entry, Merge* merge);
   // False: all that was there before is in `merge`, which gives it out without waiting for more.
   bool IsInPast(Merge* merge);

@@ -26,6 +26,8 @@ constexpr size_t kHostWidth = 8;
 constexpr size_t kPidWidth = 7;
 constexpr size_t kQueueBytes = size_t{4} << 20;
 
+bool IsOver(const v1::Process& process) { return HasEnded(process) && process.tree_empty(); }
+
 // What one host's stream says.
 struct News {
   size_t host = 0;
@@ -94,9 +96,7 @@ void Watcher::Subscribe(size_t host, v1::Selector selector) {
 }
 
 void Watcher::TellProcess(size_t host, const v1::Process& process) {
-  invocation_.LearnName(*fleet_.hosts()[host].host, process.host());
-  bool over = HasEnded(process) && process.tree_empty();
-  if (over && !synced_[host]) return;
+  const bool over = IsOver(process);
   std::string line =
       absl::StrCat(Pad(EscapeForMessage(process.name()), kNameWidth), "  ",
                    process.id().substr(0, kShortIdLength), "  ", Pad(NameOf(host), kHostWidth),
@@ -113,7 +113,6 @@ void Watcher::TellProcess(size_t host, const v1::Process& process) {
 void Watcher::TellInJson(size_t host, const v1::WatchResponse& event) {
   if (event.has_upsert()) {
     v1::Process process = event.upsert();
-    invocation_.LearnName(*fleet_.hosts()[host].host, process.host());
     process.set_host(NameOf(host));
     known_[process.id()] = SubjectOf(process);
     Print(ProcessLine(process));
@@ -145,6 +144,11 @@ void Watcher::Tell(const News& news) {
     return;
   }
   if (news.event->has_synced()) synced_[news.host] = true;
+  if (news.event->has_upsert()) {
+    const v1::Process& process = news.event->upsert();
+    invocation_.LearnName(*fleet_.hosts()[news.host].host, process.host());
+    if (!synced_[news.host] && IsOver(process)) return;  // what was over before is no news
+  }
   if (invocation_.json()) {
     TellInJson(news.host, *news.event);
   } else if (news.event->has_upsert()) {

@@ -356,6 +356,22 @@ TEST_F(LogsOfTwoTest, AFollowedHostThatSaysNothingDoesNotHoldUpTheOther) {
   reader.join();
 }
 
+// Longer than one that has begun to send may be silent.
+TEST_F(LogsOfTwoTest, AFollowedHostThatIsSlowToAnswerIsWaitedFor) {
+  PutTwo();
+  beetle_.Hold("ReadOutput");
+  std::thread agents([this] {
+    ant_.AwaitCalls("ReadOutput", 1);
+    beetle_.AwaitCalls("ReadOutput", 1);
+    absl::SleepFor(absl::Seconds(1));
+    beetle_.Release("ReadOutput");
+    ant_.Exit(kWeb, 0);
+    beetle_.Exit(kDb, 0);
+  });
+  EXPECT_EQ(Shoal("logs -f web"), (Said{0, kMerged, ""}));
+  agents.join();
+}
+
 TEST_F(LogsOfTwoTest, HostsAreMergedByTheirClocks) {
   PutTwo();
   ant_.Exit(kWeb, 0);

@@ -1,4 +1,5 @@
 // watch: changes of state as they come.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <regex>
@@ -9,6 +10,9 @@
 
 namespace shoal::testing {
 namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 class WatchTest : public AgentCommandTest {
  protected:
@@ -90,6 +94,23 @@ TEST_F(WatchTest, ABrokenConnectionIsToldAndMended) {
                   "shoal: ant: connected again.\n"
                   "shoal: not yours any more.\n"}));
   agent.join();
+}
+
+TEST_F(WatchTest, InJsonWhatWasOverBeforeIsNoNewsEither) {
+  ant_.Put(Exited(kSim, "sim", 0));
+  ant_.Put(Running(kWeb, "web"));
+  ant_.BreakAfter("Watch", 4, 1, absl::OkStatus());
+  std::thread agent([this] {
+    ant_.AwaitCalls("WatchSynced", 1);
+    ant_.Exit(kWeb, 3);
+    ant_.AwaitCalls("WatchSent", 3);
+    ant_.Put(Running(kDb, "db"));
+  });
+  const Said said = Watch("watch -o json");
+  agent.join();
+  EXPECT_THAT(said.out, Not(HasSubstr("\"sim\"")));
+  EXPECT_THAT(said.out, HasSubstr("STATE_RUNNING"));
+  EXPECT_THAT(said.out, HasSubstr("STATE_EXITED"));
 }
 
 TEST_F(WatchTest, InJsonIsEachEvent) {

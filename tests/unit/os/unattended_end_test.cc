@@ -152,7 +152,8 @@ TEST_F(UnattendedEndTest, WhatCannotBeMeantIsRefused) {
   const absl::StatusOr<bool> none = EndUnattended({empty.path(), *ReadBootId(), "all"},
                                                   [](const std::string&) { ADD_FAILURE(); });
   EXPECT_EQ(none.status().message(),
-            absl::StrCat("there are no records in ", empty.path(), ": no agent has run there"));
+            absl::StrCat("there are no records of an agent in ", empty.path(),
+                         "; --run-dir or --socket may name another directory"));
   EXPECT_FALSE(std::filesystem::exists(empty / "records"));
 }
 
