@@ -58,9 +58,24 @@ constexpr char kVersion3[] = "";
 // Version 4: records are in several files. An older agent would not find the processes of all.
 constexpr char kVersion4[] = "";
 
+// Version 5: no index of ids, which are random: each process that came or went wrote a page of it anew. The store
+// knows the rows by heart. An older agent needs the index.
+constexpr char kVersion5[] = R"(
+  CREATE TABLE processes_by_row(
+    row INTEGER PRIMARY KEY, id TEXT NOT NULL, boot_id TEXT NOT NULL, owner TEXT NOT NULL,
+    request_id TEXT NOT NULL, request_index INTEGER NOT NULL, session_id TEXT NOT NULL,
+    spec_id INTEGER NOT NULL, over INTEGER NOT NULL, end_time INTEGER NOT NULL,
+    checksum INTEGER NOT NULL, blob BLOB NOT NULL);
+  INSERT INTO processes_by_row
+    SELECT rowid, id, boot_id, owner, request_id, request_index, session_id, spec_id, over,
+      end_time, checksum, blob FROM processes;
+  DROP TABLE processes;
+  ALTER TABLE processes_by_row RENAME TO processes;
+)";
+
 // kSteps[i] makes version i + 1 of version i; version 0 is an empty file. A step that has been
 // released never changes.
-constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4};
+constexpr const char* kSteps[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
 static_assert(std::size(kSteps) == kSchemaVersion);
 
 absl::StatusOr<int> VersionOf(Database* database) {

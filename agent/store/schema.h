@@ -22,8 +22,8 @@
 
 namespace shoal::agent {
 
-inline constexpr int kSchemaVersion = 4;
-inline constexpr int kOldestSchemaReader = 4;
+inline constexpr int kSchemaVersion = 5;
+inline constexpr int kOldestSchemaReader = 5;
 
 // Opens the database at `path` in the mode that the store needs, with all tables; one that was not
 // stopped cleanly is checked first. `agent_version` ("0.2.0") is noted unless a newer agent was.

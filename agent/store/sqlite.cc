@@ -54,7 +54,6 @@ absl::StatusOr<std::string> Database::Query(const char* sql) {
 }
 
 bool Database::InTransaction() const { return sqlite3_get_autocommit(handle_) == 0; }
-int Database::ChangedRows() const { return sqlite3_changes(handle_); }
 int64_t Database::LastRowId() const { return sqlite3_last_insert_rowid(handle_); }
 
 absl::Status Database::ToStatus(int result, absl::string_view operation) const {

@@ -36,7 +36,6 @@ class Database {
   absl::StatusOr<std::string> Query(const char* sql);
 
   bool InTransaction() const;
-  int ChangedRows() const;
   int64_t LastRowId() const;
 
   // The status of a result code: `operation` on this file, why, and for damage the remedy.

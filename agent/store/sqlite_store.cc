@@ -17,7 +17,6 @@ namespace shoal::agent {
 namespace {
 
 constexpr size_t kSpecsRemembered = 16;
-constexpr int kDeletesBetweenSpecSweeps = 1000;
 
 int64_t EndTimeOf(const ProcessEntry& process) {
   return process.exit_time ? absl::ToUnixNanos(*process.exit_time) : 0;
@@ -27,7 +26,8 @@ int64_t EndTimeOf(const ProcessEntry& process) {
 
 struct SqliteStore::Statements {
   Statement begin, commit, rollback;
-  Statement update_process, insert_process, delete_process, insert_spec, update_spec;
+  Statement update_process, insert_process, delete_process;
+  Statement insert_spec, update_spec, delete_spec;
   Statement put_session, delete_session;
   Statement put_request, delete_request;
   Statement put_horizon, delete_horizon;
@@ -77,20 +77,19 @@ absl::Status SqliteStore::Prepare() {
   SHOAL_ASSIGN_OR_RETURN(Statement rollback, prepare("ROLLBACK"));
   SHOAL_ASSIGN_OR_RETURN(Statement update_process,
                          prepare("UPDATE processes SET session_id=?2, over=?3, end_time=?4, "
-                                 "checksum=?5, blob=?6 WHERE id=?1"));
+                                 "checksum=?5, blob=?6 WHERE row=?1"));
   SHOAL_ASSIGN_OR_RETURN(
       Statement insert_process,
       prepare(
           "INSERT INTO processes(id, session_id, over, end_time, checksum, blob, boot_id, owner,"
-          " request_id, request_index, spec_id) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) "
-          "ON CONFLICT(id) DO UPDATE SET session_id=excluded.session_id, over=excluded.over, "
-          "end_time=excluded.end_time, checksum=excluded.checksum, blob=excluded.blob"));
-  SHOAL_ASSIGN_OR_RETURN(Statement delete_process, prepare("DELETE FROM processes WHERE id=?1"));
+          " request_id, request_index, spec_id) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"));
+  SHOAL_ASSIGN_OR_RETURN(Statement delete_process,
+                         prepare("DELETE FROM processes WHERE row=?1"));
   SHOAL_ASSIGN_OR_RETURN(Statement insert_spec,
                          prepare("INSERT INTO specs(checksum, wire) VALUES(?1, ?2)"));
   SHOAL_ASSIGN_OR_RETURN(Statement update_spec,
-                         prepare("UPDATE specs SET checksum=?2, wire=?3 WHERE spec_id="
-                                 "(SELECT spec_id FROM processes WHERE id=?1)"));
+                         prepare("UPDATE specs SET checksum=?2, wire=?3 WHERE spec_id=?1"));
+  SHOAL_ASSIGN_OR_RETURN(Statement delete_spec, prepare("DELETE FROM specs WHERE spec_id=?1"));
   SHOAL_ASSIGN_OR_RETURN(
       Statement put_session,
       prepare("INSERT OR REPLACE INTO sessions(id, checksum, blob) VALUES(?1, ?2, ?3)"));
@@ -111,7 +110,8 @@ absl::Status SqliteStore::Prepare() {
   statements_ = std::make_unique<Statements>(
       Statements{std::move(begin), std::move(commit), std::move(rollback),
                  std::move(update_process), std::move(insert_process), std::move(delete_process),
-                 std::move(insert_spec), std::move(update_spec), std::move(put_session),
+                 std::move(insert_spec), std::move(update_spec), std::move(delete_spec),
+                 std::move(put_session),
                  std::move(delete_session), std::move(put_request), std::move(delete_request),
                  std::move(put_horizon), std::move(delete_horizon), std::move(put_meta)});
   return absl::OkStatus();
@@ -128,6 +128,7 @@ bool SqliteStore::Begin() {
     checkpointer_->AwaitRoom();
     failure_ = checkpointer_->Health();
     if (failure_.ok()) Note(statements_->begin.Run());
+    if (failure_.ok() && !are_rows_known_) Note(LearnRows());
     if (failure_.ok() && !marked_unclean_) Note(MarkClean(database_.get(), false));
   }
   return failure_.ok();
@@ -140,17 +141,16 @@ void SqliteStore::Note(const absl::Status& status) {
 void SqliteStore::PutProcess(const ProcessEntry& process) {
   if (!Begin()) return;
   const std::string blob = EncodeProcess(process);
-  // An intent is new as a rule.
-  if (process.state == State::kPending) return Note(Insert(process, blob));
+  const auto known = rows_.find(process.id);
+  if (known == rows_.end()) return Note(Insert(process, blob));
   Statement& update = statements_->update_process;
-  update.BindText(1, process.id);
+  update.BindInt(1, known->second.row);
   update.BindText(2, process.session_id);
   update.BindInt(3, process.IsOver() ? 1 : 0);
   update.BindInt(4, EndTimeOf(process));
   update.BindInt(5, StoredChecksumOf(blob));
   update.BindBlob(6, blob);
   Note(update.Run());
-  if (failure_.ok() && database_->ChangedRows() == 0) Note(Insert(process, blob));
 }
 
 absl::Status SqliteStore::Insert(const ProcessEntry& process, absl::string_view blob) {
@@ -167,7 +167,10 @@ absl::Status SqliteStore::Insert(const ProcessEntry& process, absl::string_view 
   insert.BindText(9, process.request_id);
   insert.BindInt(10, process.request_index);
   insert.BindInt(11, spec_id);
-  return insert.Run();
+  SHOAL_RETURN_IF_ERROR(insert.Run());
+  rows_[process.id] = {database_->LastRowId(), spec_id};
+  ++uses_[spec_id];
+  return absl::OkStatus();
 }
 
 absl::StatusOr<int64_t> SqliteStore::SpecIdFor(const std::shared_ptr<const Spec>& spec) {
@@ -191,9 +194,11 @@ absl::StatusOr<int64_t> SqliteStore::SpecIdFor(const std::shared_ptr<const Spec>
 
 void SqliteStore::PutSpec(const ProcessEntry& process) {
   if (!Begin()) return;
+  const auto known = rows_.find(process.id);
+  if (known == rows_.end()) return;
   const std::string stored = StoredFormOf(*process.spec);
   Statement& update = statements_->update_spec;
-  update.BindText(1, process.id);
+  update.BindInt(1, known->second.spec_id);
   update.BindInt(2, StoredChecksumOf(stored));
   update.BindBlob(3, stored);
   Note(update.Run());
@@ -201,14 +206,42 @@ void SqliteStore::PutSpec(const ProcessEntry& process) {
 
 void SqliteStore::DeleteProcess(const std::string& id) {
   if (!Begin()) return;
-  statements_->delete_process.BindText(1, id);
+  const auto known = rows_.find(id);
+  if (known == rows_.end()) return;
+  const Row gone = known->second;
+  rows_.erase(known);
+  statements_->delete_process.BindInt(1, gone.row);
   Note(statements_->delete_process.Run());
-  if (++deletes_ >= kDeletesBetweenSpecSweeps) Note(ForgetUnusedSpecs());
+  Note(ReleaseSpec(gone.spec_id));
 }
 
+absl::Status SqliteStore::ReleaseSpec(int64_t spec_id) {
+  const auto uses = uses_.find(spec_id);
+  if (uses == uses_.end() || --uses->second > 0) return absl::OkStatus();
+  uses_.erase(uses);
+  std::erase_if(stored_specs_, [spec_id](const auto& one) { return one.second == spec_id; });
+  statements_->delete_spec.BindInt(1, spec_id);
+  return statements_->delete_spec.Run();
+}
+
+absl::Status SqliteStore::LearnRows() {
+  rows_.clear();
+  uses_.clear();
+  SHOAL_ASSIGN_OR_RETURN(
+      Statement all,
+      Statement::Prepare(database_.get(), "SELECT row, id, spec_id FROM processes"));
+  for (;;) {
+    SHOAL_ASSIGN_OR_RETURN(const bool is_row, all.Step());
+    if (!is_row) break;
+    rows_[std::string(all.Bytes(1))] = {all.Int(0), all.Int(2)};
+    ++uses_[all.Int(2)];
+  }
+  are_rows_known_ = true;
+  return absl::OkStatus();
+}
+
+// Those of processes that an older agent has deleted.
 absl::Status SqliteStore::ForgetUnusedSpecs() {
-  deletes_ = 0;
-  stored_specs_.clear();
   return database_->Execute(
       "DELETE FROM specs WHERE spec_id NOT IN (SELECT spec_id FROM processes)");
 }
@@ -279,6 +312,7 @@ absl::Status SqliteStore::Commit() {
   if (!failure_.ok()) {
     Rollback();
     stored_specs_.clear();  // their rows may be gone with the transaction
+    are_rows_known_ = false;
   }
   marked_unclean_ |= failure_.ok();
   dirty_ = false;

@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -76,6 +77,9 @@ class SqliteStore : public Store {
   absl::StatusOr<int64_t> SpecIdFor(const std::shared_ptr<const Spec>& spec);
   absl::Status Insert(const ProcessEntry& process, absl::string_view blob);
   absl::Status ForgetUnusedSpecs();
+  absl::Status LearnRows();
+  // One process less has the spec: with the last one its row goes.
+  absl::Status ReleaseSpec(int64_t spec_id);
   void Rollback();
 
   // Constant after construction.
@@ -91,7 +95,15 @@ class SqliteStore : public Store {
   // Rows of specs that processes were stored with, the latest last. Several, since batches of several
   // callers are admitted by turns, each in many slices.
   std::deque<std::pair<std::weak_ptr<const Spec>, int64_t>> stored_specs_;
-  int deletes_ = 0;  // since specs were last looked through
+  // Of each process its row, of each spec how many rows have it: nothing in the file is sorted by ids, and no turn
+  // has the time to look through it.
+  struct Row {
+    int64_t row = 0;
+    int64_t spec_id = 0;
+  };
+  absl::flat_hash_map<std::string, Row> rows_;
+  absl::flat_hash_map<int64_t, int64_t> uses_;
+  bool are_rows_known_ = false;  // not after a transaction that failed
 };
 
 }  // namespace shoal::agent

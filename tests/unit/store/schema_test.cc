@@ -152,6 +152,33 @@ TEST_F(SchemaTest, OwnersWithoutAKindAreGivenOne) {
   EXPECT_THAT(store_->damaged(), SizeIs(0));
 }
 
+// Version 5 keeps the rows of version 4, which had an index of ids.
+TEST_F(SchemaTest, ProcessesOf4AreThereAndMayChangeAndGo) {
+  Open();
+  for (const char* id : {"A", "B", "C"}) store_->PutProcess(EntryOf(id));
+  ASSERT_TRUE(store_->Commit().ok());
+  store_.reset();
+  Tamper(
+      "CREATE TABLE before(id TEXT PRIMARY KEY, boot_id TEXT NOT NULL, owner TEXT NOT NULL,"
+      " request_id TEXT NOT NULL, request_index INTEGER NOT NULL, session_id TEXT NOT NULL,"
+      " spec_id INTEGER NOT NULL, over INTEGER NOT NULL, end_time INTEGER NOT NULL,"
+      " checksum INTEGER NOT NULL, blob BLOB NOT NULL);"
+      "INSERT INTO before SELECT id, boot_id, owner, request_id, request_index, session_id,"
+      " spec_id, over, end_time, checksum, blob FROM processes;"
+      "DROP TABLE processes; ALTER TABLE before RENAME TO processes;"
+      "UPDATE meta SET value='4' WHERE key='oldest_reader'; PRAGMA user_version=4");
+  EXPECT_THAT(Reload().processes, SizeIs(3));
+  ProcessEntry changed = EntryOf("B");
+  changed.pid = 4711;
+  store_->PutProcess(changed);
+  store_->DeleteProcess("A");
+  ASSERT_TRUE(store_->Commit().ok());
+  const Store::Content content = Reload();
+  ASSERT_THAT(content.processes, SizeIs(2));
+  EXPECT_EQ(content.processes[0].pid, 4711);
+  EXPECT_THAT(store_->damaged(), SizeIs(0));
+}
+
 TEST_F(SchemaTest, AMigrationThatFailsLeavesTheFileAsItWas) {
   MakeDatabaseOf01();
   Tamper("INSERT INTO meta VALUES('oldest_reader', 'in the way')");
@@ -170,7 +197,7 @@ TEST_F(SchemaTest, ANewerDatabaseThatAllowsItIsReadAndKeepsItsVersion) {
   Tamper(
       "ALTER TABLE processes ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';"
       "ALTER TABLE sessions ADD COLUMN colour TEXT NOT NULL DEFAULT 'red';"
-      "CREATE TABLE later(x INTEGER); PRAGMA user_version=5");
+      "CREATE TABLE later(x INTEGER); PRAGMA user_version=6");
   const Store::Content content = Reload();
   EXPECT_THAT(content.processes, SizeIs(1));
   store_->PutProcess(EntryOf("B"));
@@ -180,7 +207,7 @@ TEST_F(SchemaTest, ANewerDatabaseThatAllowsItIsReadAndKeepsItsVersion) {
   EXPECT_TRUE(store_->Commit().ok());
   EXPECT_THAT(Reload().processes, SizeIs(2));
   store_.reset();
-  EXPECT_EQ(Ask("PRAGMA user_version"), "5");
+  EXPECT_EQ(Ask("PRAGMA user_version"), "6");
 }
 
 TEST_F(SchemaTest, ANewerDatabaseThatDoesNotAllowItIsRefusedAndSaysWhatGoesOn) {
@@ -197,7 +224,7 @@ TEST_F(SchemaTest, ANewerDatabaseThatDoesNotAllowItIsRefusedAndSaysWhatGoesOn) {
 
 TEST_F(SchemaTest, ANewerDatabaseWithoutThatMarkIsRefused) {
   Open();
-  Tamper("DELETE FROM meta WHERE key='oldest_reader'; PRAGMA user_version=5");
+  Tamper("DELETE FROM meta WHERE key='oldest_reader'; PRAGMA user_version=6");
   EXPECT_EQ(TryOpen().code(), absl::StatusCode::kFailedPrecondition);
 }
 

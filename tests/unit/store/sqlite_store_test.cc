@@ -184,6 +184,30 @@ TEST_F(StoreTest, ASpecGoesWithItsLastProcess) {
   EXPECT_EQ(*(*Database::Open(dir_.file()))->Query("SELECT count(*) FROM specs"), "0");
 }
 
+// Nothing but the end of its last process takes it away, and nothing looks through all of them for that.
+TEST_F(StoreTest, ASpecGoesAtOnceHoweverOftenItsProcessWasStored) {
+  Reload();
+  auto shared = SpecOf("shared");
+  ProcessEntry process = EntryOf("A");
+  process.spec = shared;
+  process.state = State::kPending;
+  store_->PutProcess(process);
+  store_->PutProcess(process);
+  ASSERT_TRUE(store_->Commit().ok());
+  store_->DeleteProcess("A");
+  process.id = "B";
+  store_->PutProcess(process);
+  ASSERT_TRUE(store_->Commit().ok());
+  const auto count = [this] {
+    return *(*Database::Open(dir_.file()))->Query("SELECT count(*) FROM specs");
+  };
+  EXPECT_EQ(count(), "1");
+  EXPECT_EQ(Reload().processes.at(0).spec->argv[0], "shared");
+  store_->DeleteProcess("B");
+  ASSERT_TRUE(store_->Commit().ok());
+  EXPECT_EQ(count(), "0");
+}
+
 TEST_F(StoreTest, SessionsAndRevisionComeBack) {
   Reload();
   SessionEntry session{.id = "S",
