@@ -22,7 +22,7 @@ class Slices {
   // that other callers do.
   using Step = absl::AnyInvocable<bool()>;
 
-  static constexpr absl::Duration kSlice = absl::Milliseconds(2);
+  static constexpr absl::Duration kSlice = absl::Milliseconds(1);
 
   Slices(Clock* clock, Scheduler* scheduler) : clock_(clock), scheduler_(scheduler) {}
 

@@ -56,11 +56,16 @@ void FairQueue::TakeIncoming() {
 }
 
 void FairQueue::Enter(Task task) {
+  if (task.identity != last_identity_) {
+    if (!last_identity_.empty()) several_until_ = clock_() + kSeveralFor;
+    last_identity_ = task.identity;
+  }
   Share& share = shares_[task.identity];
   if (share.connections.empty()) {
     // What it owes is paid by the time that it has left to the others.
     share.credit = std::min(absl::ZeroDuration(), share.credit + (clock_() - share.idle_since));
-    turns_.push_back(task.identity);
+    const bool owes_nothing = share.credit == absl::ZeroDuration();
+    turns_.insert(owes_nothing ? turns_.begin() + newcomers_++ : turns_.end(), task.identity);
   }
   auto connection =
       std::find_if(share.connections.begin(), share.connections.end(),
@@ -74,10 +79,11 @@ void FairQueue::Enter(Task task) {
 
 void FairQueue::RunSome() {
   absl::Duration now = clock_();
-  const absl::Duration end = now + kPerTurn;
+  const absl::Duration end = now + (now < several_until_ ? kPerTurnOfSeveral : kPerTurn);
   while (!turns_.empty() && now < end) {
     const std::string identity = std::move(turns_.front());
     turns_.pop_front();
+    newcomers_ = std::max<std::ptrdiff_t>(newcomers_ - 1, 0);
     Share& share = shares_[identity];
     const bool is_alone = turns_.empty();
     share.credit = is_alone ? kQuantum : std::min(share.credit + kQuantum, kQuantum);

@@ -2,7 +2,8 @@
 // processor time that the closures of each have used, and round robin between the connections of one.
 //
 // What stays with the thread itself (of the loop timers, descriptors, answers) does not pass through here,
-// and so is not queued behind it: at a time it takes kPerTurn at most, and the last closure.
+// and so is not queued behind it: at a time it takes kPerTurn at most, or kPerTurnOfSeveral where identities
+// have come by turns just now, and the last closure. One that comes along and owes nothing is the next.
 //
 // Ownership:     created by main; outlives the thread's last closure.
 // Thread-safety: Post from any thread; everything else on that thread.
@@ -11,6 +12,7 @@
 #ifndef SHOAL_AGENT_LOOP_FAIR_QUEUE_H_
 #define SHOAL_AGENT_LOOP_FAIR_QUEUE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -35,6 +37,8 @@ class FairQueue {
   using CpuClock = std::function<absl::Duration()>;
 
   static constexpr absl::Duration kPerTurn = absl::Milliseconds(4);
+  static constexpr absl::Duration kPerTurnOfSeveral = absl::Milliseconds(1);
+  static constexpr absl::Duration kSeveralFor = absl::Seconds(1);
   static constexpr absl::Duration kQuantum = absl::Milliseconds(1);
 
   explicit FairQueue(EventLoop* loop, CpuClock clock = ThreadCpuTime);
@@ -80,7 +84,10 @@ class FairQueue {
   // That thread only.
   absl::flat_hash_map<std::string, Share> shares_;
   std::deque<std::string> turns_;         // identities that have closures, the next one first
+  std::ptrdiff_t newcomers_ = 0;          // so many of the first have come along and owe nothing
   std::vector<std::string> ran_in_turn_;  // since ChargeTurnEnd
+  std::string last_identity_;             // that has posted
+  absl::Duration several_until_;          // by the clock: another one has
 };
 
 }  // namespace shoal::agent

@@ -95,6 +95,28 @@ TEST_F(FairQueueTest, ATurnOfTheLoopTakesAFewMillisecondsOfItOnly) {
   RunUntil(100);
 }
 
+TEST_F(FairQueueTest, WhereIdentitiesComeByTurnsATurnOfTheLoopIsShorter) {
+  for (int i = 0; i < 100; ++i) Post("x", "1", "x", absl::Microseconds(500));
+  Post("y", "2", "y", absl::Microseconds(500));
+  loop_->Post([this] { loop_->Stop(); });
+  loop_->Run();
+  EXPECT_LE(ran_.size(), 5u);
+  RunUntil(101);
+}
+
+// Of two the first to come is the first to run.
+TEST_F(FairQueueTest, WhoComesAlongAndOwesNothingIsNext) {
+  for (int i = 0; i < 20; ++i) Post("x", "1", "x", absl::Milliseconds(2));
+  RunUntil(1);
+  const size_t ran = ran_.size();
+  ASSERT_LT(ran, 15u);
+  Post("y", "2", "y", absl::Milliseconds(2));
+  Post("z", "3", "z", absl::Microseconds(10));
+  RunUntil(22);
+  EXPECT_EQ(PlaceOf("y"), ran);
+  EXPECT_EQ(PlaceOf("z"), ran + 1);
+}
+
 TEST_F(FairQueueTest, AnyThreadPosts) {
   FairQueue queue(loop_.get());
   int ran = 0;  // on this thread
