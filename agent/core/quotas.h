@@ -22,7 +22,7 @@ struct Quotas {
   // Of arguments, environment and labels of these; and of all that have ended, of which the oldest are
   // forgotten earlier.
   int64_t live_spec_bytes = int64_t{256} << 20;
-  int64_t kept_spec_bytes = int64_t{32} << 20;
+  int64_t kept_spec_bytes = int64_t{16} << 20;
   int64_t input_bytes = int64_t{4} << 30;  // of the windows of their input
   size_t sessions = 4'096;
   size_t awaited_processes = 500'000;  // in all Waits together
@@ -30,6 +30,9 @@ struct Quotas {
       int64_t{1} << 50;  // output that is kept and these windows; the agent says half the disk
   // Calls that are open.
   size_t streams = 1'024;  // Watch, ReadOutput, Read of blobs
+  // Of these, those that each change of any process is told to: Watch, and ReadOutput that follows, of more than one
+  // session or whole ids (Selector::IsWide).
+  size_t wide_streams = 128;
   size_t waits = 4'096;
   size_t uploads = 64;
   size_t inputs = 512;  // WriteInput, StreamInput

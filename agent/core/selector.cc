@@ -13,15 +13,21 @@
 namespace shoal::agent {
 namespace {
 
+// Ids are of A-Z and 2-7; a prefix of one may be written in either case.
+bool MayBeginId(const std::string& term) {
+  auto may_be_in_id = [](char c) { return absl::ascii_isalpha(c) || (c >= '2' && c <= '7'); };
+  return term.size() >= kMinIdPrefix && term.size() <= kIdLength &&
+         std::all_of(term.begin(), term.end(), may_be_in_id);
+}
+
+bool IsWholeId(const std::string& term) {
+  return term.size() == kIdLength && MayBeginId(term) &&
+         std::none_of(term.begin(), term.end(), absl::ascii_islower);
+}
+
 // The term fits nothing but processes of this name, this job or this id.
 bool IsExact(const std::string& term) {
-  if (IsGlob(term)) return false;
-  // Ids are of A-Z and 2-7; a prefix of one may be written in either case.
-  auto may_be_in_id = [](char c) { return absl::ascii_isalpha(c) || (c >= '2' && c <= '7'); };
-  bool is_no_id = term.size() < kMinIdPrefix || term.size() > kIdLength ||
-                  !std::all_of(term.begin(), term.end(), may_be_in_id);
-  return is_no_id ||
-         (term.size() == kIdLength && std::none_of(term.begin(), term.end(), absl::ascii_islower));
+  return !IsGlob(term) && (!MayBeginId(term) || IsWholeId(term));
 }
 
 }  // namespace
@@ -31,6 +37,11 @@ bool IsGlob(const std::string& term) { return term.find_first_of("*?[") != std::
 bool Selector::IsOpen() const {
   return all || !labels.empty() || !session_id.empty() ||
          std::any_of(terms.begin(), terms.end(), IsGlob);
+}
+
+bool Selector::IsWide() const {
+  return session_id.empty() &&
+         (terms.empty() || !std::all_of(terms.begin(), terms.end(), IsWholeId));
 }
 
 bool Selector::HasExactTerms() const {

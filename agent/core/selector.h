@@ -31,6 +31,8 @@ struct Selector {
   bool IsEmpty() const { return terms.empty() && labels.empty() && session_id.empty() && !all; }
   // Processes to come may match, too: labels, globs, sessions, all.
   bool IsOpen() const;
+  // Processes of any session may match, whatever else they are: it is neither of one session nor of whole ids alone.
+  bool IsWide() const;
   // Nothing but terms, each of which fits processes of exactly this name, job or id.
   bool HasExactTerms() const;
 };

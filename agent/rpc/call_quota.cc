@@ -7,6 +7,8 @@ std::pair<size_t, absl::string_view> LimitOf(const Quotas& limits, CallQuota::Ki
   switch (kind) {
     case CallQuota::Kind::kStream:
       return {limits.streams, "open streams"};
+    case CallQuota::Kind::kWideStream:
+      return {limits.wide_streams, "open streams of processes by name, label or all"};
     case CallQuota::Kind::kWait:
       return {limits.waits, "open waits"};
     case CallQuota::Kind::kUpload:

@@ -23,7 +23,7 @@ namespace shoal::agent {
 
 class CallQuota {
  public:
-  enum class Kind { kStream, kWait, kUpload, kInput };
+  enum class Kind { kStream, kWideStream, kWait, kUpload, kInput };
 
   // A call counts as long as its lease is there. Shared by what may outlive the call and the call.
   class Lease {

@@ -146,7 +146,9 @@ grpc::ServerWriteReactor<v1::ReadOutputResponse>* BeginReadOutput(
     stream->End(ToGrpc(query.status()));
     return stream.get();
   }
-  auto lease = edge->quota->Take(CallQuota::Kind::kStream, *permit);
+  using Kind = CallQuota::Kind;
+  const bool is_wide = query->follow && query->selector.IsWide();
+  auto lease = edge->quota->Take(is_wide ? Kind::kWideStream : Kind::kStream, *permit);
   if (!lease.ok()) {
     stream->End(ToGrpc(lease.status()));
     return stream.get();

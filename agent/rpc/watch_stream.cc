@@ -33,7 +33,8 @@ grpc::ServerWriteReactor<v1::WatchResponse>* WatchStream::Begin(
     stream->End(ToGrpc(selector.status()));
     return stream.get();
   }
-  auto lease = edge->quota->Take(CallQuota::Kind::kStream, *permit);
+  using Kind = CallQuota::Kind;
+  auto lease = edge->quota->Take(selector->IsWide() ? Kind::kWideStream : Kind::kStream, *permit);
   if (!lease.ok()) {
     stream->End(ToGrpc(lease.status()));
     return stream.get();

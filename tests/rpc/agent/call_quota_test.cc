@@ -62,27 +62,54 @@ TEST_F(OpenCallsTest, OneStreamOfInputMoreThanAllowedIsRefusedUntilAnotherEnds) 
   for (const auto& one : open) one->context->TryCancel();
 }
 
-TEST_F(OpenCallsTest, OneWatchMoreThanAllowedIsRefusedUntilAnotherEnds) {
+class OpenWatchesTest : public OpenCallsTest {
+ protected:
+  ~OpenWatchesTest() override {
+    for (const auto& one : open_) one->context->TryCancel();
+  }
+
+  // False: it was refused, as Finish() of the last one tells.
+  bool Watch(const v1::WatchRequest& request) {
+    open_.push_back(std::make_unique<Open>());
+    open_.back()->reader = processes_->Watch(open_.back()->context.get(), request);
+    v1::WatchResponse first;
+    return open_.back()->reader->Read(&first);
+  }
+  void ExpectOneMoreRefused(const v1::WatchRequest& request, const std::string& why) {
+    EXPECT_FALSE(Watch(request));
+    const grpc::Status refused = open_.back()->reader->Finish();
+    EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_THAT(refused.error_message(), HasSubstr(why));
+    open_.front()->context->TryCancel();
+    open_.front()->reader->Finish();
+    while (!Watch(request)) open_.back()->reader->Finish();
+  }
+
   struct Open {
     std::unique_ptr<grpc::ClientContext> context = NewContext();
     std::unique_ptr<grpc::ClientReader<v1::WatchResponse>> reader;
   };
-  std::vector<std::unique_ptr<Open>> open;
-  const auto watch = [&] {
-    open.push_back(std::make_unique<Open>());
-    open.back()->reader = processes_->Watch(open.back()->context.get(), v1::WatchRequest());
-    v1::WatchResponse first;
-    return open.back()->reader->Read(&first);
-  };
-  for (int i = 0; i < 32; ++i) ASSERT_TRUE(watch()) << i;
-  EXPECT_FALSE(watch());
-  const grpc::Status refused = open.back()->reader->Finish();
-  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_THAT(refused.error_message(), HasSubstr("32 open streams, limit 32"));
-  open.front()->context->TryCancel();
-  open.front()->reader->Finish();
-  while (!watch()) open.back()->reader->Finish();
-  for (const auto& one : open) one->context->TryCancel();
+  std::vector<std::unique_ptr<Open>> open_;
+};
+
+TEST_F(OpenWatchesTest, OneMoreThanAllowedIsRefusedUntilAnotherEnds) {
+  v1::WatchRequest of_one;
+  of_one.mutable_selector()->add_terms("7KQ2MDAAAAAAAAAA");
+  for (int i = 0; i < 32; ++i) ASSERT_TRUE(Watch(of_one)) << i;
+  ExpectOneMoreRefused(of_one, "32 open streams, limit 32");
+}
+
+// Each change of any process costs the agent a look at each of them.
+TEST_F(OpenWatchesTest, OfThoseOfAnyProcessFewerAreAllowed) {
+  v1::WatchRequest by_label, by_name, of_session;
+  (*by_label.mutable_selector()->mutable_labels())["a"] = "b";
+  by_name.mutable_selector()->add_terms("web");
+  of_session.mutable_selector()->set_session_id("SSSSSSSSSSSSSSSS");
+  for (int i = 0; i < 14; ++i) ASSERT_TRUE(Watch({})) << i;
+  ASSERT_TRUE(Watch(by_label));
+  ASSERT_TRUE(Watch(by_name));
+  ExpectOneMoreRefused({}, "16 open streams of processes by name, label or all, limit 16");
+  for (int i = 0; i < 32; ++i) ASSERT_TRUE(Watch(of_session)) << i;
 }
 
 }  // namespace

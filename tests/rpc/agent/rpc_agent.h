@@ -86,7 +86,8 @@ class RpcAgent {
   FakePeers peers_;
   FakeOutputFiles files_;
   FakeStore store_{&crash_};
-  CallQuota quota_{Quotas{.streams = 32, .waits = 8, .uploads = 4, .inputs = 32}};
+  CallQuota quota_{
+      Quotas{.streams = 32, .wide_streams = 16, .waits = 8, .uploads = 4, .inputs = 32}};
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<FairQueue> turns_;
   std::unique_ptr<LoopScheduler> scheduler_;
