@@ -206,7 +206,7 @@ void Admission::RefuseForGood(const SpawnCommand& command, const absl::Status& s
 }
 
 void Admission::Undo(const std::string& id) {
-  const std::unique_ptr<ProcessEntry> undone = core_->table.Remove(id);
+  const std::shared_ptr<ProcessEntry> undone = core_->table.Remove(id);
   if (undone == nullptr) return;
   core_->events->OnUndone(*undone);
   core_->requests.RemoveProcess(*undone, /*unstarted=*/true);
@@ -340,26 +340,26 @@ void Admission::ReplyWhenStarted(const LoggedCall& call,
   core_->waits.Add(call.permit.caller(), processes, Until::kStarted, /*any=*/false,
                    absl::InfiniteDuration(),
                    [this, call, replayed, done = std::move(done)](
-                       const std::vector<std::string>& ids, bool /*timed_out*/) mutable {
-                     Reply(call, ids, replayed, done);
+                       const SharedProcesses& awaited, bool /*timed_out*/) mutable {
+                     Reply(call, *awaited, replayed, done);
                    });
 }
 
-void Admission::Reply(const LoggedCall& call, const std::vector<std::string>& ids, bool replayed,
+void Admission::Reply(const LoggedCall& call, const HeldProcesses& awaited, bool replayed,
                       SpawnCallback& done) {
   SHOAL_FAILPOINT("spawn:before-reply");
   std::vector<SpawnOutcome> outcomes;
   std::vector<std::string> transient;
-  for (const std::string& id : ids) {
-    const ProcessEntry* process = core_->table.Find(id);
-    SpawnOutcome outcome{absl::OkStatus(), process};
-    if (process == nullptr) {
+  outcomes.reserve(awaited.size());
+  for (const std::shared_ptr<ProcessEntry>& process : awaited) {
+    SpawnOutcome outcome{absl::OkStatus(), process->is_removed ? nullptr : process.get()};
+    if (process->is_removed) {
       outcome.status = absl::NotFoundError("the process was deleted");
     } else if (process->start_failure) {
       outcome.status = StatusOf(*process->start_failure);
-      if (IsTransient(*process->start_failure)) transient.push_back(id);
+      if (IsTransient(*process->start_failure)) transient.push_back(process->id);
     }
-    outcomes.push_back(outcome);
+    outcomes.push_back(std::move(outcome));
   }
   done(outcomes, replayed);
   if (!transient.empty()) ForgetTransient(call, std::move(transient));

@@ -79,7 +79,7 @@ class Admission {
   void Queue(const Caller& caller, const std::vector<std::string>& ids);
   void ReplyWhenStarted(const LoggedCall& call, const std::vector<ProcessEntry*>& processes,
                         bool replayed, SpawnCallback done);
-  void Reply(const LoggedCall& call, const std::vector<std::string>& ids, bool replayed,
+  void Reply(const LoggedCall& call, const HeldProcesses& awaited, bool replayed,
              SpawnCallback& done);
   void ForgetTransient(const LoggedCall& call, std::vector<std::string> ids);
   static void Refuse(const SpawnCommand& command, const absl::Status& status, SpawnCallback& done);

@@ -32,7 +32,7 @@ struct Core {
         clock(ports.clock),
         scheduler(ports.scheduler),
         events(the_events),
-        waits(&table, ports.scheduler, &slices),
+        waits(ports.scheduler, &slices),
         requests(ports.store, ports.clock, options.requests),
         ledger(ports.store, ports.scheduler, &table, &waits, &observers, &requests),
         slices(ports.clock, ports.scheduler),

@@ -138,7 +138,7 @@ struct TemplateFacts {
   absl::Time last_use;
 };
 
-struct ProcessEntry {
+struct ProcessEntry : std::enable_shared_from_this<ProcessEntry> {
   // Constant after construction.
   std::string id;
   std::string name;
@@ -185,6 +185,7 @@ struct ProcessEntry {
   std::vector<Survivor> survivors;
   std::vector<SignalEvent> signals;
   int64_t revision = 0;
+  bool is_removed = false;  // from the table: whoever still has it tells of the past
 
   // The main process may still run.
   bool IsLive() const {
@@ -199,6 +200,10 @@ struct ProcessEntry {
   // Nothing more will come of it.
   bool IsOver() const { return IsTreeOver() && output_complete; }
 };
+
+// Processes that work of later turns holds; some may have been removed from the table since.
+using HeldProcesses = std::vector<std::shared_ptr<ProcessEntry>>;
+using SharedProcesses = std::shared_ptr<const HeldProcesses>;
 
 // The program at the other end of the Unix socket, as it was when it connected.
 struct SocketPeer {

@@ -63,11 +63,12 @@ ProcessEntry* ProcessTable::Add(std::unique_ptr<ProcessEntry> process) {
   return entry;
 }
 
-std::unique_ptr<ProcessEntry> ProcessTable::Remove(const std::string& id) {
+std::shared_ptr<ProcessEntry> ProcessTable::Remove(const std::string& id) {
   auto found = entries_.find(id);
   if (found == entries_.end()) return nullptr;
   by_id_.erase(id);
-  std::unique_ptr<ProcessEntry> process = std::move(found->second);
+  std::shared_ptr<ProcessEntry> process = std::move(found->second);
+  process->is_removed = true;
   entries_.erase(found);
   ReleaseName(*process);
   auto [first, last] = by_name_.equal_range(process->name);

@@ -1,6 +1,7 @@
 // All processes that the agent knows, with their indexes: id, name, slot, request, session.
 //
-// Ownership:     owned by the supervisor; owns the entries.
+// Ownership:     owned by the supervisor; owns the entries. Work that goes on in later turns holds them by
+//                shared_from_this(), and looks at is_removed.
 // Thread-safety: loop thread only.
 // Blocking:      never blocks.
 // Errors:        ALREADY_EXISTS for a name that is held; NOT_FOUND and INVALID_ARGUMENT for
@@ -30,12 +31,12 @@ namespace shoal::agent {
 
 class ProcessTable {
  public:
-  using Entries = std::map<std::string, std::unique_ptr<ProcessEntry>, std::less<>>;
+  using Entries = std::map<std::string, std::shared_ptr<ProcessEntry>, std::less<>>;
 
   // REQUIRES: the id is new. Indexes the entry; takes its name if it is not over.
   ProcessEntry* Add(std::unique_ptr<ProcessEntry> process);
   // Takes the entry out of every index.
-  std::unique_ptr<ProcessEntry> Remove(const std::string& id);
+  std::shared_ptr<ProcessEntry> Remove(const std::string& id);
 
   ProcessEntry* Find(absl::string_view id) const;
   ProcessEntry* FindBySlot(int slot) const;

@@ -209,7 +209,7 @@ void Recovery::LoseRecord(ProcessEntry* process) {
 
 void Recovery::ForgetIntent(ProcessEntry* process, int slot) {
   std::string id = process->id;
-  const std::unique_ptr<ProcessEntry> forgotten = core_->table.Remove(id);
+  const std::shared_ptr<ProcessEntry> forgotten = core_->table.Remove(id);
   core_->requests.RemoveProcess(*forgotten, /*unstarted=*/true);
   core_->ledger.Forget(id);
   core_->ledger.Deleted(id);

@@ -162,13 +162,13 @@ absl::Status Retention::CheckMayGo(const std::string& id) const {
                                 "until it is, or stop it"));
 }
 
-absl::StatusOr<std::unique_ptr<ProcessEntry>> Retention::Delete(const std::string& id) {
+absl::StatusOr<std::shared_ptr<ProcessEntry>> Retention::Delete(const std::string& id) {
   if (absl::Status may_go = CheckMayGo(id); !may_go.ok()) return may_go;
   core_->ledger.Forget(id);
   return Remove(id);
 }
 
-std::unique_ptr<ProcessEntry> Retention::Remove(const std::string& id) {
+std::shared_ptr<ProcessEntry> Retention::Remove(const std::string& id) {
   ProcessEntry* process = core_->table.Find(id);
   if (process == nullptr) return nullptr;  // by another call of this turn
   const bool may_have_files = MayHaveFiles(*process);
@@ -178,7 +178,7 @@ std::unique_ptr<ProcessEntry> Retention::Remove(const std::string& id) {
     core_->events->OnOver(process);
   }
   Drop(*process);
-  std::unique_ptr<ProcessEntry> gone = core_->table.Remove(id);
+  std::shared_ptr<ProcessEntry> gone = core_->table.Remove(id);
   core_->requests.RemoveProcess(*gone, /*unstarted=*/false);
   core_->ledger.Deleted(id);
   if (may_have_files) output_->Remove(id);

@@ -37,7 +37,7 @@ class Retention {
 
   // Forgets a process that is over, with its output. FAILED_PRECONDITION: it is not, or it is LEAKED and
   // something of its tree is seen to live. The entry, for the reply.
-  absl::StatusOr<std::unique_ptr<ProcessEntry>> Delete(const std::string& id);
+  absl::StatusOr<std::shared_ptr<ProcessEntry>> Delete(const std::string& id);
 
   // Forgets the output of a process that is over now, and the rest of it `after` that.
   void Forget(const std::string& id, absl::Duration after);
@@ -55,7 +55,7 @@ class Retention {
 
   absl::Status CheckMayGo(const std::string& id) const;
   // Everything but its row in the store.
-  std::unique_ptr<ProcessEntry> Remove(const std::string& id);
+  std::shared_ptr<ProcessEntry> Remove(const std::string& id);
   void Keep(const ProcessEntry& process);  // from now on, until it is due
   // What may not go yet is kept for another while.
   void Spare(const std::string& id);

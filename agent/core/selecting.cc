@@ -25,14 +25,32 @@ struct Selecting::Job {
   std::vector<bool> is_glob_found;
   bool is_scan = false;  // of every process
   IsWanted is_wanted;
-  Done done;
+  HeldDone done;
 
   size_t next_exact = 0;
   std::string after_id;
-  std::vector<std::string> chosen;  // ids: entries may go between two slices
+  HeldProcesses chosen;
+  bool is_sorted = true;  // `chosen`, by id, each once
+
+  void Choose(ProcessEntry* process) {
+    if (Matches(rest, *process)) chosen.push_back(process->shared_from_this());
+  }
 };
 
 void Selecting::Run(const Caller& caller, Selector selector, IsWanted is_wanted, Done done) {
+  Hold(caller, std::move(selector), std::move(is_wanted),
+       [done = std::move(done)](absl::StatusOr<HeldProcesses> held) mutable {
+         if (!held.ok()) return done(held.status());
+         std::vector<ProcessEntry*> found;
+         found.reserve(held->size());
+         for (const std::shared_ptr<ProcessEntry>& process : *held) {
+           if (!process->is_removed) found.push_back(process.get());
+         }
+         done(std::move(found));
+       });
+}
+
+void Selecting::Hold(const Caller& caller, Selector selector, IsWanted is_wanted, HeldDone done) {
   if (selector.IsEmpty()) {
     return done(
         absl::InvalidArgumentError("selector is empty: give a name, an id, a label or all"));
@@ -45,16 +63,16 @@ void Selecting::Run(const Caller& caller, Selector selector, IsWanted is_wanted,
   }
   job->is_glob_found.resize(job->globs.size());
   const bool has_terms = !seen.empty();
-  if (!has_terms && !selector.session_id.empty()) {
-    for (const ProcessEntry* process : table_->OfSession(selector.session_id)) {
-      job->chosen.push_back(process->id);
-    }
-  } else {
-    job->is_scan = !has_terms || !job->globs.empty();
-  }
+  const std::string session_id = selector.session_id;
   job->rest = std::move(selector);
   job->rest.terms.clear();
   job->rest.all = job->rest.all || has_terms;
+  if (!has_terms && !session_id.empty()) {
+    job->is_sorted = false;
+    for (ProcessEntry* process : table_->OfSession(session_id)) job->Choose(process);
+  } else {
+    job->is_scan = !has_terms || !job->globs.empty();
+  }
   job->is_wanted = std::move(is_wanted);
   job->done = std::move(done);
   slices_->Run(caller, [this, job = std::move(job)] { return Step(job.get()); });
@@ -75,7 +93,8 @@ bool Selecting::StepTerm(Job* job) {
     job->done(std::move(status));
     return false;
   }
-  for (const ProcessEntry* process : found) job->chosen.push_back(process->id);
+  job->is_sorted = false;
+  for (ProcessEntry* process : found) job->Choose(process);
   return true;
 }
 
@@ -88,7 +107,7 @@ bool Selecting::StepScan(Job* job) {
       if (fnmatch(job->globs[glob].c_str(), entry->second->name.c_str(), 0) != 0) continue;
       fits = job->is_glob_found[glob] = true;
     }
-    if (fits && Matches(job->rest, *entry->second)) job->chosen.push_back(entry->first);
+    if (fits) job->Choose(entry->second.get());
     job->after_id = entry->first;
   }
   job->is_scan = entry != entries.end();
@@ -101,15 +120,12 @@ void Selecting::Finish(Job* job) {
     return job->done(absl::NotFoundError(
         absl::StrCat("no process has a name like \"", EscapeForMessage(job->globs[glob]), "\"")));
   }
-  std::sort(job->chosen.begin(), job->chosen.end());
-  job->chosen.erase(std::unique(job->chosen.begin(), job->chosen.end()), job->chosen.end());
-  std::vector<ProcessEntry*> found;
-  found.reserve(job->chosen.size());
-  for (const std::string& id : job->chosen) {
-    ProcessEntry* process = table_->Find(id);
-    if (process != nullptr && Matches(job->rest, *process)) found.push_back(process);
+  if (!job->is_sorted) {
+    std::sort(job->chosen.begin(), job->chosen.end(),
+              [](const auto& a, const auto& b) { return a->id < b->id; });
+    job->chosen.erase(std::unique(job->chosen.begin(), job->chosen.end()), job->chosen.end());
   }
-  job->done(std::move(found));
+  job->done(std::move(job->chosen));
 }
 
 }  // namespace shoal::agent

@@ -28,12 +28,16 @@ class Selecting {
  public:
   // Each process once, by id.
   using Done = absl::AnyInvocable<void(absl::StatusOr<std::vector<ProcessEntry*>>)>;
+  using HeldDone = absl::AnyInvocable<void(absl::StatusOr<HeldProcesses>)>;
 
   Selecting(ProcessTable* table, Slices* slices) : table_(table), slices_(slices) {}
 
   // Calls back once: before returning, if one slice is enough; never, if the answer is not wanted any
   // more by then.
   void Run(const Caller& caller, Selector selector, IsWanted is_wanted, Done done);
+  // The same for work that goes on in later turns: some may have been removed already. Tens of thousands are not
+  // looked at once more.
+  void Hold(const Caller& caller, Selector selector, IsWanted is_wanted, HeldDone done);
 
   // The same for a command that says what it selects: `begin(command, selected)`.
   template <typename Command, typename Begin>

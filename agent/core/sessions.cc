@@ -283,7 +283,7 @@ void Sessions::Close(const CloseSessionCommand& command, CloseCallback done) {
   core_->waits.Add(command.permit.caller(), processes, Until::kEmpty, /*any=*/false,
                    terminator_->TimeoutFor(processes, command.grace, command.timeout),
                    [this, caller = command.permit.caller(), closing](
-                       const std::vector<std::string>& /*ending*/, bool /*timed_out*/) {
+                       const SharedProcesses& /*ending*/, bool /*timed_out*/) {
                      core_->slices.Run(caller,
                                        [this, closing] { return CloseNext(closing.get()); });
                    });

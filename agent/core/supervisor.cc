@@ -102,8 +102,8 @@ class Supervisor::Impl final : public ProcessEvents {
     const size_t count_;
   };
 
-  WaitId AddWait(const Permit& permit, const std::vector<ProcessEntry*>& processes, Until until,
-                 bool any, absl::Duration timeout, WaitCallback done) {
+  WaitId AddWait(const Permit& permit, HeldProcesses processes, Until until, bool any,
+                 absl::Duration timeout, WaitCallback done) {
     const std::string& owner = permit.owner();
     const size_t limit = core.options.quotas.awaited_processes;
     const auto known = awaited.find(owner);
@@ -114,16 +114,12 @@ class Supervisor::Impl final : public ProcessEvents {
            false);
       return 0;
     }
-    return core.waits.Add(
-        permit.caller(), processes, until, any, timeout,
-        [this, counted = std::make_unique<Awaited>(this, owner, processes.size()),
-         done = std::move(done)](const std::vector<std::string>& ids, bool timed_out) mutable {
-          std::vector<const ProcessEntry*> found;
-          for (const std::string& id : ids) {
-            if (const ProcessEntry* process = core.table.Find(id)) found.push_back(process);
-          }
-          done(std::move(found), timed_out);
-        });
+    auto counted = std::make_unique<Awaited>(this, owner, processes.size());
+    return core.waits.Add(permit.caller(), std::move(processes), until, any, timeout,
+                          [counted = std::move(counted), done = std::move(done)](
+                              const SharedProcesses& waited_for, bool timed_out) mutable {
+                            done(waited_for, timed_out);
+                          });
   }
 
   void OnInputMoved(ProcessEntry* process) override { inputs.OnMoved(process); }
@@ -268,12 +264,12 @@ void Supervisor::ForEachFrom(const Permit& /*permit*/, const std::string& after_
 void Supervisor::Wait(const Permit& permit, const Selector& selector, Until until, bool any,
                       absl::Duration timeout, std::shared_ptr<WaitTicket> ticket,
                       WaitCallback done) {
-  impl_->core.selecting.Run(
+  impl_->core.selecting.Hold(
       permit.caller(), selector, [ticket] { return !ticket->is_cancelled; },
       [this, permit, until, any, timeout, ticket,
-       done = std::move(done)](absl::StatusOr<std::vector<ProcessEntry*>> selected) mutable {
+       done = std::move(done)](absl::StatusOr<HeldProcesses> selected) mutable {
         if (!selected.ok()) return done(selected.status(), false);
-        ticket->id = impl_->AddWait(permit, *selected, until, any, timeout, std::move(done));
+        ticket->id = impl_->AddWait(permit, *std::move(selected), until, any, timeout, std::move(done));
       });
 }
 

@@ -202,8 +202,9 @@ absl::Status Terminator::EndStatus(const ProcessEntry& process) const {
   if (process.tree_empty) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
       "the tree of ", Describe(process),
-      " is unproven: its shim is gone, and no cgroup proves it empty",
-      process.survivors.empty() ? "" : "; left of it was ", NamesOf(process.survivors)));
+      " is unproven: its shim is gone, and nothing else has seen it empty",
+      process.survivors.empty() ? "" : "; left of it was ", NamesOf(process.survivors),
+      "; to delete it forgets it"));
 }
 
 struct Terminator::Job {
@@ -254,7 +255,7 @@ bool Terminator::EndNext(const std::shared_ptr<Job>& job) {
   job->next = 0;
   core_->waits.Add(job->command.permit.caller(), ending, Until::kEmpty, /*any=*/false,
                    TimeoutFor(ending, job->command.grace, job->command.timeout),
-                   [this, job](const std::vector<std::string>& /*ending*/, bool /*timed_out*/) {
+                   [this, job](const SharedProcesses& /*ending*/, bool /*timed_out*/) {
                      core_->slices.Run(job->command.permit.caller(),
                                        [this, job] { return AnswerNext(job); });
                    });

@@ -28,11 +28,18 @@ bool Waits::HasCome(const ProcessEntry& process, Until until) {
 
 Waits::Id Waits::Add(const Caller& caller, const std::vector<ProcessEntry*>& processes, Until until,
                      bool any, absl::Duration timeout, Callback done) {
+  HeldProcesses held;
+  held.reserve(processes.size());
+  for (ProcessEntry* process : processes) held.push_back(process->shared_from_this());
+  return Add(caller, std::move(held), until, any, timeout, std::move(done));
+}
+
+Waits::Id Waits::Add(const Caller& caller, HeldProcesses processes, Until until, bool any,
+                     absl::Duration timeout, Callback done) {
   Id id = ++last_id_;
   Wait& wait = waits_[id];
   wait.caller = caller;
-  wait.ids.reserve(processes.size());
-  for (const ProcessEntry* process : processes) wait.ids.push_back(process->id);
+  wait.processes = std::make_shared<const HeldProcesses>(std::move(processes));
   wait.until = until;
   wait.any = any;
   wait.done = std::move(done);
@@ -47,18 +54,17 @@ bool Waits::LinkSome(Id wait_id) {
   const auto found = waits_.find(wait_id);
   if (found == waits_.end()) return false;
   Wait& wait = found->second;
-  for (size_t i = 0; i < kPerStep && wait.linked < wait.ids.size(); ++i) {
-    const std::string& process_id = wait.ids[wait.linked++];
-    const ProcessEntry* process = table_->Find(process_id);
-    if (process == nullptr || HasCome(*process, wait.until)) continue;
+  for (size_t i = 0; i < kPerStep && wait.linked < wait.processes->size(); ++i) {
+    const ProcessEntry& process = *(*wait.processes)[wait.linked++];
+    if (process.is_removed || HasCome(process, wait.until)) continue;
     ++wait.missing;
-    by_process_[process_id].push_back(wait_id);
+    by_process_[process.id].push_back(wait_id);
   }
   if (IsSatisfied(wait)) {
     satisfied_.push_back(wait_id);
     return false;
   }
-  if (wait.linked < wait.ids.size()) return true;
+  if (wait.linked < wait.processes->size()) return true;
   if (wait.is_late) Finish(wait_id, /*timed_out=*/true);
   return false;
 }
@@ -69,22 +75,21 @@ void Waits::OnTimer(Id wait_id) {
   if (found == waits_.end()) return;
   found->second.timer = 0;
   found->second.is_late = true;
-  if (found->second.linked == found->second.ids.size()) Finish(wait_id, /*timed_out=*/true);
+  if (found->second.linked == found->second.processes->size()) Finish(wait_id, /*timed_out=*/true);
 }
 
 void Waits::Unlink(Id wait_id, Wait wait) {
   if (wait.missing == 0) return;
-  wait.ids.resize(wait.linked);
   const Caller caller = wait.caller;
-  slices_->Run(caller, [this, wait_id, ids = std::move(wait.ids)]() mutable {
-    for (size_t i = 0; i < kPerStep && !ids.empty(); ++i) {
-      const auto found = by_process_.find(ids.back());
-      ids.pop_back();
+  slices_->Run(caller, [this, wait_id, left = wait.linked,
+                        processes = std::move(wait.processes)]() mutable {
+    for (size_t i = 0; i < kPerStep && left > 0; ++i) {
+      const auto found = by_process_.find((*processes)[--left]->id);
       if (found == by_process_.end()) continue;
       std::erase(found->second, wait_id);
       if (found->second.empty()) by_process_.erase(found);
     }
-    return !ids.empty();
+    return left > 0;
   });
 }
 
@@ -104,7 +109,7 @@ void Waits::Finish(Id wait_id, bool timed_out) {
   Wait wait = std::move(found->second);
   waits_.erase(found);
   Callback done = std::move(wait.done);
-  done(wait.ids, timed_out);
+  done(wait.processes, timed_out);
   Unlink(wait_id, std::move(wait));
 }
 

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,19 +21,19 @@
 #include "absl/time/time.h"
 #include "agent/core/caller.h"
 #include "agent/core/commands.h"
+#include "agent/core/model.h"
 #include "agent/core/ports/scheduler.h"
-#include "agent/core/process_table.h"
 #include "agent/core/slices.h"
 
 namespace shoal::agent {
 
 class Waits {
  public:
-  using Callback = absl::AnyInvocable<void(const std::vector<std::string>& ids, bool timed_out)>;
+  // Those that were waited for, in their order.
+  using Callback = absl::AnyInvocable<void(const SharedProcesses& processes, bool timed_out)>;
   using Id = WaitId;
 
-  Waits(const ProcessTable* table, Scheduler* scheduler, Slices* slices)
-      : table_(table), scheduler_(scheduler), slices_(slices) {}
+  Waits(Scheduler* scheduler, Slices* slices) : scheduler_(scheduler), slices_(slices) {}
 
   // Whether `until` is so of the process.
   static bool HasCome(const ProcessEntry& process, Until until);
@@ -40,6 +41,8 @@ class Waits {
   // Waits for any or all of `processes`, on behalf of `caller`; never calls back before returning, so
   // Settle() must follow in this turn. A timeout that passes before all have been looked at counts
   // from then.
+  Id Add(const Caller& caller, HeldProcesses processes, Until until, bool any,
+         absl::Duration timeout, Callback done);
   Id Add(const Caller& caller, const std::vector<ProcessEntry*>& processes, Until until, bool any,
          absl::Duration timeout, Callback done);
   void Cancel(Id wait);
@@ -53,7 +56,7 @@ class Waits {
  private:
   struct Wait {
     Caller caller;
-    std::vector<std::string> ids;
+    SharedProcesses processes;
     size_t linked = 0;   // so many of them have been looked at
     size_t missing = 0;  // of those
     Until until;
@@ -64,7 +67,7 @@ class Waits {
   };
 
   bool IsSatisfied(const Wait& wait) const {
-    return (wait.linked == wait.ids.size() && wait.missing == 0) ||
+    return (wait.linked == wait.processes->size() && wait.missing == 0) ||
            (wait.any && wait.missing < wait.linked);
   }
   bool LinkSome(Id wait_id);  // false: all are, or the wait is over
@@ -74,7 +77,6 @@ class Waits {
   // Takes a wait that is over out of the index, of which `wait` has what is left.
   void Unlink(Id wait_id, Wait wait);
 
-  const ProcessTable* const table_;
   Scheduler* const scheduler_;
   Slices* const slices_;
   absl::flat_hash_map<Id, Wait> waits_;

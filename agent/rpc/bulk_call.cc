@@ -11,36 +11,48 @@ namespace {
 void SetProcessOf(const Told& told, const ProcessEntry* process, HostName host, Detail detail,
                   v1::Process* proto) {
   if (process != nullptr) return SetProcess(*process, host, detail, proto);
-  proto->set_id(told.id);
+  proto->set_id(told.IdOf());
+}
+
+ToldList ListOf(std::vector<Told> told) {
+  const size_t count = told.size();
+  return {count, [told = std::move(told)](size_t i) mutable -> std::optional<Told> {
+            return std::move(told[i]);
+          }};
 }
 
 }  // namespace
 
-std::vector<Told> ToldOf(const std::vector<const ProcessEntry*>& processes) {
-  std::vector<Told> told;
-  told.reserve(processes.size());
-  for (const ProcessEntry* process : processes) told.push_back({process->id});
-  return told;
+ToldList ToldOf(SharedProcesses processes) {
+  const size_t count = processes->size();
+  return {count, [processes = std::move(processes)](size_t i) -> std::optional<Told> {
+            const std::shared_ptr<ProcessEntry>& process = (*processes)[i];
+            if (process->is_removed) return std::nullopt;
+            return Told{process};
+          }};
 }
 
-std::vector<Told> ToldOf(const std::vector<Outcome>& outcomes) {
+ToldList ToldOf(const std::vector<Outcome>& outcomes) {
   std::vector<Told> told;
   told.reserve(outcomes.size());
   for (const Outcome& outcome : outcomes) {
     const ProcessEntry* process = outcome.process;
-    told.push_back({process != nullptr ? process->id : outcome.id, outcome.status, outcome.gone});
+    told.push_back({.process = process != nullptr ? process->shared_from_this() : outcome.gone,
+                    .status = outcome.status,
+                    .id = outcome.id,
+                    .is_deleted_by = outcome.gone != nullptr});
   }
-  return told;
+  return ListOf(std::move(told));
 }
 
-std::vector<Told> ToldOf(const std::vector<SpawnOutcome>& outcomes) {
+ToldList ToldOf(const std::vector<SpawnOutcome>& outcomes) {
   std::vector<Told> told;
   told.reserve(outcomes.size());
   for (const SpawnOutcome& outcome : outcomes) {
     const bool is_there = outcome.status.ok() && outcome.process != nullptr;
-    told.push_back({is_there ? outcome.process->id : "", outcome.status});
+    told.push_back({is_there ? outcome.process->shared_from_this() : nullptr, outcome.status});
   }
-  return told;
+  return ListOf(std::move(told));
 }
 
 void AppendEncoded(const google::protobuf::Message& one, google::protobuf::Message* all) {

@@ -16,11 +16,13 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "agent/rpc/answer_budget.h"
@@ -31,14 +33,29 @@ namespace shoal::agent {
 
 // What became of one process.
 struct Told {
-  std::string id;
+  std::shared_ptr<const ProcessEntry> process;  // null: it was deleted before
   absl::Status status = {};
-  std::shared_ptr<const ProcessEntry> gone = nullptr;  // as it was when this call deleted it
+  std::string id = {};       // if there is no process
+  bool is_deleted_by = false;  // this call, which tells of it as it was then
+
+  const std::string& IdOf() const { return process != nullptr ? process->id : id; }
+  // What there is to tell of; null: it was deleted since.
+  const ProcessEntry* Get() const {
+    const bool is_there = process != nullptr && (is_deleted_by || !process->is_removed);
+    return is_there ? process.get() : nullptr;
+  }
 };
 
-std::vector<Told> ToldOf(const std::vector<const ProcessEntry*>& processes);
-std::vector<Told> ToldOf(const std::vector<Outcome>& outcomes);
-std::vector<Told> ToldOf(const std::vector<SpawnOutcome>& outcomes);
+// What became of several, of which each is asked for once.
+struct ToldList {
+  size_t count = 0;
+  // nullopt: nothing is told of it.
+  absl::AnyInvocable<std::optional<Told>(size_t)> at;
+};
+// Of tens of thousands: nothing is done for each before its slice. What was removed is not told of.
+ToldList ToldOf(SharedProcesses processes);
+ToldList ToldOf(const std::vector<Outcome>& outcomes);
+ToldList ToldOf(const std::vector<SpawnOutcome>& outcomes);
 
 // Adds one to an answer, and says how large that is. `process` is null if it was deleted since.
 using HostName = absl::string_view;
@@ -70,26 +87,26 @@ class BulkCall {
   using Call = std::shared_ptr<UnaryCall<Response>>;
 
   // `response` has what the answer says besides.
-  static void Begin(const Edge* edge, const Permit& permit, Call call, std::vector<Told> told,
+  static void Begin(const Edge* edge, const Permit& permit, Call call, ToldList told,
                     Response response = {}) {
     auto bulk = std::unique_ptr<BulkCall>(
-        new BulkCall(edge, permit, std::move(call), std::move(told), std::move(response)));
+        new BulkCall(edge, std::move(call), std::move(told), std::move(response)));
     edge->slices->Run(permit.caller(), [bulk = std::move(bulk)] { return bulk->AddNext(); });
   }
 
  private:
-  BulkCall(const Edge* edge, Permit permit, Call call, std::vector<Told> told, Response response)
+  BulkCall(const Edge* edge, Call call, ToldList told, Response response)
       : edge_(edge),
-        permit_(std::move(permit)),
         call_(std::move(call)),
         told_(std::move(told)),
-        budget_(told_.size()),
+        budget_(told_.count),
         response_(std::move(response)) {}
 
   bool AddNext() {
     if (call_->IsFinished()) return false;
-    if (next_ < told_.size()) {
-      Add(told_[next_++]);
+    if (next_ < told_.count) {
+      const std::optional<Told> told = told_.at(next_++);
+      if (told.has_value()) Add(*told);
       return true;
     }
     if constexpr (requires { response_.set_left_out(0); }) response_.set_left_out(left_out_);
@@ -98,8 +115,7 @@ class BulkCall {
   }
 
   void Add(const Told& told) {
-    const ProcessEntry* process =
-        told.gone ? told.gone.get() : edge_->supervisor->Find(permit_, told.id);
+    const ProcessEntry* process = told.Get();
     size_t full = told.status.ok() ? 0 : FullBytesOf(told.status);
     size_t brief = told.status.ok() ? 0 : BriefBytesOf(told.status);
     if (process != nullptr) {
@@ -121,9 +137,8 @@ class BulkCall {
   }
 
   const Edge* const edge_;
-  const Permit permit_;
   const Call call_;
-  const std::vector<Told> told_;
+  ToldList told_;
   AnswerBudget budget_;
   Response response_;
   size_t next_ = 0;

@@ -87,10 +87,12 @@ SpawnCallback AnswerSpawn(CallPtr<v1::SpawnResponse> call, const Edge* edge, con
     itself.terms = {outcome.process->id};
     edge->supervisor->Wait(
         permit, itself, wait.until, /*any=*/false, wait.timeout, pending,
-        [call, edge, replayed](absl::StatusOr<std::vector<const ProcessEntry*>> processes, bool) {
+        [call, edge, replayed](absl::StatusOr<SharedProcesses> processes, bool) {
           if (!processes.ok()) return call->Fail(processes.status());
-          if (processes->empty()) return call->Fail(absl::NotFoundError("the process was deleted"));
-          AnswerSpawn(call.get(), edge, *processes->front(), replayed);
+          if ((*processes)->empty() || (*processes)->front()->is_removed) {
+            return call->Fail(absl::NotFoundError("the process was deleted"));
+          }
+          AnswerSpawn(call.get(), edge, *(*processes)->front(), replayed);
         });
   };
 }
@@ -101,11 +103,11 @@ void BeginWait(const Edge* edge, const CallPtr<v1::WaitResponse>& call, const Wa
   edge->supervisor->Wait(
       command.permit, command.selector, command.until, command.any, command.timeout, ticket,
       [call, edge, lease, permit = command.permit](
-          absl::StatusOr<std::vector<const ProcessEntry*>> processes, bool timed_out) {
+          absl::StatusOr<SharedProcesses> processes, bool timed_out) {
         if (!processes.ok()) return call->Fail(processes.status());
         v1::WaitResponse response;
         response.set_timed_out(timed_out);
-        BulkCall<v1::WaitResponse>::Begin(edge, permit, call, ToldOf(*processes),
+        BulkCall<v1::WaitResponse>::Begin(edge, permit, call, ToldOf(*std::move(processes)),
                                           std::move(response));
       });
 }

@@ -262,7 +262,7 @@ TEST_F(SlicesTest, OfAWaitThatIsCancelledWhileItIsBegunOrForgottenNothingIsLeft)
     auto ticket = std::make_shared<WaitTicket>();
     world_.supervisor->Wait(
         PermitOf(), All(), Until::kExited, /*any=*/false, absl::Hours(1), ticket,
-        [&is_called](absl::StatusOr<std::vector<const ProcessEntry*>>, bool) { is_called = true; });
+        [&is_called](absl::StatusOr<SharedProcesses>, bool) { is_called = true; });
     for (int i = 0; i < turns; ++i) world_.Turn();
     world_.supervisor->CancelWait(ticket.get());
     CutNothing();

@@ -80,15 +80,16 @@ std::shared_ptr<BulkReply> World::Signal(const Selector& selector, int signal,
 std::shared_ptr<WaitReply> World::Wait(const Selector& selector, Until until, bool any,
                                        absl::Duration timeout) {
   auto reply = std::make_shared<WaitReply>();
-  supervisor->Wait(
-      PermitOf(), selector, until, any, timeout, std::make_shared<WaitTicket>(),
-      [reply](absl::StatusOr<std::vector<const ProcessEntry*>> processes, bool timed_out) {
-        ++reply->calls;
-        reply->status = processes.status();
-        reply->timed_out = timed_out;
-        if (!processes.ok()) return;
-        for (const ProcessEntry* process : *processes) reply->ids.push_back(process->id);
-      });
+  supervisor->Wait(PermitOf(), selector, until, any, timeout, std::make_shared<WaitTicket>(),
+                   [reply](absl::StatusOr<SharedProcesses> processes, bool timed_out) {
+                     ++reply->calls;
+                     reply->status = processes.status();
+                     reply->timed_out = timed_out;
+                     if (!processes.ok()) return;
+                     for (const std::shared_ptr<ProcessEntry>& process : **processes) {
+                       if (!process->is_removed) reply->ids.push_back(process->id);
+                     }
+                   });
   Turn();
   return reply;
 }

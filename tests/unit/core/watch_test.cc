@@ -122,7 +122,7 @@ TEST_F(WatchTest, ACancelledWaitNeverCallsBack) {
   int calls = 0;
   auto ticket = std::make_shared<WaitTicket>();
   world_.supervisor->Wait(PermitOf(), Term("a"), Until::kExited, false, absl::Seconds(3), ticket,
-                          [&](absl::StatusOr<std::vector<const ProcessEntry*>>, bool) { ++calls; });
+                          [&](absl::StatusOr<SharedProcesses>, bool) { ++calls; });
   world_.supervisor->CancelWait(ticket.get());
   End(id);
   world_.scheduler.Advance(absl::Seconds(5));
