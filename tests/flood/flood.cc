@@ -6,7 +6,7 @@
 //   flood --drive KIND DIRECTORY    one driver with the certificates there, until it is killed
 //
 // The flood comes as an identity of its own, over TLS; the other identity is the user of the Unix socket. Drivers, busy
-// loops and what is started for them are pinned to the last core, so that what is measured is the
+// loops and what is started for them (shoal_flood_process) are pinned to the last core, so that what is measured is the
 // agent's own fairness and not that of the kernel.
 #include <sched.h>
 #include <signal.h>
@@ -49,7 +49,10 @@ constexpr char kAddress[] = "127.0.0.1:17431";
 constexpr char kFlooder[] = "spiffe://shoal.test/flooder";
 constexpr int kDrivers = 8;
 
-std::string LastCore() { return absl::StrCat(std::thread::hardware_concurrency() - 1); }
+// What is started for a flood; beside this program.
+std::string Process() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "shoal_flood_process";
+}
 
 void PinToLastCore() {
   cpu_set_t cores;
@@ -111,7 +114,7 @@ void SpawnBatches(Driver& driver, const v1::SpawnBatchRequest& request) {
 
 // Ranks with 900 kB of arguments, and waits for all of them.
 void DriveLongBatches(Driver& driver) {
-  std::vector<std::string> argv = {"/usr/bin/taskset", "-c", LastCore(), "/bin/true"};
+  std::vector<std::string> argv = {Process()};
   for (int i = 0; i < 9; ++i) argv.push_back(std::string(100'000, 'x'));
   std::thread spawning([&] { SpawnBatches(driver, BatchOf(10'000, argv)); });
   while (true) {
@@ -125,7 +128,7 @@ void DriveLongBatches(Driver& driver) {
 }
 
 void DriveRankHosts(Driver& driver) {
-  v1::SpawnBatchRequest request = BatchOf(500, {"/usr/bin/taskset", "-c", LastCore(), "/bin/true"});
+  v1::SpawnBatchRequest request = BatchOf(500, {Process()});
   for (int i = 0; i < 130; ++i) request.mutable_ranks()->add_hosts(std::string(999, 'h'));
   SpawnBatches(driver, request);
 }
@@ -147,16 +150,14 @@ void DriveGlobs(Driver& driver) {
   }
 }
 
-void DriveBatches(Driver& driver) {
-  SpawnBatches(driver, BatchOf(1'000, {"/usr/bin/taskset", "-c", LastCore(), "/bin/true"}));
-}
+void DriveBatches(Driver& driver) { SpawnBatches(driver, BatchOf(1'000, {Process()})); }
 
 void DriveSpawns(Driver& driver) {
   while (true) {
     grpc::ClientContext context;
     v1::SpawnRequest request;
     request.set_request_id(NewRequestId());
-    *request.mutable_spec() = testing::SpecOf({"/usr/bin/taskset", "-c", LastCore(), "/bin/true"});
+    *request.mutable_spec() = testing::SpecOf({Process()});
     v1::SpawnResponse response;
     if (!driver.processes->Spawn(&context, request, &response).ok()) usleep(10'000);
   }
