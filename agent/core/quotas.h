@@ -30,8 +30,8 @@ struct Quotas {
       int64_t{1} << 50;  // output that is kept and these windows; the agent says half the disk
   // Calls that are open.
   size_t streams = 1'024;  // Watch, ReadOutput, Read of blobs
-  // Of these, those that each change of any process is told to: Watch, and ReadOutput that follows, of more than one
-  // session or whole ids (Selector::IsWide).
+  // Beside these, streams that each change of any process may be told to: Watch, and ReadOutput that follows what starts
+  // later, of more than one session or whole ids (Selector::IsWide).
   size_t wide_streams = 128;
   size_t waits = 4'096;
   size_t uploads = 64;

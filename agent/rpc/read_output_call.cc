@@ -147,7 +147,8 @@ grpc::ServerWriteReactor<v1::ReadOutputResponse>* BeginReadOutput(
     return stream.get();
   }
   using Kind = CallQuota::Kind;
-  const bool is_wide = query->follow && query->selector.IsWide();
+  // By exact names it follows what is there, each by its id.
+  const bool is_wide = query->follow && query->selector.IsOpen() && query->selector.IsWide();
   auto lease = edge->quota->Take(is_wide ? Kind::kWideStream : Kind::kStream, *permit);
   if (!lease.ok()) {
     stream->End(ToGrpc(lease.status()));
