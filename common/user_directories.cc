@@ -1,7 +1,9 @@
 #include "common/user_directories.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
@@ -9,12 +11,24 @@
 namespace shoal {
 namespace {
 
+// HOME, or what the passwd database has, as for a program of cron; empty if neither is an absolute path.
+std::string Home() {
+  const char* home = std::getenv("HOME");
+  if (home != nullptr && home[0] == '/') return home;
+  std::array<char, 4096> room;
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwuid_r(geteuid(), &entry, room.data(), room.size(), &found) != 0 || found == nullptr)
+    return "";
+  return found->pw_dir[0] == '/' ? found->pw_dir : "";
+}
+
 // The variable's directory, or `fallback` below HOME; empty if neither is an absolute path.
 std::string Base(const char* variable, const char* fallback) {
   const char* base = std::getenv(variable);
   if (base != nullptr && base[0] == '/') return base;
-  const char* home = std::getenv("HOME");
-  return home != nullptr && home[0] == '/' ? absl::StrCat(home, "/", fallback) : std::string();
+  const std::string home = Home();
+  return home.empty() ? home : absl::StrCat(home, "/", fallback);
 }
 
 std::string OfShoal(const std::string& base) {

@@ -339,8 +339,8 @@ void Admission::ReplyWhenStarted(const LoggedCall& call,
                                  SpawnCallback done) {
   core_->waits.Add(call.permit.caller(), processes, Until::kStarted, /*any=*/false,
                    absl::InfiniteDuration(),
-                   [this, call, replayed, done = std::move(done)](
-                       const SharedProcesses& awaited, bool /*timed_out*/) mutable {
+                   [this, call, replayed, done = std::move(done)](const SharedProcesses& awaited,
+                                                                  bool /*timed_out*/) mutable {
                      Reply(call, *awaited, replayed, done);
                    });
 }

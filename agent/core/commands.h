@@ -194,8 +194,7 @@ struct WaitTicket {
 using SelectCallback = absl::AnyInvocable<void(absl::StatusOr<std::vector<const ProcessEntry*>>)>;
 using SpawnCallback = absl::AnyInvocable<void(const std::vector<SpawnOutcome>&, bool replayed)>;
 using OutcomesCallback = absl::AnyInvocable<void(absl::StatusOr<std::vector<Outcome>>)>;
-using WaitCallback =
-    absl::AnyInvocable<void(absl::StatusOr<SharedProcesses>, bool timed_out)>;
+using WaitCallback = absl::AnyInvocable<void(absl::StatusOr<SharedProcesses>, bool timed_out)>;
 using InputCallback = absl::AnyInvocable<void(absl::StatusOr<InputAnswer>)>;
 using OpenCallback = absl::AnyInvocable<void(absl::StatusOr<const SessionEntry*>)>;
 using CloseCallback = absl::AnyInvocable<void(absl::StatusOr<SessionEnd>)>;

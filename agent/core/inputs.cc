@@ -46,10 +46,14 @@ absl::Status Inputs::TakeHold(const ProcessEntry& process, const WriteInputComma
                        holder->second.writer != command.writer;
   const bool writes = !command.data.empty() || command.end || command.hold;
   if (is_held && writes && !command.steal) {
+    // One that was killed has let go of nothing.
+    const int64_t seconds =
+        absl::ToInt64Seconds(absl::Ceil(holder->second.until - now, absl::Seconds(1)));
     return WithReason(kReasonInputConflict,
-                      absl::FailedPreconditionError(absl::StrCat("the input of ", Describe(process),
-                                                                 " is held by another writer, of ",
-                                                                 holder->second.caller)));
+                      absl::FailedPreconditionError(absl::StrCat(
+                          "the input of ", Describe(process), " is held by another writer, of ",
+                          holder->second.caller, ", for up to ", seconds,
+                          " s more if that has gone; it may be stolen")));
   }
   if (command.hold && *command.hold > absl::ZeroDuration()) {
     holders_[process.id] = {command.writer, command.permit.owner(), now + *command.hold};

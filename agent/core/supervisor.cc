@@ -269,7 +269,8 @@ void Supervisor::Wait(const Permit& permit, const Selector& selector, Until unti
       [this, permit, until, any, timeout, ticket,
        done = std::move(done)](absl::StatusOr<HeldProcesses> selected) mutable {
         if (!selected.ok()) return done(selected.status(), false);
-        ticket->id = impl_->AddWait(permit, *std::move(selected), until, any, timeout, std::move(done));
+        ticket->id =
+            impl_->AddWait(permit, *std::move(selected), until, any, timeout, std::move(done));
       });
 }
 

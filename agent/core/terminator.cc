@@ -200,11 +200,11 @@ absl::Status Terminator::EndStatus(const ProcessEntry& process) const {
   if (!process.IsTreeOver() && process.IsUnmanaged()) return CheckManaged(*core_, process);
   if (!process.IsTreeOver()) return SurvivorStatus(process);
   if (process.tree_empty) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "the tree of ", Describe(process),
-      " is unproven: its shim is gone, and nothing else has seen it empty",
-      process.survivors.empty() ? "" : "; left of it was ", NamesOf(process.survivors),
-      "; to delete it forgets it"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("the tree of ", Describe(process),
+                   " is unproven: its shim is gone, and nothing else has seen it empty",
+                   process.survivors.empty() ? "" : "; left of it was ", NamesOf(process.survivors),
+                   "; to delete it forgets it"));
 }
 
 struct Terminator::Job {

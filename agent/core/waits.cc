@@ -81,16 +81,16 @@ void Waits::OnTimer(Id wait_id) {
 void Waits::Unlink(Id wait_id, Wait wait) {
   if (wait.missing == 0) return;
   const Caller caller = wait.caller;
-  slices_->Run(caller, [this, wait_id, left = wait.linked,
-                        processes = std::move(wait.processes)]() mutable {
-    for (size_t i = 0; i < kPerStep && left > 0; ++i) {
-      const auto found = by_process_.find((*processes)[--left]->id);
-      if (found == by_process_.end()) continue;
-      std::erase(found->second, wait_id);
-      if (found->second.empty()) by_process_.erase(found);
-    }
-    return left > 0;
-  });
+  slices_->Run(
+      caller, [this, wait_id, left = wait.linked, processes = std::move(wait.processes)]() mutable {
+        for (size_t i = 0; i < kPerStep && left > 0; ++i) {
+          const auto found = by_process_.find((*processes)[--left]->id);
+          if (found == by_process_.end()) continue;
+          std::erase(found->second, wait_id);
+          if (found->second.empty()) by_process_.erase(found);
+        }
+        return left > 0;
+      });
 }
 
 void Waits::Cancel(Id wait_id) {

@@ -245,9 +245,8 @@ absl::StatusOr<bool> EndUnattended(const UnattendedEnd& wish,
                                    absl::FunctionRef<void(const std::string& line)> say) {
   // Made here it would say that nothing is known of this boot.
   if (access(absl::StrCat(wish.run_dir, "/records").c_str(), F_OK) != 0) {
-    return absl::NotFoundError(
-        absl::StrCat("there are no records of an agent in ", wish.run_dir,
-                     "; --run-dir or --socket may name another directory"));
+    return absl::NotFoundError(absl::StrCat("there are no records of an agent in ", wish.run_dir,
+                                            "; --run-dir or --socket may name another directory"));
   }
   SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Records> records,
                          Records::Open(wish.run_dir, wish.boot_id, RecordFile::Format()));

@@ -35,7 +35,7 @@ namespace shoal::agent {
 struct Told {
   std::shared_ptr<const ProcessEntry> process;  // null: it was deleted before
   absl::Status status = {};
-  std::string id = {};       // if there is no process
+  std::string id = {};         // if there is no process
   bool is_deleted_by = false;  // this call, which tells of it as it was then
 
   const std::string& IdOf() const { return process != nullptr ? process->id : id; }

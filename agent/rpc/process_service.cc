@@ -85,15 +85,14 @@ SpawnCallback AnswerSpawn(CallPtr<v1::SpawnResponse> call, const Edge* edge, con
     if (call->IsFinished()) return;
     Selector itself;
     itself.terms = {outcome.process->id};
-    edge->supervisor->Wait(
-        permit, itself, wait.until, /*any=*/false, wait.timeout, pending,
-        [call, edge, replayed](absl::StatusOr<SharedProcesses> processes, bool) {
-          if (!processes.ok()) return call->Fail(processes.status());
-          if ((*processes)->empty() || (*processes)->front()->is_removed) {
-            return call->Fail(absl::NotFoundError("the process was deleted"));
-          }
-          AnswerSpawn(call.get(), edge, *(*processes)->front(), replayed);
-        });
+    edge->supervisor->Wait(permit, itself, wait.until, /*any=*/false, wait.timeout, pending,
+                           [call, edge, replayed](absl::StatusOr<SharedProcesses> processes, bool) {
+                             if (!processes.ok()) return call->Fail(processes.status());
+                             if ((*processes)->empty() || (*processes)->front()->is_removed) {
+                               return call->Fail(absl::NotFoundError("the process was deleted"));
+                             }
+                             AnswerSpawn(call.get(), edge, *(*processes)->front(), replayed);
+                           });
   };
 }
 
@@ -102,8 +101,8 @@ void BeginWait(const Edge* edge, const CallPtr<v1::WaitResponse>& call, const Wa
                const std::shared_ptr<WaitTicket>& ticket) {
   edge->supervisor->Wait(
       command.permit, command.selector, command.until, command.any, command.timeout, ticket,
-      [call, edge, lease, permit = command.permit](
-          absl::StatusOr<SharedProcesses> processes, bool timed_out) {
+      [call, edge, lease, permit = command.permit](absl::StatusOr<SharedProcesses> processes,
+                                                   bool timed_out) {
         if (!processes.ok()) return call->Fail(processes.status());
         v1::WaitResponse response;
         response.set_timed_out(timed_out);

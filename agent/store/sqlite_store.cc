@@ -83,8 +83,7 @@ absl::Status SqliteStore::Prepare() {
       prepare(
           "INSERT INTO processes(id, session_id, over, end_time, checksum, blob, boot_id, owner,"
           " request_id, request_index, spec_id) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"));
-  SHOAL_ASSIGN_OR_RETURN(Statement delete_process,
-                         prepare("DELETE FROM processes WHERE row=?1"));
+  SHOAL_ASSIGN_OR_RETURN(Statement delete_process, prepare("DELETE FROM processes WHERE row=?1"));
   SHOAL_ASSIGN_OR_RETURN(Statement insert_spec,
                          prepare("INSERT INTO specs(checksum, wire) VALUES(?1, ?2)"));
   SHOAL_ASSIGN_OR_RETURN(Statement update_spec,
@@ -107,13 +106,12 @@ absl::Status SqliteStore::Prepare() {
                          prepare("DELETE FROM request_horizons WHERE owner=?1 AND session_id=?2"));
   SHOAL_ASSIGN_OR_RETURN(Statement put_meta,
                          prepare("INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)"));
-  statements_ = std::make_unique<Statements>(
-      Statements{std::move(begin), std::move(commit), std::move(rollback),
-                 std::move(update_process), std::move(insert_process), std::move(delete_process),
-                 std::move(insert_spec), std::move(update_spec), std::move(delete_spec),
-                 std::move(put_session),
-                 std::move(delete_session), std::move(put_request), std::move(delete_request),
-                 std::move(put_horizon), std::move(delete_horizon), std::move(put_meta)});
+  statements_ = std::make_unique<Statements>(Statements{
+      std::move(begin), std::move(commit), std::move(rollback), std::move(update_process),
+      std::move(insert_process), std::move(delete_process), std::move(insert_spec),
+      std::move(update_spec), std::move(delete_spec), std::move(put_session),
+      std::move(delete_session), std::move(put_request), std::move(delete_request),
+      std::move(put_horizon), std::move(delete_horizon), std::move(put_meta)});
   return absl::OkStatus();
 }
 
@@ -228,8 +226,7 @@ absl::Status SqliteStore::LearnRows() {
   rows_.clear();
   uses_.clear();
   SHOAL_ASSIGN_OR_RETURN(
-      Statement all,
-      Statement::Prepare(database_.get(), "SELECT row, id, spec_id FROM processes"));
+      Statement all, Statement::Prepare(database_.get(), "SELECT row, id, spec_id FROM processes"));
   for (;;) {
     SHOAL_ASSIGN_OR_RETURN(const bool is_row, all.Step());
     if (!is_row) break;

@@ -143,12 +143,14 @@ int RunStop(bool all, Invocation& invocation) {
     return invocation.Fail(ended);
   if (invocation.json()) Print(HostLine(facts.name(), facts));  // as it was at last
   bool left = !all && facts.live_processes() > 0;
-  invocation.Note(
-      absl::StrCat("the agent (PID ", agent->pid, ") has ended",
-                   left ? absl::StrCat("; ", Count(facts.live_processes(), "process", "es"),
-                                       " of its keep running, and the next agent finds them again.")
-                        : "; no process is left.",
-                   all ? "" : FateOfTemplates(facts)));
+  invocation.Note(absl::StrCat(
+      "the agent (PID ", agent->pid, ") has ended",
+      left ? absl::StrCat("; ", Count(facts.live_processes(), "process", "es"),
+                          facts.live_processes() == 1
+                              ? " of its keeps running, and the next agent finds it again."
+                              : " of its keep running, and the next agent finds them again.")
+           : "; no process is left.",
+      all ? "" : FateOfTemplates(facts)));
   return 0;
 }
 

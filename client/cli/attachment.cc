@@ -217,7 +217,7 @@ bool Attachment::Take(News& news) {
   if (news.has_connection) {
     invocation_.Note(news.connection.ok()
                          ? "connected again."
-                         : absl::StrCat("the connection broke (", news.connection.message(),
+                         : absl::StrCat("the connection broke (", BareReason(news.connection),
                                         "); trying again."));
     return true;
   }

@@ -55,9 +55,8 @@ int NotStartedStatusOf(const absl::Status& status) {
 absl::Status WithDoubt(const absl::Status& status, absl::string_view doubt) {
   if (!MayBeDone(status)) return status;
   absl::Status told(status.code(), absl::StrCat(status.message(), "; ", doubt));
-  status.ForEachPayload([&told](absl::string_view url, const absl::Cord& payload) {
-    told.SetPayload(url, payload);
-  });
+  status.ForEachPayload(
+      [&told](absl::string_view url, const absl::Cord& payload) { told.SetPayload(url, payload); });
   return told;
 }
 

@@ -347,6 +347,7 @@ absl::StatusOr<int> RunJob::Go() {
   if (invocation_.json()) Print(SummaryLine(result, facts, status));
   FlushOutput();
   if (facts.end_signal != SIGPIPE) WriteNote(ReportRun(result, facts));
+  if (invocation_.quiet) WriteError(ReportNotStarted(result, facts));
   invocation_.TellSkipped();
   const bool is_ended_by_signal = facts.end_signal != 0 && status == 128 + facts.end_signal;
   return is_ended_by_signal ? EndedBy(facts.end_signal) : status;

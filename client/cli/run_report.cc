@@ -40,7 +40,7 @@ std::string HowItFailed(const JobFailure& failure, const RunFacts& facts) {
   if (!failure.host_status.ok()) {
     return absl::StrCat("its host was lost: ", BareReason(failure.host_status));
   }
-  std::string after = failure.process.has_exit_time()
+  std::string after = failure.process.has_exit_time() && !failure.process.exit().has_unknown()
                           ? absl::StrCat(", after ", FormatSpan(RunTime(failure.process)))
                           : "";
   return absl::StrCat(DescribeEnd(failure.process), after);
@@ -136,8 +136,9 @@ std::string DescribeEnded(const JobResult& result, const RunFacts& facts) {
     return absl::StrCat(because, others, were, " ended", DescribeRest(result));
   }
   if (result.halted && result.ended_by_us > 0) {
-    return absl::StrCat(others, were, " ended because of it (--halt ", facts.halt.ToString(), ")",
-                        DescribeRest(result));
+    const bool has_cause = result.first_failure.has_value();  // which was told
+    return absl::StrCat(others, were, has_cause ? " ended because of it (" : " ended (", "--halt ",
+                        facts.halt.ToString(), ")", DescribeRest(result));
   }
   if (result.survivors.empty()) return "";
   std::string text;
@@ -233,6 +234,12 @@ std::string ReportRun(const JobResult& result, const RunFacts& facts) {
   text += DescribeKept(result);
   if (!single) text += TableOfFailures(result, facts) + Summarize(result, facts);
   return text;
+}
+
+std::string ReportNotStarted(const JobResult& result, const RunFacts& facts) {
+  if (!result.first_failure.has_value()) return "";
+  const std::optional<StartError> error = StartErrorOf(*result.first_failure, facts);
+  return error.has_value() ? absl::StrCat("shoal: ", error->sentence, "\n") : "";
 }
 
 std::string SummaryLine(const JobResult& result, const RunFacts& facts, int exit_status) {

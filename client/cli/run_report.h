@@ -27,6 +27,9 @@ struct RunFacts {
 // everything.
 std::string ReportRun(const JobResult& result, const RunFacts& facts);
 
+// Of that what is an error of ours, not an end of a process: why the one that failed first was not started. Else empty.
+std::string ReportNotStarted(const JobResult& result, const RunFacts& facts);
+
 // The same for scripts, as a line of JSON of kind "summary".
 std::string SummaryLine(const JobResult& result, const RunFacts& facts, int exit_status);
 

@@ -42,7 +42,7 @@ StartError ExplainStartError(const v1::RequestError& error, absl::string_view pr
   // A field by the name of its option.
   const std::string told_by_agent = absl::StrReplaceAll(
       error.message(),
-      {{"; fork_wait would", "; --fork-wait would"}, {"fork_of: ", "fork:NAME: "}});
+      {{"; fork_wait would", "; --fork-wait would"}, {"fork_of: ", "--start-method fork: "}});
   absl::string_view message = told_by_agent;
   std::string shown = EscapeForMessage(program);
   const absl::Status status = StatusOfAnswer(error.code(), message);

@@ -35,7 +35,10 @@ std::string DescribeStop(const BulkAnswer& answer) {
   const v1::Process& process = answer.result.process();
   bool before = answer.before != nullptr && HasEnded(answer.before->process);
   if (before || !process.has_termination()) {
-    return absl::StrCat("had ended before: ", DescribeEnd(process), "; ", DescribeTree(answer));
+    const std::string end = absl::StrCat("had ended before: ", DescribeEnd(process), "; ");
+    const int64_t left = before ? answer.before->process.live_usage().descendants() : 0;
+    if (left == 0 || !process.tree_empty()) return absl::StrCat(end, DescribeTree(answer));
+    return absl::StrCat(end, "what it had left, ", Count(left, "process", "es"), ", has ended now");
   }
   absl::Duration took = ToTime(process.has_exit_time(), process.exit_time()) -
                         ToTime(true, process.termination().request_time());

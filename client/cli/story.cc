@@ -1,5 +1,7 @@
 #include "client/cli/story.h"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -8,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "client/cli/run_report.h"
@@ -25,6 +28,12 @@ namespace {
 
 using shoal::v1::ExitStatus;
 using shoal::v1::Process;
+
+// Of a fault of the program itself, as a rule: who sends these from outside says so by their names.
+bool IsCrash(int signal) {
+  return signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGFPE ||
+         signal == SIGILL || signal == SIGTRAP || signal == SIGSYS;
+}
 
 // Tells one process; each method appends its sentences.
 class Teller {
@@ -189,8 +198,9 @@ void Teller::End() {
         FormatSpan(RunTime(process_)), ".");
   } else if (exit.outcome_case() == ExitStatus::kSignal &&
              exit.cause() == shoal::v1::CAUSE_SIGNALED) {
-    Say(SignalName(exit.signal()), " from elsewhere, not from Shoal, ended it", at,
-        exit.core_dumped() ? " (core dumped)" : "", ", after ", FormatSpan(RunTime(process_)), ".");
+    Say(SignalName(exit.signal()), IsCrash(exit.signal()) ? "" : " from elsewhere",
+        ", not from Shoal, ended it", at, exit.core_dumped() ? " (core dumped)" : "", ", after ",
+        FormatSpan(RunTime(process_)), ".");
   } else if (exit.outcome_case() == ExitStatus::kCode) {
     Say("It ended", at, " with ", DescribeEnd(process_), ", after ", FormatSpan(RunTime(process_)),
         ".");
@@ -198,7 +208,7 @@ void Teller::End() {
     Say("It was ", DescribeEnd(process_), at, ", after ", FormatSpan(RunTime(process_)), ".");
   } else {
     std::string end = DescribeEnd(process_);
-    Say("I", end.substr(1), at, ".");
+    Say(at.empty() ? "I" : absl::StrCat("Since", at.substr(3), " i"), end.substr(1), ".");
   }
 }
 
@@ -295,8 +305,11 @@ void Teller::Gaps() {
 std::string Teller::EndOfStderr() const {
   const std::string& tail = process_.exit().stderr_tail();
   if (!HasEnded(process_) || Succeeded(process_) || tail.empty()) return "";
-  return absl::StrCat("\nThe end of its stderr:\n",
-                      absl::StripSuffix(QuoteTail(tail, kTailLines), "\n"));
+  // A terminal ends lines with a carriage return, too.
+  const bool has_terminal = process_.has_terminal();
+  const std::string text = has_terminal ? absl::StrReplaceAll(tail, {{"\r\n", "\n"}}) : tail;
+  return absl::StrCat("\nThe end of its ", has_terminal ? "output" : "stderr", ":\n",
+                      absl::StripSuffix(QuoteTail(text, kTailLines), "\n"));
 }
 
 // What has become of the output that is not in the files.

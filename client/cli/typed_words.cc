@@ -77,7 +77,8 @@ std::vector<std::string> AsMeant(std::vector<std::string> words) {
     if (at < words.size() && (words[at] == "help" || words[at] == "version")) {
       words.erase(words.begin() + static_cast<ptrdiff_t>(at));
     }
-    words.emplace_back("--help");
+    // Behind the command: what follows may be a command of the user, which has a --help of its own.
+    words.insert(words.begin() + static_cast<ptrdiff_t>(std::min(at + 1, words.size())), "--help");
   } else if (*command == "version") {
     *command = "--version";
   } else if (*command == "signal" && at + 1 < words.size()) {
@@ -128,6 +129,13 @@ std::string PathOf(const CLI::App& app) {
 
 std::string TellUnknownOption(const CLI::App& command, absl::string_view word) {
   const absl::string_view name = word.substr(0, word.find('='));
+  // As docker and kubectl have it: input is passed on without being asked for.
+  const bool is_typed_by_habit =
+      (name == "-it" || name == "-ti") && command.get_option_no_throw("-t") != nullptr;
+  if (is_typed_by_habit) {
+    return TellUnknownWord(absl::StrCat("there is no option ", name, " for ", command.get_name()),
+                           "did you mean \"-t\"?");
+  }
   return TellUnknownWord(
       absl::StrCat("there is no option ", EscapeForMessage(name), " for ", command.get_name()),
       DidYouMeanOption(command, name));

@@ -42,6 +42,7 @@ int ReportEnds(const std::vector<BulkAnswer>& answers, Invocation& invocation) {
         const v1::Process& process = answer.result.process();
         if (!HasEnded(process)) return StateWord(process);
         if (!process.has_start_time() || !process.has_exit_time()) return DescribeEnd(process);
+        if (process.exit().has_unknown()) return DescribeEnd(process);
         return absl::StrCat(DescribeEnd(process), " after ", FormatSpan(RunTime(process)));
       },
       invocation);

@@ -30,6 +30,11 @@ constexpr absl::Duration kMuchSkew = absl::Hours(24);
 // connect to remote host: Connection refused". Of that, the last part and the address are worth
 // reading.
 std::string ReasonOf(absl::string_view message) {
+  // Of an agent that is stopped, or a machine that is.
+  for (absl::string_view silent :
+       {"before receiving SETTINGS frame", "keepalive watchdog timeout"}) {
+    if (absl::StrContains(message, silent)) return "it does not answer";
+  }
   size_t last = message.find("last error: ");
   if (last == absl::string_view::npos) {
     if (absl::StrContains(message, "Socket closed") ||

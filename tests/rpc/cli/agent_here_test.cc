@@ -368,7 +368,7 @@ TEST_F(AgentStopTest, SaysThatAPrivateOnesTemplatesEndWithIt) {
   EXPECT_EQ(Shoal("agent stop"),
             (Said{0, "",
                   absl::StrCat(HasEnded(),
-                               "; 1 process of its keep running, and the next agent finds them "
+                               "; 1 process of its keeps running, and the next agent finds it "
                                "again. 2 templates end with it.\n")}));
 }
 

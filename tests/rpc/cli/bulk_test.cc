@@ -92,7 +92,7 @@ TEST_F(StopTest, OfATreeWithoutItsMainProcessCountsWhatIsLeft) {
   web.mutable_live_usage()->set_descendants(2);
   ant_.Put(web);
   EXPECT_EQ(Shoal("stop web").out,
-            "web  had ended before: exit code 0; its tree of 2 processes is empty\n");
+            "web  had ended before: exit code 0; what it had left, 2 processes, has ended now\n");
 }
 
 TEST_F(StopTest, ThatSigkillWasNeededIsSaidOfWhomItWasFor) {

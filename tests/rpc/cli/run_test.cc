@@ -274,6 +274,11 @@ TEST_F(RunTest, QuietlyOnlyTheProcessesAreHeard) {
   EXPECT_EQ(said.status, 3);
   EXPECT_THAT(said.err, MatchesRegex("(. │ oops\n)+"));
   EXPECT_EQ(Shoal("run -q -n 1 -- signal:9"), (Said{137, "", ""}));
+  for (const char* count : {"1", "2"}) {
+    const Said missing = Shoal(absl::StrCat("run -q -n ", count, " -- refuse:no"));
+    EXPECT_EQ(missing.status, 127);
+    EXPECT_THAT(missing.err, MatchesRegex("shoal: cannot start refuse:no on ant: no.\n"));
+  }
 }
 
 TEST_F(RunTest, StderrMayBeMergedIntoStdout) {

@@ -77,6 +77,9 @@ TEST_F(CommandLineTest, TheHabitsOfOtherToolsAreTakenAsTheyAreMeant) {
   EXPECT_EQ(Shoal("help stop"), Shoal("stop --help"));
   EXPECT_EQ(Shoal("help agent stop"), Shoal("agent stop --help"));
   EXPECT_EQ(Shoal("help help"), Shoal("--help"));
+  EXPECT_EQ(Shoal("help run ls -l"), Shoal("run --help")) << "nothing is started";
+  EXPECT_EQ(Shoal("help exec web ls"), Shoal("exec --help"));
+  EXPECT_EQ(Shoal("help run -n 1 -- ls"), Shoal("run --help"));
   EXPECT_EQ(Shoal("help version"), Shoal("--help"));
   using Typed = std::vector<std::string>;
   EXPECT_EQ(AsMeant({"signal", "-9", "web"}), (Typed{"signal", "9", "web"}));
@@ -110,6 +113,9 @@ TEST_F(CommandLineTest, WhatCannotBeReadIsRefusedWithItsReason) {
            {"ps --hotss ant",
             "shoal: there is no option --hotss for ps; did you mean \"--hosts\"? See `shoal ps "
             "--help`.\n"},
+           {"run -it -- sh",
+            "shoal: there is no option -it for run; did you mean \"-t\"? See `shoal run --help`, "
+            "and put -- before the command.\n"},
            {"ps -x", "shoal: there is no option -x for ps. See `shoal ps --help`.\n"},
            {"hosts node1", "shoal: \"node1\" means nothing to hosts. See `shoal hosts --help`.\n"},
            {"run --nam=x -- ls",

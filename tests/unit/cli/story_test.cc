@@ -125,7 +125,10 @@ TEST(Story, OfASignalFromElsewhereDoesNotBlameShoal) {
   process.mutable_exit()->set_cause(v1::CAUSE_SIGNALED);
   Set(process.mutable_exit_time(), At(14, 2, 41));
   EXPECT_THAT(TellStory(process, At(15, 0, 0)),
-              HasSubstr("SIGSEGV from elsewhere, not from Shoal, ended it at 14:02:41"));
+              HasSubstr("SIGSEGV, not from Shoal, ended it at 14:02:41"));
+  process.mutable_exit()->set_signal(9);
+  EXPECT_THAT(TellStory(process, At(15, 0, 0)),
+              HasSubstr("SIGKILL from elsewhere, not from Shoal, ended it at 14:02:41"));
 }
 
 TEST(Story, OfOneWhoseShimWasLostSaysThatTheExitIsUnknown) {
@@ -195,7 +198,7 @@ TEST(Story, OfOneThatHasNotStarted) {
   process.set_tree_empty(true);
   EXPECT_EQ(TellStory(process, At(15, 0, 0)),
             "web (7KQ2MD) was asked for on ant at 14:02:10 by uid 1000; it is not known to have "
-            "started. Its exit is unknown: the host was rebooted at 14:30:00. Its tree was seen "
+            "started. Since 14:30:00 its exit is unknown: the host was rebooted. Its tree was seen "
             "empty.");
 }
 
@@ -312,7 +315,7 @@ TEST(Story, OfASignalSaysWhoseItWas) {
   process.mutable_exit()->set_cause(v1::CAUSE_SIGNALED);
   process.mutable_exit()->set_core_dumped(true);
   EXPECT_THAT(TellStory(process, At(15, 0, 0)),
-              HasSubstr("SIGSEGV from elsewhere, not from Shoal, ended it at 14:02:41 (core "
+              HasSubstr("SIGSEGV, not from Shoal, ended it at 14:02:41 (core "
                         "dumped), after 30 s."));
 }
 

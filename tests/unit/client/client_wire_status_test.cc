@@ -44,6 +44,12 @@ TEST(FromWire, IsASentenceAboutTheHost) {
             "host \"node1\" cannot be reached: connection refused (10.0.0.3:7420)"},
            {grpc::StatusCode::UNAVAILABLE, "Socket closed",
             "host \"node1\" cannot be reached: the connection was closed by the other side"},
+           {grpc::StatusCode::UNAVAILABLE,
+            "failed to connect to all addresses; last error: UNAVAILABLE: unix:/run/a.sock: "
+            "connection attempt timed out before receiving SETTINGS frame",
+            "host \"node1\" cannot be reached: it does not answer"},
+           {grpc::StatusCode::UNAVAILABLE, "keepalive watchdog timeout",
+            "host \"node1\" cannot be reached: it does not answer"},
            {grpc::StatusCode::UNAVAILABLE, "recvmsg:Connection reset by peer",
             "host \"node1\" cannot be reached: the connection was closed by the other side"},
            {grpc::StatusCode::UNAVAILABLE, "the agent is shutting down",

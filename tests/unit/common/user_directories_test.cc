@@ -1,7 +1,10 @@
 #include "common/user_directories.h"
 
+#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include <string>
 
 #include "gtest/gtest.h"
 
@@ -31,10 +34,16 @@ TEST_F(UserDirectoriesTest, FollowVariablesThatAreAbsolute) {
   EXPECT_EQ(CacheDirectory(), "/home/ann/.cache/shoal");
 }
 
-TEST_F(UserDirectoriesTest, AreEmptyWithoutAHome) {
+// As in a job of cron, or of a service.
+TEST_F(UserDirectoriesTest, WithoutHomeAreBelowTheHomeOfTheUser) {
+  const std::string home = getpwuid(geteuid())->pw_dir;
+  for (const char* value : {"", "relative"}) {
+    setenv("HOME", value, 1);
+    EXPECT_EQ(ConfigDirectory(), home + "/.config/shoal");
+    EXPECT_EQ(CacheDirectory(), home + "/.cache/shoal");
+  }
   unsetenv("HOME");
-  EXPECT_EQ(ConfigDirectory(), "");
-  EXPECT_EQ(CacheDirectory(), "");
+  EXPECT_EQ(ConfigDirectory(), home + "/.config/shoal");
 }
 
 TEST_F(UserDirectoriesTest, OfRootAreTheSystems) {
