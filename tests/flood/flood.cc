@@ -205,6 +205,8 @@ struct Flood {
   std::string name;
   int drivers;
   std::function<void(Driver&)> drive;
+  // Others, by their place in the list, one driver each, in place of its own.
+  std::vector<size_t> at_once = {};
 };
 
 const std::vector<Flood>& Floods() {
@@ -216,6 +218,8 @@ const std::vector<Flood>& Floods() {
       {"single Spawns", kDrivers, DriveSpawns},
       {"600 Watch streams each", kDrivers, DriveWatches},
       {"sessions", kDrivers, DriveSessions},
+      {"the first three at once", 0, nullptr, {0, 1, 2}},
+      {"all of these at once", 0, nullptr, {0, 1, 2, 3, 4, 5, 6}},
   };
   return kFloods;
 }
@@ -310,6 +314,7 @@ Figures Run(int kind, bool is_flood, int spawns) {
       for (int i = 0; i < flood.drivers; ++i) {
         started.push_back(StartDriver(static_cast<size_t>(kind), name));
       }
+      for (const size_t other : flood.at_once) started.push_back(StartDriver(other, name));
     } else {
       for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i)
         started.push_back(Start(Spin));

@@ -58,7 +58,7 @@ void DaemonThatLivesIsShown(FaultTest& test) {
               HasSubstr(absl::StrCat("sleep (", pid, "): SIGTERM 1 h after its exit")));
   const CommandResult stopped = test.Shoal({"stop", "web"});
   EXPECT_EQ(stopped.exit_code, 0) << stopped;
-  EXPECT_THAT(stopped.out, HasSubstr("its tree of 1 process is empty"));
+  EXPECT_THAT(stopped.out, HasSubstr("what it had left, 1 process, has ended now"));
   EXPECT_THAT(test.Shoal({"why", "web"}).out,
               HasSubstr(absl::StrCat("1 process outlived it, sleep (", pid, "): SIGTERM ")));
 }
