@@ -185,7 +185,7 @@ struct ProcessEntry : std::enable_shared_from_this<ProcessEntry> {
   std::vector<Survivor> survivors;
   std::vector<SignalEvent> signals;
   int64_t revision = 0;
-  bool is_removed = false;  // from the table: whoever still has it tells of the past
+  bool is_removed = false;  // by the table: a holder knows the process as it was
 
   // The main process may still run.
   bool IsLive() const {

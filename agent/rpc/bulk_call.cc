@@ -40,7 +40,7 @@ ToldList ToldOf(const std::vector<Outcome>& outcomes) {
     told.push_back({.process = process != nullptr ? process->shared_from_this() : outcome.gone,
                     .status = outcome.status,
                     .id = outcome.id,
-                    .is_deleted_by = outcome.gone != nullptr});
+                    .was_deleted_here = outcome.gone != nullptr});
   }
   return ListOf(std::move(told));
 }

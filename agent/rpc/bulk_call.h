@@ -35,13 +35,13 @@ namespace shoal::agent {
 struct Told {
   std::shared_ptr<const ProcessEntry> process;  // null: it was deleted before
   absl::Status status = {};
-  std::string id = {};         // if there is no process
-  bool is_deleted_by = false;  // this call, which tells of it as it was then
+  std::string id = {};            // if there is no process
+  bool was_deleted_here = false;  // by this call, which tells of the process as it was then
 
   const std::string& IdOf() const { return process != nullptr ? process->id : id; }
   // What there is to tell of; null: it was deleted since.
   const ProcessEntry* Get() const {
-    const bool is_there = process != nullptr && (is_deleted_by || !process->is_removed);
+    const bool is_there = process != nullptr && (was_deleted_here || !process->is_removed);
     return is_there ? process.get() : nullptr;
   }
 };

@@ -29,15 +29,14 @@ absl::StatusOr<Fleet> ConnectHere(const HostAddress& here) { return Fleet::Conne
 
 int RunStart(const std::vector<std::string>& flags, Invocation& invocation) {
   if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
-  const absl::StatusOr<HostAddress> here = LocalAddress();
+  const absl::StatusOr<AgentHere> here = FindAgentHere();
   if (!here.ok()) return invocation.Fail(here.status());
-  const std::string& socket = here->unix_path;
-  const absl::StatusOr<bool> is_answering = IsAnswering(socket);
-  if (!is_answering.ok()) return invocation.Fail(is_answering.status());
-  if (socket != DefaultSocketPath() && !*is_answering) return invocation.Fail(AgentIsAway(socket));
+  const std::string& socket = here->address.unix_path;
+  if (socket != DefaultSocketPath() && !here->is_answering)
+    return invocation.Fail(AgentIsAway(socket));
   absl::StatusOr<bool> started = EnsureAgent(socket, flags);
   if (!started.ok()) return invocation.Fail(started.status());
-  absl::StatusOr<Fleet> fleet = ConnectHere(*here);
+  absl::StatusOr<Fleet> fleet = ConnectHere(here->address);
   if (!fleet.ok()) return invocation.Fail(fleet.status());
   const v1::Host& facts = fleet->hosts()[0].facts;
   if (invocation.json()) {
@@ -53,16 +52,14 @@ int RunStart(const std::vector<std::string>& flags, Invocation& invocation) {
 
 int RunStatus(Invocation& invocation) {
   if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
-  const absl::StatusOr<HostAddress> here = LocalAddress();
+  const absl::StatusOr<AgentHere> here = FindAgentHere();
   if (!here.ok()) return invocation.Fail(here.status());
-  const std::string& socket = here->unix_path;
-  const absl::StatusOr<bool> is_answering = IsAnswering(socket);
-  if (!is_answering.ok()) return invocation.Fail(is_answering.status());
-  if (!*is_answering) {
+  const std::string& socket = here->address.unix_path;
+  if (!here->is_answering) {
     return invocation.Fail(
         absl::UnavailableError(absl::StrCat("no agent answers on unix:", socket)));
   }
-  absl::StatusOr<Fleet> fleet = ConnectHere(*here);
+  absl::StatusOr<Fleet> fleet = ConnectHere(here->address);
   if (!fleet.ok()) return invocation.Fail(fleet.status());
   const v1::Host& facts = fleet->hosts()[0].facts;
   if (invocation.json()) {
@@ -114,12 +111,10 @@ std::string FateOfTemplates(const v1::Host& facts) {
 
 int RunStop(bool all, Invocation& invocation) {
   if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
-  const absl::StatusOr<HostAddress> here = LocalAddress();
+  const absl::StatusOr<AgentHere> here = FindAgentHere();
   if (!here.ok()) return invocation.Fail(here.status());
-  const std::string& socket = here->unix_path;
-  const absl::StatusOr<bool> is_answering = IsAnswering(socket);
-  if (!is_answering.ok()) return invocation.Fail(is_answering.status());
-  if (!*is_answering) {
+  const std::string& socket = here->address.unix_path;
+  if (!here->is_answering) {
     if (!all) {
       invocation.Note("no agent is running on this machine.");
       return 0;
@@ -129,7 +124,7 @@ int RunStop(bool all, Invocation& invocation) {
     absl::StatusOr<bool> started = EnsureAgent(socket);
     if (!started.ok()) return invocation.Fail(started.status());
   }
-  absl::StatusOr<Fleet> fleet = ConnectHere(*here);
+  absl::StatusOr<Fleet> fleet = ConnectHere(here->address);
   if (!fleet.ok()) return invocation.Fail(fleet.status());
   if (all && !StopAll(*fleet, invocation)) {
     invocation.Note("the agent was left running, since not all processes have ended.");

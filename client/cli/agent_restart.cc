@@ -63,16 +63,14 @@ std::string TellRestarted(absl::string_view socket, const v1::Host& facts) {
 }
 
 int RestartAgent(const std::vector<std::string>& flags, Invocation& invocation) {
-  const absl::StatusOr<HostAddress> here = LocalAddress();
+  const absl::StatusOr<AgentHere> here = FindAgentHere();
   if (!here.ok()) return invocation.Fail(here.status());
-  const std::string& socket = here->unix_path;
-  const absl::StatusOr<bool> is_answering = IsAnswering(socket);
-  if (!is_answering.ok()) return invocation.Fail(is_answering.status());
-  if (!*is_answering) {
+  const std::string& socket = here->address.unix_path;
+  if (!here->is_answering) {
     invocation.Note("no agent is running on this machine; `shoal agent start` starts one.");
     return kExitUnreachable;
   }
-  const absl::StatusOr<v1::Host> facts = Restart(*here, flags);
+  const absl::StatusOr<v1::Host> facts = Restart(here->address, flags);
   if (!facts.ok()) return invocation.Fail(facts.status());
   if (invocation.json()) {
     Print(HostLine(facts->name(), *facts));

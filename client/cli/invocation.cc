@@ -73,10 +73,8 @@ TableLook Invocation::look() const {
 
 bool Invocation::NobodyIsHere() const {
   if (!NamedHosts(hosts).empty()) return false;
-  const absl::StatusOr<HostAddress> here = LocalAddress();
-  if (!here.ok()) return false;
-  const absl::StatusOr<bool> is_answering = IsAnswering(here->unix_path);
-  return is_answering.ok() && !*is_answering;
+  const absl::StatusOr<AgentHere> here = FindAgentHere();
+  return here.ok() && !here->is_answering;
 }
 
 absl::StatusOr<const Config*> Invocation::LoadConfigOnce() {

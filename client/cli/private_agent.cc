@@ -37,7 +37,6 @@ extern "C" {
 #include "common/status.h"
 #include "common/unique_fd.h"
 #include "common/user_directories.h"
-#include "shoal/host_list.h"
 
 namespace shoal::cli {
 namespace {
@@ -172,6 +171,13 @@ absl::StatusOr<bool> IsAnswering(const std::string& socket_path) {
   if (!listener.ok()) return false;
   SHOAL_RETURN_IF_ERROR(CheckSocketPeer(listener->connection.get(), socket_path));
   return true;
+}
+
+absl::StatusOr<AgentHere> FindAgentHere() {
+  AgentHere here;
+  SHOAL_ASSIGN_OR_RETURN(here.address, LocalAddress());
+  SHOAL_ASSIGN_OR_RETURN(here.is_answering, IsAnswering(here.address.unix_path));
+  return here;
 }
 
 bool IsOwnAgent(const std::string& socket_path) {

@@ -17,12 +17,20 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/socket_trust.h"
+#include "shoal/host_list.h"
 
 namespace shoal::cli {
 
 // Whether an agent accepts connections on a Unix socket that the user has not named. FAILED_PRECONDITION:
 // it may be another user's; see common/socket_trust.h.
 absl::StatusOr<bool> IsAnswering(const std::string& socket_path);
+
+// The agent of this machine, as LocalAddress() has it. Errors as of that and of IsAnswering().
+struct AgentHere {
+  HostAddress address;
+  bool is_answering = false;
+};
+absl::StatusOr<AgentHere> FindAgentHere();
 
 // Whether the agent behind that socket is this user's own, which any command may start. Root's is
 // started by the machine, or by a command that has work for it.
