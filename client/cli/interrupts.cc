@@ -21,13 +21,20 @@ namespace {
 constexpr int kEnds[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
 // What a terminal stops a background job with that reads or writes: a read fails instead, a write is done.
 constexpr int kTerminalStops[] = {SIGTTIN, SIGTTOU};
-constexpr int kMessages[] = {SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGURG, SIGCONT, SIGTSTP};
+constexpr int kMessages[] = {SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGURG, SIGCONT};
 
 sigset_t Only(int number) {
   sigset_t only;
   sigemptyset(&only);
   sigaddset(&only, number);
   return only;
+}
+
+// By our parent (nohup, a shell's background job): not ours to take up again.
+bool IsIgnored(int number) {
+  struct sigaction before = {};
+  sigaction(number, nullptr, &before);
+  return before.sa_handler == SIG_IGN;
 }
 
 // What a signal does to a program that has started nothing.
@@ -42,13 +49,12 @@ bool Interrupts::MeansAnEnd(int signal) {
   return std::find(std::begin(kEnds), std::end(kEnds), signal) != std::end(kEnds);
 }
 
+// The signal has been seen and not taken: it is pending until it is let through here, and a SIGCONT takes it back. To
+// raise one of our own would take away a SIGCONT that came just before it.
 bool Interrupts::StopHere() {
   const sigset_t stop = Only(SIGTSTP);
   const sigset_t go_on = Only(SIGCONT);
   const timespec at_once = {};
-  if (sigtimedwait(&go_on, nullptr, &at_once) == SIGCONT) return true;
-  // Raised before it is let through, so that one that came meanwhile goes with it when this is continued.
-  raise(SIGTSTP);
   pthread_sigmask(SIG_UNBLOCK, &stop, nullptr);
   pthread_sigmask(SIG_BLOCK, &stop, nullptr);
   return sigtimedwait(&go_on, nullptr, &at_once) == SIGCONT;
@@ -62,10 +68,7 @@ Interrupts::Interrupts(Take take) : handler_(DoAsUsual) {
     numbers.insert(numbers.end(), std::begin(kMessages), std::end(kMessages));
   }
   for (int number : numbers) {
-    // What our parent ignores (nohup, a shell's background job) is not ours to take up again.
-    struct sigaction before = {};
-    sigaction(number, nullptr, &before);
-    if (before.sa_handler != SIG_IGN) sigaddset(&wanted, number);
+    if (!IsIgnored(number)) sigaddset(&wanted, number);
   }
   if (take == Take::kMessages) {
     sigset_t stops;
@@ -73,9 +76,14 @@ Interrupts::Interrupts(Take take) : handler_(DoAsUsual) {
     for (const int number : kTerminalStops) sigaddset(&stops, number);
     pthread_sigmask(SIG_BLOCK, &stops, nullptr);
   }
+  sigset_t stop;
+  sigemptyset(&stop);
+  if (take == Take::kMessages && !IsIgnored(SIGTSTP)) sigaddset(&stop, SIGTSTP);
   pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
+  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
   signal(SIGPIPE, SIG_IGN);
   signals_ = UniqueFd(signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+  stop_ = UniqueFd(signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK));
   over_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
   end_ = UniqueFd(eventfd(0, EFD_CLOEXEC));
   try {
@@ -83,6 +91,7 @@ Interrupts::Interrupts(Take take) : handler_(DoAsUsual) {
   } catch (const std::system_error&) {
     // Without a thread they do what they do to any program.
     pthread_sigmask(SIG_UNBLOCK, &wanted, nullptr);
+    pthread_sigmask(SIG_UNBLOCK, &stop, nullptr);
   }
 }
 
@@ -108,13 +117,15 @@ bool Interrupts::AwaitOver(absl::Duration timeout) const {
 
 void Interrupts::Loop() {
   for (;;) {
-    pollfd waits[2] = {{signals_.get(), POLLIN, 0}, {end_.get(), POLLIN, 0}};
-    if (poll(waits, 2, -1) < 0) continue;
-    if (waits[1].revents != 0) return;
+    pollfd waits[3] = {
+        {signals_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}, {end_.get(), POLLIN, 0}};
+    if (poll(waits, 3, -1) < 0) continue;
+    if (waits[2].revents != 0) return;
     signalfd_siginfo info = {};
-    if (read(signals_.get(), &info, sizeof(info)) != sizeof(info)) continue;
+    const bool is_read = read(signals_.get(), &info, sizeof(info)) == sizeof(info);
+    if (!is_read && waits[1].revents == 0) continue;
     MutexLock lock(&mu_);
-    handler_(static_cast<int>(info.ssi_signo));
+    handler_(is_read ? static_cast<int>(info.ssi_signo) : SIGTSTP);
   }
 }
 

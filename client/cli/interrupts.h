@@ -33,8 +33,9 @@ class Interrupts {
   Interrupts& operator=(const Interrupts&) = delete;
 
   static bool MeansAnEnd(int signal);
-  // For the handler: stops this program as SIGTSTP does, until it is continued, and takes the SIGCONT that did that; at
-  // once if that has come already. False: it was not stopped, as in a group that nobody could continue.
+  // For the handler, which has to call it for a SIGTSTP: stops this program as that does, until it is continued, and
+  // takes the SIGCONT that did that; at once if that has come already. False: it was not stopped, as in a group that
+  // nobody could continue.
   static bool StopHere();
   // Calls `handler` with the number of each signal from now on; of those before, messages are lost. It calls nothing of this but AwaitOver().
   void Deliver(std::function<void(int signal)> handler);
@@ -48,6 +49,7 @@ class Interrupts {
   void Loop();
 
   UniqueFd signals_;  // signalfd
+  UniqueFd stop_;     // the same of SIGTSTP, which is never read: see StopHere()
   UniqueFd over_;     // eventfd, readable after Over()
   UniqueFd end_;      // the same, when the thread is to end
   Mutex mu_;
