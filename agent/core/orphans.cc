@@ -4,12 +4,6 @@
 
 namespace shoal::agent {
 
-void Orphans::Add(int slot, const std::string& id) {
-  ids_[slot] = id;
-  slots_->Tell(
-      slot, id, [](record::AgentHalf& half) { half.flags |= record::kDropRest; }, /*wake=*/true);
-}
-
 void Orphans::OnReport(int slot) {
   const auto orphan = ids_.find(slot);
   if (orphan == ids_.end()) return;

@@ -22,7 +22,7 @@ class Orphans {
   Orphans(ShimSlots* slots, ProcessTrees* trees) : slots_(slots), trees_(trees) {}
 
   // Has the shim drop what it could not write.
-  void Add(int slot, const std::string& id);
+  void Add(int slot, const std::string& id) { ids_[slot] = id; }
   // Of any slot that has no process; harmless for one that is no orphan.
   void OnReport(int slot);
   void OnDeath(int slot, const std::string& id);

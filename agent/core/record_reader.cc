@@ -103,6 +103,12 @@ void RecordReader::StartAgain(ProcessEntry* process) {
   launcher_->Start(process);
 }
 
+void RecordReader::DropRest(int slot, const std::string& id) {
+  slots_->Tell(
+      slot, id, [](record::AgentHalf& half) { half.flags |= record::kDropRest; },
+      /*wake=*/true);
+}
+
 void RecordReader::NoteStartedBefore(const std::string& id) { starts_[id] = kMostStarts; }
 
 // No shim ever wrote: there is no process, and will be none.

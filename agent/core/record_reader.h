@@ -66,7 +66,13 @@ class RecordReader final : public ShimEvents {
   void MeasureSoon(const std::string& id);
 
   // The process was deleted while its shim still had the slot.
-  void Orphan(int slot, const std::string& id) { orphans_.Add(slot, id); }
+  void Orphan(int slot, const std::string& id) {
+    orphans_.Add(slot, id);
+    DropRest(slot, id);
+  }
+
+  // What the shim of a process whose tree is over has not written yet is given up.
+  void DropRest(int slot, const std::string& id);
 
   // An agent before this one started the process, and what it did that with is not all stored: if
   // nothing of it has run, nothing will. For recovery.

@@ -51,8 +51,9 @@ absl::Time Retention::DueOf(const ProcessEntry& process) const {
   return process.forget_time.value_or(EndOf(process) + core_->options.retention);
 }
 
-void Retention::OnOver(const ProcessEntry& process) {
-  Keep(process);
+void Retention::OnOver(ProcessEntry* process) {
+  Keep(*process);
+  if (dropping_.erase(process->id) > 0) LetFilesGo(process);
   EnforceSoon();
 }
 
@@ -129,18 +130,29 @@ void Retention::Spare(const std::string& id) {
 void Retention::Forget(const std::string& id, absl::Duration after) {
   ProcessEntry* process = core_->table.Find(id);
   if (process == nullptr) return;
-  // One whose output waits for room, which it never gets, is let go as a whole.
-  if (after <= absl::ZeroDuration() || process->slot != 0) return Delete(id).status().IgnoreError();
+  if (after <= absl::ZeroDuration()) return Delete(id).status().IgnoreError();
+  if (process->slot != 0) {
+    // Its output waits for room, which it never gets.
+    if (!process->IsTreeOver()) return;
+    process->forget_time = core_->clock->Now() + after;
+    core_->ledger.Save(*process);
+    dropping_.insert(id);
+    return reader_->DropRest(process->slot, id);
+  }
   Drop(*process);
   process->forget_time = core_->clock->Now() + after;
   Keep(*process);
-  if (MayHaveFiles(*process)) output_->Remove(id);
+  LetFilesGo(process);
+  EnforceSoon();
+}
+
+void Retention::LetFilesGo(ProcessEntry* process) {
+  if (MayHaveFiles(*process)) output_->Remove(process->id);
   for (record::StreamState& stream : process->streams) stream.begin = stream.end;
   core_->table.usage().NoteOutput(*process);
   core_->ledger.Save(*process);
   core_->ledger.Changed(process);
-  if (!process->spec->files.empty()) files_->Remove(id);
-  EnforceSoon();
+  if (!process->spec->files.empty()) files_->Remove(process->id);
 }
 
 absl::Status Retention::CheckMayGo(const std::string& id) const {
@@ -172,6 +184,7 @@ std::shared_ptr<ProcessEntry> Retention::Remove(const std::string& id) {
   ProcessEntry* process = core_->table.Find(id);
   if (process == nullptr) return nullptr;  // by another call of this turn
   const bool may_have_files = MayHaveFiles(*process);
+  dropping_.erase(id);
   if (process->slot != 0) {
     // Its shim may wait for room for its output: nothing more will be heard of it.
     reader_->Orphan(process->slot, id);

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "agent/core/core.h"
 #include "agent/core/ports/output_files.h"
 #include "agent/core/ports/process_files.h"
@@ -30,7 +31,7 @@ class Retention {
       : core_(core), output_(output), files_(files), reader_(reader) {}
 
   // The process is over: its time begins, and the oldest may have to go.
-  void OnOver(const ProcessEntry& process);
+  void OnOver(ProcessEntry* process);
 
   // The process is gone by another way. Harmless if it was not over.
   void Drop(const ProcessEntry& process);
@@ -39,7 +40,8 @@ class Retention {
   // something of its tree is seen to live. The entry, for the reply.
   absl::StatusOr<std::shared_ptr<ProcessEntry>> Delete(const std::string& id);
 
-  // Forgets the output of a process that is over now, and the rest of it `after` that.
+  // Forgets the output of a process that is over now, and the rest of it `after` that. Of one whose shim still waits
+  // for room for output, that is given up.
   void Forget(const std::string& id, absl::Duration after);
 
   // Delete() for a caller, once, and after its commit; a failed one leaves the processes.
@@ -57,6 +59,7 @@ class Retention {
   // Everything but its row in the store.
   std::shared_ptr<ProcessEntry> Remove(const std::string& id);
   void Keep(const ProcessEntry& process);  // from now on, until it is due
+  void LetFilesGo(ProcessEntry* process);
   // What may not go yet is kept for another while.
   void Spare(const std::string& id);
   void EnforceSoon();
@@ -77,8 +80,10 @@ class Retention {
 
   std::map<std::string, Kept> kept_;  // by owner
   std::set<Due> due_;                 // of all
-  int64_t spec_bytes_ = 0;            // of all
-  Scheduler::TimerId timer_ = 0;      // 0: none
+  // Ids of those whose files are let go once their shims have given up the rest of the output.
+  absl::flat_hash_set<std::string> dropping_;
+  int64_t spec_bytes_ = 0;        // of all
+  Scheduler::TimerId timer_ = 0;  // 0: none
   bool enforce_set_ = false;
 };
 

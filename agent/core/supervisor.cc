@@ -139,7 +139,7 @@ class Supervisor::Impl final : public ProcessEvents {
     sessions.OnProcessOver(*process);
     ForgetEnvironment(process);
     if (!process->spec->beside.empty()) reader.OnBesideOver(*process);
-    retention.OnOver(*process);
+    retention.OnOver(process);
   }
 
   void OnUndone(const ProcessEntry& process) override {

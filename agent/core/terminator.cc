@@ -62,11 +62,6 @@ void Terminator::End(ProcessEntry* process, const EndWish& wish) {
   EndWish beside_wish = wish;
   beside_wish.requested_by = ByTheEndOf(*process);
   for (ProcessEntry* beside : core_->table.Beside(process->id)) End(beside, beside_wish);
-  if (process->state == State::kPending) {
-    StartFailure failure{
-        .stage = "queue", .error_number = ECANCELED, .message = std::string(kEndedBeforeStart)};
-    return FailToStart(core_, process, std::move(failure));
-  }
   absl::Duration grace = wish.grace.value_or(process->spec->grace);
   Termination wanted{.requested_by = wish.requested_by,
                      .cause = wish.cause,
@@ -74,6 +69,12 @@ void Terminator::End(ProcessEntry* process, const EndWish& wish) {
                      .signal = wish.signal,
                      .grace = grace,
                      .kill_time = std::nullopt};
+  if (process->state == State::kPending) {
+    process->termination = std::move(wanted);
+    StartFailure failure{
+        .stage = "queue", .error_number = ECANCELED, .message = std::string(kEndedBeforeStart)};
+    return FailToStart(core_, process, std::move(failure));
+  }
   if (process->IsUnmanaged()) return NoteUnmanagedEnd(core_, process, std::move(wanted));
   if (!process->termination) {
     process->termination = std::move(wanted);

@@ -10,9 +10,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
+#include "client/cli/interrupts.h"
+#include "client/cli/leaving.h"
 #include "client/cli/one_process.h"
 #include "client/cli/stdin_source.h"
 #include "client/cli/units.h"
+#include "common/signals.h"
 #include "common/status.h"
 #include "shoal/error.h"
 #include "shoal/v1/error_detail.pb.h"
@@ -66,11 +69,17 @@ absl::Status TellConflict(const absl::Status& status, const PlacedSource& source
 
 absl::Status Write(const InputArguments& arguments, const Selection& selection,
                    Invocation& invocation) {
+  Interrupts interrupts(Interrupts::Take::kEnds);
   SHOAL_ASSIGN_OR_RETURN(const Found found, FindOneProcess(selection, "input", invocation));
   Input input(found.host, found.process.id());
   if (IsInputGiven(STDIN_FILENO)) {
     PlacedSource source(input);
+    interrupts.Deliver([name = found.process.name()](int number) {
+      SayAtOnce(absl::StrCat(SignalName(number), ": ", TellInputLeft(name)));
+      DieBySignal(number);
+    });
     const absl::Status written = input.WriteFrom(source);
+    interrupts.Over();
     if (!written.ok()) return TellConflict(written, source, &input);
   } else {
     SHOAL_RETURN_IF_ERROR(input.Position().status());  // whether it has an input

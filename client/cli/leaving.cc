@@ -83,6 +83,15 @@ std::string TellStarted(const std::vector<HostLeft>& left,
   return absl::StrCat("started: ", DescribeLeft(left, host_names), "; `shoal ps` shows them.");
 }
 
+std::string TellStopLeft(absl::string_view processes) {
+  return absl::StrCat("leaving; the end of ", processes,
+                      " was asked for, and not seen; `shoal ps` shows what is left.");
+}
+
+std::string TellInputLeft(absl::string_view name) {
+  return absl::StrCat("leaving; the input of ", name, " may not have all that came on stdin.");
+}
+
 std::string DescribeLeft(const std::vector<HostLeft>& left,
                          const std::vector<std::string>& host_names) {
   std::vector<std::string> parts;

@@ -38,6 +38,10 @@ std::string TellLeaving(const std::vector<HostLeft>& left,
 std::string TellStarted(const std::vector<HostLeft>& left,
                         const std::vector<std::string>& host_names);
 
+// Of a `stop` of "3 processes" whose answer is not waited for, and of an `input` that is cut short.
+std::string TellStopLeft(absl::string_view processes);
+std::string TellInputLeft(absl::string_view name);
+
 // "4 on ant, up to 2 on beetle"; without what is detached.
 std::string DescribeLeft(const std::vector<HostLeft>& left,
                          const std::vector<std::string>& host_names);

@@ -65,8 +65,8 @@ std::string DescribeSurvivors(const HostSurvivors& left) {
   }
   std::vector<std::string> ids;
   for (const std::string& id : left.process_ids) ids.push_back(id.substr(0, kShortIdLength));
-  return absl::StrCat("Not ended on ", left.host, ": ", absl::StrJoin(ids, ", "), "; `shoal -H ",
-                      left.host, " ps -a` shows ", ids.size() == 1 ? "it" : "them", ".\n");
+  return absl::StrCat("Not ended on ", left.host, ": ", absl::StrJoin(ids, ", "),
+                      "; `shoal ps -a` shows ", ids.size() == 1 ? "it" : "them", ".\n");
 }
 
 std::string NameOf(const RankId& rank, const RunFacts& facts) {
@@ -124,20 +124,32 @@ std::string DescribeRest(const JobResult& result) {
   return text;
 }
 
+// "511 others were ended", "1 process was ended, 298 were not started"
+std::string CountEnded(const JobResult& result) {
+  const bool has_cause = result.first_failure.has_value();
+  const auto count = [has_cause](int number) {
+    return Count(number, has_cause ? "other" : "process", has_cause ? "s" : "es");
+  };
+  const auto were = [](int number) { return number == 1 ? " was" : " were"; };
+  const int unstarted = result.ended_before_start;
+  const int ended = result.ended_by_us - unstarted;
+  if (unstarted == 0) return absl::StrCat(count(ended), were(ended), " ended");
+  if (ended == 0) return absl::StrCat(count(unstarted), were(unstarted), " not started");
+  return absl::StrCat(count(ended), were(ended), " ended, ", unstarted, were(unstarted),
+                      " not started");
+}
+
 std::string DescribeEnded(const JobResult& result, const RunFacts& facts) {
-  std::string others =
-      Count(result.ended_by_us, result.first_failure.has_value() ? "other" : "process",
-            result.first_failure.has_value() ? "s" : "es");
-  absl::string_view were = result.ended_by_us == 1 ? " was" : " were";
+  const std::string others = CountEnded(result);
   if (result.interrupted) {
     std::string because = facts.end_signal == 0
                               ? "Without a stdout: "
                               : absl::StrCat("Interrupted by ", SignalName(facts.end_signal), ": ");
-    return absl::StrCat(because, others, were, " ended", DescribeRest(result));
+    return absl::StrCat(because, others, DescribeRest(result));
   }
   if (result.halted && result.ended_by_us > 0) {
     const bool has_cause = result.first_failure.has_value();  // which was told
-    return absl::StrCat(others, were, has_cause ? " ended because of it (" : " ended (", "--halt ",
+    return absl::StrCat(others, has_cause ? " because of it (" : " (", "--halt ",
                         facts.halt.ToString(), ")", DescribeRest(result));
   }
   if (result.survivors.empty()) return "";
@@ -182,11 +194,15 @@ std::string DescribeKept(const JobResult& result) {
 }
 
 std::string Summarize(const JobResult& result, const RunFacts& facts) {
-  int ended = result.succeeded + result.failed + result.ended_by_us - result.unknown;
+  const int ended_by_us = result.ended_by_us - result.ended_before_start;
+  const int ended = result.succeeded + result.failed + ended_by_us - result.unknown;
   std::string line =
       absl::StrCat(ended, " of ", result.world_size, " ended, ", result.failed, " failed");
   if (result.unknown > 0) absl::StrAppend(&line, ", ", result.unknown, " of them unknown");
-  if (result.ended_by_us > 0) absl::StrAppend(&line, ", ", result.ended_by_us, " ended by us");
+  if (ended_by_us > 0) absl::StrAppend(&line, ", ", ended_by_us, " ended by us");
+  if (result.ended_before_start > 0) {
+    absl::StrAppend(&line, ", ", result.ended_before_start, " not started");
+  }
   absl::StrAppend(&line, ", ", FormatSpan(result.elapsed));
   if (result.slowest.has_value()) {
     absl::StrAppend(&line, ", slowest rank ", result.slowest->rank, " on ",
@@ -258,6 +274,7 @@ std::string SummaryLine(const JobResult& result, const RunFacts& facts, int exit
       .Number("failed_to_start", result.failed_to_start)
       .Number("unknown", result.unknown)
       .Number("ended_by_us", result.ended_by_us)
+      .Number("ended_before_start", result.ended_before_start)
       .Seconds("elapsed", absl::ToDoubleSeconds(result.elapsed))
       .Flag("halted", result.halted)
       .Flag("interrupted", result.interrupted)

@@ -148,6 +148,14 @@ void RunSink::OnOutputStalled(RankId rank, const v1::Process& process) {
                    "; it is tried again until it can, or Ctrl-C ends the run."));
 }
 
+void RunSink::OnShimStalled(RankId rank, const v1::Process& /*process*/) {
+  constexpr int kMost = 8;
+  if (++told_shims_ > kMost) return;
+  Say(absl::StrCat("rank ", rank.rank, " on ", HostName(rank.host),
+                   " does not end: its shim does not react. It is stopped, or its host is stuck; "
+                   "once it goes on, so does the end."));
+}
+
 void RunSink::OnInputLost(int rank, const absl::Status& reason) {
   const std::string what =
       rank < 0 ? "" : absl::StrCat("the input of rank ", rank, " was not written: ");

@@ -64,6 +64,7 @@ class RunSink : public JobSink {
   void OnGap(RankId rank, v1::StreamKind stream, const v1::Gap& gap) override;
   void OnDescendants(RankId rank, const v1::Process& process) override;
   void OnOutputStalled(RankId rank, const v1::Process& process) override;
+  void OnShimStalled(RankId rank, const v1::Process& process) override;
   void OnInputLost(int rank, const absl::Status& reason) override;
   void OnComplete(RankId rank, const v1::Process& process) override;
   void OnFailedToStart(RankId rank, const v1::RequestError& error) override;
@@ -107,6 +108,7 @@ class RunSink : public JobSink {
   std::map<std::pair<int, v1::StreamKind>, int64_t> offsets_;      // by rank and stream
   std::map<std::pair<int, v1::StreamKind>, int64_t> told_places_;  // as offsets_
   int told_descendants_ = 0;                                       // of so many ranks
+  int told_shims_ = 0;                                             // the same
   std::set<int> full_hosts_;  // that output cannot be written there is told
   bool broken_ = false;       // stdout is; nothing is kept or written any more
   // For the progress.

@@ -199,10 +199,16 @@ int ReportInterrupt(int number, const std::vector<HostLeft>& left,
   return 128 + number;
 }
 
-int StartAndReport(const Fleet& fleet, std::vector<Share> shares, const std::string& program,
-                   Invocation& invocation, Interrupts& interrupts) {
+// As far as they are known by now.
+std::vector<std::string> NamesOf(const std::vector<Share>& shares, const Invocation& invocation) {
   std::vector<std::string> names;
   for (const Share& share : shares) names.push_back(invocation.NameOf(*share.host));
+  return names;
+}
+
+int StartAndReport(const Fleet& fleet, std::vector<Share> shares, const std::string& program,
+                   Invocation& invocation, Interrupts& interrupts) {
+  const std::vector<std::string> names = NamesOf(shares, invocation);
   auto starting = std::make_shared<Starting>(shares);  // a late signal may find it
   interrupts.Deliver([&interrupts, starting, names, is_first = true](int number) mutable {
     const bool is_ending = starting->Interrupt(number);
@@ -225,7 +231,10 @@ int StartAndReport(const Fleet& fleet, std::vector<Share> shares, const std::str
     return ReportInterrupt(number, starting->Left(), names, invocation);
   }
   const int status = Report(fleet, shares, std::move(answers), program, invocation);
-  FlushOutput();  // while a signal is still heard
+  if (!FlushOutput() && !OutputHasNoReader()) {
+    WriteError(
+        absl::StrCat("shoal: ", TellStarted(starting->Left(), NamesOf(shares, invocation)), "\n"));
+  }
   return status;
 }
 

@@ -5,6 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/bulk.h"
 #include "client/cli/command.h"
+#include "client/cli/interrupts.h"
+#include "client/cli/leaving.h"
 #include "client/cli/progress.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
@@ -57,11 +59,18 @@ void DropWhatIsOver(const Selection& selection, Lookup* lookup) {
   lookup->found = std::move(rest);
 }
 
+// The hosts go on with it, as far as they were reached.
+void LeaveAt(int number, absl::string_view processes) {
+  SayAtOnce(absl::StrCat(SignalName(number), ": ", TellStopLeft(processes)));
+  DieBySignal(number);
+}
+
 int RunStop(const StopArguments& arguments, Invocation& invocation) {
   absl::StatusOr<int> signal = ParseSignal(arguments.signal);
   if (!signal.ok()) return invocation.Fail(signal.status());
   absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "stop");
   if (!selection.ok()) return invocation.Fail(selection.status());
+  Interrupts interrupts(Interrupts::Take::kEnds);
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting(*selection);
   if (!fleet.ok()) return invocation.Fail(fleet.status());
   absl::StatusOr<Lookup> lookup =
@@ -69,9 +78,11 @@ int RunStop(const StopArguments& arguments, Invocation& invocation) {
   if (!lookup.ok()) return invocation.Fail(lookup.status());
   DropWhatIsOver(*selection, &*lookup);
   int unreached = 0;
-  std::optional<Progress> progress;
-  progress.emplace(
-      absl::StrCat("ending ", Count(static_cast<int64_t>(lookup->found.size()), "process", "es")));
+  const std::string processes = Count(static_cast<int64_t>(lookup->found.size()), "process", "es");
+  if (!lookup->found.empty()) {
+    interrupts.Deliver([processes](int number) { LeaveAt(number, processes); });
+  }
+  std::optional<Progress> progress(absl::StrCat("ending ", processes));
   std::vector<BulkAnswer> answers = CallForEach<v1::TerminateResponse>(
       *lookup, invocation, &unreached,
       [&](const HostShare& share, Done<v1::TerminateResponse> done) {
@@ -84,6 +95,7 @@ int RunStop(const StopArguments& arguments, Invocation& invocation) {
         share.host->Terminate(std::move(request), {}, std::move(done));
       });
   progress.reset();
+  interrupts.Over();
   if (answers.empty() && unreached == 0) invocation.Note("nothing that was selected is running.");
   int status = Report(answers, DescribeStop, invocation);
   return status != 0 ? status : unreached;

@@ -64,7 +64,7 @@ class Teller {
     sentences_.push_back(absl::StrCat(parts...));
   }
 
-  bool HasFlag(shoal::v1::Flag flag) const { return cli::HasFlag(process_, flag); }
+  bool HasFlag(shoal::v1::Flag flag) const { return shoal::HasFlag(process_, flag); }
   bool IsUnmanaged() const { return !HasEnded(process_) && HasFlag(shoal::v1::FLAG_UNMANAGED); }
 
   void Beginning();
@@ -175,7 +175,10 @@ void Teller::TellRequested(const std::string& at) {
 
 void Teller::End() {
   const ExitStatus& exit = process_.exit();
-  if (process_.state() == shoal::v1::STATE_FAILED_TO_START) return;
+  if (process_.state() == shoal::v1::STATE_FAILED_TO_START) {
+    if (process_.has_termination()) Say(RequestedEnd(), ".");
+    return;
+  }
   if (!HasEnded(process_)) {
     if (process_.has_termination()) {
       Say(RequestedEnd(),
@@ -190,8 +193,12 @@ void Teller::End() {
   }
   std::string at =
       process_.has_exit_time() ? absl::StrCat(" at ", Clock(process_.exit_time())) : "";
-  bool asked = process_.has_termination() && exit.outcome_case() != ExitStatus::kUnknown;
-  if (asked) {
+  const bool is_end_of_rest =
+      process_.has_termination() && process_.has_exit_time() &&
+      ToTime(true, process_.exit_time()) <= ToTime(true, process_.termination().request_time());
+  const bool is_asked =
+      process_.has_termination() && !is_end_of_rest && exit.outcome_case() != ExitStatus::kUnknown;
+  if (is_asked) {
     TellRequested(at);
   } else if (exit.outcome_case() == ExitStatus::kCode && !WasCutShort(process_)) {
     Say("It ended by itself", at, " with exit code ", exit.code(), ", after ",
@@ -210,6 +217,7 @@ void Teller::End() {
     std::string end = DescribeEnd(process_);
     Say(at.empty() ? "I" : absl::StrCat("Since", at.substr(3), " i"), end.substr(1), ".");
   }
+  if (is_end_of_rest) Say(RequestedEnd(), "; that was for what it had left.");
 }
 
 void Teller::Tree() {

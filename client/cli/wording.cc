@@ -101,7 +101,7 @@ std::string StateWord(const Process& process) {
     case shoal::v1::STATE_STOPPING:
       return "stopping";
     case shoal::v1::STATE_FAILED_TO_START:
-      return "failed";
+      return process.has_termination() ? "not started" : "failed";
     case shoal::v1::STATE_LOST:
       return "lost";
     case shoal::v1::STATE_EXITED:
@@ -216,10 +216,6 @@ std::string BareReason(const absl::Status& status) {
                                                                   message.substr(end + kEnd.size()))
                                                    : std::string(message);
   return EscapeForMessage(bare, kMaxReasonBytes);
-}
-
-bool HasFlag(const Process& process, shoal::v1::Flag flag) {
-  return std::find(process.flags().begin(), process.flags().end(), flag) != process.flags().end();
 }
 
 std::string DescribeIdentity(absl::string_view identity) {

@@ -58,8 +58,6 @@ std::string DescribeGap(shoal::v1::StreamKind stream, const shoal::v1::Gap& gap)
 // maybe otherwise.
 std::string BareReason(const absl::Status& status);
 
-bool HasFlag(const shoal::v1::Process& process, shoal::v1::Flag flag);
-
 // "uid 1000" for "uid:1000"; other identities as they are.
 std::string DescribeIdentity(absl::string_view identity);
 

@@ -101,6 +101,8 @@ class JobSink {
   // Its output cannot be written on its host: `process.output_error_number()` is why. Again after
   // it could.
   virtual void OnOutputStalled(RankId /*rank*/, const v1::Process& /*process*/) {}
+  // Its end was asked for, and its shim does not react: it ends when the shim goes on. At most once.
+  virtual void OnShimStalled(RankId /*rank*/, const v1::Process& /*process*/) {}
   // Input did not get through to a rank that may live; of rank -1: the source itself failed, and the ranks
   // see its end.
   virtual void OnInputLost(int /*rank*/, const absl::Status& /*reason*/) {}
@@ -174,10 +176,11 @@ struct JobSuspension {
 struct JobResult {
   int world_size = 0;
   int succeeded = 0;
-  int failed = 0;           // by themselves, failed starts and unknown exits included
-  int failed_to_start = 0;  // part of `failed`
-  int unknown = 0;          // part of `failed`: the exit cannot be known
-  int ended_by_us = 0;      // by the halt rule or an interrupt; not part of `failed`
+  int failed = 0;              // by themselves, failed starts and unknown exits included
+  int failed_to_start = 0;     // part of `failed`
+  int unknown = 0;             // part of `failed`: the exit cannot be known
+  int ended_by_us = 0;         // by the halt rule or an interrupt; not part of `failed`
+  int ended_before_start = 0;  // part of `ended_by_us`: nothing of them ran
   // The first by exit time, with the clocks of the hosts set off against each other.
   std::optional<JobFailure> first_failure;
   // Those on other hosts that may have failed before it, by what is known of the clocks; by rank.

@@ -11,6 +11,8 @@
 
 namespace shoal {
 
+bool HasFlag(const v1::Process& process, v1::Flag flag);
+
 // EXITED, FAILED_TO_START or LOST: nothing of the main process is still to come.
 bool HasEnded(const v1::Process& process);
 

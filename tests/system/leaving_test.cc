@@ -131,6 +131,61 @@ TEST_F(LeavingTest, WhatDoesNotEndIsToldByTheSecondSignal) {
   EXPECT_TRUE(WaitUntil("what it left has ended", [&] { return AllAreGone(agent); }));
 }
 
+TEST_F(LeavingTest, WhoeverLeavesAStopIsToldThatItsEndWasAskedFor) {
+  AgentProcess& agent = StartAgent("ant");
+  agent.stub().Spawn(
+      SpecOf({"/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 1; done"}, "deaf"));
+  auto stop = StartShoal({"stop", "--grace", "1000s", "deaf"}, true);
+  EXPECT_TRUE(WaitUntil("its end was asked for",
+                        [&] { return agent.stub().Get("deaf").has_termination(); }));
+  stop->SignalGroup(SIGINT);
+  const CommandResult result = stop->Wait();
+  EXPECT_EQ(result.signal, SIGINT);
+  EXPECT_EQ(result.err,
+            "shoal: SIGINT: leaving; the end of 1 process was asked for, and not seen; `shoal ps` "
+            "shows what is left.\n");
+  EXPECT_EQ(Shoal({"stop", "--grace", "0s", "deaf"}).exit_code, 0);
+}
+
+TEST_F(LeavingTest, WhoeverLeavesAnInputIsToldThatItMayLackSome) {
+  AgentProcess& agent = StartAgent("ant");
+  EXPECT_EQ(
+      Shoal({"start", "-q", "--stdin", "--name", "reads", "--", ChildPath(), "sleep"}).exit_code,
+      0);
+  const std::string pipe = MakeBlocked("in");
+  auto input = StartInto("input reads", "< " + pipe);
+  EXPECT_EQ(write(blocked_.back().get(), "12345", 5), 5);
+  EXPECT_TRUE(WaitUntil("they were written",
+                        [&] { return agent.stub().Get("reads").input().kept_offset() == 5; }));
+  input->SignalGroup(SIGINT);
+  const CommandResult result = input->Wait();
+  EXPECT_EQ(result.signal, SIGINT);
+  EXPECT_EQ(result.err,
+            "shoal: SIGINT: leaving; the input of reads may not have all that came on stdin.\n");
+}
+
+TEST_F(LeavingTest, AStartWhoseTableCannotBeWrittenSaysWhatRuns) {
+  StartAgent("ant");
+  const CommandResult result = StartInto("start -- sleep 1000", "> /dev/full")->Wait();
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(result.err,
+            "shoal: cannot write stdout: No space left on device.\n"
+            "shoal: started: 1 on ant; `shoal ps` shows them.\n");
+}
+
+TEST_F(LeavingTest, ARunWhoseShimIsStoppedSaysWhyItDoesNotEnd) {
+  AgentProcess& agent = StartAgent("ant", {"--idle-shims=0"});
+  auto run = StartShoal({"run", "-n", "1", "--", "sh", "-c", "echo up; exec sleep 1000"}, true);
+  run->WaitForOutput("up");
+  const std::vector<pid_t> shims = ChildrenOf(agent.pid());
+  ASSERT_EQ(shims.size(), 1u);
+  kill(shims[0], SIGSTOP);
+  run->SignalGroup(SIGINT);
+  run->WaitForError("rank 0 on ant does not end: its shim does not react.");
+  kill(shims[0], SIGCONT);
+  EXPECT_EQ(run->Wait().signal, SIGINT);
+}
+
 TEST_F(LeavingTest, DetachedByAHangUpWhileItsOutputIsBlockedTheyGoOn) {
   AgentProcess& agent = StartAgent("ant");
   const std::string fifo = MakeBlocked("out");

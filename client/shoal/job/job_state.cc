@@ -93,6 +93,9 @@ void JobState::Place(int number, const v1::Process& process) {
   const bool is_stalled = rank.process.output_error_number() != 0;
   if (is_stalled && !rank.is_stalled) sink_->OnOutputStalled(IdOf(number), rank.process);
   rank.is_stalled = is_stalled;
+  if (HasFlag(rank.process, v1::FLAG_SHIM_STALLED) && !std::exchange(rank.has_told_shim, true)) {
+    sink_->OnShimStalled(IdOf(number), rank.process);
+  }
   GiveOutWaiting(number);
   if (HasEnded(rank.process)) NoteEnd(number);
   // With a signal they are being ended already, which the summary tells.
@@ -173,6 +176,7 @@ void JobState::Count(int number) {
   const Rank& rank = RankAt(number);
   if (is_ending_ && WasEndedOnRequest(rank.process)) {
     ++result_.ended_by_us;  // also with code 0
+    if (rank.process.state() == v1::STATE_FAILED_TO_START) ++result_.ended_before_start;
   } else if (Succeeded(rank.process)) {
     ++result_.succeeded;
   } else {
@@ -194,8 +198,7 @@ void JobState::Count(int number) {
 // Where its shim is gone and there is no cgroup, nothing will prove that the tree is empty.
 bool JobState::IsTreeDone(const Rank& rank) const {
   const v1::Process& process = rank.process;
-  const bool is_leaked = std::find(process.flags().begin(), process.flags().end(),
-                                   v1::FLAG_LEAKED) != process.flags().end();
+  const bool is_leaked = HasFlag(process, v1::FLAG_LEAKED);
   const bool is_kept = rank.has_ended &&
                        spec_.process.descendants() == v1::DESCENDANT_POLICY_KEEP &&
                        !process.has_termination();
@@ -210,6 +213,11 @@ bool JobState::IsCutShort(const v1::Process& process) const {
   return is_ending_ && process.tree_empty() && process.output_error_number() != 0;
 }
 
+bool JobState::IsReadToEnd(const v1::Process& process) const {
+  return positions_.HasEnded(process.id(), v1::STREAM_KIND_STDOUT) &&
+         positions_.HasEnded(process.id(), v1::STREAM_KIND_STDERR);
+}
+
 bool JobState::IsOutputDone(const Rank& rank) const {
   const HostState& host = hosts_[static_cast<size_t>(rank.host)];
   const v1::Process& process = rank.process;
@@ -217,10 +225,7 @@ bool JobState::IsOutputDone(const Rank& rank) const {
       process.state() == v1::STATE_FAILED_TO_START) {
     return true;
   }
-  if (positions_.HasEnded(process.id(), v1::STREAM_KIND_STDOUT) &&
-      positions_.HasEnded(process.id(), v1::STREAM_KIND_STDERR)) {
-    return true;
-  }
+  if (IsReadToEnd(process)) return true;
   // What is kept has the streams open; all of the main process is in what was told with its exit.
   const bool is_kept = !process.tree_empty() && IsTreeDone(rank);
   // The output of a LOST process is never known to be complete: what is kept is all there is.
@@ -252,6 +257,8 @@ void JobState::CompleteIfDone(int number) {
   if (rank.is_complete || !rank.has_ended || !IsOutputDone(rank) || !IsTreeDone(rank)) return;
   rank.is_complete = true;
   ++complete_;
+  // Its last bytes may come before the word that there was room for them.
+  if (IsReadToEnd(rank.process)) rank.process.clear_output_error_number();
   sink_->OnComplete(IdOf(number), rank.process);
 }
 

@@ -97,6 +97,7 @@ class JobState {
     bool is_started = false;
     bool is_stalled = false;
     bool has_told_descendants = false;
+    bool has_told_shim = false;
     bool has_ended = false;
     bool is_complete = false;
   };
@@ -120,6 +121,7 @@ class JobState {
   void NoteEnd(int rank);
   void TellFailures(JobResult* result) const;
   void Count(int rank);
+  bool IsReadToEnd(const v1::Process& process) const;
   bool IsOutputDone(const Rank& rank) const;
   bool IsTreeDone(const Rank& rank) const;
   bool IsCutShort(const v1::Process& process) const;

@@ -1,5 +1,6 @@
 #include "shoal/outcome.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
@@ -60,6 +61,10 @@ std::string WhyItEnded(const v1::ExitStatus& exit) {
 }
 
 }  // namespace
+
+bool HasFlag(const v1::Process& process, v1::Flag flag) {
+  return std::find(process.flags().begin(), process.flags().end(), flag) != process.flags().end();
+}
 
 bool HasEnded(const v1::Process& process) {
   return process.state() == v1::STATE_EXITED || process.state() == v1::STATE_FAILED_TO_START ||

@@ -26,6 +26,13 @@ TEST(Leaving, OfAStartIsToldWhereToLook) {
             "started: 4 on beetle; `shoal ps` shows them.");
 }
 
+TEST(Leaving, OfAStopAndAnInputIsToldWhatIsNotKnown) {
+  EXPECT_EQ(TellStopLeft("3 processes"),
+            "leaving; the end of 3 processes was asked for, and not seen; `shoal ps` shows what is "
+            "left.");
+  EXPECT_EQ(TellInputLeft("web"), "leaving; the input of web may not have all that came on stdin.");
+}
+
 TEST(LeavingDeathTest, IsADeathByTheSignalItself) {
   for (int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) {
     EXPECT_EXIT(DieBySignal(number), ::testing::KilledBySignal(number), "");

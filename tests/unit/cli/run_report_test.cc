@@ -257,6 +257,24 @@ TEST(RunReport, CtrlCSaysWhatIsLeftAndIs130) {
   EXPECT_EQ(RunExitStatus(result, facts), 130);
 }
 
+TEST(RunReport, WhatHadNotStartedDoesNotCountAsEnded) {
+  RunFacts facts = Facts();
+  facts.end_signal = 2;
+  JobResult result;
+  result.world_size = 300;
+  result.interrupted = true;
+  result.ended_by_us = 300;
+  result.ended_before_start = 299;
+  result.elapsed = absl::Seconds(1);
+  EXPECT_EQ(ReportRun(result, facts),
+            "Interrupted by SIGINT: 1 process was ended, 299 were not started; no process is left "
+            "on any host.\n1 of 300 ended, 0 failed, 1 ended by us, 299 not started, 1 s\n");
+  result.ended_before_start = 300;
+  EXPECT_THAT(ReportRun(result, facts),
+              StartsWith("Interrupted by SIGINT: 300 processes were not started; no process is "
+                         "left on any host.\n0 of 300 ended, 0 failed, 300 not started"));
+}
+
 TEST(RunReport, WhatIsLeftIsNamedWithTheWayToSeeIt) {
   JobResult result;
   result.world_size = 2;
@@ -265,12 +283,12 @@ TEST(RunReport, WhatIsLeftIsNamedWithTheWayToSeeIt) {
   result.survivors = {{"node1", {"7KQ2MDABCDEFGHIJ", "BBBBBBBBBBBBBBBB"}, absl::OkStatus()},
                       {"node2", {}, absl::UnavailableError("connection refused")}};
   EXPECT_EQ(ReportRun(result, Facts()),
-            "Not ended on node1: 7KQ2MD, BBBBBB; `shoal -H node1 ps -a` shows them.\n"
+            "Not ended on node1: 7KQ2MD, BBBBBB; `shoal ps -a` shows them.\n"
             "What is left on node2 is not known: connection refused.\n"
             "2 of 2 ended, 0 failed, 5 s\n");
   result.survivors = {{"node1", {"7KQ2MDABCDEFGHIJ"}, absl::OkStatus()}};
   EXPECT_THAT(ReportRun(result, Facts()),
-              StartsWith("Not ended on node1: 7KQ2MD; `shoal -H node1 ps -a` shows it.\n"));
+              StartsWith("Not ended on node1: 7KQ2MD; `shoal ps -a` shows it.\n"));
   EXPECT_EQ(RunExitStatus(result, Facts()), 1);
 }
 

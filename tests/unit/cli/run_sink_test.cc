@@ -139,6 +139,15 @@ TEST(RunSink, AHostIsCalledByOneNameFromItsFirstProcessOn) {
   EXPECT_NE(said.find("shoal: unix:/a.sock: connected again.\n"), std::string::npos) << said;
 }
 
+TEST(RunSink, AShimThatDoesNotReactIsNamedWithItsRank) {
+  ::testing::internal::CaptureStderr();
+  RunSink sink(Options());
+  sink.OnShimStalled({2, 1}, WithId("AAAA"));
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "shoal: rank 2 on beetle does not end: its shim does not react. It is stopped, or its "
+            "host is stuck; once it goes on, so does the end.\n");
+}
+
 TEST(RunSink, OutputThatCannotBeWrittenIsToldOnceForEachHost) {
   ::testing::internal::CaptureStderr();
   RunSink sink(Options());

@@ -178,6 +178,7 @@ Json MakeSchema() {
                              {"failed_to_start", Plain("integer")},
                              {"unknown", Plain("integer")},
                              {"ended_by_us", Plain("integer")},
+                             {"ended_before_start", Plain("integer")},
                              {"elapsed", Plain("number")},
                              {"halted", Plain("boolean")},
                              {"interrupted", Plain("boolean")},

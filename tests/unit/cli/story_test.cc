@@ -39,18 +39,22 @@ v1::Process Web() {
   return process;
 }
 
+void AskForEnd(v1::Cause cause, absl::Time time, v1::Process* process) {
+  v1::Termination& end = *process->mutable_termination();
+  end.set_requested_by("uid:1000");
+  end.set_cause(cause);
+  end.set_signal(15);
+  end.mutable_grace()->set_seconds(5);
+  Set(end.mutable_request_time(), time);
+}
+
 TEST(Story, OfOneThatHadToBeKilled) {
   v1::Process process = Web();
   process.set_state(v1::STATE_EXITED);
   process.mutable_exit()->set_signal(9);
   process.mutable_exit()->set_cause(v1::CAUSE_TERMINATED);
-  v1::Termination& end = *process.mutable_termination();
-  end.set_requested_by("uid:1000");
-  end.set_cause(v1::CAUSE_TERMINATED);
-  end.set_signal(15);
-  end.mutable_grace()->set_seconds(5);
-  Set(end.mutable_request_time(), At(16, 40, 2));
-  Set(end.mutable_kill_time(), At(16, 40, 7));
+  AskForEnd(v1::CAUSE_TERMINATED, At(16, 40, 2), &process);
+  Set(process.mutable_termination()->mutable_kill_time(), At(16, 40, 7));
   Set(process.mutable_exit_time(), At(16, 40, 7));
   Set(process.mutable_empty_time(), At(16, 40, 7) + absl::Milliseconds(13));
   process.set_tree_empty(true);
@@ -67,6 +71,30 @@ TEST(Story, OfOneThatHadToBeKilled) {
             "asked for its end (SIGTERM, grace 5 s); it did not react; SIGKILL at 16:40:07 ended "
             "it. Its tree was "
             "seen empty at 16:40:07.013. stdout 1.2 MiB, stderr 312 bytes, nothing dropped.");
+}
+
+TEST(Story, AnEndThatWasForWhatItHadLeftDoesNotHideItsOwn) {
+  v1::Process process = Web();
+  process.set_state(v1::STATE_EXITED);
+  process.mutable_exit()->set_code(0);
+  Set(process.mutable_exit_time(), At(14, 2, 41));
+  AskForEnd(v1::CAUSE_TERMINATED, At(14, 2, 43), &process);
+  EXPECT_THAT(TellStory(process, At(17, 0, 0)),
+              HasSubstr("It ended by itself at 14:02:41 with exit code 0, after 30 s. At 14:02:43 "
+                        "uid 1000 asked for its end (SIGTERM, grace 5 s); that was for what it had "
+                        "left."));
+}
+
+TEST(Story, OfOneThatWasEndedBeforeItStartedItIsSaidWhoAsked) {
+  v1::Process process = Web();
+  process.set_state(v1::STATE_FAILED_TO_START);
+  process.clear_start_time();
+  process.clear_pid();
+  process.mutable_start_failure()->set_message("its end was asked for before it started");
+  AskForEnd(v1::CAUSE_SESSION_CLOSED, At(14, 2, 11), &process);
+  EXPECT_EQ(StateWord(process), "not started");
+  EXPECT_THAT(TellStory(process, At(17, 0, 0)),
+              HasSubstr("before it started. At 14:02:11 its session was closed by uid 1000"));
 }
 
 TEST(Story, AResultIsNamedAsSuch) {

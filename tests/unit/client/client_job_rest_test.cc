@@ -91,6 +91,34 @@ TEST_F(JobStateTest, DescendantsAreWaitedForAfterAnInterruptToo) {
   EXPECT_TRUE(state().IsComplete());
 }
 
+TEST_F(JobStateTest, OutputThatWasReadToItsEndWasNotDropped) {
+  v1::Process process = Running(0);
+  process.set_output_error_number(ENOSPC);
+  state().OnProcess(0, process);
+  process = Exited(0, 0);
+  process.set_revision(5);
+  process.set_output_complete(false);
+  process.set_output_error_number(ENOSPC);
+  state().OnProcess(0, process);
+  for (const auto stream : {v1::STREAM_KIND_STDOUT, v1::STREAM_KIND_STDERR}) {
+    v1::ReadOutputResponse end = Frame(0, 0, "");
+    end.clear_data();
+    end.set_stream(stream);
+    end.mutable_end();
+    state().OnFrame(0, end);
+  }
+  EXPECT_EQ(Heard().back(), "complete 0");
+}
+
+TEST_F(JobStateTest, AShimThatDoesNotReactIsToldOnce) {
+  v1::Process process = Running(0);
+  process.add_flags(v1::FLAG_SHIM_STALLED);
+  state().OnProcess(0, process);
+  process.set_revision(process.revision() + 1);
+  state().OnProcess(0, process);
+  EXPECT_THAT(Heard(), ElementsAre("started 0 on 0 pid 100", "shim stalled 0"));
+}
+
 TEST_F(JobStateTest, OutputThatCannotBeWrittenIsToldOnceAndAgainAfterItCould) {
   v1::Process process = Running(0);
   state().OnProcess(0, process);

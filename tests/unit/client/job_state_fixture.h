@@ -36,11 +36,16 @@ class Recorder : public JobSink {
   void OnOutputStalled(RankId rank, const v1::Process& process) override {
     heard.push_back(absl::StrCat("stalled ", rank.rank, " errno ", process.output_error_number()));
   }
+  void OnShimStalled(RankId rank, const v1::Process&) override {
+    heard.push_back(absl::StrCat("shim stalled ", rank.rank));
+  }
   void OnExited(RankId rank, const v1::Process& process) override {
     heard.push_back(absl::StrCat("exited ", rank.rank, " ", process.exit().code()));
   }
-  void OnComplete(RankId rank, const v1::Process&) override {
-    heard.push_back(absl::StrCat("complete ", rank.rank));
+  void OnComplete(RankId rank, const v1::Process& process) override {
+    const int error = process.output_error_number();
+    heard.push_back(
+        absl::StrCat("complete ", rank.rank, error == 0 ? "" : absl::StrCat(" errno ", error)));
   }
   void OnFailedToStart(RankId rank, const v1::RequestError& error) override {
     heard.push_back(absl::StrCat("failed ", rank.rank, " ", error.message()));

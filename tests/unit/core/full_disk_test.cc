@@ -140,6 +140,32 @@ TEST_F(FullDiskTest, ASessionIsClosedAndForgottenThoughOutputCannotBeWritten) {
   EXPECT_THAT(world_.store.processes(), IsEmpty());
 }
 
+// Else who asks why it failed finds nothing.
+TEST_F(FullDiskTest, ItsExitIsKeptThoughTheRestOfItsOutputIsNot) {
+  const SessionEntry session = world_.OpenSession();
+  const std::string id = world_.Run(InSession(session, "web"));
+  Fill(id);
+  CloseSessionCommand close{PermitOf(), session.id, session.token};
+  close.forget = true;
+  close.forget_after = absl::Hours(1);
+  world_.supervisor->CloseSession(close, [](const absl::StatusOr<SessionEnd>&) {});
+  world_.Turn();
+  world_.shims.BeginEnd(id);
+  EndWithRest(id);
+  EXPECT_NE(world_.shims.SlotOf(id).agent.flags & record::kDropRest, 0u);
+  EXPECT_THAT(world_.output.removed, IsEmpty()) << "its shim may be writing";
+  world_.shims.Set(id, record::kRestDropped);
+  world_.shims.Final(id);
+  world_.Turn();
+  EXPECT_FALSE(world_.shims.HasSlot(id));
+  EXPECT_THAT(world_.output.removed, SizeIs(1));
+  EXPECT_EQ(world_.Get(id).exit->signal, SIGTERM);
+  EXPECT_NE(world_.Get(id).flags & kFlagOutputTruncated, 0u);
+  world_.scheduler.Advance(absl::Minutes(61));
+  world_.Turn();
+  EXPECT_THAT(world_.store.processes(), IsEmpty());
+}
+
 // Deleting the last process of a lapsed session is what lets the session go: its shim says nothing
 // more.
 TEST_F(FullDiskTest, ALapsedSessionGoesWithItsLastProcess) {
