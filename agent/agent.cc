@@ -26,6 +26,7 @@
 #include "agent/os/descriptor.h"
 #include "agent/os/host_facts.h"
 #include "agent/record/checksum.h"
+#include "agent/rpc/executor_threads.h"
 #include "agent/rpc/grpc_log.h"
 #include "agent/spec/spec_checks.h"
 #include "agent/version.h"
@@ -38,6 +39,8 @@
 
 namespace shoal::agent {
 namespace {
+
+constexpr int kOtherThreads = 23;
 
 constexpr absl::Duration kDrainGrace = absl::Seconds(3);
 constexpr absl::Duration kDrainSlack = absl::Seconds(2);
@@ -282,6 +285,8 @@ HostInfo Agent::MakeHostInfo() const {
   info.helper = helper_.get();
   return info;
 }
+
+int Agent::CountThreads() { return kOtherThreads + CountExecutorThreads(); }
 
 absl::Status Agent::Serve() {
   output_thread_ = std::make_unique<OutputThread>();

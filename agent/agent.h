@@ -46,6 +46,9 @@ namespace shoal::agent {
 
 class Agent {
  public:
+  // How many threads one needs, gRPC's among them, with a few to spare.
+  static int CountThreads();
+
   // `log` is flushed at the end.
   Agent(Settings settings, std::shared_ptr<StderrLog> log);
 

@@ -67,9 +67,6 @@ void PrepareLibraries() {
 // this user reads it. A shim is another program, which does the same for itself; see its main.cc.
 void Protect() { prctl(PR_SET_DUMPABLE, 0); }
 
-// gRPC's and ours, with a few to spare; the first of them is started behind this.
-constexpr int kThreads = 27;
-
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
 constexpr int kExitTryAgain = 75;
@@ -78,7 +75,7 @@ constexpr int kExitTryAgain = 75;
 constexpr absl::Duration kLastLogLines = absl::Seconds(1);
 
 absl::Status Start(Agent* agent, StderrLog* log, int signal_fd) {
-  SHOAL_RETURN_IF_ERROR(CheckSpareThreads(kThreads));
+  SHOAL_RETURN_IF_ERROR(CheckSpareThreads(Agent::CountThreads()));
   log->StartThread();
   SHOAL_RETURN_IF_ERROR(agent->Prepare(signal_fd));
   SHOAL_RETURN_IF_ERROR(agent->Recover());

@@ -14,6 +14,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "agent/rpc/executor_threads.h"
 #include "common/grpc_deadline.h"
 #include "common/status.h"
 #include "shoal/v1/metadata.h"
@@ -115,6 +116,7 @@ absl::Status Server::Open(const ServerOptions& options) {
   server_ = builder.BuildAndStart();
   if (server_ == nullptr)
     return absl::UnavailableError("gRPC cannot start: its log has the reason");
+  MakeExecutorThreads();
   addresses_.push_back(absl::StrCat("unix:", options.socket_path));
   if (door_ != nullptr) {
     SHOAL_RETURN_IF_ERROR(door_->Start());

@@ -2,9 +2,11 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -85,6 +87,17 @@ TEST_F(AgentScarcity, AnAgentThatFindsMoreShimsThanItHasDescriptorsEndsThemAll) 
   EXPECT_EQ(stopped.exit_code, 0) << stopped;
 }
 
+// One that gRPC counts and cannot make would keep what is queued to it for good.
+TEST_F(AgentScarcity, TheExecutorHasAllItsThreadsFromTheStart) {
+  const AgentProcess& agent = StartAgent("ant");
+  size_t threads = 0;
+  for (const auto& thread :
+       std::filesystem::directory_iterator(absl::StrCat("/proc/", agent.pid(), "/task"))) {
+    threads += ReadFile(thread.path() / "comm") == "default-executo\n" ? 1 : 0;
+  }
+  EXPECT_EQ(threads, 2 * static_cast<size_t>(sysconf(_SC_NPROCESSORS_CONF)));
+}
+
 TEST_F(AgentScarcity, ANewClientStopsABombThatHasLeftNoPid) {
   AgentProcess& agent = StartAgent("ant", kNoIdleShims);
   PidsCgroup cgroup(agent.pid());
@@ -92,6 +105,9 @@ TEST_F(AgentScarcity, ANewClientStopsABombThatHasLeftNoPid) {
   cgroup.Write("pids.max", cgroup.Current() + 60);
   agent.stub().Spawn(SpecOf({ChildPath(), "bomb"}, "grows"));
   WaitUntil("the bomb has filled its limit", [&] { return cgroup.Current() > 40; });
+  std::vector<std::unique_ptr<RunningCommand>> others;
+  for (int i = 0; i < 24; ++i) others.push_back(StartShoal({"ps"}));
+  for (const auto& other : others) other->Wait();  // the bomb leaves them little time
   const CommandResult stopped = Shoal({"stop", "grows"});
   EXPECT_EQ(stopped.exit_code, 0) << stopped;
   // One that ends after the agent would be left to this program as a zombie, which counts.
