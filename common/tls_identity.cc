@@ -62,7 +62,7 @@ absl::Status CheckPrivate(absl::string_view name, const std::string& path,
 enum class Kind { kPublic, kPrivate };
 
 absl::StatusOr<std::string> Read(absl::string_view name, const std::string& path, Kind kind) {
-  const std::string operation = absl::StrCat("read ", name, " ", path);
+  const std::string operation = absl::StrCat("cannot read ", name, " ", path);
   // Without O_NONBLOCK the open of a pipe waits until somebody writes to it.
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return ErrnoStatus(errno, operation);

@@ -11,6 +11,7 @@
 #include "client/cli/private_agent.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/table.h"
+#include "client/cli/table_options.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 
@@ -50,7 +51,7 @@ int RunStart(const std::vector<std::string>& flags, Invocation& invocation) {
   return 0;
 }
 
-int RunStatus(Invocation& invocation) {
+int RunStatus(bool no_trunc, Invocation& invocation) {
   if (absl::Status status = RefuseHosts(invocation); !status.ok()) return invocation.Fail(status);
   const absl::StatusOr<AgentHere> here = FindAgentHere();
   if (!here.ok()) return invocation.Fail(here.status());
@@ -73,7 +74,9 @@ int RunStatus(Invocation& invocation) {
              absl::StrCat(facts.slots()), absl::StrCat(facts.live_processes()),
              absl::StrCat(facts.open_sessions()), FormatAge(absl::Now() - start),
              facts.state_dir()});
-  Print(table.Render(invocation.look()));
+  TableLook look = invocation.look();
+  if (no_trunc) look.width = 0;
+  Print(table.Render(look));
   return 0;
 }
 
@@ -198,8 +201,12 @@ void AddAgent(Parser& parser) {
   });
   CLI::App* status = AddVerb(agent, parser.invocation, "status",
                              "Show it; exit 69 if there is none", "  shoal agent status -o json");
-  status->callback([&parser] {
-    parser.chosen = [&invocation = parser.invocation] { return RunStatus(invocation); };
+  auto no_trunc = std::make_shared<bool>(false);
+  AddNoTrunc(status, no_trunc.get());
+  status->callback([&parser, no_trunc] {
+    parser.chosen = [&invocation = parser.invocation, no_trunc] {
+      return RunStatus(*no_trunc, invocation);
+    };
   });
 }
 

@@ -1,6 +1,6 @@
 #include "client/cli/config.h"
 
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -176,8 +176,10 @@ absl::StatusOr<Config> MakeConfig(const TomlFile& file) {
 absl::StatusOr<Config> LoadConfig() {
   const std::string path = ConfigPath();
   const bool is_named = !Environment("SHOAL_CONFIG").empty();
-  const bool is_readable = access(path.c_str(), R_OK) == 0;
-  if (!is_named && !is_readable && (errno == ENOENT || errno == ENOTDIR || errno == EACCES)) {
+  struct stat file_there = {};
+  // EACCES: it may be there, in a directory of another user.
+  const bool is_there = stat(path.c_str(), &file_there) == 0;
+  if (!is_named && !is_there && (errno == ENOENT || errno == ENOTDIR || errno == EACCES)) {
     Config empty;
     empty.path = path;
     return empty;

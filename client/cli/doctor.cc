@@ -6,6 +6,7 @@
 #include "client/cli/promises.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/table.h"
+#include "client/cli/table_options.h"
 #include "common/escape.h"
 
 namespace shoal::cli {
@@ -51,7 +52,7 @@ void Diagnose(const std::string& name, const v1::Host& facts, const TableLook& l
   if (!remedies.empty()) Print(absl::StrCat("To mend it on ", name, ":\n", remedies));
 }
 
-int RunDoctor(Invocation& invocation) {
+int RunDoctor(bool no_trunc, Invocation& invocation) {
   if (invocation.NobodyIsHere()) {
     return invocation.Fail(absl::UnavailableError(
         "no agent is running on this machine; `shoal agent start` starts one"));
@@ -61,6 +62,8 @@ int RunDoctor(Invocation& invocation) {
   auto answers = fleet->FanOut<v1::Host>(
       [](Host& host, Done<v1::Host> done) { host.Check({}, std::move(done)); });
   invocation.LearnNames(answers);
+  TableLook look = invocation.look();
+  if (no_trunc) look.width = 0;
   int status = 0;
   for (const HostResult<v1::Host>& answer : answers) {
     if (!answer.result.ok()) {
@@ -73,7 +76,7 @@ int RunDoctor(Invocation& invocation) {
         Print(CheckLine(name, check));
       }
     } else {
-      Diagnose(name, *answer.result, invocation.look());
+      Diagnose(name, *answer.result, look);
     }
     if (!IsWell(*answer.result) && status == 0) status = kExitFailure;
   }
@@ -87,8 +90,12 @@ void AddDoctor(Parser& parser) {
       parser, "doctor",
       "Say which of the four promises hold on a host, and how to mend what does not; exit 1 then",
       "  shoal -H node1 doctor");
-  command->callback([&parser] {
-    parser.chosen = [&invocation = parser.invocation] { return RunDoctor(invocation); };
+  auto no_trunc = std::make_shared<bool>(false);
+  AddNoTrunc(command, no_trunc.get());
+  command->callback([&parser, no_trunc] {
+    parser.chosen = [&invocation = parser.invocation, no_trunc] {
+      return RunDoctor(*no_trunc, invocation);
+    };
   });
 }
 

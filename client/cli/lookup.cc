@@ -49,9 +49,10 @@ absl::Status CheckMatched(const Fleet& fleet, const Selection& selection, Invoca
   }
   if (!unmatched.empty() || found.empty()) invocation.LearnNames(fleet);
   if (!unmatched.empty()) {
-    return absl::NotFoundError(absl::StrCat(
-        "no process on ", HostsOf(fleet, invocation), " is called ",
-        absl::StrJoin(unmatched, " or "), has_pid ? kNotByPid : "", "; `shoal ps -a` lists them"));
+    return absl::NotFoundError(absl::StrCat("no process on ", HostsOf(fleet, invocation),
+                                            " is called ", absl::StrJoin(unmatched, " or "),
+                                            selection.AndLabels(), has_pid ? kNotByPid : "",
+                                            "; `shoal ps -a` lists them"));
   }
   if (!found.empty() || selection.empty() || (may_come && selection.IsOpen())) {
     return absl::OkStatus();

@@ -148,6 +148,12 @@ bool Selection::Matches(absl::string_view term, const shoal::v1::Process& proces
   return term.size() >= kMinPrefixLength && absl::StartsWithIgnoreCase(process.id(), term);
 }
 
+std::string Selection::AndLabels() const {
+  if (labels_.empty()) return "";
+  return absl::StrCat(" and has ",
+                      EscapeForMessage(absl::StrJoin(labels_, ", ", absl::PairFormatter("="))));
+}
+
 std::string Selection::ToString() const {
   std::vector<std::string> parts;
   for (const Term& term : terms_) {

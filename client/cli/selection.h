@@ -64,6 +64,8 @@ class Selection {
   static bool Matches(absl::string_view term, const shoal::v1::Process& process,
                       absl::string_view host);
 
+  // " and has job=x, k=v", or nothing without labels.
+  std::string AndLabels() const;
   // For "nothing matches …": the terms and labels as written.
   std::string ToString() const;
 

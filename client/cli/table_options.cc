@@ -9,9 +9,13 @@
 
 namespace shoal::cli {
 
+void AddNoTrunc(CLI::App* command, bool* no_trunc) {
+  command->add_flag("--no-trunc", *no_trunc, "Cut nothing, whatever the width");
+}
+
 void AddTableOptions(CLI::App* command, TableOptions* options,
                      const std::vector<std::string>& keys) {
-  command->add_flag("--no-trunc", options->no_trunc, "Cut nothing, whatever the width");
+  AddNoTrunc(command, &options->no_trunc);
   command->add_flag("--labels", options->labels, "A column with the labels");
   const std::string known = absl::StrJoin(keys, ", ");
   const auto check = [keys, known](std::string& text) {

@@ -25,6 +25,9 @@ struct TableOptions {
   std::string sort;  // keys, each maybe behind a "-"
 };
 
+// --no-trunc of a table that has no further options.
+void AddNoTrunc(CLI::App* command, bool* no_trunc);
+
 // --no-trunc, --labels and --sort, which knows `keys`.
 void AddTableOptions(CLI::App* command, TableOptions* options,
                      const std::vector<std::string>& keys);

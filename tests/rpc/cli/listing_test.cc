@@ -181,6 +181,8 @@ TEST_F(PsTest, WhatIsNotThereIsNamedWithTheHosts) {
       (Said{1, "",
             "shoal: no process on ant is called \"4711\" (a PID selects nothing: a name or an "
             "id does); `shoal ps -a` lists them.\n"}));
+  EXPECT_EQ(Shoal("ps -l job=x db").err,
+            "shoal: no process on ant is called \"db\" and has job=x; `shoal ps -a` lists them.\n");
   EXPECT_EQ(Shoal("ps -l job=x w*"),
             (Said{1, "", "shoal: no process on ant matches w*, -l job=x.\n"}));
 }

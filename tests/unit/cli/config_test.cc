@@ -1,6 +1,12 @@
 #include "client/cli/config.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -115,6 +121,30 @@ TEST(Config, IsWhereItIsNamedElseInTheConfigurationDirectory) {
   EXPECT_EQ(LoadConfig().status().message(),
             "cannot read the configuration /nowhere/c.toml: No such file or directory");
   unsetenv("SHOAL_CONFIG");
+}
+
+// Else its hosts are not known, and commands go to this machine.
+TEST(Config, OneThatMayNotBeReadIsRefused) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can be another user";
+  std::string home = "/tmp/shoal-config-XXXXXX";
+  ASSERT_NE(mkdtemp(home.data()), nullptr);
+  ASSERT_EQ(chmod(home.c_str(), 0755), 0);
+  setenv("XDG_CONFIG_HOME", home.c_str(), 1);
+  unsetenv("SHOAL_CONFIG");
+  std::filesystem::create_directory(home + "/shoal");
+  std::ofstream(home + "/shoal/config.toml") << "[hosts]\n";
+  ASSERT_EQ(chmod((home + "/shoal/config.toml").c_str(), 0600), 0);
+  ASSERT_EQ(seteuid(65534), 0);
+  const absl::Status unreadable = LoadConfig().status();
+  ASSERT_EQ(seteuid(0), 0);
+  EXPECT_EQ(unreadable.message(), absl::StrCat("cannot read the configuration ", home,
+                                               "/shoal/config.toml: Permission denied"));
+  ASSERT_EQ(chmod((home + "/shoal").c_str(), 0700), 0);
+  ASSERT_EQ(seteuid(65534), 0);
+  EXPECT_TRUE(LoadConfig().ok()) << "a directory of another user";
+  ASSERT_EQ(seteuid(0), 0);
+  std::filesystem::remove_all(home);
+  unsetenv("XDG_CONFIG_HOME");
 }
 
 TEST(Config, AnEmptyFileIsAConfiguration) {

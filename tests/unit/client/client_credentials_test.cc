@@ -72,7 +72,7 @@ TEST(Credentials, AFileThatIsMissingOrIsNotWhatItShouldBeIsNamed) {
   EXPECT_EQ(Credentials::Load({pem, files.key, large}).status().message(),
             absl::StrCat("the certificate authority ", large, " is larger than 1 MiB"));
   EXPECT_EQ(Credentials::Load({"/nonexistent", files.key, pem}).status().message(),
-            "read the certificate /nonexistent: No such file or directory");
+            "cannot read the certificate /nonexistent: No such file or directory");
   EXPECT_EQ(Credentials::Load({"/", files.key, pem}).status().message(),
             "the certificate / is no regular file");
   unlink(large.c_str());
