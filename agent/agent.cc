@@ -40,6 +40,7 @@
 namespace shoal::agent {
 namespace {
 
+// Beside those of gRPC's executor; the log's, the first of all, is started behind the check.
 constexpr int kOtherThreads = 23;
 
 constexpr absl::Duration kDrainGrace = absl::Seconds(3);

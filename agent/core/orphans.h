@@ -21,7 +21,7 @@ class Orphans {
  public:
   Orphans(ShimSlots* slots, ProcessTrees* trees) : slots_(slots), trees_(trees) {}
 
-  // Has the shim drop what it could not write.
+  // Its slot is free once its shim has ended.
   void Add(int slot, const std::string& id) { ids_[slot] = id; }
   // Of any slot that has no process; harmless for one that is no orphan.
   void OnReport(int slot);

@@ -65,7 +65,7 @@ class RecordReader final : public ShimEvents {
   // a few processes at a time.
   void MeasureSoon(const std::string& id);
 
-  // The process was deleted while its shim still had the slot.
+  // The process was deleted while its shim still had the slot; what that could not write is given up.
   void Orphan(int slot, const std::string& id) {
     orphans_.Add(slot, id);
     DropRest(slot, id);

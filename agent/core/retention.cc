@@ -133,7 +133,6 @@ void Retention::Forget(const std::string& id, absl::Duration after) {
   if (after <= absl::ZeroDuration()) return Delete(id).status().IgnoreError();
   if (process->slot != 0) {
     // Its output waits for room, which it never gets.
-    if (!process->IsTreeOver()) return;
     process->forget_time = core_->clock->Now() + after;
     core_->ledger.Save(*process);
     dropping_.insert(id);

@@ -74,9 +74,7 @@ int RunStatus(bool no_trunc, Invocation& invocation) {
              absl::StrCat(facts.slots()), absl::StrCat(facts.live_processes()),
              absl::StrCat(facts.open_sessions()), FormatAge(absl::Now() - start),
              facts.state_dir()});
-  TableLook look = invocation.look();
-  if (no_trunc) look.width = 0;
-  Print(table.Render(look));
+  Print(table.Render(invocation.look(no_trunc)));
   return 0;
 }
 

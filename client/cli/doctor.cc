@@ -62,8 +62,6 @@ int RunDoctor(bool no_trunc, Invocation& invocation) {
   auto answers = fleet->FanOut<v1::Host>(
       [](Host& host, Done<v1::Host> done) { host.Check({}, std::move(done)); });
   invocation.LearnNames(answers);
-  TableLook look = invocation.look();
-  if (no_trunc) look.width = 0;
   int status = 0;
   for (const HostResult<v1::Host>& answer : answers) {
     if (!answer.result.ok()) {
@@ -76,7 +74,7 @@ int RunDoctor(bool no_trunc, Invocation& invocation) {
         Print(CheckLine(name, check));
       }
     } else {
-      Diagnose(name, *answer.result, look);
+      Diagnose(name, *answer.result, invocation.look(no_trunc));
     }
     if (!IsWell(*answer.result) && status == 0) status = kExitFailure;
   }

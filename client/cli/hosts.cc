@@ -68,10 +68,10 @@ SortValue SortValueOf(const HostRow& row, const std::string& key) {
   return {-absl::ToDoubleSeconds(ToTime(true, row.facts->boot_time()) - absl::UnixEpoch()), ""};
 }
 
-void PrintTable(const std::vector<HostRow>& rows, const TableOptions& options, TableLook look) {
+void PrintTable(const std::vector<HostRow>& rows, const TableOptions& options,
+                const TableLook& look) {
   std::vector<std::string> columns = {"HOST", "SLOTS", "FREE", "LOAD", "MEMORY", "AGENT", "UPTIME"};
   if (options.labels) columns.emplace_back("LABELS");
-  if (options.no_trunc) look.width = 0;
   Table table(columns);
   table.MayLeaveOut({"UPTIME", "LOAD"});
   table.KeepWhole("MEMORY");
@@ -124,7 +124,7 @@ int RunHosts(const TableOptions& options, Invocation& invocation) {
       if (row.facts.ok()) Print(absl::StrCat(row.name, "\n"));
     }
   } else {
-    PrintTable(rows, options, invocation.look());
+    PrintTable(rows, options, invocation.look(options.no_trunc));
   }
   return status;
 }

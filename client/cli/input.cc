@@ -79,7 +79,7 @@ absl::Status Write(const InputArguments& arguments, const Selection& selection,
       DieBySignal(number);
     });
     const absl::Status written = input.WriteFrom(source);
-    interrupts.Over();
+    interrupts.Deliver(DieBySignal);  // what was written is known
     if (!written.ok()) return TellConflict(written, source, &input);
   } else {
     SHOAL_RETURN_IF_ERROR(input.Position().status());  // whether it has an input

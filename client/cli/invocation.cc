@@ -66,9 +66,10 @@ bool Invocation::colours() const {
   return std::getenv("NO_COLOR") == nullptr && isatty(STDOUT_FILENO) != 0;
 }
 
-TableLook Invocation::look() const {
+TableLook Invocation::look(bool no_trunc) const {
   const std::optional<v1::TerminalSize> size = SizeOfTerminal(STDOUT_FILENO);
-  return {colours(), size.has_value() ? static_cast<size_t>(size->columns()) : 0};
+  const bool is_bounded = size.has_value() && !no_trunc;
+  return {colours(), is_bounded ? static_cast<size_t>(size->columns()) : 0};
 }
 
 bool Invocation::NobodyIsHere() const {

@@ -41,8 +41,8 @@ class Invocation {
 
   bool json() const { return format == "json"; }
   bool colours() const;
-  // How tables look on our stdout: as wide as its terminal, if it is one.
-  TableLook look() const;
+  // How tables look on our stdout: as wide as its terminal, if it is one and nothing is said against it (--no-trunc).
+  TableLook look(bool no_trunc = false) const;
 
   // No host was named, and the agent of this machine does not answer.
   bool NobodyIsHere() const;

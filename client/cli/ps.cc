@@ -104,7 +104,6 @@ void PrintTable(const std::vector<Found>& found, const PsArguments& arguments, T
                                       "SINCE", "CPU", "RSS",  "COMMAND"};
   if (with_parents) columns.insert(columns.end() - 1, "FROM");
   if (arguments.table.labels) columns.insert(columns.end() - 1, "LABELS");
-  if (arguments.table.no_trunc) look.width = 0;
   Table table(columns);
   table.MayLeaveOut({"RSS", "CPU", "SINCE", "PID"});
   absl::Time now = absl::Now();
@@ -164,7 +163,7 @@ int RunPs(const PsArguments& arguments, Invocation& invocation) {
   } else if (invocation.quiet) {
     for (const Found& entry : shown) Print(absl::StrCat(entry.process.id(), "\n"));
   } else if (!shown.empty() || lookup->failures.empty()) {
-    PrintTable(shown, arguments, invocation.look());
+    PrintTable(shown, arguments, invocation.look(arguments.table.no_trunc));
   }
   int status = 0;
   for (const absl::Status& failure : lookup->failures) status = invocation.Fail(failure);

@@ -37,6 +37,17 @@ std::vector<std::string> HostNames(const Fleet& fleet, const Invocation& invocat
   return names;
 }
 
+// What -H takes for each host, if it was given: the agent's own name may not be that.
+std::vector<std::string> HostFlags(const Fleet& fleet, const Invocation& invocation) {
+  std::vector<std::string> flags;
+  if (invocation.hosts.empty()) return flags;
+  for (const FleetHost& entry : fleet.hosts()) {
+    const HostAddress& address = entry.host->address();
+    flags.push_back(address.is_unix() ? absl::StrCat("unix:", address.unix_path) : address.name);
+  }
+  return flags;
+}
+
 // Hosts as they are called in output, instead of as the library knows them.
 void Rename(const Fleet& fleet, const std::vector<int>& counts,
             const std::vector<std::string>& names, JobResult* result) {
@@ -339,6 +350,7 @@ absl::StatusOr<int> RunJob::Go() {
   if (result.first_failure.has_value()) invocation_.LearnNames(fleet);
   invocation_.TellOneAgentTwice(fleet);
   facts.host_names = HostNames(fleet, invocation_);
+  facts.host_flags = HostFlags(fleet, invocation_);
   Rename(fleet, counts, facts.host_names, &result);
   if (result.detached && terminal_ != nullptr && terminal_->is_left()) {
     return FinishLeft(result, sink);

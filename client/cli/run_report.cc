@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -58,15 +59,23 @@ std::string ReportSingle(const JobFailure& failure, const RunFacts& facts) {
                       ".\n");
 }
 
-std::string DescribeSurvivors(const HostSurvivors& left) {
+// The command that shows what is on the host.
+std::string WayTo(const std::string& host, const RunFacts& facts) {
+  const auto named = absl::c_find(facts.host_names, host);
+  if (facts.host_flags.empty() || named == facts.host_names.end()) return "shoal ps -a";
+  const auto index = static_cast<size_t>(named - facts.host_names.begin());
+  return absl::StrCat("shoal -H ", facts.host_flags[index], " ps -a");
+}
+
+std::string DescribeSurvivors(const HostSurvivors& left, const RunFacts& facts) {
   if (!left.status.ok()) {
     return absl::StrCat("What is left on ", left.host, " is not known: ", BareReason(left.status),
                         ".\n");
   }
   std::vector<std::string> ids;
   for (const std::string& id : left.process_ids) ids.push_back(id.substr(0, kShortIdLength));
-  return absl::StrCat("Not ended on ", left.host, ": ", absl::StrJoin(ids, ", "),
-                      "; `shoal ps -a` shows ", ids.size() == 1 ? "it" : "them", ".\n");
+  return absl::StrCat("Not ended on ", left.host, ": ", absl::StrJoin(ids, ", "), "; `",
+                      WayTo(left.host, facts), "` shows ", ids.size() == 1 ? "it" : "them", ".\n");
 }
 
 std::string NameOf(const RankId& rank, const RunFacts& facts) {
@@ -115,12 +124,12 @@ std::string TableOfFailures(const JobResult& result, const RunFacts& facts) {
 }
 
 // "; no process is left on any host." or, if that was not seen, the full stop and the survivors.
-std::string DescribeRest(const JobResult& result) {
+std::string DescribeRest(const JobResult& result, const RunFacts& facts) {
   if (result.survivors.empty()) {
     return result.kept.empty() ? "; no process is left on any host.\n" : ".\n";
   }
   std::string text = ".\n";
-  for (const HostSurvivors& left : result.survivors) text += DescribeSurvivors(left);
+  for (const HostSurvivors& left : result.survivors) text += DescribeSurvivors(left, facts);
   return text;
 }
 
@@ -145,16 +154,16 @@ std::string DescribeEnded(const JobResult& result, const RunFacts& facts) {
     std::string because = facts.end_signal == 0
                               ? "Without a stdout: "
                               : absl::StrCat("Interrupted by ", SignalName(facts.end_signal), ": ");
-    return absl::StrCat(because, others, DescribeRest(result));
+    return absl::StrCat(because, others, DescribeRest(result, facts));
   }
   if (result.halted && result.ended_by_us > 0) {
     const bool has_cause = result.first_failure.has_value();  // which was told
     return absl::StrCat(others, has_cause ? " because of it (" : " (", "--halt ",
-                        facts.halt.ToString(), ")", DescribeRest(result));
+                        facts.halt.ToString(), ")", DescribeRest(result, facts));
   }
   if (result.survivors.empty()) return "";
   std::string text;
-  for (const HostSurvivors& left : result.survivors) text += DescribeSurvivors(left);
+  for (const HostSurvivors& left : result.survivors) text += DescribeSurvivors(left, facts);
   return text;
 }
 

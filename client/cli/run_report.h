@@ -13,7 +13,8 @@
 namespace shoal::cli {
 
 struct RunFacts {
-  std::vector<std::string> host_names;  // by index, as JobResult has them
+  std::vector<std::string> host_names;       // by index, as JobResult has them
+  std::vector<std::string> host_flags = {};  // what -H takes for each; empty: it was not given
   HaltRule halt;
   std::string program;                    // argv[0]
   std::vector<std::string> shipped = {};  // beside it

@@ -95,7 +95,7 @@ int RunStop(const StopArguments& arguments, Invocation& invocation) {
         share.host->Terminate(std::move(request), {}, std::move(done));
       });
   progress.reset();
-  interrupts.Over();
+  interrupts.Deliver(DieBySignal);  // what has become of them is known, and told below
   if (answers.empty() && unreached == 0) invocation.Note("nothing that was selected is running.");
   int status = Report(answers, DescribeStop, invocation);
   return status != 0 ? status : unreached;

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -101,7 +102,7 @@ std::string StateWord(const Process& process) {
     case shoal::v1::STATE_STOPPING:
       return "stopping";
     case shoal::v1::STATE_FAILED_TO_START:
-      return process.has_termination() ? "not started" : "failed";
+      return process.start_failure().error_number() == ECANCELED ? "not started" : "failed";
     case shoal::v1::STATE_LOST:
       return "lost";
     case shoal::v1::STATE_EXITED:

@@ -289,6 +289,10 @@ TEST(RunReport, WhatIsLeftIsNamedWithTheWayToSeeIt) {
   result.survivors = {{"node1", {"7KQ2MDABCDEFGHIJ"}, absl::OkStatus()}};
   EXPECT_THAT(ReportRun(result, Facts()),
               StartsWith("Not ended on node1: 7KQ2MD; `shoal ps -a` shows it.\n"));
+  RunFacts named = Facts();
+  named.host_flags = {"unix:/a.sock", "node2"};
+  EXPECT_THAT(ReportRun(result, named),
+              StartsWith("Not ended on node1: 7KQ2MD; `shoal -H unix:/a.sock ps -a` shows it.\n"));
   EXPECT_EQ(RunExitStatus(result, Facts()), 1);
 }
 
