@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
 namespace shoal {
 namespace {
 
@@ -48,6 +52,23 @@ TEST(TomlFile, WhatIsNoTomlIsToldWithItsLine) {
     const absl::Status status = ParseToml(text, "/f.toml").status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << text;
     EXPECT_THAT(std::string(status.message()), StartsWith("/f.toml:2: ")) << text;
+  }
+}
+
+// Outside of quotes they are no part of TOML; toml++ took some for spaces, and some for what cannot come.
+TEST(TomlFile, LettersOfOtherAlphabetsStandInQuotes) {
+  for (const char* letter : {"\u00e9", "\u0498", "\u1500", "\u2010", "\ufb26", "\ufefe"}) {
+    for (const std::string& text :
+         {absl::StrCat("a = 1\n", letter, " = 2"), absl::StrCat("a = 1\nb", letter, " = 2"),
+          absl::StrCat("a = 1\nb = 2 ", letter)}) {
+      const absl::Status status = ParseToml(text, "/f.toml").status();
+      EXPECT_TRUE(absl::IsInvalidArgument(status)) << text;
+      EXPECT_THAT(std::string(status.message()), StartsWith("/f.toml:2: ")) << text;
+    }
+    const absl::StatusOr<TomlFile> file =
+        ParseToml(absl::StrCat("\"", letter, "\" = '", letter, "'  # ", letter), "/f.toml");
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ(file->settings[0].key, letter);
   }
 }
 
