@@ -39,25 +39,34 @@ absl::StatusOr<ProcessEntry*> Inputs::Find(const WriteInputCommand& command) con
                    process->spec->input_file.empty() ? "at /dev/null" : "from a file"));
 }
 
+// One that was killed has let go of nothing: it is seen on this machine, and waited for elsewhere.
+const Inputs::Holder* Inputs::FindHolder(const std::string& process_id,
+                                         const std::string& writer) const {
+  const auto found = holders_.find(process_id);
+  if (found == holders_.end() || found->second.writer == writer) return nullptr;
+  const Holder& holder = found->second;
+  if (holder.until <= core_->clock->BootTime()) return nullptr;
+  return holder.peer != nullptr && peers_->IsGone(*holder.peer) ? nullptr : &holder;
+}
+
 absl::Status Inputs::TakeHold(const ProcessEntry& process, const WriteInputCommand& command) {
   const absl::Duration now = core_->clock->BootTime();
-  const auto holder = holders_.find(process.id);
-  const bool is_held = holder != holders_.end() && holder->second.until > now &&
-                       holder->second.writer != command.writer;
   const bool writes = !command.data.empty() || command.end || command.hold;
-  if (is_held && writes && !command.steal) {
-    // One that was killed has let go of nothing.
-    const int64_t seconds =
-        absl::ToInt64Seconds(absl::Ceil(holder->second.until - now, absl::Seconds(1)));
+  const Holder* const holder = FindHolder(process.id, command.writer);
+  if (holder != nullptr && writes && !command.steal) {
+    const int64_t seconds = absl::ToInt64Seconds(absl::Ceil(holder->until - now, absl::Seconds(1)));
+    const std::string if_gone =
+        holder->peer == nullptr ? absl::StrCat(", for up to ", seconds, " s more if that has gone")
+                                : absl::StrCat(", with PID ", holder->peer->pid);
     return WithReason(kReasonInputConflict,
                       absl::FailedPreconditionError(absl::StrCat(
                           "the input of ", Describe(process), " is held by another writer, of ",
-                          holder->second.caller, ", for up to ", seconds,
-                          " s more if that has gone; it may be stolen")));
+                          holder->caller, if_gone, "; it may be stolen")));
   }
   if (command.hold && *command.hold > absl::ZeroDuration()) {
-    holders_[process.id] = {command.writer, command.permit.owner(), now + *command.hold};
-  } else if (command.hold || (command.steal && is_held)) {
+    holders_[process.id] = {command.writer, command.permit.owner(), now + *command.hold,
+                            command.permit.caller().peer};
+  } else if (command.hold || (command.steal && holder != nullptr)) {
     holders_.erase(process.id);
   }
   return absl::OkStatus();

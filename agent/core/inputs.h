@@ -25,14 +25,15 @@
 #include "absl/container/flat_hash_map.h"
 #include "agent/core/core.h"
 #include "agent/core/ports/input_rings.h"
+#include "agent/core/ports/peers.h"
 #include "agent/core/ports/shim_slots.h"
 
 namespace shoal::agent {
 
 class Inputs {
  public:
-  Inputs(Core* core, ShimSlots* slots, InputRings* rings)
-      : core_(core), slots_(slots), rings_(rings) {}
+  Inputs(Core* core, ShimSlots* slots, InputRings* rings, Peers* peers)
+      : core_(core), slots_(slots), rings_(rings), peers_(peers) {}
 
   // Calls back once, unless it is cancelled by its ticket.
   void Write(WriteInputCommand command, std::shared_ptr<InputTicket> ticket, InputCallback done);
@@ -61,10 +62,13 @@ class Inputs {
   struct Holder {
     std::string writer;
     std::string caller;
-    absl::Duration until;  // CLOCK_BOOTTIME
+    absl::Duration until;                    // CLOCK_BOOTTIME
+    std::shared_ptr<const SocketPeer> peer;  // null: not over the Unix socket
   };
 
   absl::StatusOr<ProcessEntry*> Find(const WriteInputCommand& command) const;
+  // The one that holds the input of the process against `writer`; null: none.
+  const Holder* FindHolder(const std::string& process_id, const std::string& writer) const;
   absl::Status TakeHold(const ProcessEntry& process, const WriteInputCommand& command);
   void TakeBackEnd(ProcessEntry* process, Line* line);
   void ArmTimer(const std::string& id, const CallPtr& call);
@@ -85,6 +89,7 @@ class Inputs {
   Core* const core_;
   ShimSlots* const slots_;
   InputRings* const rings_;
+  Peers* const peers_;
   absl::flat_hash_map<std::string, Line> lines_;      // by process
   absl::flat_hash_map<std::string, Holder> holders_;  // the same
 };

@@ -147,7 +147,7 @@ struct ProcessEntry : std::enable_shared_from_this<ProcessEntry> {
   // Not stored, needed only to start: what its rank is one of, and what came with the request.
   std::shared_ptr<const RankSet> ranks;
   std::shared_ptr<const InlineFiles> inline_files;
-  // Not stored either: what Update made of the spec's time limit before the start. CLOCK_BOOTTIME in
+  // Not stored either, but in the record: what Update made of the time limit of the spec. CLOCK_BOOTTIME in
   // ns, 0 for no limit.
   std::optional<int64_t> deadline_ns;
   std::string owner;

@@ -158,6 +158,7 @@ void Recovery::Attach(ProcessEntry* process, int slot) {
   if (!view.shim) reader_->NoteStartedBefore(process->id);
   if (view.agent) reader_->ApplyAsked(process, *view.agent);
   if (view.agent) reader_->ApplyInputKept(process, *view.agent);
+  if (view.agent && view.agent->time_limit_ns > 0) process->deadline_ns = view.agent->time_limit_ns;
   if (view.shim && view.shim->killed_ns != 0) {
     kill_times_[process->id] = absl::FromUnixNanos(view.shim->killed_ns);
   }

@@ -10,6 +10,7 @@
 #include "agent/core/forks.h"
 #include "agent/core/inputs.h"
 #include "agent/core/launcher.h"
+#include "agent/core/limit_watch.h"
 #include "agent/core/offers.h"
 #include "agent/core/ports/fork_offers.h"
 #include "agent/core/ports/shim_slots.h"
@@ -49,8 +50,9 @@ class Supervisor::Impl final : public ProcessEvents {
         takeovers(&core, &session_table, &sessions),
         admission(&core, ports.files, &session_table, &queue, &launcher, &templates, &forks),
         signals(&core, ports.trees),
-        inputs(&core, ports.slots, ports.inputs),
-        updater(&core, ports.slots, &sessions),
+        inputs(&core, ports.slots, ports.inputs, ports.peers),
+        limits(&core, ports.slots),
+        updater(&core, ports.slots, &sessions, &limits),
         template_requests(&core, ports.files, &templates, &terminator) {
     ports.slots->SetShimEvents(&reader);
     ports.offers->SetOfferEvents(&offers);
@@ -63,6 +65,7 @@ class Supervisor::Impl final : public ProcessEvents {
   void OnStartSettled(ProcessEntry* process) override {
     process->ranks.reset();
     if (process->IsLive()) offers.OnStarted(*process);
+    limits.Watch(*process);
     forks.OnStartSettled(*process);
     queue.OnStartSettled();
     inputs.OnMoved(process);
@@ -133,6 +136,7 @@ class Supervisor::Impl final : public ProcessEvents {
     core.table.ReleaseName(*process);
     core.table.usage().Leave(*process);
     terminator.OnOver(*process);
+    limits.OnOver(*process);
     inputs.OnOver(process);
     offers.OnOver(*process);
     templates.OnOver(*process);
@@ -181,6 +185,7 @@ class Supervisor::Impl final : public ProcessEvents {
   Admission admission;
   SignalSender signals;
   Inputs inputs;
+  LimitWatch limits;
   Updater updater;
   TemplateRequests template_requests;
   std::string agent_id;
@@ -197,6 +202,7 @@ absl::Status Supervisor::Recover() {
   impl_->agent_id = content->agent_id;
   Recovery(&impl_->core, impl_->ports, &impl_->reader, &impl_->sessions, &impl_->terminator)
       .Run(*std::move(content));
+  for (const auto& [id, process] : impl_->core.table.entries()) impl_->limits.Watch(*process);
   impl_->templates.Restore();
   impl_->core.ledger.FinishTurn();
   return absl::OkStatus();

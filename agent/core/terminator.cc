@@ -18,8 +18,6 @@
 namespace shoal::agent {
 namespace {
 
-constexpr absl::Duration kShimReactionTime = absl::Seconds(2);
-
 record::EndCause EndCauseOf(Cause cause) {
   switch (cause) {
     case Cause::kSessionClosed:
@@ -159,9 +157,10 @@ void Terminator::CheckShimSaw(const std::string& id, uint32_t serial) {
   if (process->state == State::kLost) return;  // its shim is gone
   ShimView view = slots_->Look(process->slot, id);
   bool seen = view.shim && view.shim->terminate_serial >= serial;
-  if (seen == ((process->flags & kFlagShimStalled) == 0)) return;
-  process->flags ^= kFlagShimStalled;
-  core_->ledger.Changed(process);
+  if (seen == ((process->flags & kFlagShimStalled) != 0)) {
+    process->flags ^= kFlagShimStalled;
+    core_->ledger.Changed(process);
+  }
   if (!seen) {
     core_->scheduler->After(kShimReactionTime, [this, id, serial] { CheckShimSaw(id, serial); });
   }

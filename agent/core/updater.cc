@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/core/bulk_answer.h"
+#include "agent/core/limit_watch.h"
 #include "agent/core/record_facts.h"
 #include "agent/core/sessions.h"
 #include "agent/core/unmanaged.h"
@@ -153,10 +154,8 @@ void Updater::TellShim(const UpdateCommand& command, const std::string& id) {
     deadline_ns =
         is_limited ? absl::ToInt64Nanoseconds(core_->clock->BootTime() + *command.time_limit) : 0;
   }
-  if (process->slot == 0) {  // its shim is told at the start: Launcher::DesiredFor
-    if (deadline_ns) process->deadline_ns = deadline_ns;
-    return;
-  }
+  if (deadline_ns) process->deadline_ns = deadline_ns;
+  if (process->slot == 0) return;  // its shim is told at the start: Launcher::DesiredFor
   const bool detaches = command.detach && process->lifetime == Lifetime::kDetached;
   if (!detaches && !deadline_ns) return;
   slots_->Tell(
@@ -168,6 +167,7 @@ void Updater::TellShim(const UpdateCommand& command, const std::string& id) {
         half.time_limit_ns = *deadline_ns;
       },
       /*wake=*/true);
+  if (deadline_ns) limits_->Watch(*process);
 }
 
 // The last change first: several calls of the turn may have changed one process.

@@ -18,12 +18,13 @@
 
 namespace shoal::agent {
 
+class LimitWatch;
 class Sessions;
 
 class Updater {
  public:
-  Updater(Core* core, ShimSlots* slots, Sessions* sessions)
-      : core_(core), slots_(slots), sessions_(sessions) {}
+  Updater(Core* core, ShimSlots* slots, Sessions* sessions, LimitWatch* limits)
+      : core_(core), slots_(slots), sessions_(sessions), limits_(limits) {}
 
   void Update(UpdateCommand command, OutcomesCallback done);
 
@@ -49,6 +50,7 @@ class Updater {
   Core* const core_;
   ShimSlots* const slots_;
   Sessions* const sessions_;
+  LimitWatch* const limits_;
   std::vector<Before> changed_;  // by calls whose commit is to come
 };
 

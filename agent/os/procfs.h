@@ -32,6 +32,9 @@ struct ProcStat {
 // By a signal or a debugger.
 inline bool IsStopped(const ProcStat& stat) { return stat.state == 'T' || stat.state == 't'; }
 
+// And only waits to be waited for, with all of its threads.
+inline bool HasEnded(const ProcStat& stat) { return stat.state == 'Z' || stat.state == 'X'; }
+
 // Thread-group leaders with nothing left to run are 'Z'.
 std::optional<ProcStat> ParseProcStat(absl::string_view text);
 std::optional<ProcStat> ReadProcStat(int pid);

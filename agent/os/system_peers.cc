@@ -23,4 +23,9 @@ bool SystemPeers::IsStopped(const Opener& opener) {
   return stat && stat->start_ticks == opener.start_ticks && agent::IsStopped(*stat);
 }
 
+bool SystemPeers::IsGone(const SocketPeer& peer) {
+  const std::optional<ProcStat> stat = ReadProcStat(peer.pid);
+  return !stat || stat->start_ticks != peer.start_ticks || HasEnded(*stat);
+}
+
 }  // namespace shoal::agent

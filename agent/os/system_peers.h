@@ -19,6 +19,7 @@ std::shared_ptr<const SocketPeer> ReadPeer(int pid);
 class SystemPeers final : public Peers {
  public:
   bool IsStopped(const Opener& opener) override;
+  bool IsGone(const SocketPeer& peer) override;
 };
 
 }  // namespace shoal::agent

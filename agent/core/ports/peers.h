@@ -17,6 +17,8 @@ class Peers {
 
   // It lives and is stopped, by a signal or a debugger. False if it is gone.
   virtual bool IsStopped(const Opener& opener) = 0;
+  // It has ended, whether or not it was waited for.
+  virtual bool IsGone(const SocketPeer& peer) = 0;
 };
 
 }  // namespace shoal::agent

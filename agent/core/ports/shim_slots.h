@@ -16,6 +16,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "agent/core/ports/fork_parent.h"
 #include "agent/record/record_layout.h"
 
@@ -60,6 +61,9 @@ class ShimEvents {
   // The shim is gone. What it wrote last, if anything, is in the record.
   virtual void OnDeath(int slot, const std::string& id) = 0;
 };
+
+// One that has not done what it was told after so long, or what was due, is stopped or stuck.
+inline constexpr absl::Duration kShimReactionTime = absl::Seconds(2);
 
 class ShimSlots {
  public:

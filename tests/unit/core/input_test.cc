@@ -58,6 +58,38 @@ TEST_F(InputTest, BytesGoToTheRingFirstAndToTheRecordThen) {
   EXPECT_EQ(world_.inputs.Read(id_, 0, 5), "hello");
 }
 
+TEST_F(InputTest, AHoldIsOverWithTheProgramThatHasIt) {
+  Start();
+  Caller caller{CallerKind::kUnixUser, kOwner, Evidence::kPeerCredentials};
+  caller.peer =
+      std::make_shared<const SocketPeer>(SocketPeer{.pid = 7, .start_ticks = 1, .process_ids = {}});
+  WriteInputCommand holding{*Authorize(caller, Verb::kWriteInput, Target::Host())};
+  holding.selector = "web";
+  holding.writer = "attached";
+  holding.hold = absl::Minutes(1);
+  EXPECT_TRUE(world_.WriteInput(holding)->status.ok());
+  const auto refused = world_.WriteInput(Bytes(0, "hello"));
+  EXPECT_THAT(std::string(refused->status.message()),
+              ::testing::HasSubstr(
+                  " is held by another writer, of uid:1000, with PID 7; it may be stolen"));
+  world_.peers.gone = {7};
+  const auto taken = world_.WriteInput(Bytes(0, "hello"));
+  EXPECT_TRUE(taken->status.ok()) << taken->status;
+}
+
+TEST_F(InputTest, AHoldFromElsewhereIsOverInItsTime) {
+  Start();
+  WriteInputCommand holding = Bytes(0, "");
+  holding.writer = "attached";
+  holding.hold = absl::Seconds(40);
+  EXPECT_TRUE(world_.WriteInput(holding)->status.ok());
+  const auto refused = world_.WriteInput(Bytes(0, "hello"));
+  EXPECT_THAT(std::string(refused->status.message()),
+              ::testing::HasSubstr(", for up to 40 s more if that has gone; it may be stolen"));
+  world_.scheduler.Advance(absl::Seconds(41));
+  EXPECT_TRUE(world_.WriteInput(Bytes(0, "hello"))->status.ok());
+}
+
 TEST_F(InputTest, WhatIsSentAgainIsPassedOver) {
   Start();
   world_.WriteInput(Bytes(0, "hello"));

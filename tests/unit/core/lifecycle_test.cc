@@ -245,6 +245,7 @@ TEST_F(LifecycleTest, AShimThatDoesNotReactIsFlaggedUntilItDoes) {
   world_.Terminate(EndOf(Term(id)));
   world_.scheduler.Advance(absl::Seconds(3));
   EXPECT_NE(world_.Get(id).flags & kFlagShimStalled, 0u);
+  for (int look = 0; look < 3; ++look) world_.scheduler.Advance(absl::Seconds(3));
   world_.shims.BeginEnd(id);
   world_.scheduler.Advance(absl::Seconds(3));
   EXPECT_EQ(world_.Get(id).flags & kFlagShimStalled, 0u);

@@ -277,10 +277,17 @@ TEST(Peers, AStoppedOneIsToldFromALivingAndAnother) {
   EXPECT_TRUE(peers.IsStopped(opener));
   ++opener.start_ticks;
   EXPECT_FALSE(peers.IsStopped(opener)) << "the pid of another";
+  EXPECT_TRUE(peers.IsGone(
+      SocketPeer{.pid = peer->pid, .start_ticks = peer->start_ticks + 1, .process_ids = {}}));
   --opener.start_ticks;
   kill(child.pid(), SIGCONT);
   ASSERT_EQ(waitpid(child.pid(), &status, WCONTINUED), child.pid());
   EXPECT_FALSE(peers.IsStopped(opener));
+  EXPECT_FALSE(peers.IsGone(*peer));
+  kill(child.pid(), SIGKILL);
+  siginfo_t ended{};
+  ASSERT_EQ(waitid(P_PID, static_cast<id_t>(child.pid()), &ended, WEXITED | WNOWAIT), 0);
+  EXPECT_TRUE(peers.IsGone(*peer)) << "though nobody has waited for it";
 }
 
 TEST(Peers, OneThatIsGoneOrOfAnotherNamespaceIsNobody) {
