@@ -198,6 +198,7 @@ void RunSink::OnFailedToStart(RankId rank, const v1::RequestError& error) {
 
 void RunSink::OnHostLost(int host, const absl::Status& reason) {
   lost_since_[host] = BootTime::Now();
+  silent_since_.erase(host);
   Say(absl::StrCat(HostName(host), ": the connection broke (", BareReason(reason),
                    "); trying again."));
 }
@@ -207,6 +208,16 @@ void RunSink::OnHostRegained(int host) {
   Say(absl::StrCat(HostName(host), ": connected again."));
 }
 
+void RunSink::OnHostSilent(int host, absl::Duration silence) {
+  if (silence == absl::ZeroDuration()) {
+    silent_since_.erase(host);
+    return Say(absl::StrCat(HostName(host), ": its agent answers again."));
+  }
+  silent_since_[host] = BootTime::Now() + -silence;
+  Say(absl::StrCat(HostName(host), ": its agent has not answered for ",
+                   FormatSpan(absl::Floor(silence, absl::Seconds(1))), "; waiting for it."));
+}
+
 void RunSink::OnNotContinued(int host, const absl::Status& reason) {
   Say(absl::StrCat(HostName(host), ": what was stopped could not be continued (",
                    BareReason(reason), "); `shoal signal CONT --scope tree` does it."));
@@ -214,6 +225,7 @@ void RunSink::OnNotContinued(int host, const absl::Status& reason) {
 
 void RunSink::OnHostOver(int host, const absl::Status& reason) {
   lost_since_.erase(host);
+  silent_since_.erase(host);
   if (options_.json) {
     Write(v1::STREAM_KIND_STDOUT,
           ErrorLine({HostName(host), "", ""}, reason, ExitStatusOf(reason)));
@@ -253,11 +265,14 @@ void RunSink::OnTick() {
 }
 
 std::string RunSink::DescribeProgress() const {
-  if (!lost_since_.empty()) {
-    const auto& [host, since] = *lost_since_.begin();
+  if (const size_t unheard = lost_since_.size() + silent_since_.size(); unheard > 0) {
+    const bool is_lost = !lost_since_.empty();
+    const auto& [host, since] = is_lost ? *lost_since_.begin() : *silent_since_.begin();
     const absl::Duration silent = absl::Floor(BootTime::Now() - since, absl::Seconds(1));
-    const absl::Duration left = options_.host_patience - silent;
-    const size_t more = lost_since_.size() - 1;
+    // Where the connection stands, it is waited for.
+    const absl::Duration left =
+        is_lost ? options_.host_patience - silent : absl::InfiniteDuration();
+    const size_t more = unheard - 1;
     return absl::StrCat(
         HostName(host), " not heard of for ", FormatSpan(silent),
         left < absl::InfiniteDuration() ? absl::StrCat(", given up in ", FormatSpan(left)) : "",

@@ -70,6 +70,7 @@ class RunSink : public JobSink {
   void OnFailedToStart(RankId rank, const v1::RequestError& error) override;
   void OnHostLost(int host, const absl::Status& reason) override;
   void OnHostRegained(int host) override;
+  void OnHostSilent(int host, absl::Duration silence) override;
   void OnNotContinued(int host, const absl::Status& reason) override;
   void OnHostOver(int host, const absl::Status& reason) override;
   void OnTick() override;
@@ -115,7 +116,8 @@ class RunSink : public JobSink {
   int world_ = 0;
   int started_ = 0;
   int ended_ = 0;
-  std::map<int, BootTime> lost_since_;  // by host
+  std::map<int, BootTime> lost_since_;    // by host
+  std::map<int, BootTime> silent_since_;  // the same, of those whose connection stands
 };
 
 }  // namespace shoal::cli

@@ -117,6 +117,9 @@ class JobSink {
   // The connection to a host broke, and is tried again; it stands again.
   virtual void OnHostLost(int host, const absl::Status& reason);
   virtual void OnHostRegained(int host);
+  // The connection stands, and the agent has answered nothing for so long: it is stopped, or its host is stuck. Zero:
+  // it answers again.
+  virtual void OnHostSilent(int /*host*/, absl::Duration /*silence*/) {}
   // What Suspend() has stopped there could not be continued, and is not tried any more.
   virtual void OnNotContinued(int /*host*/, const absl::Status& /*reason*/) {}
   // Nothing is tried any more: the host was given up, its session is over, or its output can no

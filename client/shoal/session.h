@@ -41,6 +41,9 @@ struct SessionOptions {
   // such reason: while the agent is down or cannot be reached, renewal goes on. Called at most
   // once, on the thread that renews; must not block, nor destroy the session.
   std::function<void(const absl::Status&)> on_lost;
+  // The connection stands, and the host has not answered for so long (5 s at least); zero: it answers again. Silence
+  // in which this program did not run itself does not count. On the same thread, under the same rules.
+  std::function<void(absl::Duration silence)> on_silence;
 };
 
 // How a session is taken over that another client of the same owner holds, or held.

@@ -17,7 +17,7 @@ struct Session::Rep {
         id(session.id()),
         token(std::move(its_token)),
         ttl(session.has_ttl() ? FromProto(session.ttl()) : options.ttl),
-        lease(host->rep()->link->KeepLease({id, token, ttl, options.on_lost})) {
+        lease(host->rep()->link->KeepLease({id, token, ttl, options.on_lost, options.on_silence})) {
     host->rep()->KeepToken(id, token);
   }
   ~Rep() { host->rep()->ForgetToken(id, token); }

@@ -171,6 +171,9 @@ absl::Status JobRun::OpenSessions() {
     options.on_lost = [this, queue = queue_, member](const absl::Status& reason) {
       queue->Push([this, member, reason] { OnSessionOver(*member, reason); });
     };
+    options.on_silence = [this, queue = queue_, member](absl::Duration silence) {
+      queue->Push([this, member, silence] { state_.OnSilence(member->index, silence); });
+    };
     Session::Open(
         member->host, std::move(options), call,
         [this, queue = queue_, member, opening](absl::StatusOr<std::unique_ptr<Session>> session) {

@@ -318,11 +318,19 @@ void JobState::OnConnection(int host, const absl::Status& status) {
   if (state.is_gone) return;  // given up: nothing is tried any more
   bool is_broken = !status.ok();
   if (std::exchange(state.is_broken, is_broken) == is_broken) return;
+  state.is_silent = false;  // what is told now says more
   if (is_broken) {
     sink_->OnHostLost(host, status);
   } else {
     sink_->OnHostRegained(host);
   }
+}
+
+void JobState::OnSilence(int host, absl::Duration silence) {
+  HostState& state = hosts_[static_cast<size_t>(host)];
+  if (state.is_gone || state.is_broken) return;
+  const bool is_silent = silence > absl::ZeroDuration();
+  if (std::exchange(state.is_silent, is_silent) != is_silent) sink_->OnHostSilent(host, silence);
 }
 
 void JobState::OnHostGone(int host, const absl::Status& reason) {

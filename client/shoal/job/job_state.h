@@ -59,6 +59,8 @@ class JobState {
   void OnOutputEnd(int host, const absl::Status& status);
   // The connection broke (not OK) or stands again.
   void OnConnection(int host, const absl::Status& status);
+  // It has answered no renewal for so long, by a connection that stands; zero: it answers again.
+  void OnSilence(int host, absl::Duration silence);
   // The host was given up, or its session is over: what has not ended there is LOST.
   void OnHostGone(int host, const absl::Status& reason);
   // Every rank is being ended by the Job; a second time, at once.
@@ -104,6 +106,7 @@ class JobState {
 
   struct HostState {
     bool is_broken = false;
+    bool is_silent = false;
     bool is_output_over = false;
     bool is_gone = false;
     bool is_lapse_told = false;

@@ -23,6 +23,8 @@ struct LeaseTerms {
   absl::Duration ttl;
   // The lease is over, and why; at most once.
   std::function<void(const absl::Status&)> on_lost;
+  // The host has answered no renewal for so long; zero: it answers again. Once each.
+  std::function<void(absl::Duration silence)> on_silence;
 };
 
 class Lease {

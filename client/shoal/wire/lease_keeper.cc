@@ -18,6 +18,8 @@ namespace {
 // How long the thread may be deaf to new leases while answers are outstanding; a third of the
 // shortest TTL.
 constexpr absl::Duration kSlice = absl::Milliseconds(300);
+// From the last renewal that was answered: less is told of no host, which may only be busy.
+constexpr absl::Duration kLeastSilence = absl::Seconds(5);
 
 bool SaysNothing(const grpc::Status& status) {
   return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
@@ -45,7 +47,8 @@ struct LeaseKeeper::Entry {
   BootTime renewed = BootTime::Now();
   BootTime due = BootTime::Now() + terms.ttl / 3;
   bool is_dropped = false;
-  bool is_telling = false;  // on_lost or on_broken runs
+  bool is_telling = false;  // a callback runs
+  bool is_silent = false;   // as told
   absl::Status over;
   Call* call = nullptr;  // under way
 };
@@ -103,6 +106,7 @@ std::shared_ptr<LeaseKeeper::Entry> LeaseKeeper::KeepThrough(std::shared_ptr<grp
       std::make_shared<Entry>(std::move(channel), former.address, former.terms, former.on_broken);
   MutexLock lock(&mu_);
   entry->renewed = former.renewed;
+  entry->is_silent = former.is_silent;
   entry->due = BootTime::Now();
   entries_.push_back(entry);
   return entry;
@@ -196,6 +200,19 @@ absl::Duration LeaseKeeper::PauseOf(const Entry& entry) const {
   return pulse_.PauseSince(entry.renewed, BootTime::Now());
 }
 
+std::function<void()> LeaseKeeper::NoteSilence(const Call& call) {
+  const std::shared_ptr<Entry>& entry = call.entry;
+  const BootTime now = BootTime::Now();
+  const absl::Duration silence = now - entry->renewed;
+  // A refusal is an answer.
+  const bool is_answered = call.status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+  const bool is_ours = pulse_.PauseSince(call.start, now) > absl::ZeroDuration();
+  if (entry->is_silent || is_answered || is_ours || silence < kLeastSilence) return nullptr;
+  if (!entry->terms.on_silence) return nullptr;
+  entry->is_silent = true;
+  return [entry, silence] { entry->terms.on_silence(silence); };
+}
+
 void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
   const std::shared_ptr<Entry>& entry = call->entry;
   std::function<void()> news;
@@ -208,14 +225,18 @@ void LeaseKeeper::OnAnswer(std::unique_ptr<Call> call) {
       // From when it was asked: the agent counts from some moment after that.
       entry->renewed = call->start;
       entry->due = call->start + third;
-      return;
-    }
-    const bool is_silent = SaysNothing(call->status);
-    if (is_silent) entry->due = BootTime::Now() + std::min(third / 3, absl::Seconds(1));
-    if (entry->is_dropped) return;
-    if (is_silent) {
-      if (call->status.error_code() == grpc::StatusCode::UNAVAILABLE) news = entry->on_broken;
+      if (!std::exchange(entry->is_silent, false) || entry->is_dropped) return;
+      news = [&entry] { entry->terms.on_silence(absl::ZeroDuration()); };
+    } else if (SaysNothing(call->status)) {
+      entry->due = BootTime::Now() + std::min(third / 3, absl::Seconds(1));
+      if (entry->is_dropped) return;
+      if (call->status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+        news = entry->on_broken;
+      } else {
+        news = NoteSilence(*call);
+      }
     } else {
+      if (entry->is_dropped) return;
       const absl::Status over = FromWire(entry->address, call->status);
       const absl::Duration pause = pulse_.PauseSince(entry->renewed, BootTime::Now());
       entry->over = absl::Status(over.code(), absl::StrCat(over.message(), TellPause(pause)));

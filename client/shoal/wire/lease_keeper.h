@@ -9,8 +9,7 @@
 //
 // Ownership:     shared by the Sessions that are open; the last one ends the thread.
 // Thread-safety: thread-safe.
-// Blocking:      Drop() waits for a call of on_lost or on_broken that is under way, unless it is made
-//                in there.
+// Blocking:      Drop() waits for a callback that is under way, unless it is made in there.
 #ifndef SHOAL_CLIENT_SHOAL_WIRE_LEASE_KEEPER_H_
 #define SHOAL_CLIENT_SHOAL_WIRE_LEASE_KEEPER_H_
 
@@ -50,7 +49,7 @@ class LeaseKeeper {
   // The same lease through another channel, at once: since its last renewal it may have been silent
   // for long. `former` is to be dropped.
   std::shared_ptr<Entry> KeepThrough(std::shared_ptr<grpc::Channel> channel, const Entry& former);
-  // No longer renewed; neither on_lost nor on_broken is called after this.
+  // No longer renewed; no callback is called after this.
   void Drop(const std::shared_ptr<Entry>& entry);
   absl::Status StatusOf(const Entry& entry) const;
   // How long this program did not run since the last renewal, if it did not.
@@ -65,6 +64,8 @@ class LeaseKeeper {
   void Start(const std::shared_ptr<Entry>& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   BootTime NextDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void OnAnswer(std::unique_ptr<Call> call);
+  // What is to be called when this renewal was not answered; null: nothing.
+  std::function<void()> NoteSilence(const Call& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CancelOverdue(BootTime due_before);
 
   grpc::CompletionQueue queue_;

@@ -56,6 +56,28 @@ TEST(SessionLease, ItsLossIsToldOnceWithTheReasonOfTheAgent) {
   EXPECT_TRUE(absl::IsNotFound((*session)->status()));
 }
 
+TEST(SessionLease, AnAgentThatAnswersNothingIsToldOnceAndSoIsItsReturn) {
+  FakeAgent agent("a");
+  Notification silent;
+  Notification heard;
+  absl::Duration silence;
+  SessionOptions options;
+  options.ttl = absl::Milliseconds(600);
+  options.on_silence = [&](absl::Duration duration) {
+    if (duration == absl::ZeroDuration()) return heard.Notify();  // aborts if called twice
+    silence = duration;
+    silent.Notify();
+  };
+  auto session = Session::Open(HostOf(agent), options);
+  ASSERT_TRUE(session.ok()) << session.status();
+  agent.Hold("KeepAlive");
+  ASSERT_TRUE(silent.WaitForNotificationWithTimeout(kLeaseDeadline));
+  EXPECT_GE(silence, absl::Seconds(5));
+  absl::SleepFor(absl::Seconds(1));  // further renewals without an answer
+  agent.Release("KeepAlive");
+  ASSERT_TRUE(heard.WaitForNotificationWithTimeout(kLeaseDeadline));
+}
+
 TEST(SessionLease, OutlivesARestartOfTheAgent) {
   FakeAgent agent("a");
   bool is_lost = false;

@@ -352,6 +352,24 @@ TEST(RunSink, ProgressTellsOfRanksAndOfAHostThatIsAway) {
   ::testing::internal::GetCapturedStderr();
 }
 
+TEST(RunSink, AHostThatAnswersNothingIsToldAndWaitedFor) {
+  ::testing::internal::CaptureStderr();
+  std::string said;
+  RunSinkOptions options = Options();
+  options.on_progress = [&said](const std::string& text) { said = text; };
+  options.host_patience = absl::Minutes(1);
+  RunSink sink(std::move(options));
+  sink.OnHostSilent(1, absl::Seconds(9));
+  sink.OnTick();
+  EXPECT_EQ(said, "beetle not heard of for 9 s");
+  sink.OnHostSilent(1, absl::ZeroDuration());
+  sink.OnTick();
+  EXPECT_EQ(said, "starting 4 processes");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "shoal: beetle: its agent has not answered for 9 s; waiting for it.\n"
+            "shoal: beetle: its agent answers again.\n");
+}
+
 TEST(RunSink, TagsHaveAColourForEachRank) {
   ::testing::internal::CaptureStdout();
   RunSinkOptions options = Options();

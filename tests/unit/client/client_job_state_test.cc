@@ -339,6 +339,21 @@ TEST_F(JobStateTest, ABrokenConnectionIsToldOnceAndSoIsItsReturn) {
   EXPECT_THAT(Heard(), ElementsAre("lost host 0", "regained host 0"));
 }
 
+TEST_F(JobStateTest, SilenceIsToldOnceAndSoIsItsEnd) {
+  for (int i = 0; i < 2; ++i) state().OnSilence(0, absl::Seconds(9));
+  for (int i = 0; i < 2; ++i) state().OnSilence(0, absl::ZeroDuration());
+  EXPECT_THAT(Heard(), ElementsAre("host 0 silent for 9", "host 0 silent for 0"));
+}
+
+TEST_F(JobStateTest, OfABrokenConnectionSilenceIsNoNews) {
+  state().OnSilence(0, absl::Seconds(9));
+  state().OnConnection(0, absl::UnavailableError("x"));
+  state().OnSilence(0, absl::Seconds(12));
+  state().OnConnection(0, absl::OkStatus());
+  state().OnSilence(0, absl::ZeroDuration());
+  EXPECT_THAT(Heard(), ElementsAre("host 0 silent for 9", "lost host 0", "regained host 0"));
+}
+
 TEST_F(JobStateTest, WhenTheReaderIsOverNobodyWaitsForBytes) {
   v1::Process exited = Exited(0, 0);
   SetWritten(exited, 100);

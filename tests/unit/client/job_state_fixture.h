@@ -54,6 +54,9 @@ class Recorder : public JobSink {
     heard.push_back(absl::StrCat("lost host ", host));
   }
   void OnHostRegained(int host) override { heard.push_back(absl::StrCat("regained host ", host)); }
+  void OnHostSilent(int host, absl::Duration silence) override {
+    heard.push_back(absl::StrCat("host ", host, " silent for ", absl::ToInt64Seconds(silence)));
+  }
   void OnHostOver(int host, const absl::Status& reason) override {
     heard.push_back(absl::StrCat("host ", host, " ", reason.message()));
   }
