@@ -97,6 +97,7 @@ int RunAgent(Settings settings) {
     readiness.Failed(started);
     log->Write("shoald: ", EscapeForMessage(started.message(), 1024));
     log->Flush(kLastLogLines);
+    if (absl::IsInvalidArgument(started)) return kExitUsage;
     return absl::IsResourceExhausted(started) ? kExitTryAgain : kExitFailure;
   }
   log->Write("", agent.ReadyLine());

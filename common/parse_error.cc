@@ -70,6 +70,7 @@ std::string TellParseError(absl::string_view sentence) {
                           " is no value for it");
     }
   }
+  if (absl::ConsumeSuffix(&given, " is required")) return absl::StrCat("say which ", given);
   const size_t colon = sentence.find(": ");
   if (colon == absl::string_view::npos) return std::string(sentence);
   const absl::string_view name = sentence.substr(0, colon);

@@ -12,7 +12,7 @@ void OpenMissingDescriptors() {
     const int flags = fcntl(fd, F_GETFD);
     if (flags >= 0 && (flags & FD_CLOEXEC) == 0) continue;
     // Not CLOEXEC: children have their three, too.
-    int null = open("/dev/null", O_RDWR);
+    int null = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     if (null < 0) null = open("/", O_PATH);
     if (null < 0 || null == fd) continue;
     dup2(null, fd);

@@ -6,9 +6,8 @@
 
 namespace shoal {
 
-// Opens on /dev/null what of 0, 1 and 2 is closed. Otherwise the next socket or eventfd takes the
-// number, and what is printed is written into it. Without a /dev/null the number is taken all the
-// same, and reading and writing fail.
+// Opens on /dev/null what of 0, 1 and 2 is closed. Otherwise the next socket or eventfd takes the number, and what is
+// printed is written into it. Reading and writing fail as before, with EBADF: what is printed is not lost unseen.
 void OpenMissingDescriptors();
 
 }  // namespace shoal

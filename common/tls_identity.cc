@@ -133,6 +133,13 @@ absl::StatusOr<TlsIdentity> ReadTlsIdentity(const TlsPaths& paths, const TlsName
   TlsIdentity identity;
   SHOAL_ASSIGN_OR_RETURN(identity.certificate,
                          Read(names.certificate, paths.certificate, Kind::kPublic));
+  // Before anything is said of the other file, which is the wrong one, too.
+  if (ParseCertificates(identity.certificate).empty() &&
+      ParseKey(identity.certificate) != nullptr) {
+    return Unusable(names.certificate, paths.certificate,
+                    absl::StrCat("holds a private key and no certificate: it and ", names.key, " ",
+                                 paths.key, " may have been swapped"));
+  }
   SHOAL_ASSIGN_OR_RETURN(identity.key, Read(names.key, paths.key, Kind::kPrivate));
   SHOAL_ASSIGN_OR_RETURN(identity.ca, Read(names.ca, paths.ca, Kind::kPublic));
   const std::vector<Certificate> chain = ParseCertificates(identity.certificate);

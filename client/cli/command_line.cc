@@ -37,6 +37,14 @@ constexpr const char* kFooter =
     "  shoal start --name web -- python3 -m http.server 8000\n"
     "  shoal -H node[1-3] ps\n";
 
+// AsMeant() has read them before they would be parsed: these are for those who look for them.
+void AddHelp(Parser& parser) {
+  parser.app.add_subcommand("help", "Show the help of a command")->set_help_flag();
+}
+void AddVersion(Parser& parser) {
+  parser.app.add_subcommand("version", "Show the version")->set_help_flag();
+}
+
 struct NamedCommand {
   const char* name;
   void (*declare)(Parser& parser);
@@ -61,6 +69,8 @@ constexpr NamedCommand kCommands[] = {
     {"hosts", AddHosts},
     {"doctor", AddDoctor},
     {"agent", AddAgent},
+    {"help", AddHelp},
+    {"version", AddVersion},
     {"keep", AddKeep},
     {"complete", AddComplete, /*is_of_all=*/true},
     {"pages", AddPages, /*is_of_all=*/true},
@@ -78,7 +88,8 @@ void Declare(Parser& parser, const std::string& word) {
   CLI::App& app = parser.app;
   // Of every subcommand that is declared from here on, too.
   app.formatter(std::make_shared<HelpFormatter>(HelpWidth()));
-  app.add_option("-H,--hosts", parser.invocation.hosts, "Hosts, as for every command")
+  app.add_option("-H,--hosts", parser.invocation.hosts,
+                 "Hosts, as for every command; -H behind the command goes before this")
       ->check(IsNotEmpty(kWantedHosts))
       ->type_name("HOSTS");
   app.add_option("-o,--output", parser.invocation.format,
@@ -151,6 +162,12 @@ int RunWords(std::vector<std::string> arguments) {
   Parser parser{app, invocation, chosen};
   const size_t command = FindCommand(arguments);
   Declare(parser, command < arguments.size() ? arguments[command] : "");
+  const auto words_end = arguments.begin() + static_cast<ptrdiff_t>(command);
+  if (std::find(arguments.begin(), words_end, "--") != words_end) {
+    return Complain(
+        app, "\"--\" stands in front of what `run`, `start` and `exec` run, behind their options",
+        arguments);
+  }
   size_t separator = FindSeparator(arguments);
   invocation.has_separator = separator < arguments.size();
   if (invocation.has_separator) {

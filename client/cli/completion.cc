@@ -60,6 +60,10 @@ class Reader {
     if (is_help_) {
       completion_.prefix = words_.back();
       completion_.candidates = CommandsOf(command(), words_.back());
+      // `help` and `version` have none.
+      std::erase_if(completion_.candidates, [this](const Candidate& candidate) {
+        return Subcommand(candidate.word)->get_options().empty();
+      });
     } else if (is_in_command_) {
       completion_.kind = Kind::kCommand;
     } else {
@@ -84,10 +88,10 @@ class Reader {
       is_behind_dashes_ = true;
     } else if (!is_behind_dashes_ && absl::StartsWith(word, "-") && word.size() > 1) {
       TakeOption(word);
-    } else if (const CLI::App* sub = Subcommand(word); sub != nullptr) {
-      completion_.command = sub;
     } else if (IsHelp(word)) {
       is_help_ = true;
+    } else if (const CLI::App* sub = Subcommand(word); sub != nullptr) {
+      completion_.command = sub;
     } else if (command().get_prefix_command() && NextArgument() == nullptr) {
       BeginCommandAt(at_ - 1);
     } else {
@@ -153,9 +157,6 @@ class Reader {
       completion_.candidates = OptionsOf(command(), word);
     } else if (arguments_ == 0 && !command().get_subcommands({}).empty()) {
       completion_.candidates = CommandsOf(command(), word);
-      if (command().get_parent() == nullptr && absl::StartsWith("help", word)) {
-        completion_.candidates.push_back({"help", "Show the help of a command"});
-      }
     } else if (const CLI::Option* argument = NextArgument(); argument != nullptr) {
       ReadValue(*argument);
     } else if (command().get_prefix_command()) {

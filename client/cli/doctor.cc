@@ -1,8 +1,11 @@
 // `shoal doctor`: which of the promises hold on a host, and how to mend what does not.
+#include <optional>
+
 #include "absl/strings/str_cat.h"
 #include "client/cli/command.h"
 #include "client/cli/exit_status.h"
 #include "client/cli/json.h"
+#include "client/cli/progress.h"
 #include "client/cli/promises.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/table.h"
@@ -59,8 +62,10 @@ int RunDoctor(bool no_trunc, Invocation& invocation) {
   }
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting();
   if (!fleet.ok()) return invocation.Fail(fleet.status());
+  std::optional<Progress> progress(invocation.TellAsking(*fleet));
   auto answers = fleet->FanOut<v1::Host>(
       [](Host& host, Done<v1::Host> done) { host.Check({}, std::move(done)); });
+  progress.reset();
   invocation.LearnNames(answers);
   int status = 0;
   for (const HostResult<v1::Host>& answer : answers) {

@@ -1,5 +1,6 @@
 // `shoal hosts`: the hosts as a table, those that cannot be reached with the reason.
 #include <memory>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,7 @@
 #include "client/cli/command.h"
 #include "client/cli/exit_status.h"
 #include "client/cli/json.h"
+#include "client/cli/progress.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/table.h"
 #include "client/cli/table_options.h"
@@ -103,8 +105,10 @@ int RunHosts(const TableOptions& options, Invocation& invocation) {
   }
   absl::StatusOr<Fleet> fleet = invocation.ConnectExisting();
   if (!fleet.ok()) return invocation.Fail(fleet.status());
+  std::optional<Progress> progress(invocation.TellAsking(*fleet));
   auto answers = fleet->FanOut<v1::Host>(
       [](Host& host, Done<v1::Host> done) { host.GetFacts({}, std::move(done)); });
+  progress.reset();
   std::vector<HostRow> rows;
   int status = 0;
   invocation.LearnNames(answers);

@@ -88,7 +88,7 @@ absl::Status Write(const InputArguments& arguments, const Selection& selection,
 }
 
 int RunInput(const InputArguments& arguments, Invocation& invocation) {
-  absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "input");
+  absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "give input to");
   if (!selection.ok()) return invocation.Fail(selection.status());
   const absl::Status written = Write(arguments, *selection, invocation);
   return written.ok() ? 0 : invocation.Fail(written);

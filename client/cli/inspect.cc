@@ -3,12 +3,16 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/cli/command.h"
 #include "client/cli/details.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
 #include "client/cli/standard_output.h"
+#include "common/escape.h"
 #include "shoal/fan_out.h"
 #include "shoal/host/host_rep.h"
 
@@ -43,6 +47,21 @@ void AskForEach(const InspectArguments& arguments, Lookup* lookup) {
   }
 }
 
+// The agent keeps the values as long as something may be started with them.
+void TellForgottenValues(const std::vector<Found>& found, const Invocation& invocation) {
+  std::vector<std::string> names;
+  for (const Found& entry : found) {
+    const auto& env = entry.process.spec().env();
+    const bool are_known = absl::c_any_of(
+        env, [](const std::string& variable) { return absl::StrContains(variable, "="); });
+    if (!env.empty() && !are_known) names.push_back(entry.process.name());
+  }
+  if (names.empty()) return;
+  invocation.Note(absl::StrCat("of ", EscapeForMessage(absl::StrJoin(names, ", ")),
+                               " only the names of the environment are known: an agent forgets the "
+                               "values when a process has ended, and tells them to its owner."));
+}
+
 int RunInspect(const InspectArguments& arguments, Invocation& invocation) {
   absl::StatusOr<Selection> selection = RequireSelection(arguments.selector, "inspect");
   if (!selection.ok()) return invocation.Fail(selection.status());
@@ -61,6 +80,7 @@ int RunInspect(const InspectArguments& arguments, Invocation& invocation) {
     }
     first = false;
   }
+  if (arguments.env) TellForgottenValues(lookup->found, invocation);
   int status = 0;
   for (const absl::Status& failure : lookup->failures) status = invocation.Fail(failure);
   return status;

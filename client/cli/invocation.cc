@@ -194,7 +194,7 @@ absl::Status Invocation::EnsureHere(const std::string& socket, bool may_start) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Fleet> Invocation::ConnectForWork(bool ask_facts) {
+absl::StatusOr<Fleet> Invocation::ConnectForWork(Ask ask) {
   SHOAL_ASSIGN_OR_RETURN(std::vector<HostAddress> addresses, Named());
   if (addresses.empty()) {
     SHOAL_ASSIGN_OR_RETURN(HostAddress here, LocalAddress());
@@ -202,7 +202,8 @@ absl::StatusOr<Fleet> Invocation::ConnectForWork(bool ask_facts) {
     SHOAL_RETURN_IF_ERROR(EnsureHere(addresses[0].unix_path, /*may_start=*/true));
   }
   FleetOptions options;
-  options.ask_facts = ask_facts || may_skip();
+  options.ask_facts =
+      ask == Ask::kAll || (ask == Ask::kSeveral && addresses.size() > 1) || may_skip();
   options.require_all = !may_skip();
   SHOAL_ASSIGN_OR_RETURN(Fleet fleet, Connect(std::move(addresses), std::move(options)));
   skipped_ = fleet.unreachable();
@@ -313,6 +314,12 @@ void Invocation::TellOneAgentTwice(const Fleet& fleet) {
 void Invocation::TellOneAgentTwice(const Host& first, const Host& second) {
   if (!told_twice_.insert(&second).second) return;
   Note(absl::StrCat(first.name(), " and ", second.name(), " are two names of one agent."));
+}
+
+std::string Invocation::TellAsking(const Fleet& fleet) const {
+  const size_t count = fleet.hosts().size();
+  return absl::StrCat("asking ", count == 1 ? NameOf(*fleet.hosts().front().host)
+                                            : Count(static_cast<int64_t>(count), "host"));
 }
 
 void Invocation::LearnAgents(const Fleet& fleet) {

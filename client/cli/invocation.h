@@ -48,9 +48,10 @@ class Invocation {
   bool NobodyIsHere() const;
 
   // The hosts that were named, or this machine's agent, which is started if it is not there.
-  // `ask_facts` as in FleetOptions; every host has to answer then, but for skip_unreachable. UNAVAILABLE: there is no
-  // agent where $SHOAL_AGENT says; or too few have answered.
-  absl::StatusOr<Fleet> ConnectForWork(bool ask_facts);
+  // Asked for their facts, every host has to answer, but for skip_unreachable. UNAVAILABLE: there is no agent where
+  // $SHOAL_AGENT says; or too few have answered.
+  enum class Ask { kNone, kAll, kSeveral };  // kSeveral: all, if they are more than one
+  absl::StatusOr<Fleet> ConnectForWork(Ask ask);
   // Whether `reason` is that of a host that may be left out: it was not reached, or did not answer, and the user
   // has allowed that.
   bool MayLeaveOut(const absl::Status& reason) const;
@@ -87,6 +88,9 @@ class Invocation {
   void LearnNames(const std::vector<HostResult<v1::Host>>& answers);
   // Asks the hosts of `fleet` for what LearnName() would want to know and does not.
   void LearnNames(const Fleet& fleet);
+
+  // What Progress says while all hosts of `fleet` are asked: "asking ant", "asking 3 hosts".
+  std::string TellAsking(const Fleet& fleet) const;
 
   // Says which hosts were left out by skip_unreachable, and why; nothing if none was.
   void TellSkipped();

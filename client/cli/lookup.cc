@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/host_names.h"
+#include "client/cli/progress.h"
 #include "client/cli/wording.h"
 #include "common/escape.h"
 #include "common/ids.h"
@@ -127,7 +128,10 @@ absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& select
       questions.push_back({entry.host, std::move(selector), absl::UnknownError("no answer")});
     }
   }
-  Ask(options.live_usage, &questions);
+  {
+    const Progress progress(invocation.TellAsking(fleet));
+    Ask(options.live_usage, &questions);
+  }
   // Before any is called by it: two may have the same.
   for (const Question& question : questions) {
     if (!question.answer.ok() || question.answer->empty()) continue;

@@ -23,6 +23,8 @@ absl::Status WritePages(const CLI::App& shoal, const PagesArguments& arguments) 
   ManPageHead head = {"shoal", "shoal", 1, arguments.date, version, {"shoald(8)"}};
   SHOAL_RETURN_IF_ERROR(WriteManPage(shoal, head, arguments.directory));
   for (const CLI::App* command : ListedCommands(shoal)) {
+    if (command->get_options().empty())
+      continue;  // `help` and `version`: that of shoal says it all
     const std::string name = absl::StrCat("shoal-", command->get_name());
     head = {name,    absl::StrCat("shoal ", command->get_name()),
             1,       arguments.date,

@@ -184,8 +184,13 @@ bool IsOwnAgent(const std::string& socket_path) {
   return geteuid() != 0 && socket_path == DefaultSocketPath();
 }
 
-absl::Status AgentIsAway(const std::string& socket_path) {
+absl::Status AgentIsAway(const std::string& socket_path, const std::string& state_directory) {
   if (socket_path == DefaultSocketPath()) {
+    if (access(state_directory.c_str(), F_OK) != 0 && errno == ENOENT) {
+      return absl::UnavailableError(absl::StrCat(
+          "no agent is running on this machine, and none has left anything in ", state_directory,
+          ": `shoal agent start` (or `systemctl start shoald`) starts one"));
+    }
     return absl::UnavailableError(
         "the agent of this machine is not running; what it has started may live: `shoal agent "
         "start` (or `systemctl start shoald`) starts one that finds it, `shoald --terminate all` "

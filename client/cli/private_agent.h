@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/socket_trust.h"
+#include "common/user_directories.h"
 #include "shoal/host_list.h"
 
 namespace shoal::cli {
@@ -35,8 +36,10 @@ absl::StatusOr<AgentHere> FindAgentHere();
 // Whether the agent behind that socket is this user's own, which any command may start. Root's is
 // started by the machine, or by a command that has work for it.
 bool IsOwnAgent(const std::string& socket_path);
-// UNAVAILABLE: said of an agent that is not there and not to be started; names the ways out.
-absl::Status AgentIsAway(const std::string& socket_path);
+// UNAVAILABLE: said of an agent that is not there and not to be started; names the ways out. What it has started may
+// live, unless it has left no `state_directory`, which tells of agents behind the default socket.
+absl::Status AgentIsAway(const std::string& socket_path,
+                         const std::string& state_directory = StateDirectory());
 
 // Starts an agent on `socket_path` unless one answers there, with `extra_flags` behind its own: of
 // many callers at once one starts it, under a lock beside the socket, and the others find it

@@ -1,8 +1,12 @@
 // `shoal rm`: forgets ended processes and their output.
 #include <memory>
+#include <optional>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/bulk.h"
 #include "client/cli/command.h"
+#include "client/cli/progress.h"
+#include "client/cli/units.h"
 
 namespace shoal::cli {
 namespace {
@@ -15,12 +19,15 @@ int RunRm(const SelectorArguments& arguments, Invocation& invocation) {
   absl::StatusOr<Lookup> lookup = FindProcesses(*fleet, *selection, invocation);
   if (!lookup.ok()) return invocation.Fail(lookup.status());
   int unreached = 0;
+  std::optional<Progress> progress(absl::StrCat(
+      "forgetting ", Count(static_cast<int64_t>(lookup->found.size()), "process", "es")));
   std::vector<BulkAnswer> answers = CallForEach<v1::DeleteResponse>(
       *lookup, invocation, &unreached, [](const HostShare& share, Done<v1::DeleteResponse> done) {
         v1::DeleteRequest request;
         *request.mutable_selector() = share.selector;
         share.host->Delete(std::move(request), {}, std::move(done));
       });
+  progress.reset();
   int status = Report(
       answers, [](const BulkAnswer&) { return "forgotten, with its output"; }, invocation);
   return status != 0 ? status : unreached;

@@ -233,7 +233,8 @@ absl::StatusOr<JobSpec> RunJob::MakeSpec(const Fleet& fleet, const std::vector<i
 
 absl::StatusOr<Fleet> RunJob::FindHosts() {
   if (arguments_.beside.empty()) {
-    return invocation_.ConnectForWork(arguments_.job.NeedsFacts() || invocation_.json());
+    const bool asks = arguments_.job.NeedsFacts() || invocation_.json();
+    return invocation_.ConnectForWork(asks ? Invocation::Ask::kAll : Invocation::Ask::kNone);
   }
   SHOAL_ASSIGN_OR_RETURN(const Selection selection, Selection::Parse({arguments_.beside}, {}));
   SHOAL_ASSIGN_OR_RETURN(const Found found, FindOneProcess(selection, "exec", invocation_));

@@ -21,7 +21,8 @@ namespace shoal::cli {
 inline constexpr char kSelectorRules[] =
     "Selectors: a SELECTOR is the name of a process or of a job, which means all its ranks; a glob "
     "over names such as 'web-*' ('*' is all); an id, or 4 characters or more that only one begins "
-    "with. HOST/SELECTOR is about that host alone. Several select what any of them does; -l "
+    "with. A name means what lives of those that had it, or else what was started last. "
+    "HOST/SELECTOR is about that host alone. Several select what any of them does; -l "
     "KEY=VALUE[,KEY=VALUE] narrows that to what has the labels. A name or an id that no process "
     "has is "
     "an error.\n";

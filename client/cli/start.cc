@@ -272,8 +272,12 @@ int RunStart(const StartArguments& arguments, const CLI::App& command, Invocatio
   const std::string program = (*words)[0];
   (*words)[0] = ProgramThere(program, *files);
   Interrupts interrupts(Interrupts::Take::kEnds);
-  absl::StatusOr<Fleet> fleet =
-      invocation.ConnectForWork(options.has_counts() && options.NeedsFacts());
+  // Nothing is started where one of the hosts that are to have a process does not answer.
+  Invocation::Ask ask = Invocation::Ask::kSeveral;
+  if (options.has_counts()) {
+    ask = options.NeedsFacts() ? Invocation::Ask::kAll : Invocation::Ask::kNone;
+  }
+  absl::StatusOr<Fleet> fleet = invocation.ConnectForWork(ask);
   if (!fleet.ok()) return invocation.FailToStart(fleet.status());
   absl::StatusOr<std::vector<Share>> shares =
       PrepareShares(arguments, *words, *files, invocation, &*fleet);

@@ -16,11 +16,12 @@ namespace shoal::cli {
 namespace {
 
 constexpr int kExitNoSuchProgram = 127;
+constexpr absl::string_view kNotFoundInPath = "(not found in PATH ";  // of the agent
 constexpr absl::string_view kShellCharacters = " \t\n|&;<>()$`*?";
 
-// What to do about a program that is not there.
+// What to do about a program that is not there; `is_searched`: where it was looked for is told.
 std::string HintForProgram(absl::string_view program, const std::vector<std::string>& shipped,
-                           bool may_ship) {
+                           bool may_ship, bool is_searched) {
   const std::string shown = EscapeForMessage(program);
   if (absl::c_linear_search(shipped, program)) {
     return absl::StrCat(" The file that was sent along is called `./", shown, "` there.");
@@ -29,6 +30,7 @@ std::string HintForProgram(absl::string_view program, const std::vector<std::str
     return absl::StrCat(" It is taken as one word; a shell takes it apart: `sh -c ",
                         QuoteForDisplay(program), "`.");
   }
+  if (is_searched) return "";
   if (!absl::StrContains(program, "/")) return " Is it on that host, and in the PATH there?";
   return absl::StrCat(" Is it on that host?",
                       may_ship ? absl::StrCat(" `--ship ", shown, "` sends it along.") : "");
@@ -66,14 +68,15 @@ StartError ExplainStartError(const v1::RequestError& error, absl::string_view pr
   *process.mutable_start_failure() = error.start_failure();
   // The program stands in our sentence already.
   bool shortened = absl::ConsumePrefix(&message, absl::StrCat("exec ", shown, ": "));
-  absl::Status told(status.code(), absl::StrCat("cannot start ", shown, " on ", host, ": ",
-                                                shortened ? "exec: " : "", message));
+  absl::Status told(status.code(), absl::StrCat("cannot start ", QuoteForDisplay(program), " on ",
+                                                host, ": ", shortened ? "exec: " : "", message));
   // An interpreter that is missing stands in the message.
   int exit_status = ShellExitStatus(process);
-  bool missing = absl::EndsWith(message, "No such file or directory");
+  const bool is_searched = absl::StrContains(message, kNotFoundInPath);
+  bool missing = absl::EndsWith(message, "No such file or directory") || is_searched;
   std::string hint;
   if (missing && exit_status == kExitNoSuchProgram) {
-    hint = HintForProgram(program, shipped, may_ship);
+    hint = HintForProgram(program, shipped, may_ship, is_searched);
   } else if (missing && error.start_failure().stage() == "chdir") {
     hint = " Is that directory on that host? `--cwd DIR` names another.";
   }

@@ -150,7 +150,18 @@ std::string TellUnknown(const CLI::App& app) {
     return TellUnknownWord(absl::StrCat("there is no command \"", EscapeForMessage(*other), "\""),
                            DidYouMean(*other, CommandsOf(command)));
   }
-  if (option != words.end()) return TellUnknownOption(command, *option);
+  if (option != words.end()) {
+    const std::string name = option->substr(0, option->find('='));
+    const std::vector<std::string> in_front = app.remaining(/*recurse=*/false);
+    const bool is_in_front = std::find(in_front.begin(), in_front.end(), *option) != in_front.end();
+    const bool is_of_all =
+        absl::StartsWith(name, "--tls-") && app.get_option_no_throw(name) != nullptr;
+    if (is_of_all && !is_in_front) {
+      return absl::StrCat(EscapeForMessage(name), " stands in front of the command: `shoal ",
+                          EscapeForMessage(name), " … ", command.get_name(), "`.");
+    }
+    return TellUnknownOption(is_in_front ? app : command, *option);
+  }
   if (other == words.end()) {
     const std::vector<std::string> commands = CommandsOf(command);
     if (commands.empty()) return "";

@@ -2,6 +2,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -62,7 +63,8 @@ class Watcher {
   const Fleet& fleet_;
   const Selection& selection_;
   Invocation& invocation_;
-  std::vector<bool> synced_;                 // by host
+  std::vector<bool> synced_;           // by host
+  std::set<std::string> over_before_;  // ids; an agent that is started anew tells of them again
   std::map<std::string, std::string> told_;  // by id: the last line without its time
   std::map<std::string, Subject> known_;     // by id; for what is deleted
   int status_ = 0;
@@ -147,8 +149,11 @@ void Watcher::Tell(const News& news) {
   if (news.event->has_upsert()) {
     const v1::Process& process = news.event->upsert();
     invocation_.LearnName(*fleet_.hosts()[news.host].host, process.host());
-    if (!synced_[news.host] && IsOver(process)) return;  // what was over before is no news
+    // What was over before is no news.
+    if (!synced_[news.host] && IsOver(process)) over_before_.insert(process.id());
+    if (over_before_.contains(process.id())) return;
   }
+  if (!news.event->deleted_id().empty() && over_before_.erase(news.event->deleted_id()) > 0) return;
   if (invocation_.json()) {
     TellInJson(news.host, *news.event);
   } else if (news.event->has_upsert()) {

@@ -21,11 +21,17 @@ class LastMetre : public SystemTest {
 TEST_F(LastMetre, WithoutDescriptorsNothingGoesAstray) {
   AgentProcess& ant = StartAgent("ant");
   const std::string kept = Scratch("kept");
-  CommandResult run = Sh(absl::StrCat("\"$0\" run -n 2 -- sh -c 'echo out; echo err >&2; echo x >>",
-                                      kept, "' <&- >&- 2>&-"));
+  CommandResult run =
+      Sh(absl::StrCat("\"$0\" run -n 2 -- sh -c 'echo x >>", kept, "; echo err >&2' <&- >&- 2>&-"));
   EXPECT_EQ(run.exit_code, 0) << run;
   EXPECT_EQ(ReadFile(kept), "x\nx\n");
-  EXPECT_EQ(Sh("\"$0\" ps -a >&-").exit_code, 0);
+  // What cannot be written is not lost unseen.
+  for (const char* words : {"run -n 1 -- echo out", "ps -a"}) {
+    const CommandResult lost = Sh(absl::StrCat("\"$0\" ", words, " >&-"));
+    EXPECT_EQ(lost.exit_code, 1) << words << lost;
+    EXPECT_THAT(lost.err, ::testing::HasSubstr("cannot write stdout: Bad file descriptor"))
+        << words;
+  }
   EXPECT_TRUE(ant.IsRunning());
 }
 

@@ -158,9 +158,21 @@ TEST_F(AgentHereTest, OnlyWorkStartsThatOfRoot) {
   if (getuid() != 0) GTEST_SKIP() << "wants root";
   ASSERT_EQ(seteuid(0), 0);
   if (*cli::IsAnswering(DefaultSocketPath())) GTEST_SKIP() << "root's agent runs here";
+  // The directory is that of the machine: which of the two it is depends on it.
+  const std::string away =
+      absl::StrCat("shoal: ", cli::AgentIsAway(DefaultSocketPath()).message(), ".\n");
   for (const char* line : {"ps", "logs web", "agent stop --all"}) {
-    EXPECT_EQ(Shoal(line), (Said{69, "", kAway})) << line;
+    EXPECT_EQ(Shoal(line), (Said{69, "", away})) << line;
   }
+}
+
+TEST_F(AgentHereTest, OnlyOneThatHasLeftSomethingMayHaveStartedWhatLives) {
+  EXPECT_EQ(absl::StrCat("shoal: ", cli::AgentIsAway(DefaultSocketPath(), home_).message(), ".\n"),
+            kAway);
+  EXPECT_EQ(
+      cli::AgentIsAway(DefaultSocketPath(), home_ + "/none").message(),
+      absl::StrCat("no agent is running on this machine, and none has left anything in ", home_,
+                   "/none: `shoal agent start` (or `systemctl start shoald`) starts one"));
 }
 
 TEST_F(AgentHereTest, TheOneThatStartedThisProcessIsAsked) {

@@ -197,7 +197,7 @@ TEST_F(SignalTest, RefusesWhatItCannotSend) {
   EXPECT_EQ(Shoal("signal FOO web"),
             (Said{2, "", "shoal: \"FOO\" is not a signal; try TERM, SIGKILL or 1…64.\n"}));
   EXPECT_EQ(Shoal("signal"),
-            (Said{2, "", "shoal: signal is required. See `shoal signal --help`.\n"}));
+            (Said{2, "", "shoal: say which signal. See `shoal signal --help`.\n"}));
   ant_.Put(Exited(kWeb, "web", 0));
   ant_.Refuse(kWeb, 9, "it has ended");
   EXPECT_EQ(Shoal("signal TERM web"), (Said{1, "", "shoal: web (7KQ2MD) on ant: it has ended.\n"}));

@@ -207,6 +207,7 @@ TEST_F(InputTest, StartKeepsTheInputOpenForInput) {
 
 TEST_F(InputTest, InputSaysWhatDoesNotTakeIt) {
   TakeText("hello");
+  EXPECT_THAT(Shoal("input").err, HasSubstr("say which processes to give input to: a name"));
   Said none = Shoal("input nobody");
   EXPECT_EQ(none.status, 1);
   Shoal("start --name py -- close-input:2 wait");

@@ -160,6 +160,24 @@ TEST_F(PsTest, SelectsByGlobPrefixAndLabels) {
   }
 }
 
+TEST_F(PsTest, ValuesOfAnEnvironmentThatAreForgottenAreSaidToBe) {
+  v1::Process ended = Exited(kSim, "sim", 0);
+  ended.mutable_spec()->add_env("TOKEN");
+  ant_.Put(ended);
+  EXPECT_EQ(Shoal("inspect sim").err, "");
+  const Said said = Shoal("inspect --env sim");
+  EXPECT_EQ(said.status, 0);
+  EXPECT_EQ(
+      said.err,
+      "shoal: of sim only the names of the environment are known: an agent forgets the values "
+      "when a process has ended, and tells them to its owner.\n");
+  v1::Process web = Running(kWeb, "web");
+  web.mutable_spec()->add_env("TOKEN=x");
+  web.mutable_spec()->add_env("BARE");
+  ant_.Put(web);
+  EXPECT_EQ(Shoal("inspect --env web").err, "");
+}
+
 TEST_F(PsTest, AProcessMayBeCalledAsACommand) {
   ant_.Put(Running(kWeb, "stop"));
   EXPECT_EQ(Shoal("inspect stop").out.substr(0, 21), "id: 7KQ2MDAAAAAAAAAA\n");

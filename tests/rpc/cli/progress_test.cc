@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "common/unique_fd.h"
+#include "shoal/host_list.h"
 #include "tests/rpc/cli/agent_fixture.h"
 
 namespace shoal::testing {
@@ -95,6 +96,18 @@ TEST_F(ProgressTest, StartsAndEndsThatTakeLongAreSaid) {
   ant_.Hold("Terminate");
   Shown("stop web", "shoal: ending 1 process, 2", [this] { ant_.Release("Terminate"); });
   EXPECT_EQ(status_, 0);
+}
+
+TEST_F(ProgressTest, WhoIsAskedIsSaidWhereTheAnswerTakesLong) {
+  ant_.Put(Running(kWeb, "web"));
+  const std::string asking =
+      absl::StrCat("shoal: asking ", UnixAddress(ant_.socket_path()).name, ", 2");
+  for (const auto& [line, method] :
+       std::vector<std::pair<const char*, const char*>>{{"ps", "List"}, {"hosts", "HostGet"}}) {
+    ant_.Hold(method);
+    Shown(line, asking, [this, method = method] { ant_.Release(method); });
+    EXPECT_EQ(status_, 0) << line;
+  }
 }
 
 TEST_F(ProgressTest, WithQNothingIsShown) {

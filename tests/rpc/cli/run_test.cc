@@ -175,6 +175,8 @@ TEST_F(RunTest, HostsThatAreAwayAreLeftOutAndNamedAtTheEnd) {
   EXPECT_EQ(too_few.out, "");
   EXPECT_THAT(too_few.err,
               StartsWith("shoal: 1 host answered, and --min-hosts asks for 2: host \"unix:"));
+  EXPECT_EQ(Shoal("start -- wait").status, 69);
+  EXPECT_EQ(ant_.processes().size(), 2u) << "of the two runs: it starts nothing where one is away";
   EXPECT_EQ(Shoal("start --skip-unreachable -q -- wait").status, 0);
 }
 

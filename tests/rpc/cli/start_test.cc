@@ -193,7 +193,7 @@ TEST_F(StartTest, WhatDoesNotStartIsAnErrorOfItsOwn) {
   EXPECT_EQ(
       RunCommand({"start", "--", "refuse:exec sim: No such file or directory"}),
       (Said{127, "",
-            "shoal: cannot start refuse:exec sim: No such file or directory on ant: exec sim: "
+            "shoal: cannot start 'refuse:exec sim: No such file or directory' on ant: exec sim: "
             "No such file or directory. It is taken as one word; a shell takes it apart: `sh -c "
             "'refuse:exec sim: No such file or directory'`.\n"}));
   EXPECT_EQ(RunCommand({"start", "-n", "2", "--", "refuse:no"}),

@@ -96,6 +96,27 @@ TEST_F(WatchTest, ABrokenConnectionIsToldAndMended) {
   agent.join();
 }
 
+TEST_F(WatchTest, AnAgentThatTellsAllAgainTellsNoNews) {
+  ant_.Put(Exited(kSim, "sim", 0));
+  ant_.Put(Running(kWeb, "web"));
+  ant_.BreakAfter("Watch", 4, 1);
+  ant_.BreakAfter("Watch", 1, 1);  // the revision to go on from is gone
+  ant_.BreakAfter("Watch", 3, 1, absl::OkStatus());
+  std::thread agent([this] {
+    ant_.AwaitCalls("WatchSynced", 1);
+    ant_.Hold("Watch");
+    ant_.Exit(kWeb, 3);
+    ant_.AwaitCalls("WatchSent", 3);
+    ant_.Put(Exited(kDb, "db", 0));
+    ant_.Compact();
+    ant_.Release("Watch");
+  });
+  const Said said = Watch("watch");
+  agent.join();
+  EXPECT_THAT(said.out, Not(HasSubstr("sim"))) << said;
+  EXPECT_THAT(said.out, HasSubstr("exited(3), tree empty\n"));
+}
+
 TEST_F(WatchTest, InJsonWhatWasOverBeforeIsNoNewsEither) {
   ant_.Put(Exited(kSim, "sim", 0));
   ant_.Put(Running(kWeb, "web"));

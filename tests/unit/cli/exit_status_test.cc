@@ -103,8 +103,16 @@ TEST(StartError, AMissingProgramOfSeveralWordsMeansAShell) {
   error.mutable_start_failure()->set_error_number(2);
   EXPECT_EQ(
       ExplainStartError(error, "ls | wc", "ant").sentence,
-      "cannot start ls | wc on ant: exec: No such file or directory. It is taken as one word; a "
+      "cannot start 'ls | wc' on ant: exec: No such file or directory. It is taken as one word; a "
       "shell takes it apart: `sh -c 'ls | wc'`.");
+  error.set_message("exec ls -l: No such file or directory (not found in PATH /usr/bin:/bin)");
+  EXPECT_EQ(ExplainStartError(error, "ls -l", "ant").sentence,
+            "cannot start 'ls -l' on ant: exec: No such file or directory (not found in PATH "
+            "/usr/bin:/bin). It is taken as one word; a shell takes it apart: `sh -c 'ls -l'`.");
+  error.set_message("exec lss: No such file or directory (not found in PATH /usr/bin:/bin)");
+  EXPECT_EQ(ExplainStartError(error, "lss", "ant").sentence,
+            "cannot start lss on ant: exec: No such file or directory (not found in PATH "
+            "/usr/bin:/bin).");
 }
 
 TEST(StartError, AMissingProgramThatWasSentAlongHasAPathThere) {

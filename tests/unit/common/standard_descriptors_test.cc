@@ -37,7 +37,12 @@ TEST_F(StandardDescriptors, WhatIsMissingIsOpenedOnNullAndInherited) {
   OpenMissingDescriptors();
   bool is_null[3] = {IsNull(0), IsNull(1), IsNull(2)};
   bool is_inherited[3] = {IsInherited(0), IsInherited(1), IsInherited(2)};
+  char byte = 'x';
+  const ssize_t read_in = read(0, &byte, 1);
+  const ssize_t written = write(1, &byte, 1);
   for (int fd = 0; fd <= 2; ++fd) dup2(kept_[fd], fd);
+  EXPECT_EQ(read_in, -1) << "as if it were closed";
+  EXPECT_EQ(written, -1);
   for (int fd = 0; fd <= 2; ++fd) {
     EXPECT_TRUE(is_null[fd]) << fd;
     EXPECT_TRUE(is_inherited[fd]) << fd;

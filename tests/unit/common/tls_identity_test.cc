@@ -70,6 +70,14 @@ TEST_F(TlsIdentityTest, AFileWithoutWhatItIsForIsNamed) {
   unlink(text.c_str());
 }
 
+TEST_F(TlsIdentityTest, FilesThatAreSwappedAreSaidToBe) {
+  std::swap(paths_.certificate, paths_.key);
+  EXPECT_EQ(Refusal(), absl::StrCat("--cert ", paths_.certificate,
+                                    " holds a private key and no certificate: it and --key ",
+                                    paths_.key, " may have been swapped"));
+  std::swap(paths_.certificate, paths_.key);
+}
+
 TEST_F(TlsIdentityTest, AFileThatIsMissingOrTooLargeIsNamed) {
   const std::string large = FileWith(std::string((size_t{1} << 20) + 1, 'x'));
   TlsPaths good = paths_;
