@@ -70,6 +70,13 @@ Interrupts::Interrupts(Take take) : handler_(DoAsUsual) {
   for (int number : numbers) {
     if (!IsIgnored(number)) sigaddset(&wanted, number);
   }
+  sigset_t before;
+  pthread_sigmask(SIG_BLOCK, nullptr, &before);
+  sigemptyset(&ends_);
+  for (const int number : kEnds) {
+    const bool is_ours = sigismember(&wanted, number) == 1 && sigismember(&before, number) == 0;
+    if (is_ours) sigaddset(&ends_, number);
+  }
   if (take == Take::kMessages) {
     sigset_t stops;
     sigemptyset(&stops);
@@ -98,6 +105,8 @@ Interrupts::Interrupts(Take take) : handler_(DoAsUsual) {
 Interrupts::~Interrupts() {
   eventfd_write(end_.get(), 1);
   if (thread_.joinable()) thread_.join();
+  // Nobody takes them any more, and what is still to be written may have no reader.
+  pthread_sigmask(SIG_UNBLOCK, &ends_, nullptr);
 }
 
 void Interrupts::Deliver(std::function<void(int signal)> handler) {

@@ -1,12 +1,15 @@
 // Ctrl-C and its kin, handed to a thread that may do what a signal handler may not. Until Deliver() a signal ends
 // the program at once, as it would have without this: nothing was started that could be left behind.
 //
-// Ownership:     the caller's. The destructor ends the thread; signals stay blocked.
+// Ownership:     the caller's. The destructor ends the thread; from then on signals that mean an end do what they did
+//                before; the others stay blocked.
 // Thread-safety: construct on the main thread before any other thread is there, so that all inherit
 //                the mask.
 // Blocking:      Deliver(), Over() and the destructor while a handler runs, which is on a thread of its own.
 #ifndef SHOAL_CLIENT_CLI_INTERRUPTS_H_
 #define SHOAL_CLIENT_CLI_INTERRUPTS_H_
+
+#include <signal.h>
 
 #include <functional>
 #include <thread>
@@ -48,6 +51,7 @@ class Interrupts {
  private:
   void Loop();
 
+  sigset_t ends_;     // of what is blocked here, those that mean an end
   UniqueFd signals_;  // signalfd
   UniqueFd stop_;     // the same of SIGTSTP, which is never read: see StopHere()
   UniqueFd over_;     // eventfd, readable after Over()

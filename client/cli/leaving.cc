@@ -67,6 +67,10 @@ void SayAtOnce(const std::string& text) {
 
 std::string TellLeaving(const std::vector<HostLeft>& left,
                         const std::vector<std::string>& host_names, absl::string_view lapse) {
+  if (left.empty()) {
+    return "leaving; no process is left on any host, and what of their output could not be written "
+           "is lost.";
+  }
   int detached = 0;
   for (const HostLeft& entry : left) detached += entry.is_detached ? entry.processes : 0;
   std::string text = "leaving";

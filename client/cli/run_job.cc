@@ -28,6 +28,8 @@ namespace shoal::cli {
 namespace {
 
 constexpr char kTtlOfManaged[] = "5s";
+// What is left to be done where nothing lives any more, unless it is held up.
+constexpr absl::Duration kTimeToFinish = absl::Milliseconds(500);
 // Of a host that may be left out, once it has answered; an agent that is upgraded is back sooner.
 constexpr absl::Duration kTimeToOpen = absl::Seconds(5);
 
@@ -127,9 +129,9 @@ void RunJob::OnSignal(int number) {
     return;
   }
   // Seen before, too: what ends at once is still to be told of.
-  const bool is_nothing_started = job_->Left().empty();
+  const bool was_over = job_->Left().empty();
   job_->Interrupt(number);
-  if (is_nothing_started && job_->Left().empty()) DieBySignal(number);
+  if (was_over && job_->Left().empty()) return LeaveWithNothingLeft(number);
   if (is_first) {
     SayAtOnce(
         absl::StrCat(SignalName(number),
@@ -138,6 +140,14 @@ void RunJob::OnSignal(int number) {
     SayAtOnce(TellLeaving(job_->Left(), Names(), session_ttl_));
     DieBySignal(number);
   }
+}
+
+// Either nothing was started, or all has ended, and the rest of it is being told: to whom does not read, for ever.
+void RunJob::LeaveWithNothingLeft(int number) {
+  if (!is_opened_) DieBySignal(number);
+  if (interrupts_.AwaitOver(kTimeToFinish)) return;
+  SayAtOnce(TellLeaving({}, {}, session_ttl_));
+  DieBySignal(number);
 }
 
 // What is being ended is not stopped: it would never end.
@@ -153,6 +163,7 @@ void RunJob::OnStop() {
 
 // What a managed process has on other hosts is not to outlive it for long, and not to lapse when its tree is stopped.
 void RunJob::OnOpened(const std::vector<JobLease>& leases) {
+  is_opened_ = true;
   const std::vector<KeptLease> kept = LeasesToKeep(leases);
   if (!IsManaged() || kept.empty()) return;
   const absl::Status started = keeper_.Start(kept, invocation_.tls, absl::ZeroDuration());

@@ -64,6 +64,7 @@ class RunJob {
   absl::StatusOr<JobSpec> MakeSpec(const Fleet& fleet, const std::vector<int>& counts);
   absl::Status Ship(const Fleet& fleet, const std::vector<int>& counts, v1::ProcessSpec* spec);
   void OnSignal(int number);
+  void LeaveWithNothingLeft(int number);
   void OnStop();
   void OnOpened(const std::vector<JobLease>& leases);
   void OnBrokenOutput();
@@ -94,6 +95,7 @@ class RunJob {
   std::unique_ptr<RunTerminal> terminal_;  // null: the process has none
   std::unique_ptr<Job> job_;
   std::atomic<int> first_signal_ = 0;
+  std::atomic<bool> is_opened_ = false;  // something may have been started
 };
 
 }  // namespace shoal::cli

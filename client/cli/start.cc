@@ -231,6 +231,11 @@ int StartAndReport(const Fleet& fleet, std::vector<Share> shares, const std::str
     return ReportInterrupt(number, starting->Left(), names, invocation);
   }
   const int status = Report(fleet, shares, std::move(answers), program, invocation);
+  // By now the hosts are known by their own names, and nothing is under way any more.
+  interrupts.Deliver([left = starting->Left(), known = NamesOf(shares, invocation)](int number) {
+    if (!left.empty()) SayAtOnce("leaving; " + TellStarted(left, known));
+    DieBySignal(number);
+  });
   if (!FlushOutput() && !OutputHasNoReader()) {
     WriteError(
         absl::StrCat("shoal: ", TellStarted(starting->Left(), NamesOf(shares, invocation)), "\n"));

@@ -83,6 +83,35 @@ TEST_F(LeavingTest, WithABlockedStdoutTheFirstSignalEndsThemAndTheSecondLeaves) 
   }
 }
 
+TEST_F(LeavingTest, WhenAllHaveEndedAndNobodyReadsThatIsWhatTheLastSignalSays) {
+  AgentProcess& agent = StartAgent("ant");
+  const std::string fifo = MakeBlocked("out");
+  auto run = StartInto("run -n 2 -- yes", "> " + fifo);
+  WaitUntilFull("its output is blocked");
+  run->SignalGroup(SIGINT);
+  EXPECT_TRUE(WaitUntil("the ranks have ended", [&] { return AllAreGone(agent); }));
+  run->SignalGroup(SIGINT);
+  const CommandResult result = run->Wait();
+  EXPECT_EQ(result.signal, SIGINT) << result;
+  EXPECT_THAT(result.err, HasSubstr("shoal: leaving; no process is left on any host, and what of "
+                                    "their output could not be written is lost.\n"));
+}
+
+TEST_F(LeavingTest, WhatHasDoneItsWorkIsEndedByASignalThoughNobodyReads) {
+  AgentProcess& agent = StartAgent("ant");
+  for (int number : {SIGTERM, SIGINT}) {
+    const std::string name = absl::StrCat("p", number);
+    ASSERT_EQ(Shoal({"start", "--name", name, "--", "sleep", "1000"}).exit_code, 0);
+    const std::string fifo = MakeBlocked(name);
+    Fill();
+    auto stop = StartInto("stop " + name, "> " + fifo);
+    EXPECT_TRUE(WaitUntil("it has ended", [&] { return AllAreGone(agent); }));
+    usleep(300'000);  // the answer is there, and being written
+    stop->SignalGroup(number);
+    EXPECT_EQ(stop->Wait().signal, number);
+  }
+}
+
 TEST_F(LeavingTest, SignalsReachTheRanksAsWhatTheyWere) {
   StartAgent("ant");
   const char* script =

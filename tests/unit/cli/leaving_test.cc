@@ -8,7 +8,10 @@ namespace {
 const std::vector<std::string> kHosts = {"ant", "beetle", "cricket"};
 
 TEST(Leaving, SaysWhatIsLeftAndWhatBecomesOfIt) {
-  EXPECT_EQ(TellLeaving({}, kHosts, "15s"), "leaving.");
+  EXPECT_EQ(
+      TellLeaving({}, kHosts, "15s"),
+      "leaving; no process is left on any host, and what of their output could not be written is "
+      "lost.");
   EXPECT_EQ(
       TellLeaving({{0, 4, true, false}, {2, 2, false, false}}, kHosts, "15s"),
       "leaving; not seen to end: 4 on ant, up to 2 on cricket. What lives there is ended when "
