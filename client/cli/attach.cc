@@ -10,6 +10,7 @@
 #include "client/cli/detach_keys.h"
 #include "client/cli/interrupts.h"
 #include "client/cli/one_process.h"
+#include "client/cli/silence_watch.h"
 #include "common/status.h"
 
 namespace shoal::cli {
@@ -40,11 +41,12 @@ int RunAttach(const Arguments& arguments, Invocation& invocation) {
   Interrupts interrupts(Interrupts::Take::kMessages);
   absl::StatusOr<Found> found = Find(arguments, invocation);
   if (!found.ok()) return invocation.Fail(found.status());
+  const SilenceWatch silence({{found->host, found->process.host()}});
   // Lives until the program ends: a thread may still wait for a host that is away.
-  static auto* const attachments = new std::vector<std::unique_ptr<Attachment>>;
-  attachments->push_back(std::make_unique<Attachment>(options, *std::move(keys), *std::move(found),
-                                                      invocation, interrupts));
-  return attachments->back()->Run();
+  static auto* const kAttachments = new std::vector<std::unique_ptr<Attachment>>;
+  kAttachments->push_back(std::make_unique<Attachment>(options, *std::move(keys), *std::move(found),
+                                                       invocation, interrupts));
+  return kAttachments->back()->Run();
 }
 
 }  // namespace

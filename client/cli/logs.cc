@@ -1,5 +1,6 @@
 // `shoal logs`: what processes have printed, and with -f what they go on to print.
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -7,6 +8,7 @@
 #include "client/cli/command.h"
 #include "client/cli/log_reader.h"
 #include "client/cli/lookup.h"
+#include "client/cli/silence_watch.h"
 #include "client/cli/standard_output.h"
 
 namespace shoal::cli {
@@ -24,6 +26,8 @@ int RunLogs(LogsArguments& arguments, Invocation& invocation) {
       FindProcesses(*fleet, *selection, invocation, {.may_come = arguments.follow});
   if (!lookup.ok()) return invocation.Fail(lookup.status());
   Lookup found = *std::move(lookup);
+  std::optional<SilenceWatch> silence;
+  if (arguments.follow) silence.emplace(*fleet, invocation);
   return LogReader(arguments, *selection, *fleet, std::move(found), invocation).Run();
 }
 

@@ -159,6 +159,7 @@ absl::StatusOr<Lookup> FindProcesses(const Fleet& fleet, const Selection& select
 
 size_t ShownIdLength(const std::vector<Found>& found) {
   std::vector<absl::string_view> ids;
+  ids.reserve(found.size());
   for (const Found& entry : found) ids.push_back(entry.process.id());
   absl::c_sort(ids);
   size_t length = kShortIdLength;

@@ -37,8 +37,8 @@ struct Screen {
 
 // Never destroyed: threads of signals write until the end.
 Screen& TheScreen() {
-  static auto* const screen = new Screen;
-  return *screen;
+  static auto* const kScreen = new Screen;
+  return *kScreen;
 }
 
 std::atomic<bool> has_progress = false;

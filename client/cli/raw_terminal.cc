@@ -22,11 +22,11 @@ struct Taken {
 };
 
 Taken& TheTaken() {
-  static Taken* const taken = [] {
+  static Taken* const kTaken = [] {
     std::atexit(RawTerminal::Restore);
     return new Taken;
   }();
-  return *taken;
+  return *kTaken;
 }
 
 }  // namespace

@@ -42,18 +42,18 @@ int RunAttached(const RunArguments& arguments, const CLI::App& command, Invocati
   if (!files.ok()) return invocation.FailToStart(files.status());
   (*words)[0] = ProgramThere((*words)[0], *files);
   // Lives until the program ends: closing every channel in order would only take time.
-  static auto* const runs = new std::vector<std::unique_ptr<RunJob>>;
-  runs->clear();
+  static auto* const kRuns = new std::vector<std::unique_ptr<RunJob>>;
+  kRuns->clear();
   Interrupts interrupts(Interrupts::Take::kMessages);
   std::optional<Fleet> left;  // without the hosts that an earlier round has lost
   for (;;) {
-    runs->push_back(
+    kRuns->push_back(
         std::make_unique<RunJob>(arguments, *words, *files, invocation, interrupts, left));
-    absl::StatusOr<int> status = runs->back()->Go();
+    absl::StatusOr<int> status = kRuns->back()->Go();
     if (status.ok()) return *status;
-    if (!runs->back()->lost().empty()) {
+    if (!kRuns->back()->lost().empty()) {
       absl::StatusOr<Fleet> others =
-          invocation.LeaveOut(*runs->back()->fleet(), runs->back()->lost());
+          invocation.LeaveOut(*kRuns->back()->fleet(), kRuns->back()->lost());
       if (others.ok()) {
         left = *std::move(others);
         continue;

@@ -211,11 +211,10 @@ void RunSink::OnHostRegained(int host) {
 void RunSink::OnHostSilent(int host, absl::Duration silence) {
   if (silence == absl::ZeroDuration()) {
     silent_since_.erase(host);
-    return Say(absl::StrCat(HostName(host), ": its agent answers again."));
+  } else {
+    silent_since_[host] = BootTime::Now() + -silence;
   }
-  silent_since_[host] = BootTime::Now() + -silence;
-  Say(absl::StrCat(HostName(host), ": its agent has not answered for ",
-                   FormatSpan(absl::Floor(silence, absl::Seconds(1))), "; waiting for it."));
+  Say(absl::StrCat(HostName(host), ": ", DescribeSilence(silence), "."));
 }
 
 void RunSink::OnNotContinued(int host, const absl::Status& reason) {

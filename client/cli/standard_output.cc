@@ -31,8 +31,8 @@ struct Output {
 std::atomic<bool> is_quiet = false;
 
 Output& TheOutput() {
-  static auto* const output = new Output;
-  return *output;
+  static auto* const kOutput = new Output;
+  return *kOutput;
 }
 
 // All of `bytes`, over partial writes; 0, or the errno of the write that failed.

@@ -202,6 +202,7 @@ int ReportInterrupt(int number, const std::vector<HostLeft>& left,
 // As far as they are known by now.
 std::vector<std::string> NamesOf(const std::vector<Share>& shares, const Invocation& invocation) {
   std::vector<std::string> names;
+  names.reserve(shares.size());
   for (const Share& share : shares) names.push_back(invocation.NameOf(*share.host));
   return names;
 }

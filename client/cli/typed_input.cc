@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <system_error>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -43,11 +44,15 @@ void TypedInput::Begin(bool passes_end) {
       input_.writer(), absl::InfiniteDuration());
   feed_->Add(0, host_, process_id_, input_.offset());
   feed_->Complete();
-  reading_ = std::thread([this] { ReadAll(); });
+  Watch();
 }
 
 void TypedInput::Watch() {
-  reading_ = std::thread([this] { ReadAll(); });
+  try {
+    reading_ = std::thread([this] { ReadAll(); });
+  } catch (const std::system_error& error) {
+    observer_.on_lost(absl::ResourceExhaustedError(error.what()));
+  }
 }
 
 // Goes on when nothing is passed on any more: the keys are still seen.
@@ -91,12 +96,12 @@ bool TypedInput::End() {
   is_stopped_ = true;
   source_.Stop();
   if (feed_ == nullptr) {
-    reading_.join();
+    if (reading_.joinable()) reading_.join();
     return true;
   }
   const bool is_passed = feed_->AwaitPassed(kTimeToWrite);
   feed_->Stop();
-  reading_.join();
+  if (reading_.joinable()) reading_.join();
   hold_->End();
   if (!is_passed || is_lost_ || is_left_out_) return false;
   LetGo();

@@ -1,6 +1,7 @@
 // `shoal wait`: waits for the end of processes, and ends as they did.
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -8,6 +9,7 @@
 #include "client/cli/bulk.h"
 #include "client/cli/command.h"
 #include "client/cli/progress.h"
+#include "client/cli/silence_watch.h"
 #include "client/cli/units.h"
 #include "client/cli/wording.h"
 #include "common/span.h"
@@ -68,12 +70,14 @@ int RunWait(const WaitArguments& arguments, Invocation& invocation) {
   std::optional<Progress> progress;
   progress.emplace(absl::StrCat(
       "waiting for ", Count(static_cast<int64_t>(lookup->found.size()), "process", "es")));
+  std::optional<SilenceWatch> silence(std::in_place, *fleet, invocation);
   std::vector<absl::StatusOr<v1::WaitResponse>> responses =
       FanOut<v1::WaitResponse>(shares.size(), [&](size_t i, Done<v1::WaitResponse> done) {
         v1::WaitRequest request;
         *request.mutable_selector() = shares[i].selector;
         shares[i].host->Wait(std::move(request), options, std::move(done));
       });
+  silence.reset();
   progress.reset();
   std::vector<BulkAnswer> answers;
   for (size_t i = 0; i < shares.size(); ++i) {

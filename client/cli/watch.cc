@@ -11,6 +11,7 @@
 #include "client/cli/command.h"
 #include "client/cli/json.h"
 #include "client/cli/lookup.h"
+#include "client/cli/silence_watch.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/table.h"
 #include "client/cli/wording.h"
@@ -193,6 +194,7 @@ int RunWatch(const SelectorArguments& arguments, Invocation& invocation) {
     return invocation.Fail(known);
   }
   if (fleet->hosts().size() > 1) invocation.LearnNames(*fleet);
+  const SilenceWatch silence(*fleet, invocation);
   return Watcher(*fleet, *selection, invocation).Run();
 }
 

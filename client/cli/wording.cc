@@ -219,6 +219,12 @@ std::string BareReason(const absl::Status& status) {
   return EscapeForMessage(bare, kMaxReasonBytes);
 }
 
+std::string DescribeSilence(absl::Duration silence) {
+  if (silence == absl::ZeroDuration()) return "its agent answers again";
+  return absl::StrCat("its agent has not answered for ",
+                      FormatSpan(absl::Floor(silence, absl::Seconds(1))), "; waiting for it");
+}
+
 std::string DescribeIdentity(absl::string_view identity) {
   if (absl::StartsWith(identity, "uid:")) return absl::StrCat("uid ", identity.substr(4));
   return identity.empty() ? "somebody unknown" : EscapeForMessage(identity);

@@ -58,6 +58,9 @@ std::string DescribeGap(shoal::v1::StreamKind stream, const shoal::v1::Gap& gap)
 // maybe otherwise.
 std::string BareReason(const absl::Status& status);
 
+// "its agent has not answered for 10 s; waiting for it"; without a silence "its agent answers again".
+std::string DescribeSilence(absl::Duration silence);
+
 // "uid 1000" for "uid:1000"; other identities as they are.
 std::string DescribeIdentity(absl::string_view identity);
 

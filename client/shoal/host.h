@@ -255,7 +255,7 @@ class Host {
   void GetFacts(v1::HostServiceGetRequest request, CallOptions options, Done<v1::Host> done);
 
   // Shared with what ends every call that is under way, so that it outlives them.
-  const std::shared_ptr<Rep> rep_;
+  std::shared_ptr<Rep> rep_;  // never null
 };
 
 }  // namespace shoal

@@ -66,6 +66,7 @@ std::vector<double> ByAttach(BenchAgent& agent, const testing::CommandOptions& o
 
 std::vector<double> Calls(BenchAgent& agent, int calls) {
   std::vector<double> spans;
+  spans.reserve(static_cast<size_t>(calls));
   for (int i = 0; i < calls; ++i) {
     spans.push_back(Microseconds(TimeOf([&] { agent.stub().List(); })));
   }

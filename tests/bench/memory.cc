@@ -136,6 +136,7 @@ double RawKibPerProcess(const MemoryInUse& memory, const std::vector<std::string
                         int count) {
   const double before = memory.Kib();
   std::vector<int> pids;
+  pids.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) pids.push_back(SpawnRaw(argv));
   const double after = memory.Kib();
   for (int pid : pids) kill(pid, SIGKILL);

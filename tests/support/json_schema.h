@@ -35,7 +35,7 @@ class JsonSchema {
 
   std::string Check(const Json& value, const Json& schema, const std::string& path) const {
     for (const auto& [keyword, rule] : schema.items()) {
-      const std::string wrong = CheckKeyword(value, schema, keyword, rule, path);
+      std::string wrong = CheckKeyword(value, schema, keyword, rule, path);
       if (!wrong.empty()) return wrong;
     }
     return "";
@@ -69,7 +69,7 @@ class JsonSchema {
     }
     if (keyword == "items") {
       for (size_t i = 0; value.is_array() && i < value.size(); ++i) {
-        const std::string wrong = Check(value[i], rule, absl::StrCat(path, "[", i, "]"));
+        std::string wrong = Check(value[i], rule, absl::StrCat(path, "[", i, "]"));
         if (!wrong.empty()) return wrong;
       }
       return "";

@@ -106,6 +106,7 @@ TEST_F(AgentScarcity, ANewClientStopsABombThatHasLeftNoPid) {
   agent.stub().Spawn(SpecOf({ChildPath(), "bomb"}, "grows"));
   WaitUntil("the bomb has filled its limit", [&] { return cgroup.Current() > 40; });
   std::vector<std::unique_ptr<RunningCommand>> others;
+  others.reserve(24);
   for (int i = 0; i < 24; ++i) others.push_back(StartShoal({"ps"}));
   for (const auto& other : others) other->Wait();  // the bomb leaves them little time
   const CommandResult stopped = Shoal({"stop", "grows"});

@@ -115,6 +115,7 @@ void ConcurrentTerminates(FaultTest& test) {
     std::set<std::string> ends;
     std::vector<v1::Process> answers(3);
     std::vector<std::thread> callers;
+    callers.reserve(answers.size());
     for (v1::Process& answer : answers) {
       callers.emplace_back([&] { answer = Terminate(test, TerminateOf(name, 1000)); });
     }

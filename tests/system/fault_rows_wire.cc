@@ -119,6 +119,7 @@ void ManyArgumentsFromManyClients(FaultTest& test) {
   const v1::SpawnRequest request = RequestFor(ManyEmptyArguments());
   std::vector<std::thread> clients;
   std::atomic<int> odd = 0;
+  clients.reserve(32);
   for (int i = 0; i < 32; ++i) {
     clients.emplace_back([&] {
       AgentStub stub(test.agent().socket());
@@ -249,6 +250,7 @@ void SameRequestFromManyAtOnce(FaultTest& test) {
   std::array<v1::SpawnResponse, 16> responses;
   std::vector<std::thread> callers;
   AgentStub& stub = test.stub();  // made at the first call: not in the threads
+  callers.reserve(responses.size());
   for (v1::SpawnResponse& response : responses) {
     callers.emplace_back([&] { EXPECT_TRUE(stub.TrySpawn(request, &response).ok()); });
   }

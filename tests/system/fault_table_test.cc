@@ -50,7 +50,7 @@ grpc::Status FaultTest::Spawn(const v1::ProcessSpec& spec, v1::Process* process)
   request.set_request_id(NewRequestId());
   *request.mutable_spec() = spec;
   v1::SpawnResponse response;
-  const grpc::Status status = stub().TrySpawn(request, &response);
+  grpc::Status status = stub().TrySpawn(request, &response);
   if (process) *process = response.process();
   return status;
 }

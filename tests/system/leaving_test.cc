@@ -22,7 +22,7 @@ class LeavingTest : public SystemTest {
  protected:
   // A pipe that nobody reads.
   std::string MakeBlocked(const std::string& name) {
-    const std::string path = Scratch(name);
+    std::string path = Scratch(name);
     EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
     blocked_.emplace_back(open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK));
     return path;

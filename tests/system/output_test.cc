@@ -76,6 +76,7 @@ TEST_F(Output, EightFollowersReadTheSameBytes) {
           .exit_code,
       0);
   std::vector<std::unique_ptr<RunningCommand>> followers;
+  followers.reserve(8);
   for (int i = 0; i < 8; ++i) followers.push_back(StartShoal({"logs", "-f", "source"}));
   const std::string expected = BytesOf(7, kBytes);
   for (auto& follower : followers) {

@@ -82,6 +82,7 @@ TEST_F(PrivateAgent, TheSecondCommandFindsIt) {
 TEST_F(PrivateAgent, RacingFirstCommandsStartExactlyOne) {
   SetIdle("10m");
   std::vector<std::unique_ptr<RunningCommand>> commands;
+  commands.reserve(8);
   for (int i = 0; i < 8; ++i) commands.push_back(StartShoal({"run", "-n", "1", "--", "echo", "x"}));
   int starters = 0;
   for (auto& command : commands) {

@@ -98,7 +98,7 @@ class TemplateTest : public SystemTest {
     request.set_request_id(NewRequestId());
     *request.mutable_spec() = spec;
     v1::SpawnResponse response;
-    const grpc::Status status = agent.stub().TrySpawn(request, &response);
+    grpc::Status status = agent.stub().TrySpawn(request, &response);
     EXPECT_FALSE(status.ok());
     return status;
   }

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "shoal/v1/template_service.grpc.pb.h"
 #include "tests/system/template_fixture.h"
 

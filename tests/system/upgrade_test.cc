@@ -36,7 +36,7 @@ class Upgrade : public SystemTest {
     if (!format.empty()) agent.options().env[kPlayed] = format;
   }
   std::string MakeGate(const std::string& name) {
-    const std::string gate = Scratch(name);
+    std::string gate = Scratch(name);
     EXPECT_EQ(mkfifo(gate.c_str(), 0600), 0);
     return gate;
   }

@@ -2,6 +2,7 @@
 
 #include <sys/un.h>
 
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -82,7 +83,15 @@ Host::~Host() {
   // gRPC aborts when one of its own threads destroys the channel, and a callback cannot wait for
   // itself.
   if (CallbackScope::IsInside()) {
-    std::thread([rep = std::move(rep_)] { rep->link->CancelAllAndWait(); }).detach();
+    auto* const kept = new std::shared_ptr<Rep>(std::move(rep_));
+    try {
+      std::thread([kept] {
+        (*kept)->link->CancelAllAndWait();
+        delete kept;
+      }).detach();
+    } catch (const std::system_error&) {
+      return;  // no thread is to be had: it stays, and its calls end by themselves
+    }
     return;
   }
   rep_->link->CancelAllAndWait();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -32,7 +33,12 @@ OutputForwarder& OutputForwarder::Get() {
 }
 
 OutputForwarder::OutputForwarder() {
-  std::thread([this] { Run(); }).detach();
+  try {
+    std::thread([this] { Run(); }).detach();
+    has_thread_ = true;
+  } catch (const std::system_error&) {
+    has_thread_ = false;  // none is to be had
+  }
 }
 
 void OutputForwarder::Source::Attach(Subscription* subscription) {
@@ -79,6 +85,7 @@ void OutputForwarder::End(const std::shared_ptr<Source>& source, Written written
 }
 
 void OutputForwarder::Enqueue(Chunk chunk) {
+  if (!has_thread_) return Write(chunk);
   MutexLock lock(&mu_);
   chunks_.push_back(std::move(chunk));
 }

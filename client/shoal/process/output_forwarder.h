@@ -8,7 +8,7 @@
 // Ownership:     the forwarder is one for the program, never destroyed. A source is shared by the
 //                process whose output it is and the forwarder.
 // Thread-safety: thread-safe; calls for one source come one at a time.
-// Blocking:      never blocks.
+// Blocking:      never blocks, but where no thread was to be had for it.
 #ifndef SHOAL_CLIENT_SHOAL_PROCESS_OUTPUT_FORWARDER_H_
 #define SHOAL_CLIENT_SHOAL_PROCESS_OUTPUT_FORWARDER_H_
 
@@ -71,6 +71,7 @@ class OutputForwarder {
   [[noreturn]] void Run();
   static void Write(Chunk& chunk);
 
+  bool has_thread_ = false;  // const after construction; without one each writes for itself
   Mutex mu_;
   std::vector<Chunk> chunks_ ABSL_GUARDED_BY(mu_);
 };

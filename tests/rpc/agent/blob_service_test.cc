@@ -189,6 +189,7 @@ TEST_F(BlobServiceTest, TwoWritersOfOneBlobBothSucceed) {
   const std::string bytes = Bytes(4'000'000);
   std::vector<std::thread> writers;
   std::atomic<int> succeeded = 0;
+  writers.reserve(4);
   for (int i = 0; i < 4; ++i) {
     writers.emplace_back([&] { succeeded += Write(bytes).ok(); });
   }

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <fstream>
 #include <mutex>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "common/notification.h"
@@ -86,7 +87,8 @@ TEST_F(WireFaultTest, DeepNestingIsRefused) {
   std::string bytes;
   for (int i = 0; i < 150; ++i) {
     std::string outer = "\x13";  // a group within a group
-    bytes = outer + bytes;
+    outer += bytes;
+    bytes = std::move(outer);
   }
   EXPECT_EQ(Send(kSpawn, bytes).error_code(), kUnparsable);
   ExpectServing();

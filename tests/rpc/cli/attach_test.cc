@@ -243,7 +243,7 @@ class AttachedSessionTest : public AttachTest {
       ant_.AwaitCalls(method, calls);
       EXPECT_EQ(write(ends[1], "\x10\x11", 2), 2);
     });
-    const Said said = Shoal(absl::StrCat(line, " --detach-keys ctrl-p,ctrl-q"));
+    Said said = Shoal(absl::StrCat(line, " --detach-keys ctrl-p,ctrl-q"));
     typist.join();
     close(ends[1]);
     EXPECT_EQ(said.status, 0);

@@ -4,6 +4,8 @@
 
 #include <signal.h>
 
+#include <initializer_list>
+
 namespace shoal::testing {
 
 // Before there is any thread, so that none is ended by them.

@@ -47,7 +47,7 @@ TEST_F(PsTest, AnEndedOneIsShownWithAllOrByNameOrWhileItsTreeLives) {
   v1::Process sim = Exited(kSim, "sim", 3);
   SetTime(sim.mutable_exit_time(), absl::Now() - absl::Minutes(150));
   ant_.Put(sim);
-  const char kTable[] =
+  constexpr char kTable[] =
       "NAME  ID      HOST  PID    STATE      SINCE  CPU  RSS  COMMAND\n"
       "sim   SIMSIM  ant   48213  exited(3)  2h     –    –    serve\n";
   EXPECT_EQ(Shoal("ps").out, "NAME  ID  HOST  PID  STATE  SINCE  CPU  RSS  COMMAND\n");

@@ -17,7 +17,7 @@ class WhyTest : public AgentCommandTest {};
 TEST_F(WhyTest, WhatOfTheOutputIsNotKeptIsTold) {
   ant_.Put(Running(kWeb, "web"), "kept\n");
   ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 7);
-  const char kGap[] = "Bytes 5 to 12 of its stdout are not kept: the cap was reached";
+  constexpr char kGap[] = "Bytes 5 to 12 of its stdout are not kept: the cap was reached";
   EXPECT_THAT(Shoal("why web").out, HasSubstr(kGap));
   EXPECT_THAT(Shoal("why -o json web").out, HasSubstr(kGap));
   ant_.SetReadsAsBefore();

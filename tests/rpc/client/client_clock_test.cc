@@ -43,7 +43,7 @@ class WallClock : public ::testing::Test {
     std::ofstream(file + ".new") << offset << "\n";
     std::filesystem::rename(file + ".new", file);
     const absl::Time now = absl::Now();
-    ASSERT_GT(absl::AbsDuration(now - start_), absl::Minutes(50)) << "libfaketime is not there";
+    ASSERT_GT(absl::AbsDuration(now - kStart), absl::Minutes(50)) << "libfaketime is not there";
   }
 
  private:
@@ -67,7 +67,9 @@ class WallClock : public ::testing::Test {
                                             absl::StrCat(kFile, "=", file)};
     std::vector<char*> argv;
     std::vector<char*> envp;
+    argv.reserve(words.size());
     for (std::string& word : words) argv.push_back(word.data());
+    envp.reserve(environment.size());
     for (std::string& entry : environment) envp.push_back(entry.data());
     for (char** entry = environ; *entry != nullptr; ++entry) envp.push_back(*entry);
     argv.push_back(nullptr);
@@ -80,7 +82,7 @@ class WallClock : public ::testing::Test {
     std::filesystem::remove_all(directory);
   }
 
-  static inline const absl::Time start_ = absl::Now();
+  static inline const absl::Time kStart = absl::Now();
 };
 
 void RenewsAcross(const FakeAgent& agent, Session& session) {

@@ -30,11 +30,11 @@ SHOAL_REGISTER_FUNCTION(ShoutView);
 // Never destroyed: the session of this program on it is closed when the program ends, and then its
 // files go.
 FakeAgent& Agent() {
-  static FakeAgent* const agent = [] {
+  static FakeAgent* const kAgent = [] {
     std::atexit([] { Agent().RemoveFiles(); });
     return new FakeAgent("m", /*slots=*/2);
   }();
-  return *agent;
+  return *kAgent;
 }
 
 // Plays the processes of the agent, one at a time, on a thread of its own.

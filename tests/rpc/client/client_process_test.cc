@@ -26,17 +26,17 @@ using ::testing::HasSubstr;
 // Never destroyed: the session of this program on it is closed when the program ends, and then its
 // files go.
 FakeAgent& Agent() {
-  static FakeAgent* const agent = [] {
+  static FakeAgent* const kAgent = [] {
     std::atexit([] { Agent().RemoveFiles(); });
     return new FakeAgent("a");
   }();
-  return *agent;
+  return *kAgent;
 }
 
 const std::shared_ptr<Host>& AgentHost() {
-  static auto* const host =
+  static auto* const kHost =
       new std::shared_ptr<Host>(*Host::Create(UnixAddress(Agent().socket_path())));
-  return *host;
+  return *kHost;
 }
 
 class ProcessTest : public ::testing::Test {

@@ -135,6 +135,7 @@ class SharedOutputTest : public ::testing::Test {
   }
   std::vector<std::unique_ptr<Reading>> ReadNew(int count) {
     std::vector<std::unique_ptr<Reading>> readings;
+    readings.reserve(static_cast<size_t>(count));
     for (int i = 0; i < count; ++i) readings.push_back(Read(Spawn()));
     return readings;
   }

@@ -37,11 +37,11 @@ bool BecomesReadable(int fd) {
 // Never destroyed: the sessions of this program on it are closed when the program ends, and then its
 // files go.
 FakeAgent& LastingAgent() {
-  static FakeAgent* const agent = [] {
+  static FakeAgent* const kAgent = [] {
     std::atexit([] { LastingAgent().RemoveFiles(); });
     return new FakeAgent("a");
   }();
-  return *agent;
+  return *kAgent;
 }
 
 // Each test has a host, and with that a session, of its own.

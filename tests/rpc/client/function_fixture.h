@@ -24,11 +24,11 @@ absl::StatusOr<std::string> Square(const std::string& number);
 // Never destroyed: the session of this program on it is closed when the program ends, and then its
 // files go.
 inline testing::FakeAgent& Agent() {
-  static testing::FakeAgent* const agent = [] {
+  static testing::FakeAgent* const kAgent = [] {
     std::atexit([] { Agent().RemoveFiles(); });
     return new testing::FakeAgent("b");
   }();
-  return *agent;
+  return *kAgent;
 }
 
 class FunctionProcess : public ::testing::Test {
@@ -41,9 +41,9 @@ class FunctionProcess : public ::testing::Test {
   }
 
   static const std::shared_ptr<::shoal::Host>& Host() {
-    static auto* const host = new std::shared_ptr<::shoal::Host>(
+    static auto* const kHost = new std::shared_ptr<::shoal::Host>(
         *::shoal::Host::Create(UnixAddress(Agent().socket_path())));
-    return *host;
+    return *kHost;
   }
 
   // What the child would do.

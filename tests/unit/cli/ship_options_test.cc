@@ -79,6 +79,7 @@ TEST_F(ShipOptionsTest, WhatIsWrongIsNamed) {
 TEST_F(ShipOptionsTest, ANameThatNoAgentWouldTakeIsRefusedHere) {
   const auto refused = [this](const std::vector<std::string>& words) {
     std::vector<std::string> whole;
+    whole.reserve(words.size());
     for (const std::string& word : words) whole.push_back(directory_ + "/" + word);
     return std::string(ParseShip(whole).status().message());
   };

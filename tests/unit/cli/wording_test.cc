@@ -45,6 +45,12 @@ TEST(StateWord, HasOneForEachState) {
   }
 }
 
+TEST(DescribeSilence, IsOfWholeSeconds) {
+  EXPECT_EQ(DescribeSilence(absl::Milliseconds(10'900)),
+            "its agent has not answered for 10 s; waiting for it");
+  EXPECT_EQ(DescribeSilence(absl::ZeroDuration()), "its agent answers again");
+}
+
 TEST(BareReason, NamesNoHost) {
   EXPECT_EQ(BareReason(absl::UnavailableError("host \"a\" cannot be reached: it is gone\x1b")),
             "it is gone\\x1b");

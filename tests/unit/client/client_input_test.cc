@@ -41,7 +41,7 @@ class InputTest : public ::testing::Test {
       return absl::StatusOr<v1::WriteInputResponse>(answer);
     });
     link_->stream_input.AnswerAll([this](const v1::StreamInputRequest& request) {
-      const absl::StatusOr<v1::StreamInputResponse> gone = absl::UnavailableError("gone");
+      absl::StatusOr<v1::StreamInputResponse> gone = absl::UnavailableError("gone");
       is_broken_ = is_broken_ && request.selector().empty();
       if (is_broken_) return gone;  // what was on its way goes with the connection
       EXPECT_LE(request.offset(), static_cast<int64_t>(kept_.size()));

@@ -169,7 +169,7 @@ TEST_F(QuotaTest, BeyondTheNumberThatIsKeptTheOwnerOfMostLosesHisOldest) {
   world_.options.retention_count = 4;
   world_.Restart();
   auto ended = [this](SpawnCommand command) {
-    const std::string id = world_.Run(std::move(command));
+    std::string id = world_.Run(std::move(command));
     world_.shims.End(id, 0);
     world_.Turn();
     world_.clock.Advance(absl::Seconds(1));

@@ -10,9 +10,6 @@ using ::testing::HasSubstr;
 
 class TemplateLossTest : public ForkTest {
  protected:
-  const ForkFailure kBroken = {
-      .stage = "fork", .error_number = ECONNRESET, .text = "it closed its connection"};
-
   std::string LastStart() { return world_.shims.starts().back().id; }
   // The template dies at a fork; the status that the caller of Spawn gets.
   absl::Status LoseOne(const std::string& request_id) {
@@ -21,7 +18,7 @@ class TemplateLossTest : public ForkTest {
     if (!world_.Get(id).start_time) Warm(id);
     const std::string forked = LastStart();
     world_.shims.Withdraw(id);
-    world_.shims.RefuseFork(forked, kBroken);
+    world_.shims.RefuseFork(forked, broken_);
     world_.Turn();
     world_.shims.Signaled(id, 9);
     world_.shims.OutputComplete(id);
@@ -31,6 +28,9 @@ class TemplateLossTest : public ForkTest {
     world_.clock.Advance(absl::Seconds(1));
     return reply->statuses.at(0);
   }
+
+  const ForkFailure broken_ = {
+      .stage = "fork", .error_number = ECONNRESET, .text = "it closed its connection"};
 };
 
 TEST_F(TemplateLossTest, ATemplateWithASecondThreadIsReplacedAtTheNextUse) {
@@ -70,7 +70,7 @@ TEST_F(TemplateLossTest, ATemplateThatDoesNotAnswerIsEndedAfterHalfAMinute) {
   PassTime(absl::Seconds(2));
   ASSERT_TRUE(world_.Get(id).termination.has_value());
   EXPECT_THAT(world_.Get(id).termination->requested_by, HasSubstr("does not answer"));
-  world_.shims.RefuseFork(LastStart(), kBroken);
+  world_.shims.RefuseFork(LastStart(), broken_);
   world_.Turn();
   ASSERT_EQ(reply->calls, 1);
   EXPECT_TRUE(absl::IsUnavailable(reply->statuses[0])) << reply->statuses[0];

@@ -25,7 +25,7 @@ class WatchTest : public SupervisorTest {
   }
   // One that has lost its shim, and of whose tree two live.
   std::string RunLeaked(const std::string& name) {
-    const std::string id = RunNamed(name);
+    std::string id = RunNamed(name);
     world_.shims.orphans[id] = {411, 412};
     world_.shims.Die(id);
     world_.Turn();

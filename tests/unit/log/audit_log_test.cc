@@ -189,6 +189,7 @@ TEST_F(AuditLogTest, EndedConnectionsHaveTheirAddressAndAreMerged) {
 TEST_F(AuditLogTest, ManyThreadsLoseNothing) {
   Open({});
   std::vector<std::thread> writers;
+  writers.reserve(4);
   for (int i = 0; i < 4; ++i) {
     writers.emplace_back([this] {
       for (int j = 0; j < 500; ++j) {

@@ -121,6 +121,7 @@ TEST_F(FairQueueTest, AnyThreadPosts) {
   FairQueue queue(loop_.get());
   int ran = 0;  // on this thread
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&, i] {
       for (int j = 0; j < 100; ++j) queue.Post(absl::StrCat(i), "", [&ran] { ++ran; });

@@ -357,6 +357,7 @@ TEST_F(WarmShimsTest, MoreStayWhileStartsComeInAndGoAfterwards) {
   std::vector<ShimStart> starts;
   for (size_t i = 0; i < kAtOnce; ++i) starts.push_back(Plan({"exit", "0"}));
   std::vector<int> slots;
+  slots.reserve(starts.size());
   for (const ShimStart& start : starts) slots.push_back(Start(start));
   for (size_t i = 0; i < kAtOnce; ++i) {
     ASSERT_TRUE(WaitFor(slots[i], starts[i].id, record::kFinal));

@@ -235,6 +235,7 @@ TEST_F(OutputReaderTest, FramesAreAsLargeAsTheFormSays) {
 TEST(LargeFrames, AreForFewAtATime) {
   LargeFrames frames;
   std::vector<std::unique_ptr<LargeFrames::Lease>> taken;
+  taken.reserve(static_cast<size_t>(LargeFrames::kMost));
   for (int i = 0; i < LargeFrames::kMost; ++i) taken.push_back(frames.Take());
   EXPECT_THAT(taken, Each(NotNull()));
   EXPECT_EQ(frames.Take(), nullptr);
@@ -353,6 +354,7 @@ TEST_F(OutputReaderTest, ByTimeAnAnswerIsAwaitedThatMayBeOlder) {
 TEST_F(OutputReaderTest, ATimeIsFoundBehindManyOfTheOtherStream) {
   Begin(kOutAndErr, {}, {.by_time = true, .times = true});
   std::vector<record::IndexRow> rows;
+  rows.reserve(600);
   for (int i = 0; i < 600; ++i) rows.push_back({1, i, i});
   rows.push_back({0, 1, 600});
   WriteIndex(kRead, rows);

@@ -38,6 +38,7 @@ class SettingsFileTest : public ::testing::Test {
   std::optional<Settings> Given(std::vector<std::string> words) {
     words.insert(words.begin(), "shoald");
     std::vector<char*> argv;
+    argv.reserve(words.size());
     for (std::string& word : words) argv.push_back(word.data());
     ::testing::internal::CaptureStderr();
     int exit_code = 0;
