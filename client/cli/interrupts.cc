@@ -109,9 +109,10 @@ Interrupts::~Interrupts() {
   pthread_sigmask(SIG_UNBLOCK, &ends_, nullptr);
 }
 
-void Interrupts::Deliver(std::function<void(int signal)> handler) {
+void Interrupts::Deliver(std::function<void(int signal)> handler, std::function<void()> in_pauses) {
   MutexLock lock(&mu_);
   handler_ = std::move(handler);
+  in_pauses_ = std::move(in_pauses);
 }
 
 void Interrupts::Over() {
@@ -125,14 +126,22 @@ bool Interrupts::AwaitOver(absl::Duration timeout) const {
 }
 
 void Interrupts::Loop() {
+  int pause_ms = -1;  // no signal has come yet
   for (;;) {
     pollfd waits[3] = {
         {signals_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}, {end_.get(), POLLIN, 0}};
-    if (poll(waits, 3, -1) < 0) continue;
+    const int ready = poll(waits, 3, pause_ms);
+    if (ready < 0) continue;
     if (waits[2].revents != 0) return;
+    if (ready == 0) {
+      MutexLock lock(&mu_);
+      in_pauses_();
+      continue;
+    }
     signalfd_siginfo info = {};
     const bool is_read = read(signals_.get(), &info, sizeof(info)) == sizeof(info);
     if (!is_read && waits[1].revents == 0) continue;
+    pause_ms = static_cast<int>(absl::ToInt64Milliseconds(kPause));
     MutexLock lock(&mu_);
     handler_(is_read ? static_cast<int>(info.ssi_signo) : SIGTSTP);
   }

@@ -41,7 +41,10 @@ class Interrupts {
   // nobody could continue.
   static bool StopHere();
   // Calls `handler` with the number of each signal from now on; of those before, messages are lost. It calls nothing of this but AwaitOver().
-  void Deliver(std::function<void(int signal)> handler);
+  // `in_pauses`: called besides, once a signal has come, whenever none has for kPause.
+  static constexpr absl::Duration kPause = absl::Milliseconds(500);
+  void Deliver(
+      std::function<void(int signal)> handler, std::function<void()> in_pauses = [] {});
   // What a signal could end has ended. Waits for the handler to say what it has to say to earlier signals, so that
   // nothing comes in front of it.
   void Over();
@@ -58,6 +61,7 @@ class Interrupts {
   UniqueFd end_;      // the same, when the thread is to end
   Mutex mu_;
   std::function<void(int)> handler_ ABSL_GUARDED_BY(mu_);
+  std::function<void()> in_pauses_ ABSL_GUARDED_BY(mu_) = [] {};
   std::thread thread_;
 };
 

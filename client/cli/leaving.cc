@@ -82,6 +82,11 @@ std::string TellLeaving(const std::vector<HostLeft>& left,
   return absl::StrCat(text, ".");
 }
 
+std::string TellRest() {
+  return "no process is left on any host, and the rest of their output is being written; Ctrl-C "
+         "once more leaves without it.";
+}
+
 std::string TellStarted(const std::vector<HostLeft>& left,
                         const std::vector<std::string>& host_names) {
   return absl::StrCat("started: ", DescribeLeft(left, host_names), "; `shoal ps` shows them.");

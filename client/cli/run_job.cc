@@ -28,8 +28,6 @@ namespace shoal::cli {
 namespace {
 
 constexpr char kTtlOfManaged[] = "5s";
-// What is left to be done where nothing lives any more, unless it is held up.
-constexpr absl::Duration kTimeToFinish = absl::Milliseconds(500);
 // Of a host that may be left out, once it has answered; an agent that is upgraded is back sooner.
 constexpr absl::Duration kTimeToOpen = absl::Seconds(5);
 
@@ -131,7 +129,11 @@ void RunJob::OnSignal(int number) {
   // Seen before, too: what ends at once is still to be told of.
   const bool was_over = job_->Left().empty();
   job_->Interrupt(number);
-  if (was_over && job_->Left().empty()) return LeaveWithNothingLeft(number);
+  if (was_over && job_->Left().empty()) {
+    if (!is_opened_) DieBySignal(number);
+    leaving_signal_ = number;
+    return;
+  }
   if (is_first) {
     SayAtOnce(
         absl::StrCat(SignalName(number),
@@ -142,12 +144,16 @@ void RunJob::OnSignal(int number) {
   }
 }
 
-// Either nothing was started, or all has ended, and the rest of it is being told: to whom does not read, for ever.
-void RunJob::LeaveWithNothingLeft(int number) {
-  if (!is_opened_) DieBySignal(number);
-  if (interrupts_.AwaitOver(kTimeToFinish)) return;
-  SayAtOnce(TellLeaving({}, {}, session_ttl_));
-  DieBySignal(number);
+// Where nothing lives any more, all that can hold this program up is whom it tells the rest, for ever if that does not
+// read. Within a pause it would have told it.
+void RunJob::OnPause() {
+  if (leaving_signal_ != 0) {
+    SayAtOnce(TellLeaving({}, {}, session_ttl_));
+    DieBySignal(leaving_signal_);
+  }
+  if (first_signal_ == 0 || is_said_to_rest_ || !job_->Left().empty()) return;
+  is_said_to_rest_ = true;
+  SayAtOnce(TellRest());
 }
 
 // What is being ended is not stopped: it would never end.
@@ -347,7 +353,7 @@ absl::StatusOr<int> RunJob::Go() {
   RunSink sink(std::move(options));
   SHOAL_ASSIGN_OR_RETURN(job_, Job::Create(fleet, std::move(spec), &sink));
   if (terminal_ != nullptr) SHOAL_RETURN_IF_ERROR(terminal_->Take());
-  interrupts_.Deliver([this](int number) { OnSignal(number); });
+  interrupts_.Deliver([this](int number) { OnSignal(number); }, [this] { OnPause(); });
   TellWaitingInput();
   absl::StatusOr<JobResult> ended = job_->Run();
   progress.reset();

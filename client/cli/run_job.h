@@ -64,7 +64,7 @@ class RunJob {
   absl::StatusOr<JobSpec> MakeSpec(const Fleet& fleet, const std::vector<int>& counts);
   absl::Status Ship(const Fleet& fleet, const std::vector<int>& counts, v1::ProcessSpec* spec);
   void OnSignal(int number);
-  void LeaveWithNothingLeft(int number);
+  void OnPause();
   void OnStop();
   void OnOpened(const std::vector<JobLease>& leases);
   void OnBrokenOutput();
@@ -95,6 +95,10 @@ class RunJob {
   std::unique_ptr<RunTerminal> terminal_;  // null: the process has none
   std::unique_ptr<Job> job_;
   std::atomic<int> first_signal_ = 0;
+  // Of the thread of signals.
+  int leaving_signal_ = 0;  // came when nothing was left to be ended
+  bool is_said_to_rest_ =
+      false;  // that nothing is left, though the first signal may still be at work
   std::atomic<bool> is_opened_ = false;  // something may have been started
 };
 

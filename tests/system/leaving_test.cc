@@ -90,11 +90,26 @@ TEST_F(LeavingTest, WhenAllHaveEndedAndNobodyReadsThatIsWhatTheLastSignalSays) {
   WaitUntilFull("its output is blocked");
   run->SignalGroup(SIGINT);
   EXPECT_TRUE(WaitUntil("the ranks have ended", [&] { return AllAreGone(agent); }));
+  run->WaitForError(
+      "shoal: no process is left on any host, and the rest of their output is being "
+      "written; Ctrl-C once more leaves without it.\n");
   run->SignalGroup(SIGINT);
   const CommandResult result = run->Wait();
   EXPECT_EQ(result.signal, SIGINT) << result;
   EXPECT_THAT(result.err, HasSubstr("shoal: leaving; no process is left on any host, and what of "
                                     "their output could not be written is lost.\n"));
+}
+
+TEST_F(LeavingTest, WhatIsGatheredIsLeftByASignalWhereNobodyReadsIt) {
+  AgentProcess& agent = StartAgent("ant");
+  const std::string fifo = MakeBlocked("out");
+  auto run = StartInto("run -n 2 --gather -- seq 30000", "> " + fifo);
+  WaitUntilFull("its output is blocked");
+  EXPECT_TRUE(WaitUntil("the ranks have ended", [&] { return AllAreGone(agent); }));
+  run->SignalGroup(SIGTERM);
+  const CommandResult result = run->Wait();
+  EXPECT_EQ(result.signal, SIGTERM) << result;
+  EXPECT_THAT(result.err, HasSubstr("shoal: leaving; no process is left on any host")) << result;
 }
 
 TEST_F(LeavingTest, WhatHasDoneItsWorkIsEndedByASignalThoughNobodyReads) {

@@ -12,6 +12,9 @@ TEST(Leaving, SaysWhatIsLeftAndWhatBecomesOfIt) {
       TellLeaving({}, kHosts, "15s"),
       "leaving; no process is left on any host, and what of their output could not be written is "
       "lost.");
+  EXPECT_EQ(TellRest(),
+            "no process is left on any host, and the rest of their output is being written; Ctrl-C "
+            "once more leaves without it.");
   EXPECT_EQ(
       TellLeaving({{0, 4, true, false}, {2, 2, false, false}}, kHosts, "15s"),
       "leaving; not seen to end: 4 on ant, up to 2 on cricket. What lives there is ended when "
