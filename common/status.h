@@ -29,11 +29,12 @@ absl::Status ErrnoStatus(int error_number, absl::string_view operation);
     if (absl::Status shoal_status_ = (expression); !shoal_status_.ok()) return shoal_status_; \
   } while (false)
 
-#define SHOAL_ASSIGN_OR_RETURN(left, expression) \
-  SHOAL_ASSIGN_OR_RETURN_(SHOAL_CONCAT_(shoal_statusor_, __LINE__), left, expression)
-#define SHOAL_ASSIGN_OR_RETURN_(result, left, expression) \
-  auto result = (expression);                             \
-  if (!result.ok()) return std::move(result).status();    \
+// The expression may have commas.
+#define SHOAL_ASSIGN_OR_RETURN(left, ...) \
+  SHOAL_ASSIGN_OR_RETURN_(SHOAL_CONCAT_(shoal_statusor_, __LINE__), left, __VA_ARGS__)
+#define SHOAL_ASSIGN_OR_RETURN_(result, left, ...)     \
+  auto result = (__VA_ARGS__);                         \
+  if (!result.ok()) return std::move(result).status(); \
   left = std::move(result).value()
 
 #endif  // SHOAL_COMMON_STATUS_H_

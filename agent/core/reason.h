@@ -23,6 +23,8 @@ inline constexpr absl::string_view kReasonInputClosed = "INPUT_CLOSED";
 inline constexpr absl::string_view kReasonInputConflict = "INPUT_CONFLICT";
 inline constexpr absl::string_view kReasonOutcomeUnknown = "OUTCOME_UNKNOWN";
 inline constexpr absl::string_view kReasonRequestIdTime = "REQUEST_ID_TIME";
+// The session is over: nothing starts in it any more.
+inline constexpr absl::string_view kReasonSessionExpired = "SESSION_EXPIRED";
 inline constexpr absl::string_view kReasonSessionInUse = "SESSION_IN_USE";
 inline constexpr absl::string_view kReasonUnmanaged = "UNMANAGED";
 

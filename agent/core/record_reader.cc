@@ -28,6 +28,17 @@ constexpr int kMostStarts = 3;
 constexpr absl::string_view kKilledBeforeStart =
     "its shim was killed before it had started anything";
 
+// Of a process that was there and did not reach its program: what ended it.
+void TellEndBeforeStart(record::EndCause cause, StartFailure* failure) {
+  if (cause == record::EndCause::kNone) {
+    failure->error_number = EINTR;
+    failure->message = "it was killed before its program ran";
+  } else if (cause == record::EndCause::kTimeLimit) {
+    failure->error_number = ETIMEDOUT;
+    failure->message = "its time limit was over before its program ran";
+  }
+}
+
 bool Has(const ShimHalf& shim, record::ShimFlags flag) { return (shim.flags & flag) != 0; }
 
 }  // namespace
@@ -161,7 +172,11 @@ void RecordReader::ApplyStreams(ProcessEntry* process, const ShimHalf& shim) {
 bool RecordReader::ApplyStart(ProcessEntry* process, const ShimHalf& shim) {
   if (Has(shim, record::kStartFailed) && !process->start_failure) {
     const Spec spec = AsStarted(*process->spec, files_->DirectoryOf(process->id));
-    FailToStart(core_, process, MakeStartFailure(programs_, spec, shim.fail_stage, shim.fail_errno),
+    StartFailure failure = MakeStartFailure(programs_, spec, shim.fail_stage, shim.fail_errno);
+    if (shim.fail_stage == record::Stage::kProcess && shim.fail_errno == ECANCELED) {
+      TellEndBeforeStart(shim.end_cause, &failure);
+    }
+    FailToStart(core_, process, std::move(failure),
                 // What was forked runs until its shim has ended it.
                 /*is_over=*/!Has(shim, record::kAdopted) || Has(shim, record::kEmpty));
     return true;

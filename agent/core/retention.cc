@@ -146,7 +146,7 @@ void Retention::Forget(const std::string& id, absl::Duration after) {
 }
 
 void Retention::LetFilesGo(ProcessEntry* process) {
-  if (MayHaveFiles(*process)) output_->Remove(process->id);
+  if (MayHaveFiles(*process)) output_->Remove(process->id, process->streams);
   for (record::StreamState& stream : process->streams) stream.begin = stream.end;
   core_->table.usage().NoteOutput(*process);
   core_->ledger.Save(*process);
@@ -193,7 +193,7 @@ std::shared_ptr<ProcessEntry> Retention::Remove(const std::string& id) {
   std::shared_ptr<ProcessEntry> gone = core_->table.Remove(id);
   core_->requests.RemoveProcess(*gone, /*unstarted=*/false);
   core_->ledger.Deleted(id);
-  if (may_have_files) output_->Remove(id);
+  if (may_have_files) output_->Remove(id, gone->streams);
   if (!gone->spec->files.empty()) files_->Remove(id);
   return gone;
 }

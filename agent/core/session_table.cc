@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/core/reason.h"
 #include "common/ids.h"
 
 namespace shoal::agent {
@@ -116,8 +117,9 @@ absl::StatusOr<Permit> SessionTable::AuthorizeSpawn(const Permit& call,
                                                     const std::string& token) const {
   const SessionEntry* session = Find(session_id);
   if (session == nullptr || session->over) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("SESSION_EXPIRED: ", Gone(session_id).message()));
+    // The word at the beginning is for libraries of 0.1, which know no reason.
+    return WithReason(kReasonSessionExpired, absl::FailedPreconditionError(absl::StrCat(
+                                                 "SESSION_EXPIRED: ", Gone(session_id).message())));
   }
   return Authorize(call.caller(), Verb::kSpawn,
                    token.empty() ? Target::Session(*session) : Target::Session(*session, token));

@@ -30,13 +30,12 @@ std::optional<int64_t> UnlinkSegment(int directory, const std::string& name) {
   return facts.st_size;
 }
 
-// Follows the segments of a stream from offset 0 on, each beginning where the one before it ends.
-// False if there is none at 0: nothing was written, or the first segments were dropped.
-bool UnlinkChain(int directory, const std::string& id, int stream) {
-  int64_t start = 0;
+// Follows the segments of a stream, each beginning where the one before it ends. False if there is none at `begin`.
+bool UnlinkChain(int directory, const std::string& id, int stream, int64_t begin) {
+  int64_t start = begin;
   while (true) {
     const std::optional<int64_t> size = UnlinkSegment(directory, SegmentName(id, stream, start));
-    if (!size) return start > 0;
+    if (!size) return start > begin;
     if (*size <= 0) return true;
     start += *size;
   }
@@ -58,9 +57,9 @@ void Unlink(int directory, const std::vector<std::string>& names) {
 
 }  // namespace
 
-// Removes what begins with `id`. Looking through the whole directory costs the more the more
-// processes there are, so streams of which nothing is at offset 0 (nothing was written, or the
-// first segments were dropped) wait for each other, and are looked for together.
+// Removes what begins with `id`. Looking through the whole directory costs the more the more processes there are: it
+// is done at once where a stream is known to have bytes and they are not where it begins, as its shim has moved on since.
+// Where nothing was written, or is known to be left, there should be nothing: those are looked for together.
 class SystemOutputFiles::Remover {
  public:
   explicit Remover(UniqueFd directory) : directory_(std::move(directory)) {}
@@ -68,15 +67,17 @@ class SystemOutputFiles::Remover {
 
   int directory() const { return directory_.get(); }
 
-  void Remove(const std::string& id) {
-    bool whole = true;
+  void Remove(const std::string& id, const Streams& streams) {
+    bool is_missed = false;
     for (int stream = 0; stream < record::kStreams; ++stream) {
-      whole = UnlinkChain(directory(), id, stream) && whole;
+      const record::StreamState& state = streams[static_cast<size_t>(stream)];
+      if (UnlinkChain(directory(), id, stream, state.begin)) continue;
+      unsure_.insert(id);
+      is_missed = is_missed || state.end > state.begin;
     }
     unlinkat(directory(), IndexName(id).c_str(), 0);
     unlinkat(directory(), RingName(id).c_str(), 0);
-    if (!whole) unsure_.insert(id);
-    if (unsure_.size() >= kSweepAfter) Sweep();
+    if (is_missed || unsure_.size() >= kSweepAfter) Sweep();
   }
 
  private:
@@ -140,8 +141,8 @@ std::string SystemOutputFiles::Tail(const std::string& id, int stream,
   return tail;
 }
 
-void SystemOutputFiles::Remove(const std::string& id) {
-  helper_->Run([remover = remover_, id] { remover->Remove(id); });
+void SystemOutputFiles::Remove(const std::string& id, const Streams& streams) {
+  helper_->Run([remover = remover_, id, streams] { remover->Remove(id, streams); });
 }
 
 void SystemOutputFiles::RemoveAllBut(const std::vector<std::string>& keep) {
@@ -153,9 +154,8 @@ void SystemOutputFiles::RemoveAllBut(const std::vector<std::string>& keep) {
       [remover = remover_, names = std::move(names)] { Unlink(remover->directory(), names); });
 }
 
-std::array<record::StreamState, record::kStreams> SystemOutputFiles::Measure(
-    const std::string& id, int64_t /*segment_bytes*/) {
-  std::array<record::StreamState, record::kStreams> states{};
+OutputFiles::Streams SystemOutputFiles::Measure(const std::string& id, int64_t /*segment_bytes*/) {
+  Streams states{};
   std::array<bool, record::kStreams> seen{};
   ForEachName(directory(), [&](const char* file, bool) {
     const std::optional<OutputName> name = ParseOutputName(file);

@@ -28,10 +28,9 @@ class SystemOutputFiles : public OutputFiles {
 
   std::string Tail(const std::string& id, int stream, const record::StreamState& state,
                    int64_t segment_bytes, size_t max_bytes) override;
-  void Remove(const std::string& id) override;
+  void Remove(const std::string& id, const Streams& streams) override;
   void RemoveAllBut(const std::vector<std::string>& keep) override;
-  std::array<record::StreamState, record::kStreams> Measure(const std::string& id,
-                                                            int64_t segment_bytes) override;
+  Streams Measure(const std::string& id, int64_t segment_bytes) override;
 
   // For readers and for shims; valid as long as this lives.
   int directory() const;

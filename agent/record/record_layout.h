@@ -167,9 +167,10 @@ enum class Stage : uint32_t {
   kPipe = 2,
   kFork = 3,  // clone3
   kChdir = 4,
-  kExec = 5,     // execve
-  kProcess = 6,  // the process itself, between chdir and execve: forbid_children
-  kInput = 7,    // the ring of its input, or its file
+  kExec = 5,  // execve
+  // The process itself, between chdir and execve: forbid_children. ECANCELED: it died before it came to execve.
+  kProcess = 6,
+  kInput = 7,  // the ring of its input, or its file
   kTerminal = 8,
 };
 

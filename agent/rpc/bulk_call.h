@@ -38,7 +38,7 @@ struct Told {
   std::string id = {};            // if there is no process
   bool was_deleted_here = false;  // by this call, which tells of the process as it was then
 
-  const std::string& IdOf() const { return process != nullptr ? process->id : id; }
+  std::string IdOf() const { return process != nullptr ? process->id : id; }
   // What there is to tell of; null: it was deleted since.
   const ProcessEntry* Get() const {
     const bool is_there = process != nullptr && (was_deleted_here || !process->is_removed);

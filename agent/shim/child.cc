@@ -89,7 +89,8 @@ int OpenInputAsyncSafe(const ChildPlan& plan) {
   return fd < 0 || dup2(fd, STDIN_FILENO) < 0 ? errno : 0;
 }
 
-[[noreturn]] void RunChildAsyncSafe(const ChildPlan& plan, int start_pipe, pid_t shim) {
+[[noreturn]] void RunChildAsyncSafe(const ChildPlan& plan, const int (&start_ends)[2], pid_t shim) {
+  const int start_pipe = start_ends[1];
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != shim) _exit(127);  // the shim died before the line above
   close(record::kRecordFd);           // the slot's lock is the shim's life, not ours
@@ -115,6 +116,8 @@ int OpenInputAsyncSafe(const ChildPlan& plan) {
   const int forbidden = plan.forbid_children ? ForbidChildrenAsyncSafe() : 0;
   if (forbidden != 0) FailAsyncSafe(start_pipe, Stage::kProcess, forbidden);
   environ = plan.command.env();
+  // The shim's end is the same open file: it sees there that execve was reached, which an end of the pipe does not tell.
+  fcntl(start_ends[0], F_SETFL, O_NONBLOCK);
   FailAsyncSafe(start_pipe, Stage::kExec, SearchAndExecuteAsyncSafe(plan.command.argv()));
 }
 
@@ -154,7 +157,7 @@ StartError StartChild(const ChildPlan& plan, Child* child) {
     child->outside_cgroup = true;
     pid = Clone(-1);
   }
-  if (pid == 0) RunChildAsyncSafe(plan, start_pipe[1], shim);
+  if (pid == 0) RunChildAsyncSafe(plan, start_pipe, shim);
   const int error_number = errno;
   close(start_pipe[1]);
   if (pid < 0) {
@@ -168,8 +171,11 @@ StartError StartChild(const ChildPlan& plan, Child* child) {
 }
 
 StartError FinishStart(Child* child) {
+  const bool is_reached = (fcntl(child->start_pipe, F_GETFL) & O_NONBLOCK) != 0;
   StartError error;
-  if (read(child->start_pipe, &error, sizeof(error)) != sizeof(error)) error = {};
+  if (read(child->start_pipe, &error, sizeof(error)) != sizeof(error)) {
+    error = is_reached ? StartError{} : StartError{Stage::kProcess, ECANCELED};
+  }
   close(child->start_pipe);
   child->start_pipe = -1;
   return error;

@@ -31,7 +31,7 @@ EndSequence::EndSequence(RecordSlot* record, Tree* tree, Subreaper* children, Pu
       half_(record->shim()),
       wish_(record->agent()) {}
 
-void EndSequence::OnStarted() {
+void EndSequence::BeginLimit() {
   if (wish_.limit_from_exec_ns > 0) limit_at_ = After(BootNow(), wish_.limit_from_exec_ns);
 }
 

@@ -34,8 +34,9 @@ class EndSequence {
  public:
   EndSequence(RecordSlot* record, Tree* tree, Subreaper* children, Publisher* publisher);
 
-  // execve has succeeded: a limit that counts from there runs.
-  void OnStarted();
+  // At the fork, and again once execve has succeeded: a limit that counts from there runs. What execve waits for, such as
+  // the other end of a FIFO, is not waited for without end.
+  void BeginLimit();
   // The process was reaped at `now`: its descendants have their grace.
   void OnExit(int64_t now);
   // A child was reaped, so that its orphans are children now.
@@ -69,7 +70,7 @@ class EndSequence {
   const record::AgentHalf& wish_;  // what is wanted; of record_
 
   Phase phase_ = Phase::kRunning;
-  int64_t limit_at_ = kNever;        // from the span that runs from execve on
+  int64_t limit_at_ = kNever;        // from the span that runs from the fork, then from execve on
   int64_t dead_man_check_at_ = 0;    // not before, while an agent holds its lock
   int64_t descendants_at_ = kNever;  // end of the descendants' grace
   int64_t note_at_ = kNever;         // what is left of the tree is noted for people

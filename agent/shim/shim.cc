@@ -141,6 +141,7 @@ void Shim::OnForked(int cgroup_fd, int refuge_fd) {
   half_.pid = child_.pid;
   half_.start_ticks = child_.start_ticks;
   tree_.Begin(child_.pid, cgroup_fd, refuge_fd);
+  end_.BeginLimit();
 }
 
 void Shim::TakePipes() {
@@ -208,7 +209,7 @@ void Shim::OnStarted() {
   Reach("executed");
   half_.started_ns = WallNow();
   index_.Begin(half_.prefix.id, half_.started_ns);
-  end_.OnStarted();
+  end_.BeginLimit();
   publisher_.Changed(record::kStarted);
 }
 

@@ -12,8 +12,8 @@ namespace shoal::agent {
 
 absl::Status CheckRanks(const v1::Ranks& ranks, absl::string_view name) {
   if (ranks.count() < 1 || ranks.count() > kMaxBatch) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("ranks.count is ", ranks.count(), ", must be 1 to ", kMaxBatch));
+    return absl::InvalidArgumentError(absl::StrCat("ranks.count is ", ranks.count(),
+                                                   ", must be 1 to ", kMaxBatch, " on one host"));
   }
   if (ranks.first_rank() < 0 || ranks.host_rank() < 0) {
     return absl::InvalidArgumentError("ranks.first_rank and ranks.host_rank must not be negative");

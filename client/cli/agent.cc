@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "client/cli/agent_restart.h"
 #include "client/cli/bulk.h"
@@ -40,6 +41,12 @@ int RunStart(const std::vector<std::string>& flags, Invocation& invocation) {
   absl::StatusOr<Fleet> fleet = ConnectHere(here->address);
   if (!fleet.ok()) return invocation.Fail(fleet.status());
   const v1::Host& facts = fleet->hosts()[0].facts;
+  if (!*started && !flags.empty()) {
+    return invocation.Fail(absl::FailedPreconditionError(
+        absl::StrCat("an agent runs already on unix:", socket, " (PID ", facts.agent_pid(),
+                     "), without these flags; `shoal agent restart -- ", absl::StrJoin(flags, " "),
+                     "` gives them to the next one, and processes go on meanwhile")));
+  }
   if (invocation.json()) {
     Print(HostLine(facts.name(), facts));
     return 0;
@@ -47,7 +54,6 @@ int RunStart(const std::vector<std::string>& flags, Invocation& invocation) {
   invocation.Note(absl::StrCat(
       *started ? "started an agent on unix:" : "an agent runs already on unix:", socket, " (PID ",
       facts.agent_pid(), ", ", Count(facts.slots(), "slot"), ")."));
-  if (!*started && !flags.empty()) invocation.Note("it was not given the flags; stop it first.");
   return 0;
 }
 
@@ -74,6 +80,7 @@ int RunStatus(bool no_trunc, Invocation& invocation) {
              absl::StrCat(facts.slots()), absl::StrCat(facts.live_processes()),
              absl::StrCat(facts.open_sessions()), FormatAge(absl::Now() - start),
              facts.state_dir()});
+  table.MayLeaveOut({"SESSIONS", "SINCE", "SLOTS", "VERSION"});
   Print(table.Render(invocation.look(no_trunc)));
   return 0;
 }

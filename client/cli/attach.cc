@@ -24,13 +24,24 @@ struct Arguments {
 };
 
 absl::StatusOr<Found> Find(const Arguments& arguments, Invocation& invocation) {
-  if (!arguments.request_id.empty()) return FindByRequest(arguments.request_id, invocation);
+  if (!arguments.request_id.empty()) {
+    if (!arguments.selector.terms.empty() || !arguments.selector.labels.empty()) {
+      return absl::InvalidArgumentError(
+          "--request-id says which process; give no selector besides");
+    }
+    return FindByRequest(arguments.request_id, invocation);
+  }
   SHOAL_ASSIGN_OR_RETURN(const Selection selection,
                          RequireSelection(arguments.selector, "attach to"));
   return FindOneProcess(selection, "attach", invocation);
 }
 
 int RunAttach(const Arguments& arguments, Invocation& invocation) {
+  if (invocation.json()) {
+    return invocation.Fail(
+        absl::InvalidArgumentError("attach shows the bytes of one process as they are; `shoal logs "
+                                   "-f -o json` shows them as JSON"));
+  }
   absl::StatusOr<DetachKeys> keys = DetachKeys::Parse(arguments.options.detach_keys);
   if (!keys.ok()) return invocation.Fail(keys.status());
   AttachmentOptions options = arguments.options;
@@ -77,7 +88,8 @@ void AddAttach(Parser& parser) {
       ->excludes(read_only);
   command
       ->add_option("--request-id", arguments->request_id,
-                   "The process that you have started by this request_id")
+                   "Instead of a selector: the process that a program of yours has started by this "
+                   "request_id")
       ->check(IsNotEmpty("give the UUID of a start"))
       ->type_name("UUID");
   command->add_option("--tail", arguments->options.tail, "Lines of earlier output to begin with")

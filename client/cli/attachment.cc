@@ -188,7 +188,7 @@ void Attachment::TellLostInput(const absl::Status& reason) {
   } else if (RawTerminal::IsTaken()) {
     way_out = absl::StrCat("; ", options_.detach_keys, " leaves it");
   }
-  invocation_.Note(absl::StrCat(reason.message(), "; nothing more is passed on", way_out, "."));
+  invocation_.TellLoss(absl::StrCat(reason.message(), "; nothing more is passed on", way_out, "."));
 }
 
 void Attachment::TellInputOver() {
@@ -206,8 +206,8 @@ bool Attachment::Show(const v1::ReadOutputResponse& frame) {
     return is_error ? ForwardError(frame.data()) : WriteOutput(frame.data());
   }
   if (frame.has_gap()) {
-    invocation_.Note(absl::StrCat("bytes ", frame.gap().from(), " to ", frame.gap().to(), " of ",
-                                  is_error ? "stderr" : "stdout", " were dropped."));
+    invocation_.TellLoss(absl::StrCat("bytes ", frame.gap().from(), " to ", frame.gap().to(),
+                                      " of ", is_error ? "stderr" : "stdout", " were dropped."));
   }
   return true;
 }

@@ -75,9 +75,8 @@ int RunDoctor(bool no_trunc, Invocation& invocation) {
     }
     std::string name = invocation.NameOf(*answer.host);
     if (invocation.json()) {
-      for (const v1::Check& check : answer.result->checks()) {
-        Print(CheckLine(name, check));
-      }
+      for (const Promise& promise : PromisesOf(*answer.result)) Print(PromiseLine(name, promise));
+      for (const v1::Check& check : answer.result->checks()) Print(CheckLine(name, check));
     } else {
       Diagnose(name, *answer.result, invocation.look(no_trunc));
     }
@@ -89,10 +88,11 @@ int RunDoctor(bool no_trunc, Invocation& invocation) {
 }  // namespace
 
 void AddDoctor(Parser& parser) {
-  CLI::App* command = AddCommand(
-      parser, "doctor",
-      "Say which of the four promises hold on a host, and how to mend what does not; exit 1 then",
-      "  shoal -H node1 doctor");
+  CLI::App* command = AddCommand(parser, "doctor",
+                                 "Say which of the four promises hold on a host, and how to mend "
+                                 "what does not; exit 1 if a check "
+                                 "is not ok",
+                                 "  shoal -H node1 doctor");
   auto no_trunc = std::make_shared<bool>(false);
   AddNoTrunc(command, no_trunc.get());
   command->callback([&parser, no_trunc] {

@@ -73,7 +73,7 @@ TableLook Invocation::look(bool no_trunc) const {
 }
 
 bool Invocation::NobodyIsHere() const {
-  if (!NamedHosts(hosts).empty()) return false;
+  if (!hosts.empty() || std::getenv("SHOAL_HOSTS") != nullptr) return false;
   const absl::StatusOr<AgentHere> here = FindAgentHere();
   return here.ok() && !here->is_answering;
 }
@@ -140,11 +140,15 @@ std::vector<HostAddress> Invocation::MergeOneAddress(std::vector<HostAddress> ad
 }
 
 absl::StatusOr<std::vector<HostAddress>> Invocation::Named() {
+  SHOAL_RETURN_IF_ERROR(LoadConfigOnce().status());  // also where nothing of it is needed
   std::string named = NamedHosts(hosts);
   if (named == "-") {
     SHOAL_ASSIGN_OR_RETURN(named, HostsFromStdin());
   }
-  if (named.empty()) return std::vector<HostAddress>{};
+  if (named.empty()) {
+    SHOAL_RETURN_IF_ERROR(DefaultHosts().status());
+    return std::vector<HostAddress>{};
+  }
   return Addresses(named);
 }
 
@@ -372,6 +376,11 @@ void Invocation::TellWaitingInput(absl::string_view instead) {
 void Invocation::Note(absl::string_view sentence) const {
   FlushOutput();
   WriteNote(absl::StrCat("shoal: ", sentence, "\n"));
+}
+
+void Invocation::TellLoss(absl::string_view sentence) const {
+  FlushOutput();
+  WriteError(absl::StrCat("shoal: ", sentence, "\n"));
 }
 
 absl::Status Invocation::WithHost(absl::Status status, absl::string_view host) {

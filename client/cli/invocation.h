@@ -101,6 +101,8 @@ class Invocation {
 
   // A sentence about shoal itself, on stderr.
   void Note(absl::string_view sentence) const;
+  // The same of what is missing of what was asked for. Not silenced by -q.
+  void TellLoss(absl::string_view sentence) const;
   // The same for an error, with what the configuration has to say to it; for scripts also as a line of JSON about
   // `subject`, else about the host of WithHost(). Not silenced by -q. The exit status that goes with it.
   int Fail(const absl::Status& status, Subject subject = {});

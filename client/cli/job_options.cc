@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -216,6 +217,13 @@ absl::StatusOr<std::vector<std::string>> CommandWords(const CLI::App& command,
     return absl::InvalidArgumentError(absl::StrCat(TellUnknownOption(command, words[0]),
                                                    " See `shoal ", command.get_name(),
                                                    " --help`, and put -- before the command"));
+  }
+  // No program is called so; "--per-core 2 --" is what people type.
+  if (!words.empty() && invocation.has_separator && absl::c_all_of(words[0], absl::ascii_isdigit)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", EscapeForMessage(words[0]),
+        "\" stands before --, and would be the command; the option in front of it takes "
+        "no value"));
   }
   if (!words.empty() && invocation.has_separator) words.emplace_back("--");
   words.insert(words.end(), invocation.words_after_separator.begin(),

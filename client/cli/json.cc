@@ -238,6 +238,15 @@ std::string CheckLine(absl::string_view host, const v1::Check& check) {
   return JsonLine("check").Text("host", host).Fields(check).ToString();
 }
 
+std::string PromiseLine(absl::string_view host, const Promise& promise) {
+  return JsonLine("promise")
+      .Text("host", host)
+      .Text("name", promise.name)
+      .Text("result", v1::Check::Result_Name(promise.result))
+      .Text("because", promise.because)
+      .ToString();
+}
+
 std::string ErrorLine(const Subject& subject, const absl::Status& status, int exit_status,
                       const v1::StartFailure* start_failure) {
   return JsonLine("error")

@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "client/cli/promises.h"
 #include "google/protobuf/message.h"
 #include "shoal/v1/host_service.pb.h"
 #include "shoal/v1/process.pb.h"
@@ -65,11 +66,12 @@ class JsonLine {
   std::unique_ptr<Members> members_;
 };
 
-// The lines of kind "process", "host", "check" and "error". An error has the status code's name, the sentence that is
+// The lines of kind "process", "host", "check", "promise" and "error". An error has the status code's name, the sentence that is
 // told of it, and the exit status that goes with it. `story`: what `why` tells of it, null without.
 std::string ProcessLine(const v1::Process& process, absl::string_view story = "");
 std::string HostLine(absl::string_view called, const v1::Host& host);
 std::string CheckLine(absl::string_view host, const v1::Check& check);
+std::string PromiseLine(absl::string_view host, const Promise& promise);
 std::string ErrorLine(const Subject& subject, const absl::Status& status, int exit_status,
                       const v1::StartFailure* start_failure = nullptr);
 

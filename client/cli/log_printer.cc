@@ -102,7 +102,7 @@ void LogPrinter::PrintGap(const Known& known, const v1::ReadOutputResponse& fram
   const std::string gap = DescribeGap(frame.stream(), frame.gap());
   if (!IsByLine()) {
     Write(frame.stream(), hold_.TakeRest(frame.id(), frame.stream()));
-    return invocation_.Note(absl::StrCat(known.subject.name, ": ", gap, "."));
+    return invocation_.TellLoss(absl::StrCat(known.subject.name, ": ", gap, "."));
   }
   std::string lines;
   tagger_.Insert(known.number, frame.stream(), absl::StrCat("[", gap, "]"), &lines);
@@ -114,9 +114,9 @@ void LogPrinter::PrintEnd(const Known& known, const v1::ReadOutputResponse& fram
   tagger_.Flush(known.number, frame.stream(), &lines);
   Write(frame.stream(), lines);
   if (!frame.end().truncated()) return;
-  invocation_.Note(absl::StrCat(known.subject.name, ": its shim was lost; what of ",
-                                NameOfStream(frame.stream()),
-                                " it had not moved by then is missing."));
+  invocation_.TellLoss(absl::StrCat(known.subject.name, ": its shim was lost; what of ",
+                                    NameOfStream(frame.stream()),
+                                    " it had not moved by then is missing."));
 }
 
 void LogPrinter::Tick() {

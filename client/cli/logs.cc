@@ -8,6 +8,7 @@
 #include "client/cli/command.h"
 #include "client/cli/log_reader.h"
 #include "client/cli/lookup.h"
+#include "client/cli/one_process.h"
 #include "client/cli/silence_watch.h"
 #include "client/cli/standard_output.h"
 
@@ -25,6 +26,10 @@ int RunLogs(LogsArguments& arguments, Invocation& invocation) {
   absl::StatusOr<Lookup> lookup =
       FindProcesses(*fleet, *selection, invocation, {.may_come = arguments.follow});
   if (!lookup.ok()) return invocation.Fail(lookup.status());
+  if (offset->value_or(0) > 0 && lookup->found.size() > 1) {
+    return invocation.Fail(
+        TooMany(*selection, *lookup, "an offset is a place in the output of one"));
+  }
   Lookup found = *std::move(lookup);
   std::optional<SilenceWatch> silence;
   if (arguments.follow) silence.emplace(*fleet, invocation);

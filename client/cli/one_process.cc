@@ -37,9 +37,13 @@ absl::StatusOr<Found> FindOneProcess(const Selection& selection, absl::string_vi
   SHOAL_ASSIGN_OR_RETURN(const Lookup lookup, FindProcesses(fleet, selection, invocation));
   if (!lookup.failures.empty()) return lookup.failures.front();
   if (lookup.found.size() == 1) return lookup.found.front();
+  return TooMany(selection, lookup, absl::StrCat(what, " goes to one"));
+}
+
+absl::Status TooMany(const Selection& selection, const Lookup& lookup, absl::string_view rule) {
   return absl::InvalidArgumentError(absl::StrCat(
       selection.ToString(), absl::StrContains(selection.ToString(), ", ") ? " fit " : " fits ",
-      lookup.found.size(), " processes, ", TellSome(lookup.found), ": ", what, " goes to one"));
+      lookup.found.size(), " processes, ", TellSome(lookup.found), ": ", rule));
 }
 
 absl::StatusOr<Found> FindByRequest(const std::string& request_id, Invocation& invocation) {

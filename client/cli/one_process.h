@@ -18,6 +18,9 @@ namespace shoal::cli {
 absl::StatusOr<Found> FindOneProcess(const Selection& selection, absl::string_view what,
                                      Invocation& invocation);
 
+// More were found than may be, by that rule: "an offset is a place in the output of one".
+absl::Status TooMany(const Selection& selection, const Lookup& lookup, absl::string_view rule);
+
 // The one that this identity has started by a Spawn of this request_id, on whichever host. NOT_FOUND: on none.
 absl::StatusOr<Found> FindByRequest(const std::string& request_id, Invocation& invocation);
 

@@ -15,7 +15,6 @@
 #include "client/cli/leaving.h"
 #include "client/cli/one_process.h"
 #include "client/cli/progress.h"
-#include "client/cli/run_report.h"
 #include "client/cli/standard_output.h"
 #include "client/cli/suspending.h"
 #include "client/cli/wording.h"
@@ -220,6 +219,10 @@ absl::Status RunJob::Ship(const Fleet& fleet, const std::vector<int>& counts,
 absl::Status RunJob::SetInput(int world, JobSpec* spec) {
   SHOAL_ASSIGN_OR_RETURN(const InputChoice choice, ParseInputChoice(arguments_.stdin_choice, world,
                                                                     IsInputGiven(STDIN_FILENO)));
+  if (!choice.file.empty() && terminal_ != nullptr) {
+    return absl::InvalidArgumentError(
+        "--stdin @FILE is given with -t: a terminal is its own input");
+  }
   if (!choice.file.empty()) {
     SHOAL_ASSIGN_OR_RETURN(*spec->process.mutable_input()->mutable_file(),
                            PathOnHosts(arguments_.job, choice.file));
@@ -291,8 +294,8 @@ int RunJob::FinishLeft(const JobResult& result, const RunSink& sink) {
   const std::optional<int64_t> input_at = terminal_->LetGo();
   for (const HostLeft& left : job_->Left()) {
     if (left.is_detached) continue;
-    WriteNote(absl::StrCat("\r\nshoal: ", process.host(), " has not said that ", process.name(),
-                           " goes on; else it ends in ", session_ttl_, ".\n"));
+    WriteError(absl::StrCat("\r\nshoal: ", process.host(), " has not said that ", process.name(),
+                            " goes on; else it ends in ", session_ttl_, ".\n"));
     return kExitUnreachable;
   }
   WriteNote(TellDetached(process, result.is_input_passed,
@@ -342,11 +345,7 @@ absl::StatusOr<int> RunJob::Go() {
   };
   // Who types is not written over.
   if (stdin_ == nullptr || isatty(STDIN_FILENO) == 0) progress.emplace("starting");
-  RunFacts facts;
-  facts.halt = spec.halt;
-  facts.program = words_[0];
-  facts.may_ship = arguments_.beside.empty();
-  for (const ShipFile& file : files_) facts.shipped.push_back(file.path);
+  RunFacts facts = KnownFacts(spec);
   options.explain = [&facts](const std::string& host, const v1::RequestError& error) {
     return ExplainStartError(error, facts.program, host, facts.shipped, facts.may_ship);
   };
@@ -361,15 +360,30 @@ absl::StatusOr<int> RunJob::Go() {
   if (lost_.empty()) interrupts_.Over();
   if (terminal_ != nullptr) terminal_->link().GiveBack();
   if (absl::IsCancelled(ended.status()) && first_signal_ != 0) return EndedBy(first_signal_);
-  SHOAL_ASSIGN_OR_RETURN(JobResult result, std::move(ended));
+  SHOAL_RETURN_IF_ERROR(ended.status());
   sink.Finish();
   TellWaitingInput();
+  return Tell(*std::move(ended), facts, counts, sink);
+}
+
+RunFacts RunJob::KnownFacts(const JobSpec& spec) const {
+  RunFacts facts;
+  facts.halt = spec.halt;
+  facts.program = words_[0];
+  facts.may_ship = arguments_.beside.empty();
+  for (const ShipFile& file : files_) facts.shipped.push_back(file.path);
+  return facts;
+}
+
+// What became of it; the exit status.
+int RunJob::Tell(JobResult result, RunFacts facts, const std::vector<int>& counts,
+                 const RunSink& sink) {
   facts.end_signal = first_signal_;
-  if (result.first_failure.has_value()) invocation_.LearnNames(fleet);
-  invocation_.TellOneAgentTwice(fleet);
-  facts.host_names = HostNames(fleet, invocation_);
-  facts.host_flags = HostFlags(fleet, invocation_);
-  Rename(fleet, counts, facts.host_names, &result);
+  if (result.first_failure.has_value()) invocation_.LearnNames(*fleet_);
+  invocation_.TellOneAgentTwice(*fleet_);
+  facts.host_names = HostNames(*fleet_, invocation_);
+  facts.host_flags = HostFlags(*fleet_, invocation_);
+  Rename(*fleet_, counts, facts.host_names, &result);
   if (result.detached && terminal_ != nullptr && terminal_->is_left()) {
     return FinishLeft(result, sink);
   }

@@ -29,6 +29,7 @@
 #include "client/cli/job_options.h"
 #include "client/cli/keeper.h"
 #include "client/cli/run.h"
+#include "client/cli/run_report.h"
 #include "client/cli/run_sink.h"
 #include "client/cli/run_terminal.h"
 #include "client/cli/ship_options.h"
@@ -75,6 +76,8 @@ class RunJob {
   void Listen(const Fleet& fleet, RunSinkOptions* options);
   void TellWaitingInput();
   void TakeLost(const Fleet& fleet);
+  RunFacts KnownFacts(const JobSpec& spec) const;
+  int Tell(JobResult result, RunFacts facts, const std::vector<int>& counts, const RunSink& sink);
   int FinishLeft(const JobResult& result, const RunSink& sink);
 
   const RunArguments& arguments_;

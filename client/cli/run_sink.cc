@@ -63,7 +63,12 @@ void RunSink::Write(v1::StreamKind stream, absl::string_view bytes) {
 }
 
 void RunSink::Say(absl::string_view text) {
-  if (!IsQuiet()) Write(v1::STREAM_KIND_STDERR, absl::StrCat("shoal: ", text, "\n"));
+  if (!IsQuiet()) SayLoss(text);
+}
+
+// Not silenced by -q: something is missing.
+void RunSink::SayLoss(absl::string_view text) {
+  Write(v1::STREAM_KIND_STDERR, absl::StrCat("shoal: ", text, "\n"));
 }
 
 Subject RunSink::SubjectOf(int rank) const {
@@ -126,7 +131,7 @@ void RunSink::OnGap(RankId rank, v1::StreamKind stream, const v1::Gap& gap) {
     tagger_.Insert(rank.rank, stream, absl::StrCat("[", DescribeGap(stream, gap), "]"), &lines);
     Write(stream, lines);
   } else {
-    Say(absl::StrCat("rank ", rank.rank, ": ", DescribeGap(stream, gap), "."));
+    SayLoss(absl::StrCat("rank ", rank.rank, ": ", DescribeGap(stream, gap), "."));
   }
 }
 
@@ -160,7 +165,7 @@ void RunSink::OnInputLost(int rank, const absl::Status& reason) {
   const std::string what =
       rank < 0 ? "" : absl::StrCat("the input of rank ", rank, " was not written: ");
   options_.on_input_lost();
-  WriteNote(absl::StrCat("shoal: ", what, reason.message(), ".\n"));
+  WriteError(absl::StrCat("shoal: ", what, reason.message(), ".\n"));
 }
 
 void RunSink::OnComplete(RankId rank, const v1::Process& process) {
@@ -171,15 +176,16 @@ void RunSink::OnComplete(RankId rank, const v1::Process& process) {
     Write(options_.json ? v1::STREAM_KIND_STDOUT : stream, lines);
   }
   if (process.output_error_number() != 0) {
-    Say(absl::StrCat(HostName(rank.host), ": rank ", rank.rank,
-                     " was ended with output that could not be written; that is dropped."));
+    SayLoss(absl::StrCat(HostName(rank.host), ": rank ", rank.rank,
+                         " was ended with output that could not be written; that is dropped."));
   }
   ++ended_;
   subjects_.erase(rank.rank);
   if (gathered_.has_value() && !Succeeded(process)) {
     gathered_->SetEnd(rank.rank, DescribeEnd(process));
   }
-  if (!options_.json) return;
+  // What was not started has its error line, whether a record of it is known here by now or not.
+  if (!options_.json || process.state() == v1::STATE_FAILED_TO_START) return;
   v1::Process named = process;
   named.set_host(HostName(rank.host));
   Write(v1::STREAM_KIND_STDOUT, ProcessLine(named));

@@ -89,6 +89,7 @@ class RunSink : public JobSink {
   void Write(v1::StreamKind stream, absl::string_view bytes);
   // "shoal: TEXT" on stderr, but for -q.
   void Say(absl::string_view text);
+  void SayLoss(absl::string_view text);
   Subject SubjectOf(int rank) const;
   std::string DescribeProgress() const;
   void WriteGathered();

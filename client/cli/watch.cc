@@ -54,7 +54,15 @@ class Watcher {
   size_t CountStreams() const;
   void Subscribe(size_t host, v1::Selector selector);
   void Tell(const News& news);
+  // What was last told of a process.
+  struct Told {
+    Subject subject;
+    int pid = 0;  // 0: it has none
+    std::string state;
+  };
   void TellProcess(size_t host, const v1::Process& process);
+  void TellDeleted(const std::string& id);
+  static void PrintTold(const Told& told);
   void TellInJson(size_t host, const v1::WatchResponse& event);
   std::vector<v1::Selector> SelectorsOf(size_t host) const {
     return selection_.ForHost(invocation_.NamesOf(*fleet_.hosts()[host].host));
@@ -64,10 +72,10 @@ class Watcher {
   const Fleet& fleet_;
   const Selection& selection_;
   Invocation& invocation_;
-  std::vector<bool> synced_;           // by host
-  std::set<std::string> over_before_;  // ids; an agent that is started anew tells of them again
-  std::map<std::string, std::string> told_;  // by id: the last line without its time
-  std::map<std::string, Subject> known_;     // by id; for what is deleted
+  std::vector<bool> synced_;              // by host
+  std::set<std::string> over_before_;     // ids; an agent that is started anew tells of them again
+  std::map<std::string, Told> told_;      // by id
+  std::map<std::string, Subject> known_;  // by id; for what is deleted
   int status_ = 0;
   EventQueue<News> queue_;
   std::vector<std::unique_ptr<Subscription>> subscriptions_;
@@ -100,16 +108,27 @@ void Watcher::Subscribe(size_t host, v1::Selector selector) {
 
 void Watcher::TellProcess(size_t host, const v1::Process& process) {
   const bool over = IsOver(process);
-  std::string line =
-      absl::StrCat(Pad(EscapeForMessage(process.name()), kNameWidth), "  ",
-                   process.id().substr(0, kShortIdLength), "  ", Pad(NameOf(host), kHostWidth),
-                   "  ", Pad(process.pid() == 0 ? "–" : absl::StrCat(process.pid()), kPidWidth),
-                   "  ", StateWord(process), over ? ", tree empty" : "");
-  std::string& last = told_[process.id()];
-  if (line == last) return;
-  last = line;
-  Print(absl::StrCat(absl::FormatTime("%H:%M:%E3S", absl::Now(), absl::LocalTimeZone()), "  ", line,
-                     "\n"));
+  Told told = {SubjectOf(process), process.pid(),
+               absl::StrCat(StateWord(process), over ? ", tree empty" : "")};
+  told.subject.host = NameOf(host);
+  const auto [known, is_new] = told_.emplace(process.id(), told);
+  if (!is_new && known->second.pid == told.pid && known->second.state == told.state) return;
+  known->second = told;
+  PrintTold(told);
+}
+
+void Watcher::TellDeleted(const std::string& id) {
+  const auto known = told_.extract(id);
+  if (known.empty()) return;
+  PrintTold({known.mapped().subject, 0, "deleted"});
+}
+
+void Watcher::PrintTold(const Told& told) {
+  Print(absl::StrCat(
+      absl::FormatTime("%H:%M:%E3S", absl::Now(), absl::LocalTimeZone()), "  ",
+      Pad(EscapeForMessage(told.subject.name), kNameWidth), "  ",
+      told.subject.id.substr(0, kShortIdLength), "  ", Pad(told.subject.host, kHostWidth), "  ",
+      Pad(told.pid == 0 ? "–" : absl::StrCat(told.pid), kPidWidth), "  ", told.state, "\n"));
 }
 
 // Lines of kind "process", "deleted" and "synced".
@@ -160,7 +179,7 @@ void Watcher::Tell(const News& news) {
   } else if (news.event->has_upsert()) {
     TellProcess(news.host, news.event->upsert());
   } else if (!news.event->deleted_id().empty()) {
-    told_.erase(news.event->deleted_id());
+    TellDeleted(news.event->deleted_id());
   }
 }
 

@@ -25,6 +25,7 @@ namespace shoal {
 
 struct FleetOptions {
   HostOptions host;
+  // What "@group" is; without it, INVALID_ARGUMENT.
   GroupLookup groups;
   // Ask each host for its facts: slots, load, identity. Without, nothing is sent, hosts() is
   // everything that was named, and slots() is empty. One host that is only spawned upon saves a
@@ -65,11 +66,13 @@ struct HostResult {
 class Fleet {
  public:
   // `hosts` as for ParseHostList; empty means DefaultHosts(). Without a certificate among the
-  // options, that of Credentials::FromEnvironment(). INVALID_ARGUMENT: the list is malformed.
-  // FAILED_PRECONDITION: credentials are missing, or the socket of this machine's agent, which nobody
-  // named, may be another user's. UNAVAILABLE: see require_all, or no host answered.
-  // RESOURCE_EXHAUSTED: this program cannot have so many connections. If it can, its soft limit on
-  // descriptors (RLIMIT_NOFILE) is raised where they need it.
+  // options, that of Credentials::FromEnvironment(): SHOAL_TLS_CERT, SHOAL_TLS_KEY, SHOAL_TLS_CA. The
+  // config.toml of the command line is not read, neither for these nor for its hosts and groups.
+  // INVALID_ARGUMENT: the list is malformed, or only some of the files are named. FAILED_PRECONDITION:
+  // credentials are missing, or the socket of this machine's agent, which nobody named, may be
+  // another user's. UNAVAILABLE: see require_all, or no host answered. RESOURCE_EXHAUSTED: this
+  // program cannot have so many connections. If it can, its soft limit on descriptors (RLIMIT_NOFILE)
+  // is raised where they need it.
   static absl::StatusOr<Fleet> Connect(absl::string_view hosts = "", FleetOptions options = {});
   static absl::StatusOr<Fleet> Connect(std::vector<HostAddress> addresses,
                                        FleetOptions options = {});
@@ -82,7 +85,7 @@ class Fleet {
   const std::vector<UnreachableHost>& unreachable() const { return unreachable_; }
   // One per slot of each host, host by host.
   std::vector<Slot> slots() const;
-  // Slots by host, parallel to hosts(), as the placement functions of job.h take them.
+  // Slots by host, parallel to hosts(), as the functions of placement.h take them.
   std::vector<int> slot_counts() const;
 
   // Makes one asynchronous call to every host at the same time and waits for all: `start(host,

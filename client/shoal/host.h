@@ -1,7 +1,9 @@
 // One agent, and every call that can be made to it.
 //
-// Each call exists twice: one that blocks and returns the answer, one that takes a Done<> and
-// returns at once, for fan-out over hundreds of hosts without a thread for each. Both retry
+// Most calls exist twice: one that blocks and returns the answer, one that takes a Done<> and
+// returns at once, for fan-out over hundreds of hosts without a thread for each. Check() is of the
+// second kind only; GetByRequest(), GetSession(), WriteBlob() and ReadBlob() are of the first only.
+// Watch(), ReadOutput() and StreamInput() return at once and tell an observer. Calls retry
 // UNAVAILABLE with the same request_id and growing pauses until their time is over, or the host was
 // not reached for CallOptions.patience, counted from the first call that found it so; a host that
 // has never answered fails at the first refusal, or after HostOptions.connect_timeout of silence.

@@ -28,11 +28,11 @@
 // Ownership:     the caller's; holds its Host. Destroying it does not end the process, but
 //                the calls of on_output.
 // Thread-safety: thread-safe.
-// Blocking:      Start, Join, Terminate, Kill, Interrupt and Close make a call to the agent, and
-//                say what they wait for. So do IsAlive and ExitCode until the end is known,
-//                ReadOutput, and EndProgram and ActiveChildren. The first Sentinel begins a call
-//                for all processes of this program on its host, without waiting for it. The rest
-//                answers from what was last heard.
+// Blocking:      Start, Join, Terminate, Kill, Interrupt, Detach and Close make a call to the agent,
+//                and say what they wait for. So do IsAlive and ExitCode until the end is known,
+//                ReadOutput, Attach and AttachByRequest, and EndProgram and ActiveChildren. The
+//                first Sentinel begins a call for all processes of this program on its host,
+//                without waiting for it. The rest answers from what was last heard.
 // Errors:        FAILED_PRECONDITION with a sentence where Python raises; else as the proto says.
 #ifndef SHOAL_CLIENT_SHOAL_PROCESS_H_
 #define SHOAL_CLIENT_SHOAL_PROCESS_H_

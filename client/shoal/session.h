@@ -7,7 +7,8 @@
 // Ownership:     the caller's; holds its Host. The destructor abandons: the lease then lapses at
 //                the TTL.
 // Thread-safety: thread-safe.
-// Blocking:      Open() and Close() wait for the agent; the rest never blocks.
+// Blocking:      TakeOver(), and Open() and Close() without a Done<>, wait for the agent; the rest
+//                never blocks.
 #ifndef SHOAL_CLIENT_SHOAL_SESSION_H_
 #define SHOAL_CLIENT_SHOAL_SESSION_H_
 

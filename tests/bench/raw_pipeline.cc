@@ -36,13 +36,13 @@ Piped StartWriter(const std::vector<std::string>& words) {
   return {.pid = SpawnRaw(words, write_end.get()), .pipe = std::move(read_end)};
 }
 
-std::pair<UniqueFd, UniqueFd> Pipe() {
+Ends Pipe() {
   int ends[2];
   Require(pipe2(ends, O_CLOEXEC) == 0, "pipe2");
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
-std::pair<UniqueFd, UniqueFd> SocketPair() {
+Ends SocketPair() {
   int ends[2];
   Require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
   return {UniqueFd(ends[0]), UniqueFd(ends[1])};

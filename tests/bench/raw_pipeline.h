@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <functional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -35,9 +34,13 @@ struct Piped {
 
 // Its stdout is the write end of the pipe whose read end is returned.
 Piped StartWriter(const std::vector<std::string>& words);
-// A pipe's read end and write end; two connected Unix sockets.
-std::pair<UniqueFd, UniqueFd> Pipe();
-std::pair<UniqueFd, UniqueFd> SocketPair();
+struct Ends {
+  UniqueFd read;
+  UniqueFd write;
+};
+// Of a pipe; two Unix sockets that are connected.
+Ends Pipe();
+Ends SocketPair();
 
 // Until the end; how many bytes there were.
 size_t ReadAll(int fd);

@@ -1,7 +1,13 @@
-"""How clang is called for a file: what CMake wrote for the `dev` preset, less the output and precompiled headers."""
+"""How clang is called for a file: what CMake wrote for the `dev` preset, less the output and precompiled headers. Where
+several sources are compiled as one, each is called for as that one."""
 
 import json
+import pathlib
+import re
 import shlex
+
+_UNITY = re.compile(r"/Unity/unity_\w+\.cxx$")
+_INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
 
 class CompileCommands:
@@ -10,8 +16,15 @@ class CompileCommands:
             entries = json.load(file)
         self._words = {}
         for entry in entries:
-            if entry["file"].startswith(f"{root}/"):
-                self._words.setdefault(entry["file"][len(root) + 1:], shlex.split(entry["command"]))
+            for file in self._sources(entry["file"]):
+                if file.startswith(f"{root}/"):
+                    self._words.setdefault(file[len(root) + 1:], shlex.split(entry["command"]))
+
+    @staticmethod
+    def _sources(file):
+        if not _UNITY.search(file):
+            return [file]
+        return _INCLUDE.findall(pathlib.Path(file).read_text(encoding="utf-8"))
 
     def files(self):
         """Those that are compiled, generated ones left out, sorted; "tests/a.cc"."""

@@ -208,5 +208,58 @@ TEST_P(InputTest, ARuntimeThatKnowsNoInputFailsTheStart) {
   EXPECT_EQ(half.fail_errno, EOPNOTSUPP);
 }
 
+// Whoever opens a FIFO waits for its writer, before any program is there.
+class HeldUpStartTest : public ShimTest {
+ protected:
+  void StartHeldUp() {
+    const std::string path = shim().dir() + "/held";
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    shim().payload_rest = "input-file=" + path + std::string(1, '\0');
+    shim().StartChild({"print", "ran"});
+  }
+  // The record does not have it before it is started.
+  pid_t AwaitChild() {
+    const std::string path = "/proc/" + std::to_string(shim().shim_pid()) + "/task/" +
+                             std::to_string(shim().shim_pid()) + "/children";
+    for (int attempt = 0; attempt < kDeadlineSeconds * 1000; ++attempt) {
+      pid_t pid = 0;
+      if (std::ifstream(path) >> pid) return pid;
+      usleep(1'000);
+    }
+    ADD_FAILURE() << "it is not forked";
+    return 0;
+  }
+  void ExpectNotStarted() {
+    const record::ShimHalf half = shim().AwaitFinal();
+    EXPECT_EQ(half.fail_stage, record::Stage::kProcess);
+    EXPECT_EQ(half.fail_errno, ECANCELED);
+    EXPECT_EQ(half.flags & (record::kStarted | record::kExited), 0u);
+    EXPECT_NE(half.flags & record::kEmpty, 0u);
+    EXPECT_EQ(half.started_ns, 0);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Shim, HeldUpStartTest, ::testing::Bool(), NameOfParam);
+
+TEST_P(HeldUpStartTest, WhatIsKilledBeforeExecWasNotStarted) {
+  StartHeldUp();
+  const pid_t pid = AwaitChild();
+  if (pid > 0) kill(pid, SIGKILL);
+  ExpectNotStarted();
+}
+
+TEST_P(HeldUpStartTest, AndSoNotWhatIsEndedThere) {
+  StartHeldUp();
+  AwaitChild();
+  shim().Terminate(SIGTERM, 5 * kSec);
+  ExpectNotStarted();
+}
+
+TEST_P(HeldUpStartTest, ALimitFromExecCountsThereToo) {
+  shim().agent.limit_from_exec_ns = 50 * kMs;
+  StartHeldUp();
+  ExpectNotStarted();
+  EXPECT_EQ(shim().Read().end_cause, record::EndCause::kTimeLimit);
+}
+
 }  // namespace
 }  // namespace shoal::testing

@@ -23,7 +23,7 @@ class FakeOutputFiles : public OutputFiles {
     const std::string& text = texts[{id, stream}];
     return text.substr(text.size() - std::min(text.size(), max_bytes));
   }
-  void Remove(const std::string& id) override { removed.insert(id); }
+  void Remove(const std::string& id, const Streams& /*streams*/) override { removed.insert(id); }
   void RemoveAllBut(const std::vector<std::string>& keep) override {
     kept = std::set<std::string>(keep.begin(), keep.end());
   }

@@ -24,12 +24,12 @@ constexpr int kSlots = 2;
 // The parameter: how many hosts.
 class Examples : public FleetOverTls, public ::testing::WithParamInterface<int> {
  protected:
+  bool HasNetwork() const override { return GetParam() > 1; }
   void SetUp() override {
-    if (GetParam() > 1) {
-      FleetOverTls::SetUp();
+    FleetOverTls::SetUp();
+    if (HasNetwork()) {
       StartFleet(GetParam(), kSlots);
     } else {
-      SystemTest::SetUp();
       StartAgent("node1", {"--slots", absl::StrCat(kSlots)});
     }
   }

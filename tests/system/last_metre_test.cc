@@ -58,11 +58,9 @@ TEST_F(LastMetre, AnAgentWithoutDescriptorsServes) {
 
 TEST_F(LastMetre, AnAgentThatIsReadyOnStderrLogsThereStill) {
   const std::string place = Scratch("told");
-  RunningCommand agent({"/bin/sh", "-c",
-                        "mkdir -m 700 \"$1\"; exec \"$0\" --state-dir \"$1/state\" --socket "
-                        "\"$1/s\" --ready-fd 2",
-                        ShoaldPath(), place},
-                       UserOptions());
+  const char* script =
+      "mkdir -m 700 \"$1\"; exec \"$0\" --state-dir \"$1/state\" --socket \"$1/s\" --ready-fd 2";
+  RunningCommand agent({"/bin/sh", "-c", script, ShoaldPath(), place}, UserOptions());
   ASSERT_TRUE(WaitUntil("the agent serves", [&] {
     return Shoal({"-H", absl::StrCat("unix:", place, "/s"), "hosts"}).exit_code == 0;
   }));

@@ -41,15 +41,11 @@ class Names : public FleetOverTls {
   }
 
   CommandResult ShoalThere(const std::vector<std::string>& words) {
-    std::vector<std::string> argv = {
-        "/usr/bin/unshare",
-        "-m",
-        "/bin/sh",
-        "-c",
+    const char* script =
         "mount --bind \"$0\" /etc/hosts && mount --bind \"$1\" /etc/resolv.conf && shift && exec "
-        "\"$@\"",
-        Scratch("hosts"),
-        Scratch("resolv.conf"),
+        "\"$@\"";
+    std::vector<std::string> argv = {
+        "/usr/bin/unshare", "-m", "/bin/sh", "-c", script, Scratch("hosts"), Scratch("resolv.conf"),
         BinaryPath("shoal")};
     argv.insert(argv.end(), words.begin(), words.end());
     return RunProgram(std::move(argv), UserOptions());

@@ -50,9 +50,8 @@ TEST_F(Terminal, RunWithOneIsAsIfTheProgramRanHere) {
 
 TEST_F(Terminal, KeysReachTheProcessAndNotThisCommand) {
   StartAgent("ant");
-  auto run = At({"run", "-t", "--", "sh", "-c",
-                 "trap 'echo caught; exit 3' INT; echo up; "
-                 "while :; do sleep 0.05; done"});
+  const char* script = "trap 'echo caught; exit 3' INT; echo up; while :; do sleep 0.05; done";
+  auto run = At({"run", "-t", "--", "sh", "-c", script});
   run->AwaitText("up");
   run->Type("\x03");
   run->AwaitText("caught");
@@ -61,9 +60,8 @@ TEST_F(Terminal, KeysReachTheProcessAndNotThisCommand) {
 
 TEST_F(Terminal, TheSizeFollowsOurs) {
   StartAgent("ant");
-  auto run = At({"run", "-t", "--", "sh", "-c",
-                 "trap 'stty size' WINCH; echo up; "
-                 "while :; do sleep 0.05; done"});
+  const char* script = "trap 'stty size' WINCH; echo up; while :; do sleep 0.05; done";
+  auto run = At({"run", "-t", "--", "sh", "-c", script});
   run->AwaitText("up");
   run->Resize(40, 120);
   run->AwaitText("40 120");

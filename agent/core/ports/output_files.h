@@ -19,17 +19,18 @@ namespace shoal::agent {
 
 class OutputFiles {
  public:
+  using Streams = std::array<record::StreamState, record::kStreams>;
+
   virtual ~OutputFiles() = default;
   // Up to the last `max_bytes` of a stream. Blocks on the disk; small.
   virtual std::string Tail(const std::string& id, int stream, const record::StreamState& state,
                            int64_t segment_bytes, size_t max_bytes) = 0;
-  // Removes everything of `id`, on a helper thread.
-  virtual void Remove(const std::string& id) = 0;
+  // Removes everything of `id`, on a helper thread. `streams`: as they are known, so that it is found at once.
+  virtual void Remove(const std::string& id, const Streams& streams) = 0;
   // For recovery: removes files of ids that `keep` does not know, on a helper thread.
   virtual void RemoveAllBut(const std::vector<std::string>& keep) = 0;
   // For a lost shim: the ends of the streams by what is in the directory.
-  virtual std::array<record::StreamState, record::kStreams> Measure(const std::string& id,
-                                                                    int64_t segment_bytes) = 0;
+  virtual Streams Measure(const std::string& id, int64_t segment_bytes) = 0;
 };
 
 }  // namespace shoal::agent

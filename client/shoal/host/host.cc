@@ -83,15 +83,16 @@ Host::~Host() {
   // gRPC aborts when one of its own threads destroys the channel, and a callback cannot wait for
   // itself.
   if (CallbackScope::IsInside()) {
-    auto* const kept = new std::shared_ptr<Rep>(std::move(rep_));
+    auto kept = std::make_unique<std::shared_ptr<Rep>>(std::move(rep_));
     try {
-      std::thread([kept] {
-        (*kept)->link->CancelAllAndWait();
-        delete kept;
+      std::thread([rep = kept.get()] {
+        (*rep)->link->CancelAllAndWait();
+        delete rep;
       }).detach();
     } catch (const std::system_error&) {
-      return;  // no thread is to be had: it stays, and its calls end by themselves
+      // No thread is to be had: it stays, and its calls end by themselves.
     }
+    kept.release();  // to the thread
     return;
   }
   rep_->link->CancelAllAndWait();

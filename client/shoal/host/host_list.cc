@@ -326,7 +326,12 @@ HostAddress UnixAddress(absl::string_view socket_path) {
 
 absl::StatusOr<std::string> DefaultHosts() {
   const char* hosts = std::getenv("SHOAL_HOSTS");
-  if (hosts != nullptr && hosts[0] != '\0') return hosts;
+  // As it is set by `SHOAL_HOSTS=$UNSET`: those who meant other hosts do not mean this one.
+  if (hosts != nullptr && hosts[0] == '\0') {
+    return absl::InvalidArgumentError(
+        "SHOAL_HOSTS is set and empty; unset it to mean this machine");
+  }
+  if (hosts != nullptr) return hosts;
   SHOAL_ASSIGN_OR_RETURN(const HostAddress here, LocalAddress());
   return absl::StrCat("unix:", here.unix_path);
 }

@@ -1,9 +1,11 @@
 #include "shoal/process/child_spawn.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "common/status.h"
+#include "shoal/error.h"
 #include "shoal/process/child_program.h"
 #include "shoal/process/empty_tree.h"
 #include "shoal/process/inherited.h"
@@ -20,9 +22,12 @@ bool MayBeDone(const absl::Status& status) {
   return absl::IsDeadlineExceeded(status) || absl::IsUnavailable(status);
 }
 
+// An agent of 0.1 gives no reason, but the word at the beginning of the message.
 bool IsSessionOver(const absl::Status& refusal) {
-  return absl::IsFailedPrecondition(refusal) &&
-         absl::StartsWith(refusal.message(), "SESSION_EXPIRED");
+  if (!absl::IsFailedPrecondition(refusal)) return false;
+  const std::optional<v1::ErrorInfo> info = ErrorInfoOf(refusal);
+  return info.has_value() ? info->reason() == "SESSION_EXPIRED"
+                          : absl::StartsWith(refusal.message(), "SESSION_EXPIRED");
 }
 
 }  // namespace

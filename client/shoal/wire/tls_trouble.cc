@@ -13,10 +13,10 @@ enum class File { kNone, kCertificate, kCa };
 
 struct Row {
   absl::string_view sign;    // within what gRPC says of an attempt to connect
-  bool with_certificate;     // that this program shows one
   absl::string_view before;  // the name of the file
-  File file;
   absl::string_view after;
+  File file;
+  bool with_certificate;  // that this program shows one
 };
 
 constexpr absl::string_view kClosedOnCertificate =
@@ -30,19 +30,19 @@ constexpr absl::string_view kClosedOnPlaintext =
     "--tls-key and --tls-ca, or SHOAL_TLS_CERT, SHOAL_TLS_KEY and SHOAL_TLS_CA)";
 
 constexpr Row kRows[] = {
-    {"certificate verify failed", true, "its certificate does not verify by ", File::kCa,
+    {"certificate verify failed", "its certificate does not verify by ",
      ": another CA has signed it, or it is not valid now; give the CA of the agents (--tls-ca, "
-     "SHOAL_TLS_CA), or the "
-     "agent a certificate of this one"},
-    {"wrong version number", true,
+     "SHOAL_TLS_CA), or the agent a certificate of this one",
+     File::kCa, true},
+    {"wrong version number",
      "it speaks no TLS on that port: an agent with --insecure-loopback is spoken to without a "
-     "certificate (unset "
-     "SHOAL_TLS_CERT, SHOAL_TLS_KEY and SHOAL_TLS_CA), and what else listens there is no agent",
-     File::kNone, ""},
-    {"Socket closed", true, kClosedOnCertificate, File::kCertificate, kItsLog},
-    {"Connection reset", true, kClosedOnCertificate, File::kCertificate, kItsLog},
-    {"Socket closed", false, kClosedOnPlaintext, File::kNone, ""},
-    {"Connection reset", false, kClosedOnPlaintext, File::kNone, ""},
+     "certificate (unset SHOAL_TLS_CERT, SHOAL_TLS_KEY and SHOAL_TLS_CA), and what else listens "
+     "there is no agent",
+     "", File::kNone, true},
+    {"Socket closed", kClosedOnCertificate, kItsLog, File::kCertificate, true},
+    {"Connection reset", kClosedOnCertificate, kItsLog, File::kCertificate, true},
+    {"Socket closed", kClosedOnPlaintext, "", File::kNone, false},
+    {"Connection reset", kClosedOnPlaintext, "", File::kNone, false},
 };
 
 std::string NameOf(File file, const Credentials& credentials) {

@@ -16,6 +16,11 @@
 #include "tests/support/permits.h"
 
 namespace shoal::agent {
+namespace {
+
+constexpr char kBootId[] = "00000000-0000-4000-8000-000000000000";
+
+}  // namespace
 
 RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, BlobStoreOptions blobs,
                    TcpLimits limits, AuditOptions audit)
@@ -29,7 +34,7 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
   inputs_ = std::make_unique<FakeInputRings>(scheduler_.get());
   slices_ = std::make_unique<Slices>(&fake_clock_, scheduler_.get());
   SupervisorOptions supervisor_options;
-  supervisor_options.boot_id = "00000000-0000-4000-8000-000000000000";
+  supervisor_options.boot_id = kBootId;
   supervisor_options.host_name = "testhost";
   supervisor_options.has_cgroup = true;
   blobs.boot_id = supervisor_options.boot_id;
@@ -51,6 +56,20 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
                                                              .inputs = inputs_.get()});
   EXPECT_TRUE(supervisor_->Recover().ok());
   supervisor_->FinishTurn();
+  SetEdge(audit);
+  HostInfo host;
+  host.helper = &helper_;
+  options.tcp.run_directory = directory_;
+  host.audit = audit_log_.get();
+  if (options.socket_path.empty()) options.socket_path = directory_ + "/agent.sock";
+  auto server = Server::Start(options, &edge_, std::move(host));
+  status_ = server.status();
+  if (server.ok()) server_ = *std::move(server);
+  loop_thread_ = std::thread([this] { loop_->Run([this] { supervisor_->FinishTurn(); }); });
+}
+
+// REQUIRES: the supervisor has recovered.
+void RpcAgent::SetEdge(const AuditOptions& audit) {
   edge_.loop = loop_.get();
   edge_.turns = turns_.get();
   edge_.slices = slices_.get();
@@ -73,16 +92,7 @@ RpcAgent::RpcAgent(ServerOptions options, std::vector<std::string> allowed, Blob
   edge_.quota = &quota_;
   edge_.host_name = "testhost";
   edge_.agent_id = supervisor_->agent_id();
-  edge_.boot_id = supervisor_options.boot_id;
-  HostInfo host;
-  host.helper = &helper_;
-  options.tcp.run_directory = directory_;
-  host.audit = audit_log_.get();
-  if (options.socket_path.empty()) options.socket_path = directory_ + "/agent.sock";
-  auto server = Server::Start(options, &edge_, std::move(host));
-  status_ = server.status();
-  if (server.ok()) server_ = *std::move(server);
-  loop_thread_ = std::thread([this] { loop_->Run([this] { supervisor_->FinishTurn(); }); });
+  edge_.boot_id = kBootId;
 }
 
 RpcAgent::~RpcAgent() {

@@ -76,6 +76,7 @@ class RpcAgent {
   void WriteIndex(const std::string& id, const std::vector<record::IndexRow>& rows);
 
  private:
+  void SetEdge(const AuditOptions& audit);
   void RunLoop();
 
   std::string directory_;

@@ -232,9 +232,12 @@ TEST_F(AgentHereTest, OneThatRunsIsNotStartedAgain) {
   const std::string runs =
       absl::StrCat("shoal: an agent runs already on unix:", socket(), " (PID 4711, 2 slots).\n");
   EXPECT_EQ(Shoal("agent start"), (Said{0, "", runs}));
-  EXPECT_EQ(
-      Shoal("agent start -- --slots 4"),
-      (Said{0, "", absl::StrCat(runs, "shoal: it was not given the flags; stop it first.\n")}));
+  EXPECT_EQ(Shoal("agent start -- --slots 4"),
+            (Said{1, "",
+                  absl::StrCat(
+                      "shoal: an agent runs already on unix:", socket(),
+                      " (PID 4711), without these flags; `shoal agent restart -- --slots 4` gives "
+                      "them to the next one, and processes go on meanwhile.\n")}));
   EXPECT_THAT(Shoal("agent start -o json").out, StartsWith("{\"kind\":\"host\",\"host\":\"ant\""));
 }
 
@@ -283,7 +286,9 @@ TEST_F(AgentHereTest, WhyItDoesNotStartIsSaid) {
 }
 
 TEST_F(AgentHereTest, WhereNoShoaldIsThatIsSaid) {
-  const std::string path = getenv("PATH");
+  const char* const set = getenv("PATH");
+  ASSERT_NE(set, nullptr);
+  const std::string path = set;
   setenv("PATH", home_.c_str(), 1);
   const absl::StatusOr<std::string> program = cli::FindAgentProgram(home_);
   setenv("PATH", path.c_str(), 1);

@@ -220,7 +220,7 @@ TEST_F(AttachTest, WhatIsMissingIsSaid) {
   ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 7);
   ant_.Exit(kWeb, 0);
   TakeText("");
-  EXPECT_EQ(Shoal("attach --read-only --tail 5 web").err,
+  EXPECT_EQ(Shoal("attach -q --read-only --tail 5 web").err,
             "shoal: bytes 7 to 14 of stdout were dropped.\n");
 }
 
@@ -349,6 +349,16 @@ TEST_F(AttachedSessionTest, ItIsFoundByTheRequestIdOfItsStart) {
   EXPECT_EQ(Shoal("attach --request-id 0190a000-0000-7000-8000-000000000000").err,
             "shoal: no process of yours was started by request_id "
             "0190a000-0000-7000-8000-000000000000.\n");
+  EXPECT_EQ(Shoal("attach --request-id 0190a000-0000-7000-8000-000000000000 web").err,
+            "shoal: --request-id says which process; give no selector besides.\n");
+}
+
+TEST_F(AttachTest, InJsonThereIsNothingToShow) {
+  const Said said = Shoal("attach -o json web");
+  EXPECT_EQ(said.status, 2);
+  EXPECT_THAT(said.err,
+              HasSubstr("shoal: attach shows the bytes of one process as they are; `shoal "
+                        "logs -f -o json` shows them as JSON.\n"));
 }
 
 TEST_F(AttachTest, ItGoesToOneProcess) {

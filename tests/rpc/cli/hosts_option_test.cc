@@ -171,6 +171,19 @@ TEST_F(HostsOptionTest, AConfigurationThatCannotBeReadIsAnError) {
                   "\"cert\"?\n"}));
   Configure("[tls]\ncert = me.pem\n");
   EXPECT_THAT(Shoal("-H 127.0.0.1:1 ps").err, StartsWith("shoal: ~/shoal.toml:2: "));
+  // Also where nothing of it is needed.
+  EXPECT_THAT(Shoal("ps").err, StartsWith("shoal: ~/shoal.toml:2: "));
+}
+
+TEST_F(HostsOptionTest, HostsThatAreSetToNothingAreNotThisMachine) {
+  setenv("SHOAL_HOSTS", "", 1);
+  for (const char* line : {"ps", "hosts", "run -n 1 -- exit:0", "stop *"}) {
+    const Said said = Shoal(line);
+    EXPECT_THAT(said.err, HasSubstr("shoal: SHOAL_HOSTS is set and empty; unset it to mean this "
+                                    "machine.\n"))
+        << line;
+    EXPECT_NE(said.status, 0);
+  }
 }
 
 struct RefusedLine {

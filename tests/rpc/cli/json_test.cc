@@ -98,7 +98,7 @@ TEST_F(JsonTest, HostsAreAsTheSchemaSays) {
   facts.add_checks()->set_name("kernel");
   ant_.SetFacts(facts);
   EXPECT_EQ(KindsOf("hosts -o json"), "host");
-  EXPECT_EQ(KindsOf("doctor -o json"), "check");
+  EXPECT_EQ(KindsOf("doctor -o json"), "promise check");
   ant_.Stop();
   EXPECT_EQ(KindsOf("hosts -o json"), "error");
   EXPECT_EQ(KindsOf("doctor -o json"), "error");

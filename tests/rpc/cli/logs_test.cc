@@ -163,11 +163,24 @@ TEST_F(LogsTest, WhatIsMissingIsSaid) {
   ant_.Put(Running(kWeb, "web"), "kept\n");
   ant_.WriteAndDrop(kWeb, v1::STREAM_KIND_STDOUT, 7);
   ant_.ExitTruncated(kWeb, 0);
-  EXPECT_EQ(Shoal("logs --stdout web"),
-            (Said{0, "kept\n",
-                  "shoal: web: 7 bytes of stdout from byte 5 on were dropped.\n"
-                  "shoal: web: its shim was lost; what of stdout it had not moved by then is "
-                  "missing.\n"}));
+  // Also to who wants to hear nothing but errors.
+  for (const char* line : {"logs --stdout web", "logs -q --stdout web"}) {
+    EXPECT_EQ(Shoal(line),
+              (Said{0, "kept\n",
+                    "shoal: web: 7 bytes of stdout from byte 5 on were dropped.\n"
+                    "shoal: web: its shim was lost; what of stdout it had not moved by "
+                    "then is missing.\n"}));
+  }
+}
+
+TEST_F(LogsTest, AnOffsetIsAPlaceInOneOutput) {
+  ant_.Put(Exited(kWeb, "web", 0), "a\nb\n");
+  ant_.Put(Exited(kDb, "web", 0));
+  EXPECT_EQ(
+      Shoal("logs web:2"),
+      (Said{2, "",
+            "shoal: web fits 2 processes, ant/web (7KQ2MD) and ant/web (BBBBBB): an offset is "
+            "a place in the output of one.\n"}));
 }
 
 TEST_F(LogsTest, ABrokenConnectionIsToldAndMended) {

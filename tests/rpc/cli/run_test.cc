@@ -318,6 +318,13 @@ TEST_F(RunTest, WhatCannotBeMeantIsRefusedBeforeAnythingIsStarted) {
             (Said{2, "",
                   "shoal: --session-ttl: \"x\" is not a span of time; try 30s, 500ms, 1h30m or 2d. "
                   "See `shoal run --help`.\n"}));
+  EXPECT_EQ(
+      Shoal("run --per-core 2 -- wait"),
+      (Said{2, "",
+            "shoal: \"2\" stands before --, and would be the command; the option in front of it "
+            "takes no value.\n"}));
+  EXPECT_EQ(Shoal("run -t -n 1 --stdin @/dev/null -- wait"),
+            (Said{2, "", "shoal: --stdin @FILE is given with -t: a terminal is its own input.\n"}));
   EXPECT_EQ(ant_.Calls("Open"), 0);
 }
 

@@ -76,6 +76,21 @@ TEST_F(WatchTest, ThenEachChangeOnce) {
   agent.join();
 }
 
+TEST_F(WatchTest, WhatIsForgottenIsSaidToBe) {
+  ant_.Put(Running(kWeb, "web"));
+  ant_.BreakAfter("Watch", 4, 1, absl::OkStatus());
+  std::thread agent([this] {
+    ant_.AwaitCalls("WatchSynced", 1);
+    ant_.Exit(kWeb, 0);
+    ant_.AwaitCalls("WatchSent", 2);
+    ant_.Delete(kWeb);
+    ant_.Put(Running(kDb, "db"));  // instead of which the stream ends
+  });
+  EXPECT_THAT(Watch("watch").out,
+              ::testing::EndsWith("TIME  web               7KQ2MD  ant       –        deleted\n"));
+  agent.join();
+}
+
 TEST_F(WatchTest, ABrokenConnectionIsToldAndMended) {
   ant_.Put(Running(kWeb, "web"));
   ant_.BreakAfter("Watch", 2, 1);

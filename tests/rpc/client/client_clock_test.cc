@@ -39,7 +39,9 @@ class WallClock : public ::testing::Test {
     return false;
   }
   static void Set(const std::string& offset) {
-    const std::string file = std::getenv(kFile);
+    const char* const file_of_copy = std::getenv(kFile);
+    ASSERT_NE(file_of_copy, nullptr);
+    const std::string file = file_of_copy;
     std::ofstream(file + ".new") << offset << "\n";
     std::filesystem::rename(file + ".new", file);
     const absl::Time now = absl::Now();

@@ -21,10 +21,14 @@ class FleetOverTls : public SystemTest {
  protected:
   void SetUp() override {
     SystemTest::SetUp();
+    if (!HasNetwork()) return;
     network_ = std::make_unique<TestNetwork>();
     authority_ = std::make_unique<CertificateAuthority>(Scratch("config"), "ca");
     BecomeClient(*authority_, "alice", kAlice);
   }
+
+  // Otherwise it is a SystemTest, for those that are played with one agent, too.
+  virtual bool HasNetwork() const { return true; }
 
   void BecomeClient(const CertificateAuthority& authority, const std::string& name,
                     const std::string& identity) {

@@ -316,7 +316,7 @@ TEST(RunSink, WithAnEmptyTagLinesStayWhole) {
   EXPECT_EQ(::testing::internal::GetCapturedStdout(), "two\none\n");
 }
 
-TEST(RunSink, SilenceIsOfOurOwnLinesAlone) {
+TEST(RunSink, SilenceIsOfOurOwnLinesAloneAndOfNothingThatIsLost) {
   ::testing::internal::CaptureStderr();
   RunSink sink(Options());
   SetQuiet();
@@ -324,7 +324,9 @@ TEST(RunSink, SilenceIsOfOurOwnLinesAlone) {
   sink.OnInputLost(2, absl::PermissionDeniedError("not yours"));
   sink.OnOutput({1, 0}, v1::STREAM_KIND_STDERR, 0, "theirs\n");
   BeginOutput();
-  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "1 ant    │ theirs\n");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "shoal: the input of rank 2 was not written: not yours.\n"
+            "1 ant    │ theirs\n");
 }
 
 TEST(RunSink, ProgressTellsOfRanksAndOfAHostThatIsAway) {
@@ -397,6 +399,9 @@ TEST(RunSink, InJsonFramesEndsAndRefusalsAreLines) {
   error.set_code(9);
   error.set_message("no");
   sink.OnFailedToStart({2, 1}, error);
+  v1::Process unstarted;
+  unstarted.set_state(v1::STATE_FAILED_TO_START);
+  sink.OnComplete({2, 1}, unstarted);  // of which that line has told
   sink.Finish();
   EXPECT_EQ(::testing::internal::GetCapturedStdout(),
             absl::StrCat("{\"kind\":\"output\",\"host\":\"ant\",\"id\":\"AAAA\",\"name\":\"sim.0\","

@@ -126,16 +126,32 @@ Json With(Json head, const Json& more) {
   return head;
 }
 
-Json MakeSchema() {
-  Definitions definitions;
-  Json process = definitions.ObjectOf(*v1::Process::descriptor(), Head("process", "string"));
-  process["properties"]["story"] = Plain("string");
-  const Json host = definitions.ObjectOf(
-      *v1::Host::descriptor(), {{"kind", {{"const", "host"}}}, {"host", Plain("string")}});
-  const Json check = definitions.ObjectOf(
-      *v1::Check::descriptor(), {{"kind", {{"const", "check"}}}, {"host", Plain("string")}});
-  const Json failure =
-      definitions.TypeOf(*v1::RequestError::descriptor()->FindFieldByName("start_failure"));
+// What `run` says at its end.
+Json Summary() {
+  const Json integers = {{"type", "array"}, {"items", Plain("integer")}};
+  const Json texts = {{"type", "array"}, {"items", Plain("string")}};
+  return Object({{"kind", {{"const", "summary"}}},
+                 {"world_size", Plain("integer")},
+                 {"succeeded", Plain("integer")},
+                 {"failed", Plain("integer")},
+                 {"failed_to_start", Plain("integer")},
+                 {"unknown", Plain("integer")},
+                 {"ended_by_us", Plain("integer")},
+                 {"ended_before_start", Plain("integer")},
+                 {"elapsed", Plain("number")},
+                 {"halted", Plain("boolean")},
+                 {"interrupted", Plain("boolean")},
+                 {"detached", Plain("boolean")},
+                 {"failed_ranks", integers},
+                 {"survivor_ids", texts},
+                 {"unproven_hosts", texts},
+                 {"exit_status", Plain("integer")},
+                 {"first_failed_rank", OrNull("integer")},
+                 {"reason", OrNull("string")}});
+}
+
+// What `logs` and `run` show of output, into `kinds`.
+void AddFrames(Definitions& definitions, Json* kinds) {
   const Json stream =
       definitions.TypeOf(*v1::ReadOutputResponse::descriptor()->FindFieldByName("stream"));
   const Json reason = definitions.TypeOf(*v1::Gap::descriptor()->FindFieldByName("reason"));
@@ -148,22 +164,36 @@ Json MakeSchema() {
     head["offset"] = Plain("integer");
     return With(head, more);
   };
-  const Json integers = {{"type", "array"}, {"items", Plain("integer")}};
-  const Json texts = {{"type", "array"}, {"items", Plain("string")}};
-  Json kinds = Json::object();
-  kinds["process"] = process;
-  kinds["host"] = host;
-  kinds["check"] = check;
-  kinds["output"] =
+  (*kinds)["output"] =
       Object(frame("output",
                    {{"time", time}, {"data", Plain("string")}, {"data_base64", Plain("string")}}),
              {"time", "data", "data_base64"});
-  kinds["gap"] = Object(frame("gap", {{"time", time},
-                                      {"from", Plain("integer")},
-                                      {"to", Plain("integer")},
-                                      {"reason", reason}}),
-                        {"time"});
-  kinds["end"] = Object(frame("end", {{"truncated", Plain("boolean")}}));
+  (*kinds)["gap"] = Object(frame("gap", {{"time", time},
+                                         {"from", Plain("integer")},
+                                         {"to", Plain("integer")},
+                                         {"reason", reason}}),
+                           {"time"});
+  (*kinds)["end"] = Object(frame("end", {{"truncated", Plain("boolean")}}));
+}
+
+Json MakeSchema() {
+  Definitions definitions;
+  Json kinds = Json::object();
+  kinds["process"] = definitions.ObjectOf(*v1::Process::descriptor(), Head("process", "string"));
+  kinds["process"]["properties"]["story"] = Plain("string");
+  kinds["host"] = definitions.ObjectOf(*v1::Host::descriptor(),
+                                       {{"kind", {{"const", "host"}}}, {"host", Plain("string")}});
+  kinds["check"] = definitions.ObjectOf(
+      *v1::Check::descriptor(), {{"kind", {{"const", "check"}}}, {"host", Plain("string")}});
+  kinds["promise"] =
+      Object({{"kind", {{"const", "promise"}}},
+              {"host", Plain("string")},
+              {"name", Plain("string")},
+              {"result", definitions.TypeOf(*v1::Check::descriptor()->FindFieldByName("result"))},
+              {"because", Plain("string")}});
+  const Json failure =
+      definitions.TypeOf(*v1::RequestError::descriptor()->FindFieldByName("start_failure"));
+  AddFrames(definitions, &kinds);
   kinds["deleted"] = Object(With(Head("deleted", "string"), {{"revision", Plain("integer")}}));
   kinds["synced"] = Object(
       {{"kind", {{"const", "synced"}}}, {"host", Plain("string")}, {"revision", Plain("integer")}});
@@ -171,24 +201,7 @@ Json MakeSchema() {
                                                        {"message", Plain("string")},
                                                        {"exit_status", Plain("integer")},
                                                        {"start_failure", failure}}));
-  kinds["summary"] = Object({{"kind", {{"const", "summary"}}},
-                             {"world_size", Plain("integer")},
-                             {"succeeded", Plain("integer")},
-                             {"failed", Plain("integer")},
-                             {"failed_to_start", Plain("integer")},
-                             {"unknown", Plain("integer")},
-                             {"ended_by_us", Plain("integer")},
-                             {"ended_before_start", Plain("integer")},
-                             {"elapsed", Plain("number")},
-                             {"halted", Plain("boolean")},
-                             {"interrupted", Plain("boolean")},
-                             {"detached", Plain("boolean")},
-                             {"failed_ranks", integers},
-                             {"survivor_ids", texts},
-                             {"unproven_hosts", texts},
-                             {"exit_status", Plain("integer")},
-                             {"first_failed_rank", OrNull("integer")},
-                             {"reason", OrNull("string")}});
+  kinds["summary"] = Summary();
   Json choices = Json::array();
   for (const auto& [kind, type] : kinds.items()) {
     definitions.all[absl::StrCat("kind_", kind)] = type;

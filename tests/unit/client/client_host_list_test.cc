@@ -159,6 +159,9 @@ TEST(HostList, GroupsAreReadThroughTheLookup) {
 TEST(HostList, TheDefaultIsTheEnvironmentThenThisMachine) {
   setenv("SHOAL_HOSTS", "n[1-2]", 1);
   EXPECT_EQ(*DefaultHosts(), "n[1-2]");
+  setenv("SHOAL_HOSTS", "", 1);
+  EXPECT_EQ(DefaultHosts().status().message(),
+            "SHOAL_HOSTS is set and empty; unset it to mean this machine");
   unsetenv("SHOAL_HOSTS");
   EXPECT_TRUE(absl::StartsWith(*DefaultHosts(), "unix:/"));
 }

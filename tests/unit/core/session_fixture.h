@@ -7,9 +7,14 @@
 #include <optional>
 #include <string>
 
+#include "agent/core/reason.h"
 #include "tests/unit/core/supervisor_fixture.h"
 
 namespace shoal::agent {
+
+inline bool HasReason(const absl::Status& status, absl::string_view reason) {
+  return status.GetPayload(kReasonPayload) == absl::Cord(reason);
+}
 
 struct CloseReply {
   int calls = 0;

@@ -139,6 +139,7 @@ TEST_F(SessionTest, ASpawnIntoWhatIsOverIsRefused) {
   world_.Turn();
   EXPECT_EQ(reply->statuses[0].code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(reply->statuses[0].message(), HasSubstr("SESSION_EXPIRED"));
+  EXPECT_TRUE(HasReason(reply->statuses[0], kReasonSessionExpired));
 }
 
 TEST_F(SessionTest, ASpawnIntoTheSessionOfAnotherIsRefused) {

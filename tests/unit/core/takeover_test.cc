@@ -1,5 +1,4 @@
 // Sessions that are given to another client of their owner.
-#include "agent/core/reason.h"
 #include "tests/unit/core/session_fixture.h"
 
 namespace shoal::agent {
@@ -9,10 +8,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-
-bool HasReason(const absl::Status& status, absl::string_view reason) {
-  return status.GetPayload(kReasonPayload) == absl::Cord(reason);
-}
 
 Caller Program(int pid, const std::vector<std::string>& process_ids = {},
                const std::string& name = kOwner) {
