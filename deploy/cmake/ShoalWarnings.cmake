@@ -1,5 +1,5 @@
-# LLVM's linker takes a quarter of the time. Not for what is delivered, nor for the shim, whose segments are laid out for
-# GNU's, nor under a sanitizer: what no_exports.map hides it does not hide from gRPC's library.
+# LLVM's linker takes a quarter of the time. Not for what is delivered, nor under a sanitizer, nor for the shim, which
+# crashes at its start as that one lays out musl's static programs.
 find_program(SHOAL_LLD ld.lld)
 if(SHOAL_LLD AND CMAKE_BUILD_TYPE STREQUAL "Debug" AND NOT SHOAL_SANITIZE)
   set(shoal_links_with_lld ON)
