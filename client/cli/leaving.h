@@ -34,7 +34,7 @@ void SayAtOnce(const std::string& text);
 std::string TellLeaving(const std::vector<HostLeft>& left,
                         const std::vector<std::string>& host_names, absl::string_view lapse);
 
-// What a first signal says once all has ended, and only whoever reads the output is waited for.
+// What `run` says behind a first signal once every process has ended, and it only waits for the reader of its output.
 std::string TellRest();
 
 // What may go on of a `start` that ends before it has printed that.

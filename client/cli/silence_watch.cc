@@ -68,7 +68,7 @@ void SilenceWatch::State::Ask() {
   }
 }
 
-// What has no connection is told by who has lost it.
+// A host without a connection is told of by the stream or call that has lost it.
 void SilenceWatch::State::OnAnswer(size_t index, BootTime asked, const absl::Status& status) {
   MutexLock lock(&mu);
   Entry& entry = entries[index];

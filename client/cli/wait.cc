@@ -2,6 +2,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -70,7 +71,11 @@ int RunWait(const WaitArguments& arguments, Invocation& invocation) {
   std::optional<Progress> progress;
   progress.emplace(absl::StrCat(
       "waiting for ", Count(static_cast<int64_t>(lookup->found.size()), "process", "es")));
-  std::optional<SilenceWatch> silence(std::in_place, *fleet, invocation);
+  std::vector<SilenceWatch::Watched> asked;
+  asked.reserve(shares.size());
+  for (const HostShare& share : shares)
+    asked.push_back({share.host, invocation.NameOf(*share.host)});
+  std::optional<SilenceWatch> silence(std::in_place, std::move(asked));
   std::vector<absl::StatusOr<v1::WaitResponse>> responses =
       FanOut<v1::WaitResponse>(shares.size(), [&](size_t i, Done<v1::WaitResponse> done) {
         v1::WaitRequest request;

@@ -62,7 +62,8 @@ std::string DefaultSocketPath();
 HostAddress UnixAddress(absl::string_view socket_path);
 
 // HOSTS from $SHOAL_HOSTS; without that, the agent that started this process ($SHOAL_AGENT), or
-// "unix:" + DefaultSocketPath(). Errors as of LocalAddress().
+// "unix:" + DefaultSocketPath(). INVALID_ARGUMENT: $SHOAL_HOSTS is set and empty; else as of
+// LocalAddress().
 absl::StatusOr<std::string> DefaultHosts();
 
 // The agent of this machine: the one that started this process ($SHOAL_AGENT, "unix:/PATH"), or, if

@@ -208,7 +208,7 @@ TEST_P(InputTest, ARuntimeThatKnowsNoInputFailsTheStart) {
   EXPECT_EQ(half.fail_errno, EOPNOTSUPP);
 }
 
-// Whoever opens a FIFO waits for its writer, before any program is there.
+// A process whose stdin is a FIFO waits for the writer before its program is there.
 class HeldUpStartTest : public ShimTest {
  protected:
   void StartHeldUp() {

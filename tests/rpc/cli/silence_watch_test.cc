@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "client/cli/standard_output.h"
 #include "shoal/host_list.h"
 #include "tests/rpc/cli/agent_fixture.h"
 
@@ -18,6 +19,7 @@ constexpr cli::SilenceWatch::Rhythm kFast = {.pause = absl::Milliseconds(50),
 class SilenceWatchTest : public AgentCommandTest {
  protected:
   SilenceWatchTest() : host_(*Host::Create(ParseHostList(ant_.hosts())->front(), {})) {
+    cli::BeginOutput();  // a command before this may have been quiet
     ::testing::internal::CaptureStderr();
   }
 
